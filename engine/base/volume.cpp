@@ -1,0 +1,141 @@
+#include "gigawarp/volume.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <new>
+
+#include "base/parallel.h"
+#include "gigawarp/error.h"
+
+namespace gigawarp {
+
+std::size_t size_of(ScalarType type) {
+  return dispatch(type, []<class T>() { return sizeof(T); });
+}
+
+std::string_view name_of(ScalarType type) {
+  constexpr std::string_view names[] = {"u8", "i8", "u16", "i16", "u32", "i32", "f32", "f64"};
+  return names[static_cast<std::size_t>(type)];
+}
+
+namespace {
+constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kOverrun = 64;
+}  // namespace
+
+void Buffer::Free::operator()(std::byte* p) const noexcept {
+  ::operator delete[](p, std::align_val_t{kAlignment});
+}
+
+Buffer::Buffer(std::size_t bytes) : bytes_(bytes) {
+  void* p = ::operator new[](bytes + kOverrun, std::align_val_t{kAlignment}, std::nothrow);
+  if (p == nullptr)
+    throw Error(ErrorCode::does_not_fit,
+                "There is not enough memory for another " + std::to_string(bytes >> 20) +
+                    " MiB; close other programs or use a smaller job.");
+  data_.reset(static_cast<std::byte*>(p));
+  std::memset(data_.get() + bytes, 0, kOverrun);
+}
+
+Volume::Volume(const Grid& grid, ScalarType type, int channels)
+    : grid_(grid), type_(type), channels_(channels) {
+  for (const std::int64_t n : grid.size)
+    if (n < 0 || n > (std::int64_t{1} << 40))
+      throw Error(ErrorCode::bad_input, "A volume has an impossible size along one axis.");
+  const auto bytes = static_cast<double>(grid.size[0]) * static_cast<double>(grid.size[1]) *
+                     static_cast<double>(grid.size[2]) * channels * static_cast<double>(size_of(type));
+  if (bytes > 9e18)
+    throw Error(ErrorCode::bad_input, "A volume claims more voxels than any machine can hold.");
+  buffer_ = Buffer(static_cast<std::size_t>(grid.voxel_count()) *
+                   static_cast<std::size_t>(channels) * size_of(type));
+  std::memset(buffer_.data(), 0, buffer_.bytes());
+}
+
+double Volume::value(std::int64_t x, std::int64_t y, std::int64_t z, int c) const {
+  const std::int64_t i = (z * grid_.size[1] + y) * grid_.size[0] + x;
+  return dispatch(type_, [&]<class T>() { return static_cast<double>(channel<T>(c)[i]); });
+}
+
+Volume reordered(const Volume& volume, const AxisOrder& order) {
+  Volume out(reordered(volume.grid(), order), volume.type(), volume.channels());
+  out.notes() = volume.notes();
+  const Size3 n = out.grid().size;
+  const Size3 source = volume.grid().size;
+  const Size3 source_stride{1, source[0], source[0] * source[1]};
+  Size3 stride{};
+  std::int64_t start = 0;
+  for (int a = 0; a < 3; ++a) {
+    stride[a] = source_stride[order.axis[a]];
+    if (order.flipped[a]) {
+      start += stride[a] * (n[a] - 1);
+      stride[a] = -stride[a];
+    }
+  }
+  dispatch(volume.type(), [&]<class T>() {
+    for (int c = 0; c < volume.channels(); ++c) {
+      const T* from = volume.channel<T>(c);
+      T* to = out.channel<T>(c);
+      parallel_for(n[2], [&](std::int64_t z) {
+        for (std::int64_t y = 0; y < n[1]; ++y) {
+          const T* row = from + start + y * stride[1] + z * stride[2];
+          T* target = to + (z * n[1] + y) * n[0];
+          for (std::int64_t x = 0; x < n[0]; ++x) target[x] = row[x * stride[0]];
+        }
+      });
+    }
+  });
+  return out;
+}
+
+IntensityStatistics intensity_statistics(const Volume& volume, int c) {
+  struct Partial {
+    double sum = 0, squares = 0, minimum = std::numeric_limits<double>::infinity(),
+           maximum = -std::numeric_limits<double>::infinity();
+    std::int64_t finite = 0, not_zero = 0;
+  };
+  const Size3 n = volume.grid().size;
+  const std::int64_t plane = n[0] * n[1];
+  std::vector<Partial> partials(static_cast<std::size_t>(n[2]));
+  dispatch(volume.type(), [&]<class T>() {
+    parallel_for(n[2], [&](std::int64_t z) {
+      const T* p = volume.channel<T>(c) + z * plane;
+      Partial part;
+      for (std::int64_t i = 0; i < plane; ++i) {
+        const auto v = static_cast<double>(p[i]);
+        if (!std::isfinite(v)) continue;
+        part.sum += v;
+        part.squares += v * v;
+        part.minimum = v < part.minimum ? v : part.minimum;
+        part.maximum = v > part.maximum ? v : part.maximum;
+        part.not_zero += v != 0;
+        ++part.finite;
+      }
+      partials[static_cast<std::size_t>(z)] = part;
+    });
+  });
+  IntensityStatistics out;
+  double sum = 0, squares = 0;
+  std::int64_t finite = 0;
+  out.minimum = std::numeric_limits<double>::infinity();
+  out.maximum = -out.minimum;
+  for (const Partial& p : partials) {
+    sum += p.sum;
+    squares += p.squares;
+    finite += p.finite;
+    out.not_zero += p.not_zero;
+    out.minimum = std::min(out.minimum, p.minimum);
+    out.maximum = std::max(out.maximum, p.maximum);
+  }
+  out.not_finite = volume.grid().voxel_count() - finite;
+  if (finite == 0) {
+    out.minimum = out.maximum = 0;
+    return out;
+  }
+  out.mean = sum / static_cast<double>(finite);
+  out.standard_deviation =
+      std::sqrt(std::max(0.0, squares / static_cast<double>(finite) - out.mean * out.mean));
+  return out;
+}
+
+}  // namespace gigawarp

@@ -1,0 +1,57 @@
+#include <cuda_runtime_api.h>
+
+#include "cuda/devices.h"
+
+namespace gigawarp::cuda {
+
+namespace {
+constexpr int kOldestCapability = 80;
+
+std::string version_text(int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); }
+}  // namespace
+
+std::vector<DeviceInfo> list_devices() {
+  std::vector<DeviceInfo> devices;
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status != cudaSuccess || count == 0) {
+    cudaGetLastError();
+    DeviceInfo none;
+    none.id = "cuda";
+    none.name = "NVIDIA GPU";
+    none.why_not = status == cudaErrorInsufficientDriver
+                       ? "The NVIDIA driver is missing or too old for CUDA 13."
+                       : "No NVIDIA GPU was found on this machine.";
+    devices.push_back(none);
+    return devices;
+  }
+  int driver = 0;
+  cudaDriverGetVersion(&driver);
+  for (int i = 0; i < count; ++i) {
+    DeviceInfo info;
+    info.id = "cuda:" + std::to_string(i);
+    info.driver = version_text(driver);
+    cudaDeviceProp properties{};
+    if (cudaGetDeviceProperties(&properties, i) != cudaSuccess) {
+      cudaGetLastError();
+      info.name = "NVIDIA GPU";
+      info.why_not = "The driver does not answer for this GPU.";
+      devices.push_back(info);
+      continue;
+    }
+    info.name = properties.name;
+    info.compute_capability = properties.major * 10 + properties.minor;
+    info.memory_bytes = properties.totalGlobalMem;
+    if (info.compute_capability < kOldestCapability) {
+      info.why_not = "Its compute capability " + std::to_string(properties.major) + "." +
+                     std::to_string(properties.minor) + " is older than 8.0.";
+    } else {
+      // The registration itself does not run on GPUs yet; say so rather than fall back in silence.
+      info.why_not = "This version registers on the CPU only; GPU support is not built in yet.";
+    }
+    devices.push_back(info);
+  }
+  return devices;
+}
+
+}  // namespace gigawarp::cuda

@@ -1,0 +1,101 @@
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gigawarp/job.h"
+#include "gigawarp/progress.h"
+#include "gigawarp/transform.h"
+#include "gigawarp/volume.h"
+
+namespace gigawarp::solve {
+
+/// Where a run stands; with the arrays saved beside it, enough to go on and get the same bits.
+struct Position {
+  int stage = 0;      ///< index in JobSpec::stages; -1: initialisation done, nothing else
+  int level = 0;
+  int iteration = 0;  ///< completed iterations of that level
+  /// Small state by name: "affine" (12), "losses", optimiser scalars. Doubles survive exactly.
+  std::map<std::string, std::vector<double>> numbers;
+};
+
+struct ArrayRef {
+  std::string name;  ///< "u", "m", "v"
+  const std::byte* data;
+  std::size_t bytes;
+};
+
+/// Keeps checkpoints of one run. The job module implements it over files.
+class CheckpointStore {
+ public:
+  virtual ~CheckpointStore() = default;
+  /// True when a checkpoint is wanted now (a minute has passed, or one was asked for).
+  virtual bool due() = 0;
+  /// Replaces the previous checkpoint atomically. Throws Error{output_not_written}.
+  virtual void save(const Position& position, std::span<const ArrayRef> arrays) = 0;
+  /// The checkpoint to resume from, if any.
+  virtual std::optional<Position> position() = 0;
+  /// Reads an array of that checkpoint; throws Error{bad_input} when its size or checksum is wrong.
+  virtual void load(const std::string& name, std::byte* out, std::size_t bytes) = 0;
+};
+
+/// How a run talks to the outside. All members may be empty.
+struct RunControl {
+  ProgressSink* progress = nullptr;
+  std::stop_token stop;                 ///< looked at every iteration: throws Error{cancelled} after a checkpoint
+  std::function<void()> pause_gate;     ///< called every iteration; blocks while paused
+  CheckpointStore* checkpoints = nullptr;
+};
+
+/// Borrowed inputs. Masks are on the grids of their images, any type, non-zero counts.
+struct RegistrationInput {
+  std::vector<const Volume*> fixed;
+  std::vector<const Volume*> moving;
+  const Volume* fixed_mask = nullptr;
+  const Volume* moving_mask = nullptr;
+  std::vector<std::pair<Vec3, Vec3>> landmarks_mm;  ///< fixed, moving
+  std::optional<Affine> initial;                    ///< moving_from_fixed, world
+};
+
+struct LevelReport {
+  std::string stage;
+  int shrink = 1;
+  int iterations = 0;
+  bool converged = false;
+  double first_loss = 0, last_loss = 0;
+  double seconds = 0;
+  double ns_per_voxel_iteration = 0;
+  std::vector<double> losses;
+};
+
+/// phi(x) = affine(x + forward(x)), fixed to moving; `inverse` satisfies
+/// (id + inverse) o (id + forward) = id on the fixed grid, so that the inverse map is
+/// x + inverse(x) after affine^-1. Fields are absent when no deformable stage ran.
+struct RegistrationOutput {
+  Affine moving_from_fixed;
+  std::optional<DisplacementField> forward_mm;
+  std::optional<DisplacementField> inverse_mm;
+  std::vector<LevelReport> levels;
+  std::vector<std::string> warnings;
+};
+
+/// Runs every stage of the job. Inputs are used as given (no reordering). Throws Error.
+RegistrationOutput register_volumes(const RegistrationInput& input, const JobSpec& job,
+                                    const RunControl& control);
+
+/// What register_volumes will need, for the plan.
+struct MemoryForecast {
+  std::uint64_t images_bytes = 0, state_bytes = 0, scratch_bytes = 0;
+  std::uint64_t peak_bytes = 0;
+  double seconds = 0;  ///< predicted on this machine
+};
+MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed_voxel_bytes,
+                        std::size_t moving_voxel_bytes, const JobSpec& job);
+
+}  // namespace gigawarp::solve

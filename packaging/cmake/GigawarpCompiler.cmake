@@ -1,0 +1,38 @@
+# Compiler settings shared by every target.
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_FLAGS_RELEASE "-O3")  # asserts stay on: they guard indices, not inner loops
+
+find_program(GIGAWARP_CCACHE ccache)
+if(GIGAWARP_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${GIGAWARP_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${GIGAWARP_CCACHE})
+endif()
+
+if(GIGAWARP_SANITIZE)
+  add_compile_options(-fsanitize=${GIGAWARP_SANITIZE} -fno-omit-frame-pointer
+                      -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${GIGAWARP_SANITIZE})
+endif()
+
+# gigawarp_library(name [sources...]): a static library of the sources of its folder, with warnings.
+function(gigawarp_library name)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp
+       ${CMAKE_CURRENT_SOURCE_DIR}/*.h)
+  add_library(${name} STATIC ${sources} ${ARGN})
+  gigawarp_warnings(${name})
+endfunction()
+
+function(gigawarp_warnings name)
+  target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow
+                                         -Wno-unknown-pragmas>)
+  if(GIGAWARP_WARNINGS_AS_ERRORS)
+    target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
+  endif()
+endfunction()
