@@ -1,0 +1,73 @@
+#include "app/verbs.h"
+
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "gigawarp/error.h"
+
+namespace gigawarp::app {
+
+CLI::App* add_verb(CLI::App& app, const std::string& name, const std::string& description,
+                   const std::string& example) {
+  CLI::App* verb = app.add_subcommand(name, description);
+  verb->footer("Example:\n  " + example + "\n");
+  return verb;
+}
+
+Vec3 parse_vec3(const std::string& text, const std::string& option) {
+  std::vector<double> numbers;
+  std::stringstream stream(text);
+  for (std::string part; std::getline(stream, part, ',');) {
+    char* end = nullptr;
+    const double number = std::strtod(part.c_str(), &end);
+    if (part.empty() || *end != '\0' || !std::isfinite(number))
+      throw Error(ErrorCode::usage,
+                  option + " takes x,y,z or one number, but \"" + text + "\" was given.", option);
+    numbers.push_back(number);
+  }
+  if (numbers.size() == 1) return {numbers[0], numbers[0], numbers[0]};
+  if (numbers.size() == 3) return {numbers[0], numbers[1], numbers[2]};
+  throw Error(ErrorCode::usage,
+              option + " takes x,y,z or one number, but \"" + text + "\" was given.", option);
+}
+
+CLI::Option* add_spacing_option(CLI::App* verb, const std::string& name,
+                                std::optional<Vec3>& spacing_mm, const std::string& help) {
+  const auto parse = [&spacing_mm, name](const std::string& text) {
+    const Vec3 spacing = parse_vec3(text, name);
+    for (const double mm : spacing)
+      if (!(mm > 0))
+        throw Error(ErrorCode::usage, name + " takes positive voxel sizes in millimetres.", name);
+    spacing_mm = spacing;
+  };
+  return verb->add_option_function<std::string>(name, parse, help)->type_name("X,Y,Z");
+}
+
+void write_text_file(const std::filesystem::path& path, const std::string& text) {
+  std::filesystem::path part = path;
+  part += ".part" + std::to_string(getpid());
+  std::ofstream stream(part, std::ios::binary);
+  stream << text;
+  stream.close();
+  std::error_code failure;
+  if (stream) std::filesystem::rename(part, path, failure);
+  if (!stream || failure) {
+    std::filesystem::remove(part, failure);
+    throw Error(ErrorCode::output_not_written,
+                "\"" + path.string() +
+                    "\" could not be written; check that its folder exists, is "
+                    "writable and has room.",
+                path.string());
+  }
+}
+
+bool is_terminal(int file_descriptor) {
+  const char* term = std::getenv("TERM");
+  return isatty(file_descriptor) != 0 && term != nullptr && std::string(term) != "dumb";
+}
+
+}  // namespace gigawarp::app

@@ -1,0 +1,38 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/verb_list.h"
+#include "gigawarp/grid.h"
+
+/// The command line: one file per verb, verb_<name>.cpp, which defines add_<name>_verb(). That
+/// function adds a subcommand with its options and a callback that does the work. A callback prints
+/// results to stdout, progress and warnings to stderr, and throws gigawarp::Error, which main()
+/// turns into the sentence and the exit code.
+namespace gigawarp::app {
+
+#define GIGAWARP_DECLARE_VERB(name) void add_##name##_verb(CLI::App& app);
+GIGAWARP_FOR_EACH_VERB(GIGAWARP_DECLARE_VERB)
+#undef GIGAWARP_DECLARE_VERB
+
+/// Adds a subcommand whose help ends with "Example:" and the given command line(s).
+CLI::App* add_verb(CLI::App& app, const std::string& name, const std::string& description,
+                   const std::string& example);
+
+/// "x,y,z" or one number for all three. Throws Error{usage} naming `option`; values must be finite.
+Vec3 parse_vec3(const std::string& text, const std::string& option);
+
+/// Option `name` taking "x,y,z" or one number, positive, in millimetres.
+CLI::Option* add_spacing_option(CLI::App* verb, const std::string& name,
+                                std::optional<Vec3>& spacing_mm, const std::string& help);
+
+/// Writes `text` beside `path` and renames it into place. Throws Error{output_not_written}.
+void write_text_file(const std::filesystem::path& path, const std::string& text);
+
+/// True when stdout or stderr is a terminal that understands cursor control.
+bool is_terminal(int file_descriptor);
+
+}  // namespace gigawarp::app
