@@ -1,0 +1,82 @@
+#include <algorithm>
+#include <cmath>
+
+#include "base/parallel.h"
+#include "gigawarp/error.h"
+#include "phantom/phantom.h"
+
+namespace gigawarp::phantom {
+namespace {
+
+struct Errors {
+  std::vector<float> mm;
+  std::int64_t undefined = 0;
+};
+
+Errors errors_of_row(const Transform& transform, const Phantom& phantom, std::int64_t stride,
+                     std::int64_t y, std::int64_t z, const std::uint8_t* labels,
+                     const Volume* mask) {
+  const Grid& grid = phantom.grid(Side::fixed);
+  Errors out;
+  for (std::int64_t x = 0; x < grid.size[0]; x += stride) {
+    if (mask ? mask->value(x, y, z) == 0 : labels[y * grid.size[0] + x] == 0) continue;
+    const Vec3 p = grid.world_from_voxel(
+        {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)});
+    const std::optional<Vec3> got = transform(p);
+    if (!got) {
+      ++out.undefined;
+      continue;
+    }
+    const Vec3 want = phantom.map(p);
+    out.mm.push_back(static_cast<float>(
+        std::hypot((*got)[0] - want[0], (*got)[1] - want[1], (*got)[2] - want[2])));
+  }
+  return out;
+}
+
+}  // namespace
+
+MapError known_map_error(const Transform& transform, const Phantom& phantom, const Volume* mask) {
+  const Grid& grid = phantom.grid(Side::fixed);
+  if (mask && !mask->grid().same_lattice(grid))
+    throw Error(ErrorCode::usage,
+                "The mask for the known-map error is not on the grid of the phantom's fixed image.",
+                "mask");
+  std::int64_t stride = 1;
+  while (grid.voxel_count() / (stride * stride * stride) > 8'000'000) ++stride;
+  const std::int64_t planes = (grid.size[2] + stride - 1) / stride;
+  std::vector<std::uint8_t> labels(static_cast<std::size_t>(grid.size[0] * grid.size[1]));
+  const std::int64_t rows = (grid.size[1] + stride - 1) / stride;
+  std::vector<Errors> per_row(static_cast<std::size_t>(rows));
+  std::vector<float> all;
+  MapError out;
+  for (std::int64_t k = 0; k < planes; ++k) {
+    if (!mask) phantom.label_slab(Side::fixed, k * stride, k * stride + 1, labels.data());
+    parallel_for(rows, [&](std::int64_t r) {
+      per_row[static_cast<std::size_t>(r)] =
+          errors_of_row(transform, phantom, stride, r * stride, k * stride, labels.data(), mask);
+    });
+    for (const Errors& row : per_row) {
+      all.insert(all.end(), row.mm.begin(), row.mm.end());
+      out.undefined += row.undefined;
+    }
+  }
+  out.points = static_cast<std::int64_t>(all.size());
+  if (all.empty()) return out;
+  double sum = 0;
+  for (const float e : all) sum += e;
+  out.mean_mm = sum / static_cast<double>(all.size());
+  const auto p95 =
+      all.begin() + static_cast<std::ptrdiff_t>(0.95 * static_cast<double>(all.size() - 1));
+  std::nth_element(all.begin(), p95, all.end());
+  out.p95_mm = *p95;
+  out.max_mm = *std::max_element(p95, all.end());
+  const Vec3 spacing = grid.spacing_mm();
+  const double voxel = std::min({spacing[0], spacing[1], spacing[2]});
+  out.mean_voxels = out.mean_mm / voxel;
+  out.p95_voxels = out.p95_mm / voxel;
+  out.max_voxels = out.max_mm / voxel;
+  return out;
+}
+
+}  // namespace gigawarp::phantom
