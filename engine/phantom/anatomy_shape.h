@@ -57,10 +57,12 @@ GIGAWARP_ALWAYS_INLINE float cortex_depth(float x, float y, float z, float hull)
   const float inverse = 1.0F / k0;
   const float nx = qx * inverse, ny = qy * inverse, nz = qz * inverse;
   const float depth = -hull;
+  const float inward =
+      larger(depth, 60.0F * (1.0F - k0));  // sulci do not reach the flat base's middle
   const float sheet = sulcus_sheet(nx, ny, nz, 66.0F * k0);
   const float bottom = 13.0F + 4.0F * sin_turns(1.3F * nx + 1.7F * ny + 0.2F) *
                                    sin_turns(1.1F * nz - 0.9F * ny + 0.6F);
-  const float sulcus = std::sqrt(sheet * sheet + square(larger(depth - bottom, 0.0F)));
+  const float sulcus = std::sqrt(sheet * sheet + square(larger(inward - bottom, 0.0F)));
   // Between the hemispheres, down to the callosum.
   const float ey = (y - 1.0F) * (1.0F / 42.0F), ez = (z - 4.0F) * (1.0F / 27.0F);
   const float below = larger(1.0F - std::sqrt(ey * ey + ez * ez), 0.0F) * 27.0F;

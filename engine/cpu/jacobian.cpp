@@ -1,0 +1,185 @@
+#include "ops/jacobian.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "base/parallel.h"
+#include "cpu/multiversion.h"
+#include "gigawarp/error.h"
+#include "math/jacobian.h"
+
+namespace gigawarp::ops {
+namespace {
+
+/// What one row of determinants needs: neighbouring rows of the three components and the grid.
+struct RowStencil {
+  const float* centre[3];
+  const float* y_low[3];
+  const float* y_high[3];
+  const float* z_low[3];
+  const float* z_high[3];
+  float y_factor, z_factor;  ///< 1/2 inside, 1 at a face, 0 on an axis of one voxel
+  float world_to_voxel[3][3];
+  std::int64_t n;
+};
+
+GIGAWARP_ALWAYS_INLINE float determinant_at(const RowStencil& s, std::int64_t low, std::int64_t x,
+                                            std::int64_t high, float x_factor) {
+  float g[3][3];
+  for (int c = 0; c < 3; ++c) {
+    g[c][0] = (s.centre[c][high] - s.centre[c][low]) * x_factor;
+    g[c][1] = (s.y_high[c][x] - s.y_low[c][x]) * s.y_factor;
+    g[c][2] = (s.z_high[c][x] - s.z_low[c][x]) * s.z_factor;
+  }
+  return math::jacobian_determinant(g, s.world_to_voxel);
+}
+
+GIGAWARP_MULTIVERSION
+void determinant_row(const RowStencil& s, float* out) {
+  const std::int64_t n = s.n;
+#pragma omp simd
+  for (std::int64_t x = 1; x < n - 1; ++x) out[x] = determinant_at(s, x - 1, x, x + 1, 0.5F);
+  out[0] = determinant_at(s, 0, 0, std::min<std::int64_t>(1, n - 1), 1.0F);
+  if (n > 1) out[n - 1] = determinant_at(s, n - 2, n - 1, n - 1, 1.0F);
+}
+
+float difference_factor(std::int64_t i, std::int64_t n) { return i > 0 && i < n - 1 ? 0.5F : 1.0F; }
+
+class Rows {
+ public:
+  explicit Rows(const DisplacementField& field) : field_(field), size_(field.grid().size) {
+    const Affine voxel_from_world = field.grid().voxel_from_world();
+    for (int r = 0; r < 3; ++r)
+      for (int c = 0; c < 3; ++c)
+        world_to_voxel_[r][c] = static_cast<float>(voxel_from_world.linear[r][c]);
+  }
+
+  void operator()(std::int64_t y, std::int64_t z, float* out) const {
+    RowStencil s{};
+    s.n = size_[0];
+    s.y_factor = difference_factor(y, size_[1]);
+    s.z_factor = difference_factor(z, size_[2]);
+    std::copy(&world_to_voxel_[0][0], &world_to_voxel_[0][0] + 9, &s.world_to_voxel[0][0]);
+    for (int c = 0; c < 3; ++c) {
+      s.centre[c] = row(c, y, z);
+      s.y_low[c] = row(c, std::max<std::int64_t>(y - 1, 0), z);
+      s.y_high[c] = row(c, std::min(y + 1, size_[1] - 1), z);
+      s.z_low[c] = row(c, y, std::max<std::int64_t>(z - 1, 0));
+      s.z_high[c] = row(c, y, std::min(z + 1, size_[2] - 1));
+    }
+    determinant_row(s, out);
+    // Central differences skip the voxel itself: a voxel that is outside has no determinant either.
+    for (int c = 0; c < 3; ++c)
+      for (std::int64_t x = 0; x < s.n; ++x)
+        if (std::isnan(s.centre[c][x])) out[x] = std::numeric_limits<float>::quiet_NaN();
+  }
+
+ private:
+  const float* row(int c, std::int64_t y, std::int64_t z) const {
+    return field_.component_mm(c) + (z * size_[1] + y) * size_[0];
+  }
+  const DisplacementField& field_;
+  Size3 size_;
+  float world_to_voxel_[3][3]{};
+};
+
+/// Sums of one plane; planes are added in order, so the threads do not matter.
+struct Sums {
+  std::int64_t voxels = 0, folds = 0, undefined = 0, positive = 0;
+  double minimum = std::numeric_limits<double>::infinity();
+  double maximum = -std::numeric_limits<double>::infinity();
+  double sum = 0, log_sum = 0, log_square_sum = 0;
+
+  void add(float det) {
+    if (std::isnan(det)) {
+      ++undefined;
+      return;
+    }
+    ++voxels;
+    const double d = det;
+    minimum = std::min(minimum, d);
+    maximum = std::max(maximum, d);
+    sum += d;
+    if (det <= 0) {
+      ++folds;
+      return;
+    }
+    ++positive;
+    const double logarithm = std::log(det);
+    log_sum += logarithm;
+    log_square_sum += logarithm * logarithm;
+  }
+
+  void add(const Sums& o) {
+    voxels += o.voxels;
+    folds += o.folds;
+    undefined += o.undefined;
+    positive += o.positive;
+    minimum = std::min(minimum, o.minimum);
+    maximum = std::max(maximum, o.maximum);
+    sum += o.sum;
+    log_sum += o.log_sum;
+    log_square_sum += o.log_square_sum;
+  }
+};
+
+JacobianSummary summary_of(const Sums& s) {
+  JacobianSummary out;
+  out.voxels = s.voxels;
+  out.folds = s.folds;
+  out.undefined = s.undefined;
+  if (s.voxels == 0) return out;
+  const auto n = static_cast<double>(s.voxels);
+  out.folds_percent = 100.0 * static_cast<double>(s.folds) / n;
+  out.minimum = s.minimum;
+  out.maximum = s.maximum;
+  out.mean = s.sum / n;
+  if (s.positive > 1) {
+    const auto p = static_cast<double>(s.positive);
+    const double mean = s.log_sum / p;
+    out.sd_log = std::sqrt(std::max(0.0, s.log_square_sum / p - mean * mean));
+  }
+  return out;
+}
+
+std::int64_t border_of(std::int64_t n) { return std::min<std::int64_t>(2, (n - 1) / 2); }
+
+}  // namespace
+
+Volume jacobian_determinant(const DisplacementField& displacement_mm) {
+  const Size3& n = displacement_mm.grid().size;
+  Volume out(displacement_mm.grid(), ScalarType::f32);
+  const Rows rows(displacement_mm);
+  parallel_for(n[2], [&](std::int64_t z) {
+    for (std::int64_t y = 0; y < n[1]; ++y)
+      rows(y, z, out.channel<float>() + (z * n[1] + y) * n[0]);
+  });
+  return out;
+}
+
+JacobianSummary summarise_jacobian(const DisplacementField& displacement_mm, const Volume* mask) {
+  const Size3& n = displacement_mm.grid().size;
+  if (mask && !mask->grid().same_lattice(displacement_mm.grid()))
+    throw Error(ErrorCode::bad_input,
+                "The mask for det J is not on the grid of the displacement field.", "mask");
+  const Rows rows(displacement_mm);
+  const std::int64_t border[3] = {border_of(n[0]), border_of(n[1]), border_of(n[2])};
+  std::vector<Sums> planes(static_cast<std::size_t>(n[2]));
+  parallel_for(n[2] - 2 * border[2], [&](std::int64_t k) {
+    const std::int64_t z = k + border[2];
+    std::vector<float> det(static_cast<std::size_t>(n[0]));
+    Sums& sums = planes[static_cast<std::size_t>(z)];
+    for (std::int64_t y = border[1]; y < n[1] - border[1]; ++y) {
+      rows(y, z, det.data());
+      for (std::int64_t x = border[0]; x < n[0] - border[0]; ++x)
+        if (!mask || mask->value(x, y, z) != 0) sums.add(det[static_cast<std::size_t>(x)]);
+    }
+  });
+  Sums total;
+  for (const Sums& plane : planes) total.add(plane);
+  return summary_of(total);
+}
+
+}  // namespace gigawarp::ops

@@ -1,0 +1,31 @@
+#pragma once
+#include <cstdint>
+
+#include "gigawarp/transform.h"
+
+namespace gigawarp::ops {
+
+/// det J of x + u(x) over the inside of a grid: at least two voxels from every face (fewer where an
+/// axis is shorter than five voxels), since one-sided differences at a face say little.
+struct JacobianSummary {
+  std::int64_t voxels = 0;  ///< counted: inside the border, in the mask, defined
+  std::int64_t folds = 0;   ///< of these, det J <= 0
+  std::int64_t undefined =
+      0;  ///< inside border and mask, but the field says "outside" there or beside
+  double folds_percent = 0;  ///< 100 folds / voxels
+  double minimum = 0, maximum = 0, mean = 0;
+  double sd_log = 0;  ///< standard deviation of ln det J over the voxels with det J > 0
+};
+
+/// det J per voxel, f32, on the field's grid: central differences inside, one-sided at the faces,
+/// NaN where a neighbour is outside the domain of the field. An axis of one voxel has no
+/// derivative.
+Volume jacobian_determinant(const DisplacementField& displacement_mm);
+
+/// Figures without storing the determinants. `mask`: on the field's grid, any type, non-zero
+/// counts. The same bits for any number of threads. Throws Error{bad_input} when the mask is on
+/// another grid.
+JacobianSummary summarise_jacobian(const DisplacementField& displacement_mm,
+                                   const Volume* mask = nullptr);
+
+}  // namespace gigawarp::ops
