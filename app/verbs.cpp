@@ -65,6 +65,22 @@ void write_text_file(const std::filesystem::path& path, const std::string& text)
   }
 }
 
+std::string command_line() {
+  std::ifstream stream("/proc/self/cmdline", std::ios::binary);
+  std::string line;
+  for (std::string word; std::getline(stream, word, '\0');) {
+    const bool plain =
+        !word.empty() && word.find_first_of(" \t\n\"'\\$`*?[]{}()<>|&;#~!") == std::string::npos;
+    if (!plain) {
+      for (std::size_t at = 0; (at = word.find('\'', at)) != std::string::npos; at += 4)
+        word.replace(at, 1, "'\\''");
+      word = "'" + word + "'";
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return line;
+}
+
 bool is_terminal(int file_descriptor) {
   const char* term = std::getenv("TERM");
   return isatty(file_descriptor) != 0 && term != nullptr && std::string(term) != "dumb";

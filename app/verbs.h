@@ -32,6 +32,9 @@ CLI::Option* add_spacing_option(CLI::App* verb, const std::string& name,
 /// Writes `text` beside `path` and renames it into place. Throws Error{output_not_written}.
 void write_text_file(const std::filesystem::path& path, const std::string& text);
 
+/// How this process was started, quoted for a shell; for the provenance of results.
+std::string command_line();
+
 /// True when stdout or stderr is a terminal that understands cursor control.
 bool is_terminal(int file_descriptor);
 

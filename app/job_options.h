@@ -1,0 +1,31 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gigawarp/job.h"
+
+namespace gigawarp::app {
+
+/// The options that describe a registration job; `register` and `plan` share them.
+struct JobOptions {
+  std::string preset, job_file;
+  std::vector<std::string> fixed, moving;
+  std::vector<double> weights;
+  std::string fixed_mask, moving_mask, fixed_labels, labels;
+  std::vector<std::string> landmarks;  ///< fixed, moving
+  std::optional<Vec3> fixed_spacing_mm, moving_spacing_mm;
+  std::string init, stages, metric, levels;
+  std::optional<int> radius, bins, threads;
+  std::string device, memory, out;
+  bool no_inverse = false, no_warped = false, uncompressed = false;
+};
+
+void add_job_options(CLI::App* verb, JobOptions& options);
+
+/// The job file or preset, changed by every option that was given. Without images and without --job
+/// the job of an earlier run in --out is taken when `from_output` is set. Throws Error{usage}.
+JobSpec make_job(const JobOptions& options, bool from_output);
+
+}  // namespace gigawarp::app

@@ -1,0 +1,74 @@
+#include <iostream>
+#include <memory>
+
+#include "app/job_options.h"
+#include "app/progress_display.h"
+#include "app/run_commands.h"
+#include "app/verbs.h"
+#include "gigawarp/error.h"
+#include "job/report.h"
+#include "job/runner.h"
+
+namespace gigawarp::app {
+namespace {
+
+struct RegisterOptions {
+  JobOptions job;
+  std::string progress = "auto", control;
+  bool resume = false, overwrite = false;
+  double checkpoint_interval_s = 60;
+};
+
+void register_images(const RegisterOptions& options) {
+  if (options.resume && options.overwrite)
+    throw Error(ErrorCode::usage, "Give --resume or --overwrite, not both.", "--resume");
+  if (!options.control.empty() && options.control != "stdin")
+    throw Error(ErrorCode::usage, "--control takes stdin, not \"" + options.control + "\".",
+                "--control");
+  if (!(options.checkpoint_interval_s >= 0))
+    throw Error(ErrorCode::usage, "--checkpoint-every takes seconds, zero or more.",
+                "--checkpoint-every");
+  const std::unique_ptr<ProgressSink> display = make_progress_display(options.progress);
+  const JobSpec job = make_job(options.job, options.resume);
+  job::RunSwitch control;
+  const SignalWatch signals(control);
+  std::unique_ptr<StdinCommands> commands;
+  if (!options.control.empty()) commands = std::make_unique<StdinCommands>(control);
+  job::RunOptions run;
+  run.overwrite = options.overwrite;
+  run.resume = options.resume;
+  run.progress = display.get();
+  run.control = &control;
+  run.checkpoint_interval_s = options.checkpoint_interval_s;
+  run.command_line = command_line();
+  const job::RunResult result = job::run_job(job, run);
+  if (options.progress == "json") return;
+  if (result.was_complete)
+    std::cout << "The run in " << result.folder.string() << " is already complete.\n";
+  else
+    std::cout << job::report_text(result);
+}
+
+}  // namespace
+
+void add_register_verb(CLI::App& app) {
+  CLI::App* verb =
+      add_verb(app, "register",
+               "Align a moving image to a fixed one; writes transforms, warped image, figures",
+               "gigawarp register --fixed atlas.nii.gz --moving subject.nii.gz --out result "
+               "--labels aseg.nii.gz");
+  auto options = std::make_shared<RegisterOptions>();
+  add_job_options(verb, options->job);
+  verb->add_option("--progress", options->progress,
+                   "bar, lines, json (events on stdout), none or auto (default)");
+  verb->add_flag("--resume", options->resume, "Continue the unfinished run in --out");
+  verb->add_flag("--overwrite", options->overwrite, "Replace what an earlier run left in --out");
+  verb->add_option("--checkpoint-every", options->checkpoint_interval_s,
+                   "Seconds between checkpoints (default: 60)");
+  verb->add_option(
+      "--control", options->control,
+      "stdin: read {\"command\": \"pause\"} (resume, cancel, checkpoint), one per line");
+  verb->callback([options] { register_images(*options); });
+}
+
+}  // namespace gigawarp::app

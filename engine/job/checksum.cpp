@@ -1,0 +1,93 @@
+#include "job/checksum.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <vector>
+
+#include "gigawarp/error.h"
+
+namespace gigawarp::job {
+
+namespace {
+
+void require(int success) {
+  if (success != 1)
+    throw Error(ErrorCode::internal, "OpenSSL could not compute a SHA-256 checksum.");
+}
+
+void update_from_file(Sha256& hash, const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  std::vector<char> chunk(std::size_t{1} << 18);
+  while (stream) {
+    stream.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
+    hash.update(chunk.data(), static_cast<std::size_t>(stream.gcount()));
+  }
+  if (!stream.eof())
+    throw Error(
+        ErrorCode::bad_input,
+        "\"" + path.string() + "\" could not be read; check that it exists and is readable.",
+        path.string());
+}
+
+}  // namespace
+
+struct Sha256::State {
+  struct Free {
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  };
+  std::unique_ptr<EVP_MD_CTX, Free> context{EVP_MD_CTX_new()};
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+  require(EVP_DigestInit_ex(state_->context.get(), EVP_sha256(), nullptr));
+}
+Sha256::Sha256(Sha256&&) noexcept = default;
+Sha256& Sha256::operator=(Sha256&&) noexcept = default;
+Sha256::~Sha256() = default;
+
+void Sha256::update(const void* data, std::size_t bytes) {
+  require(EVP_DigestUpdate(state_->context.get(), data, bytes));
+}
+
+std::string Sha256::finish() {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int size = 0;
+  require(EVP_DigestFinal_ex(state_->context.get(), digest.data(), &size));
+  std::string text;
+  for (unsigned int i = 0; i < size; ++i) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    text += kDigits[digest[i] >> 4];
+    text += kDigits[digest[i] & 15];
+  }
+  return text;
+}
+
+std::string sha256(std::string_view text) {
+  Sha256 hash;
+  hash.update(text.data(), text.size());
+  return hash.finish();
+}
+
+std::string sha256_of_file(const std::filesystem::path& path) {
+  Sha256 hash;
+  std::error_code failure;
+  if (!std::filesystem::is_directory(path, failure)) {
+    update_from_file(hash, path);
+    return hash.finish();
+  }
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(path, failure))
+    if (entry.is_regular_file(failure)) files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  for (const auto& file : files) {
+    const std::string name = file.filename().string();
+    hash.update(name.c_str(), name.size() + 1);
+    update_from_file(hash, file);
+  }
+  return hash.finish();
+}
+
+}  // namespace gigawarp::job

@@ -1,0 +1,32 @@
+#pragma once
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace gigawarp::job {
+
+/// SHA-256 of a stream of bytes (OpenSSL, Apache-2.0).
+class Sha256 {
+ public:
+  Sha256();
+  Sha256(Sha256&&) noexcept;
+  Sha256& operator=(Sha256&&) noexcept;
+  ~Sha256();
+  void update(const void* data, std::size_t bytes);
+  /// Lower-case hexadecimal; ends the stream.
+  std::string finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+std::string sha256(std::string_view text);
+
+/// Digest of a file, or of all files of a folder (a DICOM series) in the order of their names.
+/// Throws Error{bad_input} when it cannot be read.
+std::string sha256_of_file(const std::filesystem::path& path);
+
+}  // namespace gigawarp::job

@@ -1,0 +1,189 @@
+#include "job/inputs.h"
+
+#include <cmath>
+#include <map>
+
+#include "base/parallel.h"
+#include "gigawarp/error.h"
+#include "io/image_io.h"
+#include "io/landmarks_io.h"
+#include "io/transform_io.h"
+#include "job/input_checks.h"
+#include "job/names.h"
+
+namespace gigawarp::job {
+
+namespace {
+
+/// A volume in canonical order with the grid its file has.
+struct Loaded {
+  Volume volume;
+  Grid file_grid;
+  AxisOrder order;
+  std::vector<std::string> warnings;
+};
+
+Loaded load_image(const std::string& path, const std::optional<Vec3>& spacing_mm) {
+  Loaded loaded;
+  Volume volume = io::read_image(path, {.spacing_mm = spacing_mm, .label_map = false});
+  check_geometry(volume.grid(), path);
+  loaded.file_grid = volume.grid();
+  for (const std::string& note : volume.notes()) loaded.warnings.push_back(path + ": " + note);
+  check_intensities(volume, path, loaded.warnings);
+  loaded.order = canonical_order(volume.grid());
+  loaded.volume = loaded.order.is_identity() ? std::move(volume) : reordered(volume, loaded.order);
+  loaded.volume.set_grid(rounded(loaded.volume.grid()));
+  return loaded;
+}
+
+Affine load_initial(const std::string& text) {
+  const std::optional<std::string> inverted = inverted_transform(text);
+  const std::string path = inverted.value_or(text);
+  const Transform transform = io::read_transform(path, inverted.has_value());
+  if (!transform.is_affine())
+    throw Error(
+        ErrorCode::bad_input,
+        "\"" + path + "\" holds a deformation; a registration starts from an affine transform.",
+        path);
+  const Affine affine = transform.as_affine();
+  check_initial(affine, path);
+  return affine;
+}
+
+double rounded_to(double value, double quantum) { return std::round(value / quantum) * quantum; }
+
+}  // namespace
+
+std::optional<std::string> inverted_transform(const std::string& text) {
+  if (text.size() <= 4 || text.front() != '[' || !text.ends_with(",1]")) return std::nullopt;
+  return text.substr(1, text.size() - 4);
+}
+
+std::vector<InputFile> input_files(const JobSpec& job) {
+  std::vector<InputFile> files;
+  for (std::size_t i = 0; i < job.fixed.size(); ++i)
+    files.push_back({"fixed[" + std::to_string(i) + "]", job.fixed[i]});
+  for (std::size_t i = 0; i < job.moving.size(); ++i)
+    files.push_back({"moving[" + std::to_string(i) + "]", job.moving[i]});
+  const auto add = [&files](const char* role, const std::string& path) {
+    if (!path.empty()) files.push_back({role, path});
+  };
+  add("fixed_mask", job.fixed_mask);
+  add("moving_mask", job.moving_mask);
+  add("initial_transform",
+      inverted_transform(job.initial_transform).value_or(job.initial_transform));
+  add("fixed_landmarks", job.fixed_landmarks);
+  add("moving_landmarks", job.moving_landmarks);
+  add("fixed_labels", job.fixed_labels);
+  add("moving_labels", job.moving_labels);
+  return files;
+}
+
+Grid rounded(const Grid& grid) {
+  const Vec3 spacing = grid.spacing_mm();
+  const double smallest = std::min({spacing[0], spacing[1], spacing[2]});
+  const auto longest = static_cast<double>(std::max({grid.size[0], grid.size[1], grid.size[2]}));
+  // Powers of two, so that the rounded numbers are exact. Across the longest axis the rounded steps
+  // add up to at most one quantum of the origin.
+  const double origin_quantum = std::exp2(std::floor(std::log2(smallest)) - 11);
+  const double step_quantum = origin_quantum / std::exp2(std::ceil(std::log2(longest)));
+  Grid out = grid;
+  for (int r = 0; r < 3; ++r) {
+    out.world_from_voxel.offset[r] = rounded_to(grid.world_from_voxel.offset[r], origin_quantum);
+    for (int c = 0; c < 3; ++c)
+      out.world_from_voxel.linear[r][c] =
+          rounded_to(grid.world_from_voxel.linear[r][c], step_quantum) + 0.0;
+  }
+  return out;
+}
+
+std::vector<std::pair<Vec3, Vec3>> load_landmarks(const JobSpec& job) {
+  std::vector<std::pair<Vec3, Vec3>> pairs;
+  if (job.fixed_landmarks.empty()) return pairs;
+  std::map<std::string, Vec3> moving;
+  for (const io::Landmark& mark : io::read_landmarks(job.moving_landmarks))
+    moving[mark.name] = mark.position_mm;
+  for (const io::Landmark& mark : io::read_landmarks(job.fixed_landmarks))
+    if (const auto found = moving.find(mark.name); found != moving.end())
+      pairs.emplace_back(mark.position_mm, found->second);
+  const std::size_t wanted = job.initialisation == Initialisation::landmarks ? 3 : 1;
+  if (pairs.size() < wanted)
+    throw Error(ErrorCode::bad_input,
+                "\"" + job.fixed_landmarks + "\" and \"" + job.moving_landmarks + "\" have " +
+                    std::to_string(pairs.size()) + " landmark names in common, but " +
+                    std::to_string(wanted) +
+                    " are needed; give the same point the same name in both.",
+                job.moving_landmarks);
+  return pairs;
+}
+
+solve::RegistrationInput RunInputs::view() const {
+  solve::RegistrationInput input;
+  for (const Volume& volume : fixed) input.fixed.push_back(&volume);
+  for (const Volume& volume : moving) input.moving.push_back(&volume);
+  if (!fixed_mask.empty()) input.fixed_mask = &fixed_mask;
+  if (!moving_mask.empty()) input.moving_mask = &moving_mask;
+  input.landmarks_mm = landmarks_mm;
+  input.initial = initial;
+  return input;
+}
+
+namespace {
+
+/// A mask in the order and on the lattice of its image.
+Volume load_mask(const std::string& path, const std::optional<Vec3>& spacing_mm,
+                 const Loaded& image, const std::string& image_path) {
+  Volume mask = io::read_image(path, {.spacing_mm = spacing_mm, .label_map = false});
+  check_mask(mask, path, image.file_grid, image_path);
+  Volume canonical = image.order.is_identity() ? std::move(mask) : reordered(mask, image.order);
+  canonical.set_grid(image.volume.grid());
+  return canonical;
+}
+
+}  // namespace
+
+RunInputs load_inputs(const JobSpec& job, const std::stop_token& stop) {
+  const std::size_t channels = job.fixed.size();
+  std::vector<Loaded> images(2 * channels);
+  parallel_for(static_cast<std::int64_t>(images.size()), [&](std::int64_t i) {
+    const auto index = static_cast<std::size_t>(i);
+    const bool is_fixed = index < channels;
+    images[index] = load_image(is_fixed ? job.fixed[index] : job.moving[index - channels],
+                               is_fixed ? job.fixed_spacing_mm : job.moving_spacing_mm);
+  });
+  if (stop.stop_requested())
+    throw Error(ErrorCode::cancelled, "The run was cancelled while the images were read.");
+  const bool deformable = is_deformable(job.stages.back().kind);
+  RunInputs inputs;
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const bool is_fixed = i < channels;
+    const std::string& path = is_fixed ? job.fixed[i] : job.moving[i - channels];
+    const std::string& first = is_fixed ? job.fixed[0] : job.moving[0];
+    check_size(images[i].file_grid, path, deformable);
+    check_channel(images[i].file_grid, path, images[is_fixed ? 0 : channels].file_grid, first);
+    inputs.warnings.insert(inputs.warnings.end(), images[i].warnings.begin(),
+                           images[i].warnings.end());
+  }
+  inputs.fixed_file_grid = images[0].file_grid;
+  inputs.fixed_order = images[0].order;
+  if (!job.fixed_mask.empty())
+    inputs.fixed_mask = load_mask(job.fixed_mask, job.fixed_spacing_mm, images[0], job.fixed[0]);
+  if (!job.moving_mask.empty())
+    inputs.moving_mask =
+        load_mask(job.moving_mask, job.moving_spacing_mm, images[channels], job.moving[0]);
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const Grid& grid = images[i < channels ? 0 : channels].volume.grid();
+    if (i != 0 && i != channels)
+      images[i].volume.set_grid(grid);  // the same lattice to the last bit
+    (i < channels ? inputs.fixed : inputs.moving).push_back(std::move(images[i].volume));
+  }
+  if (job.initialisation == Initialisation::transform)
+    inputs.initial = load_initial(job.initial_transform);
+  inputs.landmarks_mm = load_landmarks(job);
+  if (inputs.initial || job.initialisation == Initialisation::identity)
+    check_overlap(inputs.fixed[0].grid(), inputs.moving[0].grid(),
+                  inputs.initial.value_or(Affine{}), job.fixed[0], job.moving[0]);
+  return inputs;
+}
+
+}  // namespace gigawarp::job

@@ -1,0 +1,56 @@
+#pragma once
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gigawarp/grid.h"
+#include "gigawarp/job.h"
+#include "gigawarp/volume.h"
+#include "job/checkpoint_files.h"
+#include "solve/registration.h"
+
+namespace gigawarp::job {
+
+/// One named input file of a job.
+struct InputFile {
+  std::string role;  ///< "fixed[0]", "moving_mask", …
+  std::string path;
+};
+
+/// The file of "[file,1]", the ANTs way to name an affine transform to be inverted; nothing for
+/// other text.
+std::optional<std::string> inverted_transform(const std::string& text);
+
+/// Every file the result of the job depends on or that it scores, in a fixed order.
+std::vector<InputFile> input_files(const JobSpec& job);
+
+/// The job's images, checked and brought into canonical axis order (x to L, y to P, z to S), so
+/// that a pair gives the same bits whichever of the 48 axis orders it is stored in.
+struct RunInputs {
+  std::vector<Volume> fixed, moving;
+  Volume fixed_mask, moving_mask;  ///< empty: none
+  Grid fixed_file_grid;            ///< the fixed file's own lattice
+  AxisOrder fixed_order;           ///< canonical from file order
+  std::optional<Affine> initial;   ///< moving_from_fixed, world mm
+  std::vector<std::pair<Vec3, Vec3>> landmarks_mm;
+  std::vector<std::string> warnings;
+
+  solve::RegistrationInput view() const;
+};
+
+/// Reads fixed and moving in parallel. Throws Error{bad_input} with the file and what is wrong with
+/// it.
+RunInputs load_inputs(const JobSpec& job, const std::stop_token& stop);
+
+/// The grid with its geometry rounded to about 1/2000 voxel. Storing a volume in another axis order
+/// and in single-precision headers perturbs the last bits of its geometry; rounding takes that
+/// away.
+Grid rounded(const Grid& grid);
+
+/// Landmarks of both files with equal names, fixed and moving. Throws Error{bad_input} when fewer
+/// than one.
+std::vector<std::pair<Vec3, Vec3>> load_landmarks(const JobSpec& job);
+
+}  // namespace gigawarp::job

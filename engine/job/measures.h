@@ -1,0 +1,25 @@
+#pragma once
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "gigawarp/transform.h"
+#include "gigawarp/volume.h"
+
+namespace gigawarp::job {
+
+/// How good a registration is; engine/design §7. What was not asked for or does not apply is
+/// absent.
+struct Measures {
+  std::optional<double> global_ncc;  ///< fixed against warped moving, inside their overlap
+  std::optional<double> folds_percent, minimum_jacobian, sd_log_jacobian;
+  std::optional<double> inverse_mean_mm, inverse_p95_mm, inverse_maximum_mm;
+  std::optional<double> landmarks_before_mm;  ///< mean distance without registration
+  std::optional<double> landmarks_mean_mm, landmarks_p95_mm, landmarks_maximum_mm;
+  std::size_t landmarks = 0;
+  std::optional<double> dice_mean, dice_p30;
+  std::map<std::int64_t, double> dice;  ///< by label
+};
+
+}  // namespace gigawarp::job

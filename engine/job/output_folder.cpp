@@ -1,0 +1,103 @@
+#include "job/output_folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "gigawarp/error.h"
+#include "job/checkpoint_files.h"
+
+namespace gigawarp::job {
+
+namespace {
+
+constexpr const char* kPending = ".writing";
+
+/// Everything a run may leave behind.
+constexpr std::array kNames{"result.json",
+                            "0GenericAffine.mat",
+                            "1Warp.nii.gz",
+                            "1Warp.nii",
+                            "1InverseWarp.nii.gz",
+                            "1InverseWarp.nii",
+                            "warped.nii.gz",
+                            "warped.nii",
+                            "warped_labels.nii.gz",
+                            "warped_labels.nii",
+                            "job.json",
+                            "events.jsonl",
+                            "log.txt"};
+
+[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& why) {
+  throw Error(ErrorCode::output_not_written, "\"" + path.string() + "\" " + why, path.string());
+}
+
+}  // namespace
+
+OutputFolder::OutputFolder(const std::filesystem::path& path) : path_(path) {
+  std::error_code failure;
+  created_ = std::filesystem::create_directories(path_, failure);
+  if (failure || !std::filesystem::is_directory(path_, failure))
+    refuse(path_, "cannot be made a folder; choose another --out.");
+  if (access(path_.c_str(), W_OK | X_OK) != 0)
+    refuse(path_, "is not writable; choose another --out.");
+  lock_ = open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock_ < 0) refuse(path_, "cannot be opened; check its permissions.");
+  if (flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    close(lock_);
+    throw Error(ErrorCode::usage,
+                "Another run is writing to \"" + path_.string() +
+                    "\"; wait for it to end or choose another --out.",
+                path_.string());
+  }
+  std::filesystem::remove_all(path_ / kPending, failure);  // of a killed run
+}
+
+OutputFolder::~OutputFolder() {
+  if (lock_ >= 0) close(lock_);
+}
+
+OutputFolder::State OutputFolder::state() const {
+  std::error_code failure;
+  if (std::filesystem::exists(path_ / "result.json", failure)) return State::finished;
+  if (CheckpointFiles::exists(checkpoint())) return State::unfinished;
+  for (const char* name : kNames)
+    if (std::filesystem::exists(path_ / name, failure)) return State::unfinished;
+  return State::fresh;
+}
+
+void OutputFolder::clear() {
+  std::error_code failure;
+  for (const char* name : kNames) std::filesystem::remove(path_ / name, failure);
+  std::filesystem::remove_all(checkpoint(), failure);
+  std::filesystem::remove_all(path_ / kPending, failure);
+}
+
+std::filesystem::path OutputFolder::pending(const std::string& name) {
+  std::error_code failure;
+  std::filesystem::create_directory(path_ / kPending, failure);
+  if (failure) refuse(path_, "is not writable; choose another --out.");
+  pending_.push_back(name);
+  return path_ / kPending / name;
+}
+
+void OutputFolder::publish() {
+  std::error_code failure;
+  for (const std::string& name : pending_) {
+    std::filesystem::rename(path_ / kPending / name, path_ / name, failure);
+    if (failure) refuse(path_ / name, "could not be written; check the folder and its disk.");
+  }
+  pending_.clear();
+  std::filesystem::remove_all(path_ / kPending, failure);
+}
+
+void OutputFolder::abandon() {
+  clear();
+  std::error_code failure;
+  if (created_)
+    std::filesystem::remove(path_, failure);  // fails, rightly, when something else is in it
+}
+
+}  // namespace gigawarp::job

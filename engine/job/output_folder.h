@@ -1,0 +1,42 @@
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace gigawarp::job {
+
+/// The output directory of one run: locked against a second run, and filled so that results appear
+/// only complete. Files are written in a hidden folder inside and renamed together at the end; the
+/// report (result.json) comes last, so a directory with a report is a finished run.
+class OutputFolder {
+ public:
+  enum class State { fresh, unfinished, finished };
+
+  /// Creates the directory and locks it. Throws Error{output_not_written} and Error{usage}: another
+  /// run uses it.
+  explicit OutputFolder(const std::filesystem::path& path);
+  ~OutputFolder();
+  OutputFolder(const OutputFolder&) = delete;
+  OutputFolder& operator=(const OutputFolder&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path checkpoint() const { return path_ / "checkpoint"; }
+  State state() const;
+  /// Removes what an earlier run left: only files that Gigawarp writes.
+  void clear();
+  /// Where to write a result before publish().
+  std::filesystem::path pending(const std::string& name);
+  /// Renames every pending file into place, in the order of the calls of pending().
+  void publish();
+  /// Removes files of a failed run, and the directory if this object made it and nothing else is in
+  /// it.
+  void abandon();
+
+ private:
+  std::filesystem::path path_;
+  std::vector<std::string> pending_;
+  int lock_ = -1;
+  bool created_ = false;
+};
+
+}  // namespace gigawarp::job

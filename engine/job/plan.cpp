@@ -1,0 +1,128 @@
+#include "job/plan.h"
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/parallel.h"
+#include "gigawarp/device.h"
+#include "gigawarp/error.h"
+#include "io/image_io.h"
+#include "job/input_checks.h"
+
+namespace gigawarp::job {
+
+namespace {
+
+/// Program, libraries and thread stacks, measured on an empty run.
+constexpr std::uint64_t kProgramBytes = std::uint64_t{48} << 20;
+
+std::string mebibytes(std::uint64_t bytes) {
+  return std::to_string((bytes + (1U << 20) - 1) >> 20) + " MiB";
+}
+
+void choose_device(const JobSpec& job, Plan& plan) {
+  if (job.device != "auto" && job.device != "cpu") {
+    std::string reason = "this version registers on the CPU only";
+    for (const DeviceInfo& device : list_devices())
+      if (device.id == "cuda" && !device.why_not.empty()) reason = device.why_not;
+    if (!reason.empty() && reason.back() == '.') reason.pop_back();
+    throw Error(ErrorCode::device_fault,
+                "Device \"" + job.device + "\" cannot be used: " + reason +
+                    "; choose --device cpu or auto.",
+                job.device);
+  }
+  plan.device = "cpu";
+  plan.threads = job.threads > 0 ? std::min(job.threads, available_threads()) : available_threads();
+}
+
+/// Bytes per voxel of all channels together.
+std::size_t voxel_bytes(const std::vector<std::string>& paths,
+                        const std::optional<Vec3>& spacing_mm, Grid& grid) {
+  std::size_t bytes = 0;
+  for (const std::string& path : paths) {
+    const io::ImageHeader header =
+        io::read_header(path, {.spacing_mm = spacing_mm, .label_map = false});
+    check_geometry(header.grid, path);
+    if (bytes == 0) grid = header.grid;
+    bytes += size_of(header.type) * static_cast<std::size_t>(header.channels);
+  }
+  return bytes;
+}
+
+void look_at_disk(const JobSpec& job, std::size_t moving_bytes, Plan& plan) {
+  const auto voxels = static_cast<std::uint64_t>(plan.fixed.voxel_count());
+  const std::uint64_t field = 3 * sizeof(float) * voxels;
+  plan.disk_needed = field * (job.write_inverse ? 2 : 1) +
+                     (job.write_warped ? moving_bytes * voxels : 0) +
+                     (job.moving_labels.empty() ? 0 : 2 * voxels) + plan.forecast.state_bytes +
+                     (std::uint64_t{1} << 20);
+  std::error_code failure;
+  std::filesystem::path folder = std::filesystem::absolute(job.output_directory, failure);
+  while (!std::filesystem::exists(folder, failure) && folder.has_relative_path())
+    folder = folder.parent_path();
+  plan.disk = folder.string();
+  const auto space = std::filesystem::space(folder, failure);
+  plan.disk_free = failure ? 0 : space.available;
+}
+
+}  // namespace
+
+Plan make_plan(const JobSpec& job) {
+  Plan plan;
+  choose_device(job, plan);
+  plan.channels = static_cast<int>(job.fixed.size());
+  const std::size_t fixed_bytes = voxel_bytes(job.fixed, job.fixed_spacing_mm, plan.fixed);
+  const std::size_t moving_bytes = voxel_bytes(job.moving, job.moving_spacing_mm, plan.moving);
+  with_threads(job.threads, [&] {
+    plan.forecast = solve::forecast(plan.fixed, plan.moving, fixed_bytes, moving_bytes, job);
+  });
+  plan.memory_needed = plan.forecast.peak_bytes + kProgramBytes;
+  plan.memory_available = available_memory_bytes();
+  plan.memory_budget = job.memory_bytes;
+  if (!job.output_directory.empty()) look_at_disk(job, moving_bytes, plan);
+  return plan;
+}
+
+std::string misfit(const Plan& plan) {
+  if (plan.memory_budget != 0 && plan.memory_needed > plan.memory_budget)
+    return "The run needs " + mebibytes(plan.memory_needed) + " of memory, more than the " +
+           mebibytes(plan.memory_budget) +
+           " it may use; raise --memory or leave out the finest level.";
+  if (plan.memory_needed > plan.memory_available)
+    return "The run needs " + mebibytes(plan.memory_needed) + " of memory, but only " +
+           mebibytes(plan.memory_available) +
+           " are available; close other programs or leave out the finest level.";
+  if (!plan.disk.empty() && plan.disk_needed > plan.disk_free)
+    return "The run needs up to " + mebibytes(plan.disk_needed) + " of disk, but \"" + plan.disk +
+           "\" has only " + mebibytes(plan.disk_free) + " free; choose another --out or make room.";
+  return {};
+}
+
+std::string to_json(const Plan& plan) {
+  const auto grid = [](const Grid& g) {
+    return nlohmann::ordered_json{{"size", g.size},
+                                  {"spacing_mm", g.spacing_mm()},
+                                  {"orientation", g.orientation()},
+                                  {"voxels", g.voxel_count()}};
+  };
+  const nlohmann::ordered_json json{
+      {"device", plan.device},
+      {"threads", plan.threads},
+      {"fixed", grid(plan.fixed)},
+      {"moving", grid(plan.moving)},
+      {"channels", plan.channels},
+      {"memory",
+       {{"needed_bytes", plan.memory_needed},
+        {"available_bytes", plan.memory_available},
+        {"budget_bytes", plan.memory_budget},
+        {"images_bytes", plan.forecast.images_bytes},
+        {"state_bytes", plan.forecast.state_bytes},
+        {"scratch_bytes", plan.forecast.scratch_bytes}}},
+      {"disk",
+       {{"folder", plan.disk}, {"needed_bytes", plan.disk_needed}, {"free_bytes", plan.disk_free}}},
+      {"seconds", plan.forecast.seconds},
+      {"fits", misfit(plan).empty()}};
+  return json.dump(2) + "\n";
+}
+
+}  // namespace gigawarp::job

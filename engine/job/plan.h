@@ -1,0 +1,31 @@
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "gigawarp/job.h"
+#include "solve/registration.h"
+
+namespace gigawarp::job {
+
+/// What a run will need and what there is, from the headers alone.
+struct Plan {
+  std::string device;  ///< "cpu"
+  int threads = 1;
+  Grid fixed, moving;
+  int channels = 1;
+  solve::MemoryForecast forecast;
+  std::uint64_t memory_needed = 0;  ///< bytes, whole process at its peak
+  std::uint64_t memory_available = 0;
+  std::uint64_t memory_budget = 0;  ///< of the job; 0: none
+  std::uint64_t disk_needed = 0;    ///< bytes in the output directory: results and one checkpoint
+  std::uint64_t disk_free = 0;
+  std::string disk;  ///< the existing folder whose file system counts
+};
+
+/// Reads the headers of the job's images. Throws Error{bad_input} and Error{device_fault}.
+Plan make_plan(const JobSpec& job);
+/// One sentence with the numbers for the first thing that does not fit; empty when all does.
+std::string misfit(const Plan& plan);
+std::string to_json(const Plan& plan);
+
+}  // namespace gigawarp::job

@@ -1,0 +1,267 @@
+#include "job/runner.h"
+
+#include <fstream>
+#include <future>
+#include <memory>
+#include <sstream>
+
+#include "base/parallel.h"
+#include "gigawarp/error.h"
+#include "job/checkpoint_files.h"
+#include "job/checksum.h"
+#include "job/inputs.h"
+#include "job/output_folder.h"
+#include "job/recorder.h"
+#include "job/report.h"
+#include "job/results.h"
+
+namespace gigawarp::job {
+
+namespace {
+
+std::string absolute(const std::string& path) {
+  if (path.empty()) return path;
+  if (const auto inverted = inverted_transform(path)) return "[" + absolute(*inverted) + ",1]";
+  return std::filesystem::absolute(path).lexically_normal().string();
+}
+
+void make_absolute(JobSpec& job) {
+  for (std::string& path : job.fixed) path = absolute(path);
+  for (std::string& path : job.moving) path = absolute(path);
+  for (std::string* path :
+       {&job.fixed_mask, &job.moving_mask, &job.fixed_labels, &job.moving_labels,
+        &job.initial_transform, &job.fixed_landmarks, &job.moving_landmarks, &job.output_directory})
+    *path = absolute(*path);
+}
+
+std::string read_text(const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  std::stringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+void write_text(const std::filesystem::path& path, const std::string& text) {
+  std::filesystem::path part = path;
+  part += ".part";
+  std::ofstream stream(part, std::ios::binary | std::ios::trunc);
+  stream << text;
+  stream.close();
+  std::error_code failure;
+  if (stream) std::filesystem::rename(part, path, failure);
+  if (!stream || failure) {
+    std::filesystem::remove(part, failure);
+    throw Error(ErrorCode::output_not_written,
+                "\"" + path.string() + "\" could not be written; is the disk full?", path.string());
+  }
+}
+
+/// One run from plan to report.
+class Run {
+ public:
+  Run(JobSpec job, const RunOptions& options)
+      : job_(std::move(job)),
+        options_(options),
+        control_(options.control != nullptr ? *options.control : own_control_) {}
+
+  RunResult run();
+
+ private:
+  bool prepare_folder();
+  void start_checksums();
+  RunResult execute();
+  solve::RegistrationOutput register_images();
+  void stop_here(const char* when) const;
+  void timed(const char* phase, const std::function<void()>& work);
+  RunIdentity identity() const;
+
+  JobSpec job_;
+  const RunOptions& options_;
+  RunSwitch own_control_;
+  RunSwitch& control_;
+  Plan plan_;
+  std::unique_ptr<OutputFolder> folder_;
+  std::unique_ptr<Recorder> recorder_;
+  std::unique_ptr<CheckpointFiles> checkpoints_;
+  std::shared_future<std::map<std::string, std::string>> checksums_;
+  RunInputs inputs_;
+  RunResult result_;
+  bool resuming_ = false;
+};
+
+void Run::stop_here(const char* when) const {
+  if (control_.cancelled())
+    throw Error(ErrorCode::cancelled, std::string("The run was cancelled ") + when + ".");
+}
+
+void Run::timed(const char* phase, const std::function<void()>& work) {
+  const auto began = std::chrono::steady_clock::now();
+  work();
+  result_.seconds[phase] +=
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+}
+
+RunIdentity Run::identity() const {
+  RunIdentity identity{job_digest(job_), checksums_.get()};
+  identity.inputs.erase("fixed_labels");  // scored after the run, they do not change it
+  identity.inputs.erase("moving_labels");
+  return identity;
+}
+
+void Run::start_checksums() {
+  checksums_ = std::async(std::launch::async, [files = input_files(job_)] {
+                 std::map<std::string, std::string> sums;
+                 std::map<std::string, std::string> by_path;  // one file may play two roles
+                 for (const InputFile& file : files) {
+                   auto [known, is_new] = by_path.try_emplace(file.path);
+                   if (is_new) known->second = sha256_of_file(file.path);
+                   sums[file.role] = known->second;
+                 }
+                 return sums;
+               }).share();
+}
+
+/// Decides between a fresh start, going on and refusing; true when there is nothing left to do.
+bool Run::prepare_folder() {
+  folder_ = std::make_unique<OutputFolder>(job_.output_directory);
+  const std::string where = "\"" + job_.output_directory + "\"";
+  const OutputFolder::State state = folder_->state();
+  if (state == OutputFolder::State::fresh) return false;
+  if (options_.overwrite) {
+    folder_->clear();
+    return false;
+  }
+  if (!options_.resume)
+    throw Error(ErrorCode::usage,
+                where + (state == OutputFolder::State::finished
+                             ? " already holds the results of a run; choose another --out or use "
+                               "--overwrite."
+                             : " holds an unfinished run; use --resume to continue or --overwrite "
+                               "to start again."),
+                job_.output_directory);
+  if (state == OutputFolder::State::finished) {
+    const std::string earlier = read_text(folder_->path() / "job.json");
+    if (job_digest(parse_job(earlier)) != job_digest(job_))
+      throw Error(ErrorCode::usage,
+                  where +
+                      " holds the finished run of a job with other settings; choose another "
+                      "--out or use --overwrite.",
+                  job_.output_directory);
+    return true;
+  }
+  resuming_ = CheckpointFiles::exists(folder_->checkpoint());
+  if (!resuming_) folder_->clear();
+  return false;
+}
+
+RunResult Run::run() {
+  plan_ = make_plan(job_);
+  if (const std::string sentence = misfit(plan_); !sentence.empty())
+    throw Error(ErrorCode::does_not_fit, sentence);
+  result_.folder = job_.output_directory;
+  if (prepare_folder()) {
+    result_.was_complete = true;
+    return std::move(result_);
+  }
+  try {
+    recorder_ = std::make_unique<Recorder>(
+        folder_->path(), resuming_,
+        WorkModel(job_, plan_.fixed.voxel_count(), plan_.forecast.seconds), options_.progress);
+    return execute();
+  } catch (const std::exception& error) {
+    if (recorder_ != nullptr) recorder_->say(EventKind::run_failed, "", error.what());
+    const bool kept = CheckpointFiles::exists(folder_->checkpoint());
+    if (!kept) folder_->abandon();
+    const auto* known = dynamic_cast<const Error*>(&error);
+    if (known == nullptr || known->code() != ErrorCode::cancelled) throw;
+    throw Error(
+        ErrorCode::cancelled,
+        kept ? "The run was cancelled; continue it with gigawarp register --resume --out \"" +
+                   job_.output_directory + "\"."
+             : "The run was cancelled before its first checkpoint; nothing was kept.",
+        job_.output_directory);
+  }
+}
+
+solve::RegistrationOutput Run::register_images() {
+  solve::RunControl control;
+  control.progress = recorder_.get();
+  control.stop = control_.stop_token();
+  control.checkpoints = checkpoints_.get();
+  control.pause_gate = [this] {
+    if (!control_.paused()) return;
+    recorder_->say(EventKind::paused, "", "");
+    control_.wait_while_paused();
+    recorder_->say(EventKind::resumed, "", "");
+  };
+  return solve::register_volumes(inputs_.view(), job_, control);
+}
+
+RunResult Run::execute() {
+  start_checksums();
+  write_text(folder_->path() / "job.json", gigawarp::to_json(job_));
+  recorder_->say(EventKind::run_started, "",
+                 resuming_ ? "Continuing from the checkpoint" : job_.output_directory);
+  timed("load", [&] {
+    recorder_->say(EventKind::stage_started, "load", "");
+    inputs_ = load_inputs(job_, control_.stop_token());
+    for (const std::string& warning : inputs_.warnings)
+      recorder_->say(EventKind::warning, "load", warning);
+    recorder_->say(EventKind::stage_finished, "load", "");
+  });
+  stop_here("after the images were read");
+  checkpoints_ = std::make_unique<CheckpointFiles>(
+      folder_->checkpoint(), [this] { return identity(); }, &control_,
+      std::chrono::duration<double>(options_.checkpoint_interval_s));
+  if (resuming_) checkpoints_->open();
+  solve::RegistrationOutput output;
+  timed("register", [&] { output = register_images(); });
+  for (const std::string& warning : output.warnings)
+    recorder_->say(EventKind::warning, "register", warning);
+  result_.levels = std::move(output.levels);
+  timed("write", [&] {
+    recorder_->say(EventKind::stage_started, "write", "");
+    Results results(job_, std::move(inputs_), std::move(output), *folder_);
+    result_.measures = results.measure_and_write(control_.stop_token());
+    result_.files = results.files();
+    recorder_->say(EventKind::stage_finished, "write", "");
+  });
+  result_.warnings = recorder_->warnings();
+  result_.peak_memory_bytes = peak_resident_bytes();
+  result_.seconds["total"] = recorder_->elapsed_s();
+  write_text(folder_->pending("result.json"),
+             report_json(job_, plan_, result_, checksums_.get(), options_.command_line));
+  result_.files.insert(result_.files.end(), {"job.json", "result.json", "log.txt", "events.jsonl"});
+  recorder_->say(EventKind::run_finished, "", "");
+  recorder_->close();
+  folder_->publish();
+  checkpoints_->discard();
+  return std::move(result_);
+}
+
+}  // namespace
+
+RunResult run_job(JobSpec job, const RunOptions& options) {
+  validate(job);
+  if (job.output_directory.empty())
+    throw Error(ErrorCode::usage, "No output directory is given; name one with --out.",
+                "output_directory");
+  make_absolute(job);
+  RunResult result;
+  with_threads(job.threads, [&] { result = Run(std::move(job), options).run(); });
+  return result;
+}
+
+std::string job_digest(const JobSpec& job) {
+  JobSpec relevant;
+  relevant.stages = job.stages;
+  relevant.channel_weights = job.channel_weights;
+  relevant.fixed_spacing_mm = job.fixed_spacing_mm;
+  relevant.moving_spacing_mm = job.moving_spacing_mm;
+  relevant.initialisation = job.initialisation;
+  relevant.initial_transform = inverted_transform(job.initial_transform) ? "inverse" : "";
+  relevant.write_inverse = job.write_inverse;
+  return sha256(gigawarp::to_json(relevant));
+}
+
+}  // namespace gigawarp::job
