@@ -1,0 +1,166 @@
+#include "io/file_support.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+
+#include "base/parallel.h"
+
+namespace gigawarp::io {
+
+namespace fs = std::filesystem;
+
+void refuse(const fs::path& path, const std::string& rest) {
+  throw Error(ErrorCode::bad_input, "The file \"" + path.string() + "\" " + rest, path.string());
+}
+
+void refuse_output(const fs::path& path, const std::string& rest) {
+  throw Error(ErrorCode::output_not_written, "\"" + path.string() + "\" was not written: " + rest,
+              path.string());
+}
+
+bool has_extension(const fs::path& path, std::string_view extension) {
+  const std::string name = path.filename().string();
+  return name.size() >= extension.size() &&
+         std::equal(extension.rbegin(), extension.rend(), name.rbegin(), [](char a, char b) {
+           return std::tolower(static_cast<unsigned char>(b)) == a;
+         });
+}
+
+std::uint64_t checked_file_size(const fs::path& path) {
+  std::error_code code;
+  const fs::file_status status = fs::status(path, code);
+  if (!fs::exists(status)) refuse(path, "does not exist; check the name and the folder.");
+  if (fs::is_directory(status))
+    refuse(path, "is a folder where a file is expected; name the file inside it.");
+  if (!fs::is_regular_file(status)) refuse(path, "is not a regular file.");
+  const std::uint64_t size = fs::file_size(path, code);
+  if (code) refuse(path, "cannot be read (" + code.message() + ").");
+  if (size == 0) refuse(path, "is empty; it was probably not written completely.");
+  return size;
+}
+
+std::vector<std::byte> read_head(const fs::path& path, std::size_t bytes) {
+  checked_file_size(path);
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream)
+    refuse(path,
+           std::string("cannot be opened (") + std::strerror(errno) + "); check its permissions.");
+  std::vector<std::byte> head(bytes);
+  stream.read(reinterpret_cast<char*>(head.data()), static_cast<std::streamsize>(bytes));
+  head.resize(static_cast<std::size_t>(stream.gcount()));
+  return head;
+}
+
+std::string read_text(const fs::path& path, std::size_t limit) {
+  const std::uint64_t size = checked_file_size(path);
+  if (size > limit) refuse(path, "is too large to be the text file it should be.");
+  const std::vector<std::byte> all = read_head(path, static_cast<std::size_t>(size));
+  return {reinterpret_cast<const char*>(all.data()), all.size()};
+}
+
+std::optional<std::uint64_t> volume_bytes(const Size3& size, int channels,
+                                          std::size_t value_bytes) {
+  if (channels <= 0) return std::nullopt;
+  std::uint64_t total = static_cast<std::uint64_t>(channels) * value_bytes;
+  for (const std::int64_t n : size) {
+    if (n <= 0) return std::nullopt;
+    if (__builtin_mul_overflow(total, static_cast<std::uint64_t>(n), &total)) return std::nullopt;
+  }
+  if (total > (std::uint64_t{1} << 62)) return std::nullopt;
+  return total;
+}
+
+void check_grid(const fs::path& path, const Grid& grid) {
+  for (const std::int64_t n : grid.size)
+    if (n <= 0 || n > (std::int64_t{1} << 40))
+      refuse(path, "has an impossible size along one axis; it holds no volume or is damaged.");
+  for (const double s : grid.spacing_mm())
+    if (!std::isfinite(s) || s <= 0)
+      refuse(path, "has no usable voxel size; pass --spacing x,y,z in mm or repair the header.");
+  const double determinant = grid.world_from_voxel.determinant();
+  const Vec3 s = grid.spacing_mm();
+  if (!std::isfinite(determinant) || std::abs(determinant) < 1e-6 * s[0] * s[1] * s[2])
+    refuse(path, "has a singular orientation (two axes point the same way); repair its header.");
+  for (const double o : grid.origin_mm())
+    if (!std::isfinite(o)) refuse(path, "has an origin that is not a number; repair its header.");
+}
+
+void override_spacing(Grid& grid, const Vec3& spacing_mm) {
+  for (const double s : spacing_mm)
+    if (!std::isfinite(s) || s <= 0)
+      throw Error(ErrorCode::usage, "A voxel spacing must be three positive numbers in mm.");
+  const Mat3 direction = grid.direction();
+  for (int r = 0; r < 3; ++r)
+    for (int c = 0; c < 3; ++c)
+      grid.world_from_voxel.linear[r][c] = direction[r][c] * spacing_mm[c];
+}
+
+void check_memory(const fs::path& path, std::uint64_t bytes) {
+  const std::uint64_t available = available_memory_bytes();
+  if (available != 0 && bytes > available)
+    throw Error(ErrorCode::does_not_fit,
+                "The volume in \"" + path.string() + "\" needs " + std::to_string(bytes >> 20) +
+                    " MiB but only " + std::to_string(available >> 20) +
+                    " MiB of memory are free; close other programs or use a smaller volume.",
+                path.string());
+}
+
+AtomicFile::AtomicFile(const fs::path& target) : target_(target) {
+  static std::atomic<unsigned> counter{0};
+  const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
+  std::error_code code;
+  if (!fs::is_directory(folder, code))
+    refuse_output(target,
+                  "the folder \"" + folder.string() + "\" does not exist; create it first.");
+  if (fs::is_directory(target, code)) refuse_output(target, "a folder of that name exists.");
+  temporary_ = folder / ("." + std::to_string(::getpid()) + "-" + std::to_string(counter++) +
+                         ".part-" + target.filename().string());
+  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (descriptor_ < 0)
+    refuse_output(target, std::string(std::strerror(errno)) +
+                              "; choose a folder you may write to, with space left.");
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+  if (!done_) {
+    std::error_code ignored;
+    fs::remove(temporary_, ignored);
+  }
+}
+
+void AtomicFile::write(const void* data, std::size_t bytes) {
+  const char* p = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const ssize_t n = ::write(descriptor_, p, std::min<std::size_t>(bytes, 1U << 30));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0)
+      refuse_output(target_, std::string(n < 0 ? std::strerror(errno) : "the disk is full") +
+                                 "; make space or choose another folder.");
+    p += n;
+    bytes -= static_cast<std::size_t>(n);
+  }
+}
+
+void AtomicFile::close() {
+  if (descriptor_ < 0) return;
+  const int result = ::close(descriptor_);
+  descriptor_ = -1;
+  if (result != 0) refuse_output(target_, std::string(std::strerror(errno)) + ".");
+}
+
+void AtomicFile::commit() {
+  close();
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0)
+    refuse_output(target_, std::string(std::strerror(errno)) + ".");
+  done_ = true;
+}
+
+}  // namespace gigawarp::io

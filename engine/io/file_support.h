@@ -1,0 +1,67 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gigawarp/error.h"
+#include "gigawarp/grid.h"
+
+namespace gigawarp::io {
+
+/// Throws Error{bad_input}: `The file "<path>" <rest>`. `rest` ends with a full stop.
+[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& rest);
+/// Throws Error{output_not_written}: `"<path>" was not written: <rest>`.
+[[noreturn]] void refuse_output(const std::filesystem::path& path, const std::string& rest);
+
+/// Lower-case text of the file name's end is `extension` (".nii.gz").
+bool has_extension(const std::filesystem::path& path, std::string_view extension);
+
+/// Size of a regular file; throws Error{bad_input} when it is missing, unreadable or no file.
+std::uint64_t checked_file_size(const std::filesystem::path& path);
+
+/// The first bytes of a file, fewer when it is shorter. Throws Error{bad_input} when it cannot be
+/// read.
+std::vector<std::byte> read_head(const std::filesystem::path& path, std::size_t bytes);
+
+/// A whole small text file; refused when larger than `limit` bytes.
+std::string read_text(const std::filesystem::path& path, std::size_t limit = 256U << 20);
+
+/// voxels * channels * bytes per value, or nullopt when that overflows or a size is not positive.
+std::optional<std::uint64_t> volume_bytes(const Size3& size, int channels, std::size_t value_bytes);
+
+/// Refuses a grid with a size that is not positive, a spacing that is zero, negative or not finite,
+/// or a singular direction. `what` names the source ("header").
+void check_grid(const std::filesystem::path& path, const Grid& grid);
+
+/// Replaces the spacing, keeping origin and directions.
+void override_spacing(Grid& grid, const Vec3& spacing_mm);
+
+/// Refuses (does_not_fit) before an allocation that this machine cannot hold.
+void check_memory(const std::filesystem::path& path, std::uint64_t bytes);
+
+/// A file written under a temporary name in the same folder; commit() renames it into place.
+/// Without commit the temporary is removed. Every failure is Error{output_not_written}.
+class AtomicFile {
+ public:
+  explicit AtomicFile(const std::filesystem::path& target);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  void write(const void* data, std::size_t bytes);
+  /// Closes the file so that another library may fill `temporary()` before commit().
+  void close();
+  const std::filesystem::path& temporary() const { return temporary_; }
+  void commit();
+
+ private:
+  std::filesystem::path target_, temporary_;
+  int descriptor_ = -1;
+  bool done_ = false;
+};
+
+}  // namespace gigawarp::io

@@ -1,0 +1,149 @@
+#include "io/image_io.h"
+
+#include <array>
+#include <cstring>
+
+#include "io/convert.h"
+#include "io/file_support.h"
+#include "io/itk_images.h"
+#include "io/nifti.h"
+#include "io/tiff.h"
+
+namespace gigawarp::io {
+
+namespace fs = std::filesystem;
+
+namespace {
+enum class Format { nifti, nrrd, meta, minc, mrc, hdf5, tiff, dicom, unknown };
+
+constexpr std::string_view kKnown =
+    "NIfTI (.nii .nii.gz .hdr), NRRD, MetaImage (.mha .mhd), MINC (.mnc), MRC, TIFF, ITK HDF5 "
+    "(.h5) and "
+    "DICOM";
+
+struct Extension {
+  std::string_view text;
+  Format format;
+};
+constexpr Extension kExtensions[] = {
+    {".nii", Format::nifti},    {".nii.gz", Format::nifti}, {".hdr", Format::nifti},
+    {".hdr.gz", Format::nifti}, {".img", Format::nifti},    {".img.gz", Format::nifti},
+    {".nrrd", Format::nrrd},    {".nhdr", Format::nrrd},    {".mha", Format::meta},
+    {".mhd", Format::meta},     {".mnc", Format::minc},     {".mrc", Format::mrc},
+    {".rec", Format::mrc},      {".tif", Format::tiff},     {".tiff", Format::tiff},
+    {".h5", Format::hdf5},      {".hdf5", Format::hdf5},    {".dcm", Format::dicom},
+    {".ima", Format::dicom}};
+
+Format by_extension(const fs::path& path) {
+  for (const Extension& e : kExtensions)
+    if (has_extension(path, e.text)) return e.format;
+  return Format::unknown;
+}
+
+Format by_content(const fs::path& path) {
+  const std::vector<std::byte> head = read_head(path, 352);
+  const auto starts = [&](std::size_t offset, std::string_view text) {
+    return head.size() >= offset + text.size() &&
+           std::memcmp(head.data() + offset, text.data(), text.size()) == 0;
+  };
+  using std::string_view_literals::operator""sv;
+  if (starts(128, "DICM")) return Format::dicom;
+  if (starts(0, "NRRD")) return Format::nrrd;
+  if (starts(0, "ObjectType")) return Format::meta;
+  if (starts(0, "\x89HDF")) return Format::hdf5;
+  if (starts(0, "II*\0"sv) || starts(0, "MM\0*"sv) || starts(0, "II+\0"sv) || starts(0, "MM\0+"sv))
+    return Format::tiff;
+  if (starts(344, "n+1\0"sv) || starts(4, "n+2\0"sv)) return Format::nifti;
+  return Format::unknown;
+}
+
+[[noreturn]] void refuse_chunked(const fs::path& path, const char* what) {
+  refuse(path, std::string("is ") + what +
+                   ", which is not read yet; export the level to use as NIfTI, NRRD or TIFF.");
+}
+
+Format folder_format(const fs::path& path) {
+  for (const char* name : {".zgroup", ".zarray", ".zattrs", "zarr.json"})
+    if (fs::exists(path / name)) refuse_chunked(path, "a Zarr or OME-Zarr folder");
+  if (has_extension(path, ".zarr")) refuse_chunked(path, "a Zarr or OME-Zarr folder");
+  if (fs::exists(path / "attributes.json") || has_extension(path, ".n5"))
+    refuse_chunked(path, "an N5 folder");
+  if (fs::exists(path / "manifest.ocdbt")) refuse_chunked(path, "an OCDBT (Zarr) folder");
+  return Format::dicom;
+}
+
+Format format_of(const fs::path& path) {
+  std::error_code code;
+  if (fs::is_directory(path, code)) return folder_format(path);
+  checked_file_size(path);
+  const Format named = by_extension(path);
+  if (named != Format::unknown) return named;
+  if (has_extension(path, ".xml")) refuse_chunked(path, "a BigDataViewer or other XML file");
+  const Format found = by_content(path);
+  if (found == Format::unknown)
+    refuse(path, "is of no known image format; readable are " + std::string(kKnown) + ".");
+  return found;
+}
+
+ItkFormat itk_format(Format format) {
+  switch (format) {
+    case Format::nrrd: return ItkFormat::nrrd;
+    case Format::meta: return ItkFormat::meta;
+    case Format::minc: return ItkFormat::minc;
+    case Format::mrc: return ItkFormat::mrc;
+    default: return ItkFormat::hdf5;
+  }
+}
+}  // namespace
+
+ImageHeader read_header(const fs::path& path, const ReadOptions& options) {
+  const Format format = format_of(path);
+  switch (format) {
+    case Format::nifti: return describe(read_nifti_header(path, options), path);
+    case Format::tiff: return read_tiff_header(path, options);
+    case Format::dicom: return read_dicom_header(path, options);
+    default: return read_itk_header(itk_format(format), path, options);
+  }
+}
+
+Volume read_image(const fs::path& path, const ReadOptions& options) {
+  const Format format = format_of(path);
+  Volume volume = [&] {
+    switch (format) {
+      case Format::nifti: return read_nifti(path, options);
+      case Format::tiff: return read_tiff(path, options);
+      case Format::dicom: return read_dicom(path, options);
+      default: return read_itk(itk_format(format), path, options);
+    }
+  }();
+  return options.label_map ? as_label_map(std::move(volume), path) : std::move(volume);
+}
+
+void write_image(const Volume& volume, const fs::path& path) {
+  if (volume.empty())
+    throw Error(ErrorCode::internal, "An empty volume was to be written.", path.string());
+  for (const char* extension : {".hdr", ".hdr.gz", ".img", ".img.gz", ".nhdr", ".mhd"})
+    if (has_extension(path, extension))
+      throw Error(
+          ErrorCode::usage,
+          "\"" + path.string() +
+              "\" would be two files, which cannot appear at once; choose .nii.gz, .nrrd or .mha.",
+          path.string());
+  switch (by_extension(path)) {
+    case Format::nifti: return write_nifti(volume, path);
+    case Format::nrrd: return write_itk(ItkFormat::nrrd, volume, path);
+    case Format::meta: return write_itk(ItkFormat::meta, volume, path);
+    case Format::minc: return write_itk(ItkFormat::minc, volume, path);
+    case Format::hdf5: return write_itk(ItkFormat::hdf5, volume, path);
+    case Format::tiff: return write_tiff(volume, path);
+    default: break;
+  }
+  throw Error(
+      ErrorCode::usage,
+      "\"" + path.string() +
+          "\" has no extension that can be written; choose .nii.gz, .nii, .nrrd, .mha, .mnc, .h5 "
+          "or .tif.",
+      path.string());
+}
+
+}  // namespace gigawarp::io

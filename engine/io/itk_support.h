@@ -1,0 +1,48 @@
+#pragma once
+// Includes ITK: for the .cpp files of this folder only.
+#include <itkImageIOBase.h>
+
+#include <filesystem>
+
+#include "io/convert.h"
+#include "io/file_support.h"
+#include "io/itk_images.h"
+
+namespace gigawarp::io {
+
+/// Switches the warnings of ITK, GDCM and HDF5 off, once.
+void quiet_libraries();
+
+itk::ImageIOBase::Pointer make_image_io(ItkFormat format);
+
+/// What an ITK reader found, with the voxel type refused where it has no place here.
+struct ItkHeader {
+  Grid grid;
+  FileType type;
+  int channels = 1;
+};
+ItkHeader itk_header_of(itk::ImageIOBase& io, const std::filesystem::path& path);
+
+/// First line of an ITK exception, as the end of a sentence.
+std::string reason_of(const itk::ExceptionObject& error);
+
+/// Runs `work`; ITK and standard exceptions become one Error{bad_input} naming the file.
+template <class F>
+auto translated(const std::filesystem::path& path, F&& work) {
+  try {
+    return work();
+  } catch (const Error&) {
+    throw;
+  } catch (const itk::ExceptionObject& error) {
+    refuse(path, "could not be read: it is damaged or not of the type its name says (" +
+                     reason_of(error) + ").");
+  } catch (const std::bad_alloc&) {
+    refuse(path, "could not be read: its header asks for more memory than there is.");
+  } catch (const std::exception& error) {
+    refuse(path, std::string("could not be read: it is damaged (") + error.what() + ").");
+  } catch (...) {  // HDF5's C++ exceptions share no base class with the standard ones
+    refuse(path, "could not be read: it is damaged or not of the type its name says.");
+  }
+}
+
+}  // namespace gigawarp::io

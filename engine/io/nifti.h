@@ -1,0 +1,45 @@
+#pragma once
+#include <filesystem>
+
+#include "gigawarp/volume.h"
+#include "io/image_io.h"
+
+namespace gigawarp::io {
+
+/// NIfTI-1 and NIfTI-2, single file or .hdr/.img pair, plain or gzip, either byte order, read and
+/// written without ITK: rows stream straight into the volume and our own files expand in parallel.
+/// Source: nifti1.h (2007), nifti2.h (2011), nifti.nimh.nih.gov.
+
+/// What the header says, before any conversion.
+struct NiftiHeader {
+  int version = 1;       ///< 1 or 2
+  bool swapped = false;  ///< the other byte order
+  bool pair = false;     ///< voxels in a separate .img
+  bool compressed = false;
+  std::filesystem::path voxels;  ///< the file that holds the voxels
+  std::uint64_t offset = 0;      ///< of the first voxel in `voxels`
+  Grid grid;                     ///< LPS mm
+  std::int64_t times = 1;        ///< dim[4]
+  std::int64_t components = 1;   ///< product of dim[5..7]
+  int datatype = 0;              ///< NIfTI code
+  double slope = 1, intercept = 0;
+  int intent = 0;
+  std::string intent_name;
+  std::vector<std::string> notes;
+  bool scaled() const { return slope != 1 || intercept != 0; }
+};
+
+/// NIfTI intent codes that matter here.
+inline constexpr int kNiftiIntentDisplacement = 1006;
+inline constexpr int kNiftiIntentVector = 1007;
+
+bool is_nifti_name(const std::filesystem::path& path);
+NiftiHeader read_nifti_header(const std::filesystem::path& path, const ReadOptions& options = {});
+ImageHeader describe(const NiftiHeader& header, const std::filesystem::path& path);
+Volume read_nifti(const std::filesystem::path& path, const ReadOptions& options = {});
+
+/// .nii or .nii.gz; several channels become the fifth dimension with intent VECTOR. sform and qform
+/// are both set. NIfTI-2 where a size exceeds 32767. Written beside and renamed.
+void write_nifti(const Volume& volume, const std::filesystem::path& path);
+
+}  // namespace gigawarp::io

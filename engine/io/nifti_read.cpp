@@ -1,0 +1,134 @@
+#include <algorithm>
+#include <cstring>
+#include <span>
+
+#include "base/parallel.h"
+#include "io/convert.h"
+#include "io/gzip.h"
+#include "io/nifti.h"
+
+namespace gigawarp::io {
+
+namespace fs = std::filesystem;
+
+namespace {
+/// NIfTI datatype codes (nifti1.h).
+enum Code {
+  kU8 = 2,
+  kI16 = 4,
+  kI32 = 8,
+  kF32 = 16,
+  kC64 = 32,
+  kF64 = 64,
+  kRgb = 128,
+  kI8 = 256,
+  kU16 = 512,
+  kU32 = 768,
+  kI64 = 1024,
+  kU64 = 1280,
+  kF128 = 1536,
+  kC128 = 1792,
+  kC256 = 2048,
+  kRgba = 2304
+};
+
+FileType file_type(const NiftiHeader& header, const fs::path& path) {
+  switch (header.datatype) {
+    case kU8: return {FileScalar::u8, 1};
+    case kI8: return {FileScalar::i8, 1};
+    case kU16: return {FileScalar::u16, 1};
+    case kI16: return {FileScalar::i16, 1};
+    case kU32: return {FileScalar::u32, 1};
+    case kI32: return {FileScalar::i32, 1};
+    case kU64: return {FileScalar::u64, 1};
+    case kI64: return {FileScalar::i64, 1};
+    case kF32: return {FileScalar::f32, 1};
+    case kF64: return {FileScalar::f64, 1};
+    case kRgb: return {FileScalar::u8, 3};
+    case kRgba: return {FileScalar::u8, 4};
+    case kC64:
+    case kC128:
+    case kC256:
+      refuse(path, "holds complex numbers; write its magnitude or phase as a volume of its own.");
+    case kF128: refuse(path, "holds 128-bit floats, which are not read; convert it to float64.");
+    default: break;
+  }
+  refuse(path,
+         "has an unknown or damaged NIfTI voxel type (" + std::to_string(header.datatype) + ").");
+}
+
+void check_dimensions(const NiftiHeader& header, const fs::path& path) {
+  if (header.times > 1)
+    refuse(path, "holds " + std::to_string(header.times) +
+                     " time points; extract the one to use into a 3-D file first.");
+}
+
+void swap_bytes(std::byte* data, std::size_t count, std::size_t width) {
+  if (width < 2) return;
+  constexpr std::int64_t kBlock = 1 << 20;
+  const auto n = static_cast<std::int64_t>(count);
+  parallel_for((n + kBlock - 1) / kBlock, [&](std::int64_t block) {
+    const std::int64_t end = std::min(n, (block + 1) * kBlock);
+    for (std::int64_t i = block * kBlock; i < end; ++i)
+      std::reverse(data + i * static_cast<std::int64_t>(width),
+                   data + (i + 1) * static_cast<std::int64_t>(width));
+  });
+}
+
+void read_voxels(const NiftiHeader& header, std::span<std::byte> out) {
+  if (header.compressed && header.offset == 352 && read_own_gzip_members(header.voxels, out))
+    return;
+  ByteReader reader(header.voxels);
+  reader.skip(header.offset);
+  reader.read(out.data(), out.size());
+  reader.finish();
+}
+
+std::string format_name(const NiftiHeader& header) {
+  std::string name = "NIfTI-" + std::to_string(header.version);
+  if (header.pair) name += " pair";
+  if (header.compressed) name += " (gzip)";
+  return name;
+}
+}  // namespace
+
+ImageHeader describe(const NiftiHeader& header, const fs::path& path) {
+  check_dimensions(header, path);
+  const FileType type = file_type(header, path);
+  ImageHeader out;
+  out.grid = header.grid;
+  out.format = format_name(header);
+  out.notes = header.notes;
+  out.channels = static_cast<int>(header.components);
+  out.type = stored_type(type, header.scaled(), out.notes);
+  return out;
+}
+
+Volume read_nifti(const fs::path& path, const ReadOptions& options) {
+  const NiftiHeader header = read_nifti_header(path, options);
+  check_dimensions(header, path);
+  const FileType type = file_type(header, path);
+  const auto channels = static_cast<int>(header.components);
+  const auto bytes = volume_bytes(header.grid.size, channels * type.samples, width_of(type.scalar));
+  const std::uint64_t bound = ByteReader(header.voxels).upper_bound();
+  if (!bytes || *bytes > bound || header.offset > bound - *bytes)
+    refuse(path, "is truncated or its header is damaged: it promises more voxels than it holds.");
+  check_memory(path, *bytes);
+  if (const auto own = own_scalar(type); own && !header.scaled()) {
+    Volume volume(header.grid, *own, channels);
+    read_voxels(header, {volume.data(), volume.bytes()});
+    if (header.swapped) swap_bytes(volume.data(), volume.bytes() / size_of(*own), size_of(*own));
+    volume.notes() = header.notes;
+    return volume;
+  }
+  Buffer raw(static_cast<std::size_t>(*bytes));
+  read_voxels(header, {raw.data(), raw.bytes()});
+  if (header.swapped)
+    swap_bytes(raw.data(), raw.bytes() / width_of(type.scalar), width_of(type.scalar));
+  Volume volume = converted(raw, type, SampleOrder::planar, header.grid, channels,
+                            {header.slope, header.intercept}, path);
+  volume.notes().insert(volume.notes().begin(), header.notes.begin(), header.notes.end());
+  return volume;
+}
+
+}  // namespace gigawarp::io

@@ -1,0 +1,174 @@
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <span>
+
+#include "io/gzip.h"
+#include "io/nifti.h"
+
+namespace gigawarp::io {
+
+namespace fs = std::filesystem;
+
+namespace {
+constexpr std::size_t kVersion1Bytes = 352;  // header and the four bytes that say "no extensions"
+constexpr std::size_t kVersion2Bytes = 544;
+
+int nifti_code(ScalarType type) {
+  constexpr std::array<int, 8> kCodes{2, 256, 512, 4, 768, 8, 16, 64};
+  return kCodes[static_cast<std::size_t>(type)];
+}
+
+/// Unit quaternion (b, c, d) and handedness of a direction matrix with perpendicular unit columns.
+struct Quaternion {
+  double b = 0, c = 0, d = 0, handedness = 1;
+};
+
+Quaternion quaternion_of(Mat3 m) {
+  Quaternion q;
+  if (Affine{m, {}}.determinant() < 0) {
+    q.handedness = -1;
+    for (auto& row : m) row[2] = -row[2];
+  }
+  const double trace = m[0][0] + m[1][1] + m[2][2];
+  double a = 0;
+  if (trace > 0) {
+    a = 0.5 * std::sqrt(1 + trace);
+    q.b = 0.25 * (m[2][1] - m[1][2]) / a;
+    q.c = 0.25 * (m[0][2] - m[2][0]) / a;
+    q.d = 0.25 * (m[1][0] - m[0][1]) / a;
+    return q;
+  }
+  // The largest of b, c, d first, for accuracy.
+  std::array<double, 3> v{};
+  int i = 0;
+  if (m[1][1] > m[0][0]) i = 1;
+  if (m[2][2] > m[i][i]) i = 2;
+  const int j = (i + 1) % 3, k = (i + 2) % 3;
+  v[i] = 0.5 * std::sqrt(std::max(0.0, 1 + m[i][i] - m[j][j] - m[k][k]));
+  v[j] = 0.25 * (m[i][j] + m[j][i]) / v[i];
+  v[k] = 0.25 * (m[i][k] + m[k][i]) / v[i];
+  a = 0.25 * (m[k][j] - m[j][k]) / v[i];
+  const double sign = a < 0 ? -1 : 1;
+  q.b = sign * v[0], q.c = sign * v[1], q.d = sign * v[2];
+  return q;
+}
+
+/// RAS millimetres, as NIfTI wants it.
+Affine ras_of(const Grid& grid) {
+  Affine ras = grid.world_from_voxel;
+  for (int r = 0; r < 2; ++r) {
+    for (double& v : ras.linear[r]) v = v == 0 ? 0 : -v;
+    ras.offset[r] = ras.offset[r] == 0 ? 0 : -ras.offset[r];
+  }
+  return ras;
+}
+
+bool is_sheared(const Mat3& direction) {
+  for (int i = 0; i < 3; ++i)
+    for (int j = i + 1; j < 3; ++j) {
+      double dot = 0;
+      for (int r = 0; r < 3; ++r) dot += direction[r][i] * direction[r][j];
+      if (std::abs(dot) > 1e-4) return true;
+    }
+  return false;
+}
+
+class HeaderBytes {
+ public:
+  explicit HeaderBytes(std::size_t bytes) : bytes_(bytes) {}
+  template <class T>
+  void put(std::size_t offset, double value) {
+    const T typed = static_cast<T>(value);
+    std::memcpy(bytes_.data() + offset, &typed, sizeof(T));
+  }
+  void text(std::size_t offset, const char* characters, std::size_t n) {
+    std::memcpy(bytes_.data() + offset, characters, n);
+  }
+  std::span<const std::byte> span() const { return bytes_; }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
+
+/// Byte offsets of the fields used in either version (nifti1.h, nifti2.h).
+struct Layout {
+  std::size_t dim, dim_width, pixdim, datatype, bitpix, voxel_offset, slope, intercept, units,
+      qcode, scode, quaternion, qoffset, srow, intent;
+};
+constexpr Layout kLayout1{40, 2, 76, 70, 72, 108, 112, 116, 123, 252, 254, 256, 268, 280, 68};
+constexpr Layout kLayout2{16, 8, 104, 12, 14, 168, 176, 184, 500, 344, 348, 352, 376, 400, 504};
+
+template <class Real, class Dim, class Int, class Units, class Offset>
+void fill(HeaderBytes& out, const Layout& at, const Volume& volume, std::size_t voxel_offset) {
+  const Grid& grid = volume.grid();
+  const bool vectors = volume.channels() > 1;
+  const std::array<std::int64_t, 8> dim{
+      vectors ? 5 : 3, grid.size[0], grid.size[1], grid.size[2], 1, volume.channels(), 1, 1};
+  const Vec3 spacing = grid.spacing_mm();
+  const Affine ras = ras_of(grid);
+  const Mat3 direction = Grid{grid.size, ras}.direction();
+  const bool sheared = is_sheared(direction);
+  const Quaternion q = quaternion_of(direction);
+  const std::array<double, 8> pixdim{q.handedness, spacing[0], spacing[1], spacing[2], 1, 1, 1, 1};
+  for (std::size_t i = 0; i < 8; ++i) {
+    out.put<Dim>(at.dim + i * sizeof(Dim), static_cast<double>(dim[i]));
+    out.put<Real>(at.pixdim + i * sizeof(Real), pixdim[i]);
+  }
+  out.put<std::int16_t>(at.datatype, nifti_code(volume.type()));
+  out.put<std::int16_t>(at.bitpix, static_cast<double>(8 * size_of(volume.type())));
+  out.put<Offset>(at.voxel_offset, static_cast<double>(voxel_offset));
+  out.put<Real>(at.slope, 1);
+  out.put<Units>(at.units, 2);  // NIFTI_UNITS_MM
+  // A sheared lattice has no qform: only the sform can say it.
+  out.put<Int>(at.qcode, sheared ? 0 : 1);
+  out.put<Int>(at.scode, 1);  // NIFTI_XFORM_SCANNER_ANAT
+  const std::array<double, 3> bcd{q.b, q.c, q.d};
+  for (std::size_t i = 0; i < 3; ++i) {
+    out.put<Real>(at.quaternion + i * sizeof(Real), bcd[i]);
+    out.put<Real>(at.qoffset + i * sizeof(Real), ras.offset[i]);
+    for (std::size_t j = 0; j < 3; ++j)
+      out.put<Real>(at.srow + (4 * i + j) * sizeof(Real), ras.linear[i][j]);
+    out.put<Real>(at.srow + (4 * i + 3) * sizeof(Real), ras.offset[i]);
+  }
+  out.put<Int>(at.intent, vectors ? kNiftiIntentVector : 0);
+}
+
+HeaderBytes header_for(const Volume& volume) {
+  const Size3& n = volume.grid().size;
+  const bool large = std::max({n[0], n[1], n[2]}) > 32767 || volume.channels() > 32767;
+  HeaderBytes out(large ? kVersion2Bytes : kVersion1Bytes);
+  if (large) {
+    out.put<std::int32_t>(0, 540);
+    out.text(4, "n+2\0\r\n\032\n", 8);
+    fill<double, std::int64_t, std::int32_t, std::int32_t, std::int64_t>(out, kLayout2, volume,
+                                                                         kVersion2Bytes);
+  } else {
+    out.put<std::int32_t>(0, 348);
+    out.text(38, "r", 1);
+    out.text(344, "n+1", 4);
+    fill<float, std::int16_t, std::int16_t, std::uint8_t, float>(out, kLayout1, volume,
+                                                                 kVersion1Bytes);
+  }
+  return out;
+}
+}  // namespace
+
+void write_nifti(const Volume& volume, const fs::path& path) {
+  const HeaderBytes header = header_for(volume);
+  const std::span<const std::byte> voxels{volume.data(), volume.bytes()};
+  AtomicFile file(path);
+  if (has_extension(path, ".gz")) {
+    // Mantissas of floats hardly compress: more effort would only cost time.
+    const bool is_float = volume.type() == ScalarType::f32 || volume.type() == ScalarType::f64;
+    const int level = is_float ? 1 : 5;
+    write_gzip(file, header.span(), level);
+    write_gzip(file, voxels, level);
+  } else {
+    file.write(header.span().data(), header.span().size());
+    file.write(voxels.data(), voxels.size());
+  }
+  file.commit();
+}
+
+}  // namespace gigawarp::io

@@ -1,0 +1,137 @@
+#include "io/tiff_metadata.h"
+
+#include <cctype>
+#include <cmath>
+#include <cstdlib>
+#include <iomanip>
+#include <sstream>
+#include <string_view>
+
+namespace gigawarp::io {
+
+namespace {
+/// Millimetres per unit; nullopt for an unknown one ("pixel", "inch" is known).
+std::optional<double> unit_in_mm(std::string unit) {
+  while (!unit.empty() && std::isspace(static_cast<unsigned char>(unit.back()))) unit.pop_back();
+  if (unit == "mm" || unit == "millimeter" || unit == "millimeters") return 1.0;
+  for (const char* name : {"um", "micron", "microns", "micrometer", "micrometers", "\xC2\xB5m",
+                           "\xCE\xBCm", "\xB5m", "\\u00B5m", "&#181;m", "&#xB5;m"})
+    if (unit == name) return 1e-3;
+  if (unit == "nm" || unit == "nanometer" || unit == "nanometers") return 1e-6;
+  if (unit == "cm" || unit == "centimeter") return 10.0;
+  if (unit == "m" || unit == "meter") return 1000.0;
+  if (unit == "inch" || unit == "in") return 25.4;
+  return std::nullopt;
+}
+
+std::optional<double> number(const std::string& text) {
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (end == text.c_str() || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+/// Value of `name=value` up to the end of the line (ImageJ).
+std::optional<std::string> line_value(const std::string& text, std::string_view name) {
+  const std::string key = "\n" + std::string(name) + "=";
+  const std::size_t at = ("\n" + text).find(key);
+  if (at == std::string::npos) return std::nullopt;
+  const std::size_t begin = at + key.size() - 1;
+  return text.substr(begin, text.find('\n', begin) - begin);
+}
+
+/// Value of `name="value"` inside the first `<Pixels ...>` element (OME-XML).
+std::optional<std::string> attribute(const std::string& element, std::string_view name) {
+  const std::string key = " " + std::string(name) + "=\"";
+  const std::size_t at = element.find(key);
+  if (at == std::string::npos) return std::nullopt;
+  const std::size_t begin = at + key.size();
+  return element.substr(begin, element.find('"', begin) - begin);
+}
+
+std::int64_t count(const std::optional<std::string>& text, std::int64_t fallback) {
+  const double value = text ? number(*text).value_or(0) : 0;
+  return value >= 1 && value < 1e9 ? static_cast<std::int64_t>(value) : fallback;
+}
+
+void read_ome(const std::string& text, TiffMetadata& out) {
+  const std::size_t begin = text.find("<Pixels");
+  if (begin == std::string::npos) return;
+  std::string element = text.substr(begin, text.find('>', begin) - begin);
+  for (char& c : element)
+    if (c == '\n' || c == '\t' || c == '\r') c = ' ';
+  out.channels = count(attribute(element, "SizeC"), 1);
+  out.frames = count(attribute(element, "SizeT"), 1);
+  out.slices_before_channels =
+      attribute(element, "DimensionOrder").value_or("XYCZT").rfind("XYZ", 0) == 0;
+  const bool one_slice = count(attribute(element, "SizeZ"), 1) == 1;
+  Vec3 spacing{};
+  const char axes[] = {'X', 'Y', 'Z'};
+  for (std::size_t k = 0; k < 3; ++k) {
+    const std::string name = std::string("PhysicalSize") + axes[k];
+    const auto size = attribute(element, name);
+    const double value = size ? number(*size).value_or(0) : 0;
+    const double unit =
+        unit_in_mm(attribute(element, name + "Unit").value_or("\xC2\xB5m")).value_or(0);
+    if (k == 2 && one_slice && value <= 0) {
+      spacing[2] = spacing[0];
+      continue;
+    }
+    if (!(value > 0) || unit == 0) {
+      out.why_no_spacing = "its OME-XML has no usable " + name;
+      return;
+    }
+    spacing[k] = value * unit;
+  }
+  out.spacing_mm = spacing;
+  out.source = "OME-XML";
+}
+
+void read_imagej(TIFF* tiff, const std::string& text, TiffMetadata& out) {
+  out.images = count(line_value(text, "images"), 0);
+  out.channels = count(line_value(text, "channels"), 1);
+  out.frames = count(line_value(text, "frames"), 1);
+  float x = 0, y = 0;
+  const bool resolved = TIFFGetField(tiff, TIFFTAG_XRESOLUTION, &x) == 1 &&
+                        TIFFGetField(tiff, TIFFTAG_YRESOLUTION, &y) == 1 && x > 0 && y > 0;
+  const auto unit_text = line_value(text, "unit");
+  const double unit = unit_text ? unit_in_mm(*unit_text).value_or(0) : 0;
+  const auto spacing_text = line_value(text, "spacing");
+  const double spacing = spacing_text ? std::abs(number(*spacing_text).value_or(0)) : 0;
+  const bool one_slice = out.images <= 1;
+  if (unit == 0)
+    out.why_no_spacing = "its ImageJ header names no unit of length";
+  else if (!resolved)
+    out.why_no_spacing = "it has no resolution tags";
+  else if (spacing == 0 && !one_slice)
+    out.why_no_spacing = "its ImageJ header has no slice spacing";
+  else {
+    const double z = spacing > 0 ? spacing : 1.0 / static_cast<double>(x);
+    out.spacing_mm = Vec3{unit / static_cast<double>(x), unit / static_cast<double>(y), unit * z};
+    out.source = "ImageJ";
+  }
+}
+}  // namespace
+
+TiffMetadata read_tiff_metadata(TIFF* tiff) {
+  TiffMetadata out;
+  out.why_no_spacing = "it has neither ImageJ nor OME metadata";
+  char* text = nullptr;
+  if (TIFFGetField(tiff, TIFFTAG_IMAGEDESCRIPTION, &text) != 1 || text == nullptr) return out;
+  const std::string description = text;
+  if (description.rfind("ImageJ=", 0) == 0)
+    read_imagej(tiff, description, out);
+  else if (description.find("<OME") != std::string::npos)
+    read_ome(description, out);
+  return out;
+}
+
+std::string imagej_description(const Grid& grid) {
+  std::ostringstream text;
+  text << "ImageJ=1.54f\nimages=" << grid.size[2] << "\nslices=" << grid.size[2]
+       << "\nunit=mm\nspacing=" << std::setprecision(17) << grid.spacing_mm()[2]
+       << "\nloop=false\n";
+  return text.str();
+}
+
+}  // namespace gigawarp::io
