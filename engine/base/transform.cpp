@@ -10,10 +10,10 @@
 namespace gigawarp {
 
 namespace {
-/// ITK's inside test: half a voxel beyond the outer centres still counts.
+/// ITK's inside test: half a voxel beyond the outer centres still counts, the upper end excluded.
 bool inside(const Vec3& voxel, const Size3& size) {
   for (int a = 0; a < 3; ++a)
-    if (!(voxel[a] >= -0.5 && voxel[a] <= static_cast<double>(size[a]) - 0.5)) return false;
+    if (!(voxel[a] >= -0.5 && voxel[a] < static_cast<double>(size[a]) - 0.5)) return false;
   return true;
 }
 

@@ -171,7 +171,15 @@ void correct_nrrd(const fs::path& path, ItkHeader& header, bool spacing_given,
            "states its voxel size in an unknown unit (" + units + "); pass --spacing x,y,z in mm.");
   if (mm == 0 || mm == 1) return;
   scale_world(header.grid, mm);
-  notes.push_back("Voxel size and origin were converted from" + units.substr(0, 40) + " to mm.");
+  notes.emplace_back("Voxel size and origin were converted to mm from the header's unit.");
+}
+
+/// MINC's world is RAS, which ITK's reader passes on as if it were LPS.
+void flip_minc(Grid& grid) {
+  for (int r = 0; r < 2; ++r) {
+    for (double& v : grid.world_from_voxel.linear[r]) v = v == 0 ? 0 : -v;
+    grid.world_from_voxel.offset[r] = -grid.world_from_voxel.offset[r];
+  }
 }
 
 struct Opened {
@@ -206,6 +214,12 @@ Opened open_itk(ItkFormat format, const fs::path& path, const ReadOptions& optio
   out.header = itk_header_of(*out.io, path);
   if (format == ItkFormat::nrrd)
     correct_nrrd(path, out.header, options.spacing_mm.has_value(), out.notes);
+  if (format == ItkFormat::minc) {
+    flip_minc(out.header.grid);
+    out.notes.emplace_back(
+        "MINC's RAS world was turned into LPS; ITK and ANTs leave it, so convert the file to NIfTI "
+        "before using its transforms with them.");
+  }
   if (format == ItkFormat::mrc) correct_mrc(out.header, out.notes);
   if (options.spacing_mm) {
     override_spacing(out.header.grid, *options.spacing_mm);
@@ -304,7 +318,8 @@ void write_itk(ItkFormat format, const Volume& volume, const fs::path& path) {
   file.close();
   const itk::ImageIOBase::Pointer io = make_image_io(format);
   io->SetNumberOfDimensions(3);
-  const Grid& grid = volume.grid();
+  Grid grid = volume.grid();
+  if (format == ItkFormat::minc) flip_minc(grid);
   const Mat3 direction = grid.direction();
   for (unsigned c = 0; c < 3; ++c) {
     io->SetDimensions(c, static_cast<unsigned>(grid.size[c]));

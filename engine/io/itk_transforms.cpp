@@ -7,6 +7,7 @@
 #include <itkHDF5TransformIO.h>
 #include <itkMatlabTransformIO.h>
 #include <itkMatrixOffsetTransformBase.h>
+#include <itkTransformFactory.h>
 #include <itkTransformFactoryBase.h>
 #include <itkTransformFileReader.h>
 #include <itkTxtTransformIO.h>
@@ -28,7 +29,10 @@ using FieldTransform = itk::DisplacementFieldTransform<double, 3>;
 
 void register_transforms() {
   static std::once_flag once;
-  std::call_once(once, [] { itk::TransformFactoryBase::RegisterDefaultTransforms(); });
+  std::call_once(once, [] {
+    itk::TransformFactoryBase::RegisterDefaultTransforms();
+    itk::TransformFactory<Linear>::RegisterTransform();  // c3d and older ANTs write the base class
+  });
   quiet_libraries();
 }
 
@@ -138,6 +142,9 @@ Transform read_itk_transform(ItkTransformFormat format, const fs::path& path) {
     io->Read();
     const auto& list = io->GetReadTransformList();
     if (list.empty()) refuse(path, "holds no transform.");
+    Transform out;
+    if (list.front()->GetInputSpaceDimension() != 3)
+      add_stages(*list.front(), path, out);  // refuses
     const bool composite = dynamic_cast<const Composite*>(list.front().GetPointer()) != nullptr;
     if (composite) {
       // The reader leaves the members of a composite behind it in the list.
@@ -151,7 +158,6 @@ Transform read_itk_transform(ItkTransformFormat format, const fs::path& path) {
              "holds " + std::to_string(list.size()) +
                  " separate transforms (one per time point?); save the one to use on its own.");
     }
-    Transform out;
     add_stages(*list.front(), path, out);
     out.sources.assign(out.stages.size(), path.string());
     return out;

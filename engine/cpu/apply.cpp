@@ -1,0 +1,356 @@
+#include "ops/apply.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+#include "base/parallel.h"
+#include "cpu/multiversion.h"
+#include "gigawarp/error.h"
+
+namespace gigawarp {
+
+namespace {
+constexpr std::int64_t kRowsPerTask = 16;
+
+/// One step of the compiled transform. Affines between fields are already multiplied.
+struct Step {
+  const DisplacementField* field = nullptr;
+  const BSplineField* spline = nullptr;
+  Affine affine;            ///< applied when both pointers are null
+  Affine voxel_from_world;  ///< of the field
+};
+
+/// Entries within rounding of whole numbers become whole, so that an identity is exactly one.
+Affine cleaned(Affine t) {
+  const auto snap = [](double& v, double tolerance) {
+    const double whole = std::nearbyint(v);
+    if (std::abs(v - whole) < tolerance) v = whole;
+  };
+  for (auto& row : t.linear)
+    for (double& v : row) snap(v, 1e-11);
+  for (double& v : t.offset) snap(v, 1e-8);
+  return t;
+}
+
+/// A transform prepared for one reference lattice and one moving grid.
+struct Program {
+  const DisplacementField* first_field = nullptr;  ///< lives on the reference lattice
+  std::vector<Step> steps;                         ///< what follows, up to the last affine
+  Affine moving_from_world;                        ///< the last affine and the moving grid, in one
+  Affine moving_from_reference;  ///< the same from reference voxels; for programs without steps
+};
+
+Program compile(const Transform& transform, const Grid& reference, const Grid& moving) {
+  Program program;
+  Affine pending;
+  bool at_start = true;
+  for (const TransformStage& stage : transform.stages) {
+    if (const auto* affine = std::get_if<Affine>(&stage)) {
+      pending = *affine * pending;
+      at_start = false;
+      continue;
+    }
+    const auto* field = std::get_if<DisplacementField>(&stage);
+    if (at_start && field != nullptr && field->grid().same_lattice(reference, 1e-4)) {
+      program.first_field = field;
+      at_start = false;
+      continue;
+    }
+    if (!(pending == Affine{})) program.steps.push_back({nullptr, nullptr, pending, {}});
+    pending = Affine{};
+    Step step;
+    step.field = field;
+    step.spline = std::get_if<BSplineField>(&stage);
+    if (field != nullptr) step.voxel_from_world = field->grid().voxel_from_world();
+    program.steps.push_back(step);
+    at_start = false;
+  }
+  program.moving_from_world = moving.voxel_from_world() * pending;
+  program.moving_from_reference = cleaned(program.moving_from_world * reference.world_from_voxel);
+  return program;
+}
+
+/// Moving voxel positions of one row of the reference; NaN where the transform is undefined.
+struct Row {
+  std::array<std::vector<double>, 3> position;
+  explicit Row(std::int64_t n) {
+    for (auto& p : position) p.resize(static_cast<std::size_t>(n));
+  }
+};
+
+/// position = base + x * step + linear * u.
+GIGAWARP_MULTIVERSION
+void linear_positions(double* __restrict out, std::int64_t n, double base, double step,
+                      const double* linear, const float* __restrict u0, const float* __restrict u1,
+                      const float* __restrict u2) {
+  const double a = linear[0], b = linear[1], c = linear[2];
+  if (u0 == nullptr) {
+    for (std::int64_t x = 0; x < n; ++x) out[x] = base + static_cast<double>(x) * step;
+    return;
+  }
+  for (std::int64_t x = 0; x < n; ++x)
+    out[x] = base + static_cast<double>(x) * step +
+             (a * static_cast<double>(u0[x]) + b * static_cast<double>(u1[x]) +
+              c * static_cast<double>(u2[x]));
+}
+
+void direct_row(const Program& program, const Size3& n, std::int64_t y, std::int64_t z, Row& row) {
+  std::array<const float*, 3> u{nullptr, nullptr, nullptr};
+  if (program.first_field != nullptr)
+    for (int a = 0; a < 3; ++a) u[a] = program.first_field->component_mm(a) + (z * n[1] + y) * n[0];
+  const Affine& t = program.moving_from_reference;
+  for (int a = 0; a < 3; ++a) {
+    const double base = t.linear[a][1] * static_cast<double>(y) +
+                        t.linear[a][2] * static_cast<double>(z) + t.offset[a];
+    linear_positions(row.position[a].data(), n[0], base, t.linear[a][0],
+                     program.moving_from_world.linear[a].data(), u[0], u[1], u[2]);
+  }
+}
+
+/// Trilinear displacement at a world point: zero outside, NaN where the field is undefined.
+Vec3 field_at(const Step& step, const Vec3& point) {
+  const Size3& n = step.field->grid().size;
+  const Vec3 v = step.voxel_from_world(point);
+  std::int64_t low[3], high[3];
+  double w[3];
+  for (int a = 0; a < 3; ++a) {
+    if (!(v[a] >= -0.5 && v[a] < static_cast<double>(n[a]) - 0.5))
+      return std::isnan(v[a]) ? v : Vec3{0, 0, 0};
+    const double clamped = std::clamp(v[a], 0.0, static_cast<double>(n[a] - 1));
+    low[a] = static_cast<std::int64_t>(clamped);
+    w[a] = clamped - static_cast<double>(low[a]);
+    high[a] = low[a] + (w[a] > 0 ? 1 : 0);
+  }
+  Vec3 out{};
+  for (int corner = 0; corner < 8; ++corner) {
+    const std::int64_t x = corner & 1 ? high[0] : low[0], y = corner & 2 ? high[1] : low[1],
+                       z = corner & 4 ? high[2] : low[2];
+    const double weight = (corner & 1 ? w[0] : 1 - w[0]) * (corner & 2 ? w[1] : 1 - w[1]) *
+                          (corner & 4 ? w[2] : 1 - w[2]);
+    const std::int64_t i = (z * n[1] + y) * n[0] + x;
+    for (int a = 0; a < 3; ++a)
+      out[a] += weight * static_cast<double>(step.field->component_mm(a)[i]);
+  }
+  return out;
+}
+
+Vec3 apply_step(const Step& step, const Vec3& p) {
+  if (step.field == nullptr && step.spline == nullptr) return step.affine(p);
+  const Vec3 d = step.field != nullptr ? field_at(step, p) : step.spline->at_world(p);
+  return {p[0] + d[0], p[1] + d[1], p[2] + d[2]};
+}
+
+/// Programs with steps go through the world, point by point.
+void stepped_row(const Program& program, const Grid& reference, std::int64_t y, std::int64_t z,
+                 Row& row) {
+  const Size3& n = reference.size;
+  for (std::int64_t x = 0; x < n[0]; ++x) {
+    Vec3 p = reference.world_from_voxel(
+        {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)});
+    if (program.first_field != nullptr)
+      for (int a = 0; a < 3; ++a)
+        p[a] +=
+            static_cast<double>(program.first_field->component_mm(a)[(z * n[1] + y) * n[0] + x]);
+    for (const Step& step : program.steps) p = apply_step(step, p);
+    const Vec3 v = program.moving_from_world(p);
+    for (int a = 0; a < 3; ++a) {
+      const double whole = std::nearbyint(v[a]);  // world round trips of an identity leave 1e-13
+      row.position[a][static_cast<std::size_t>(x)] = std::abs(v[a] - whole) < 1e-9 ? whole : v[a];
+    }
+  }
+}
+
+/// Corner offsets and weights of one row in the moving grid.
+struct Corners {
+  std::vector<std::int64_t> base;                  ///< lower corner; -1: outside
+  std::array<std::vector<std::int64_t>, 3> upper;  ///< offset to the upper corner, 0 at weight 0
+  std::array<std::vector<double>, 3> weight;
+  explicit Corners(std::int64_t n) {
+    const auto count = static_cast<std::size_t>(n);
+    base.resize(count);
+    for (auto& u : upper) u.resize(count);
+    for (auto& w : weight) w.resize(count);
+  }
+};
+
+/// Adds one axis to the corners of a row.
+GIGAWARP_MULTIVERSION
+void corner_axis(const double* __restrict position, std::int64_t n, double size,
+                 std::int64_t stride, bool nearest, std::int64_t* __restrict base,
+                 std::int64_t* __restrict upper, double* __restrict weight) {
+  const double last = size - 1;
+  for (std::int64_t x = 0; x < n; ++x) {
+    const double p = position[x];
+    const bool inside = p >= -0.5 && p < size - 0.5;
+    double clamped = inside ? p : 0.0;
+    clamped = nearest ? std::floor(clamped + 0.5) : clamped;
+    clamped = std::min(std::max(clamped, 0.0), last);
+    const double low = std::floor(clamped);
+    const double w = clamped - low;
+    const std::int64_t offset = static_cast<std::int64_t>(low) * stride;
+    base[x] = inside && base[x] >= 0 ? base[x] + offset : -1;
+    upper[x] = w > 0 ? stride : 0;
+    weight[x] = w;
+  }
+}
+
+void find_corners(const Row& row, const Size3& n, bool nearest, Corners& corners) {
+  std::fill(corners.base.begin(), corners.base.end(), 0);
+  std::int64_t stride = 1;
+  for (int a = 0; a < 3; ++a) {
+    corner_axis(row.position[a].data(), static_cast<std::int64_t>(row.position[a].size()),
+                static_cast<double>(n[a]), stride, nearest, corners.base.data(),
+                corners.upper[a].data(), corners.weight[a].data());
+    stride *= n[a];
+  }
+}
+
+template <class T>
+T rounded(double value) {
+  if constexpr (std::is_integral_v<T>)
+    return static_cast<T>(std::floor(value + 0.5));
+  else
+    return static_cast<T>(value);
+}
+
+/// `value` as T, clamped to its range; NaN becomes 0 in whole numbers.
+template <class T>
+T as_type(double value) {
+  if constexpr (std::is_integral_v<T>) {
+    if (std::isnan(value)) return 0;
+    return static_cast<T>(std::clamp(std::nearbyint(value),
+                                     static_cast<double>(std::numeric_limits<T>::min()),
+                                     static_cast<double>(std::numeric_limits<T>::max())));
+  } else {
+    return static_cast<T>(value);
+  }
+}
+
+template <class T>
+void linear_row(const T* moving, const Corners& c, T background, T* out) {
+  const std::size_t n = c.base.size();
+  for (std::size_t x = 0; x < n; ++x) {
+    if (c.base[x] < 0) {
+      out[x] = background;
+      continue;
+    }
+    const T* p = moving + c.base[x];
+    const std::int64_t sx = c.upper[0][x], sy = c.upper[1][x], sz = c.upper[2][x];
+    const double wx = c.weight[0][x], wy = c.weight[1][x], wz = c.weight[2][x];
+    const auto mix = [](double a, double b, double w) { return a + w * (b - a); };
+    const auto at = [&](std::int64_t i) { return static_cast<double>(p[i]); };
+    const double low = mix(mix(at(0), at(sx), wx), mix(at(sy), at(sy + sx), wx), wy);
+    const double high =
+        mix(mix(at(sz), at(sz + sx), wx), mix(at(sz + sy), at(sz + sy + sx), wx), wy);
+    out[x] = rounded<T>(mix(low, high, wz));
+  }
+}
+
+template <class T>
+void nearest_row(const T* moving, const Corners& c, T background, T* out) {
+  for (std::size_t x = 0; x < c.base.size(); ++x)
+    out[x] = c.base[x] < 0 ? background : moving[c.base[x]];
+}
+
+/// The label with the largest sum of weights; the smaller label where two are equal.
+template <class T>
+T heaviest_label(const std::array<T, 8>& label, const std::array<double, 8>& weight) {
+  T best = label[0];
+  double best_sum = -1;
+  for (std::size_t i = 0; i < 8; ++i) {
+    double sum = 0;
+    for (std::size_t j = 0; j < 8; ++j) sum += label[j] == label[i] ? weight[j] : 0;
+    if (sum > best_sum || (sum == best_sum && label[i] < best)) {
+      best_sum = sum;
+      best = label[i];
+    }
+  }
+  return best;
+}
+
+template <class T>
+void label_row(const T* moving, const Corners& c, T background, T* out) {
+  for (std::size_t x = 0; x < c.base.size(); ++x) {
+    if (c.base[x] < 0) {
+      out[x] = background;
+      continue;
+    }
+    std::array<T, 8> label{};
+    std::array<double, 8> weight{};
+    bool uniform = true;
+    for (std::size_t i = 0; i < 8; ++i) {
+      std::int64_t at = c.base[x];
+      double w = 1;
+      for (std::size_t a = 0; a < 3; ++a) {
+        const bool high = (i >> a & 1U) != 0;
+        at += high ? c.upper[a][x] : 0;
+        w *= high ? c.weight[a][x] : 1 - c.weight[a][x];
+      }
+      label[i] = moving[at];
+      weight[i] = w;
+      uniform = uniform && label[i] == label[0];
+    }
+    out[x] = uniform ? label[0] : heaviest_label(label, weight);
+  }
+}
+
+/// Everything a block of rows needs.
+struct Task {
+  const Volume& moving;
+  const Program& program;
+  Interpolation interpolation;
+  double background;
+  Volume& out;
+};
+
+void apply_rows(const Task& task, std::int64_t first, std::int64_t last) {
+  const Grid& reference = task.out.grid();
+  const Size3& n = reference.size;
+  Row row(n[0]);
+  Corners corners(n[0]);
+  for (std::int64_t r = first; r < last; ++r) {
+    const std::int64_t y = r % n[1], z = r / n[1];
+    if (task.program.steps.empty())
+      direct_row(task.program, n, y, z, row);
+    else
+      stepped_row(task.program, reference, y, z, row);
+    find_corners(row, task.moving.grid().size, task.interpolation == Interpolation::nearest,
+                 corners);
+    dispatch(task.moving.type(), [&]<class T>() {
+      const T background = as_type<T>(task.background);
+      for (int c = 0; c < task.moving.channels(); ++c) {
+        const T* moving = task.moving.channel<T>(c);
+        T* out = task.out.channel<T>(c) + r * n[0];
+        switch (task.interpolation) {
+          case Interpolation::linear: linear_row(moving, corners, background, out); break;
+          case Interpolation::nearest: nearest_row(moving, corners, background, out); break;
+          case Interpolation::label: label_row(moving, corners, background, out); break;
+        }
+      }
+    });
+  }
+}
+}  // namespace
+
+Volume apply_transform(const Volume& moving, const Transform& moving_from_fixed,
+                       const Grid& reference, Interpolation interpolation, double background,
+                       std::stop_token stop) {
+  if (moving.empty() || reference.voxel_count() <= 0)
+    throw Error(ErrorCode::bad_input, "An empty volume cannot be resampled.");
+  const Program program = compile(moving_from_fixed, reference, moving.grid());
+  Volume out(reference, moving.type(), moving.channels());
+  const Task task{moving, program, interpolation, background, out};
+  const std::int64_t rows = reference.size[1] * reference.size[2];
+  parallel_for((rows + kRowsPerTask - 1) / kRowsPerTask, [&](std::int64_t i) {
+    if (stop.stop_requested())
+      throw Error(ErrorCode::cancelled, "Resampling was cancelled; nothing was written.");
+    apply_rows(task, i * kRowsPerTask, std::min(rows, (i + 1) * kRowsPerTask));
+  });
+  return out;
+}
+
+}  // namespace gigawarp

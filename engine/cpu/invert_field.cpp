@@ -1,0 +1,339 @@
+#include "ops/invert_field.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <mutex>
+#include <vector>
+
+#include "base/parallel.h"
+#include "cpu/multiversion.h"
+#include "gigawarp/error.h"
+
+namespace gigawarp {
+
+namespace {
+constexpr int kBlock = 64;          // voxels iterated together
+constexpr std::int64_t kRows = 32;  // rows of a tile: each starts from the row before; fixed, so
+                                    // that results do not depend on threads
+
+/// The forward field and what turns its millimetres into voxels.
+struct FieldView {
+  const float* d[3];
+  std::int32_t size[3];
+  std::int64_t stride[3];  ///< elements to the upper corner per axis; 0 on flat axes
+  float voxel_from_mm[3][3];
+  float spacing_mm[3];
+};
+
+FieldView view_of(const DisplacementField& field) {
+  FieldView view{};
+  const Grid& grid = field.grid();
+  const Affine voxel_from_world = grid.voxel_from_world();
+  std::int64_t stride = 1;
+  for (int a = 0; a < 3; ++a) {
+    if (grid.size[a] > (std::int64_t{1} << 30))
+      throw Error(ErrorCode::bad_input, "A displacement field is too long along one axis.");
+    view.d[a] = field.component_mm(a);
+    view.size[a] = static_cast<std::int32_t>(grid.size[a]);
+    view.stride[a] = grid.size[a] > 1 ? stride : 0;
+    stride *= grid.size[a];
+    view.spacing_mm[a] = static_cast<float>(grid.spacing_mm()[a]);
+    for (int c = 0; c < 3; ++c)
+      view.voxel_from_mm[a][c] = static_cast<float>(voxel_from_world.linear[a][c]);
+  }
+  return view;
+}
+
+/// Up to kBlock target voxels in a row: where they lie in the forward grid, as whole voxel and
+/// fraction, and the current displacement in forward voxels.
+struct Block {
+  alignas(64) std::int32_t whole[3][kBlock];
+  alignas(64) float fraction[3][kBlock];
+  alignas(64) float w[3][kBlock];
+  alignas(64) float relaxation[kBlock];
+  alignas(64) float last_step[kBlock];
+  alignas(64) float undefined[kBlock];  ///< NaN where the field was "outside" at the last look
+};
+
+/// Lower corner and weight along an axis at whole + s, clamped to the grid.
+struct Clamped {
+  std::int32_t low;
+  float weight;
+};
+
+GIGAWARP_ALWAYS_INLINE Clamped clamp_axis(std::int32_t whole, float s, std::int32_t size) {
+  const float bounded = std::min(std::max(s, -1e9F), 1e9F);
+  const float floor = std::floor(bounded);
+  float weight = bounded - floor;
+  std::int32_t low = whole + static_cast<std::int32_t>(floor);
+  const std::int32_t last = size > 1 ? size - 2 : 0;
+  weight = low < 0 ? 0.0F : weight;
+  weight = low > last ? 1.0F : weight;
+  low = std::min(std::max(low, 0), last);
+  return {low, weight};
+}
+
+template <class Index>
+GIGAWARP_ALWAYS_INLINE float trilinear(const float* d, Index at, const Index* stride, float wx,
+                                       float wy, float wz) {
+  const Index sx = stride[0], sy = stride[1], sz = stride[2];
+  const float a = d[at] + wx * (d[at + sx] - d[at]);
+  const float b = d[at + sy] + wx * (d[at + sy + sx] - d[at + sy]);
+  const float c = d[at + sz] + wx * (d[at + sz + sx] - d[at + sz]);
+  const float e = d[at + sz + sy] + wx * (d[at + sz + sy + sx] - d[at + sz + sy]);
+  const float low = a + wy * (b - a);
+  const float high = c + wy * (e - c);
+  return low + wz * (high - low);
+}
+
+/// One fixed-point step of every voxel of the block; returns the largest step in mm.
+template <class Index>
+GIGAWARP_ALWAYS_INLINE float step_block(const FieldView& f, Block& b) {
+  const Index stride[3]{static_cast<Index>(f.stride[0]), static_cast<Index>(f.stride[1]),
+                        static_cast<Index>(f.stride[2])};
+  const auto row = static_cast<Index>(f.size[0]);
+  const Index plane = row * static_cast<Index>(f.size[1]);
+  float largest = 0;
+#pragma omp simd reduction(max : largest)
+  for (int i = 0; i < kBlock; ++i) {
+    const Clamped x = clamp_axis(b.whole[0][i], b.fraction[0][i] + b.w[0][i], f.size[0]);
+    const Clamped y = clamp_axis(b.whole[1][i], b.fraction[1][i] + b.w[1][i], f.size[1]);
+    const Clamped z = clamp_axis(b.whole[2][i], b.fraction[2][i] + b.w[2][i], f.size[2]);
+    const Index at = static_cast<Index>(z.low) * plane + static_cast<Index>(y.low) * row +
+                     static_cast<Index>(x.low);
+    const float raw0 = trilinear(f.d[0], at, stride, x.weight, y.weight, z.weight);
+    const float raw1 = trilinear(f.d[1], at, stride, x.weight, y.weight, z.weight);
+    const float raw2 = trilinear(f.d[2], at, stride, x.weight, y.weight, z.weight);
+    const float sum = raw0 + raw1 + raw2;
+    b.undefined[i] = sum;
+    const bool good = sum == sum;
+    const float u0 = good ? raw0 : 0.0F, u1 = good ? raw1 : 0.0F, u2 = good ? raw2 : 0.0F;
+    const auto& m = f.voxel_from_mm;
+    const float s0 = -(m[0][0] * u0 + m[0][1] * u1 + m[0][2] * u2) - b.w[0][i];
+    const float s1 = -(m[1][0] * u0 + m[1][1] * u1 + m[1][2] * u2) - b.w[1][i];
+    const float s2 = -(m[2][0] * u0 + m[2][1] * u1 + m[2][2] * u2) - b.w[2][i];
+    const float step =
+        std::max(std::max(std::abs(s0) * f.spacing_mm[0], std::abs(s1) * f.spacing_mm[1]),
+                 std::abs(s2) * f.spacing_mm[2]);
+    const float damped = b.relaxation[i] * 0.5F;
+    const float r = step > b.last_step[i] ? damped : b.relaxation[i];
+    b.relaxation[i] = r;
+    b.last_step[i] = step;
+    b.w[0][i] += r * s0;
+    b.w[1][i] += r * s1;
+    b.w[2][i] += r * s2;
+    largest = std::max(largest, step);
+  }
+  return largest;
+}
+
+GIGAWARP_MULTIVERSION
+void solve_block_narrow(const FieldView& f, Block& b, int max_iterations, float tolerance_mm) {
+  for (int k = 0; k < max_iterations; ++k)
+    if (step_block<std::int32_t>(f, b) <= tolerance_mm) return;
+}
+
+GIGAWARP_MULTIVERSION
+void solve_block_wide(const FieldView& f, Block& b, int max_iterations, float tolerance_mm) {
+  for (int k = 0; k < max_iterations; ++k)
+    if (step_block<std::int64_t>(f, b) <= tolerance_mm) return;
+}
+
+struct InvertTask {
+  FieldView view;
+  bool narrow;  ///< element offsets fit 32 bits
+  Affine forward_from_target;
+  Mat3 mm_from_voxel;
+  int max_iterations;
+  float tolerance_mm;
+  DisplacementField* out;
+};
+
+/// Places `count` voxels from (x, y, z); the block's tail repeats the last one.
+void place_block(const InvertTask& task, Block& b, std::int64_t x, std::int64_t y, std::int64_t z,
+                 int count) {
+  const Affine& t = task.forward_from_target;
+  for (int a = 0; a < 3; ++a)
+    for (int i = 0; i < kBlock; ++i) {
+      const auto xi = static_cast<double>(x + std::min(i, count - 1));
+      const double p = t.linear[a][0] * xi + t.linear[a][1] * static_cast<double>(y) +
+                       t.linear[a][2] * static_cast<double>(z) + t.offset[a];
+      const double whole = std::floor(std::clamp(p, -1e9, 1e9));
+      b.whole[a][i] = static_cast<std::int32_t>(whole);
+      b.fraction[a][i] = static_cast<float>(p - whole);
+    }
+  std::fill_n(b.relaxation, kBlock, 1.0F);
+  std::fill_n(b.last_step, kBlock, std::numeric_limits<float>::max());
+}
+
+void store_block(const InvertTask& task, const Block& b, std::int64_t first, int count) {
+  const Mat3& m = task.mm_from_voxel;
+  for (int a = 0; a < 3; ++a) {
+    float* out = task.out->component_mm(a) + first;
+    const auto m0 = static_cast<float>(m[a][0]), m1 = static_cast<float>(m[a][1]),
+               m2 = static_cast<float>(m[a][2]);
+    for (int i = 0; i < count; ++i) {
+      const float v = m0 * b.w[0][i] + m1 * b.w[1][i] + m2 * b.w[2][i];
+      out[i] = b.undefined[i] == b.undefined[i] ? v : std::numeric_limits<float>::quiet_NaN();
+    }
+  }
+}
+
+/// Rows [y0, y1) of plane z, each started from the row before.
+void invert_tile(const InvertTask& task, std::int64_t z, std::int64_t y0, std::int64_t y1) {
+  const Size3& n = task.out->grid().size;
+  std::array<std::vector<float>, 3> start;
+  for (auto& s : start) s.assign(static_cast<std::size_t>(n[0]) + kBlock, 0.0F);
+  Block block;
+  for (std::int64_t y = y0; y < y1; ++y)
+    for (std::int64_t x = 0; x < n[0]; x += kBlock) {
+      const int count = static_cast<int>(std::min<std::int64_t>(kBlock, n[0] - x));
+      place_block(task, block, x, y, z, count);
+      for (std::size_t a = 0; a < 3; ++a) std::copy_n(start[a].data() + x, kBlock, block.w[a]);
+      (task.narrow ? solve_block_narrow : solve_block_wide)(task.view, block, task.max_iterations,
+                                                            task.tolerance_mm);
+      for (std::size_t a = 0; a < 3; ++a) std::copy_n(block.w[a], count, start[a].data() + x);
+      store_block(task, block, (z * n[1] + y) * n[0] + x, count);
+    }
+}
+
+void check_stop(const std::stop_token& stop) {
+  if (stop.stop_requested())
+    throw Error(ErrorCode::cancelled, "The inversion of a displacement field was cancelled.");
+}
+}  // namespace
+
+DisplacementField invert(const DisplacementField& forward, const Grid& target, int max_iterations,
+                         double tolerance_mm, std::stop_token stop) {
+  DisplacementField out(target);
+  const InvertTask task{view_of(forward),
+                        forward.grid().voxel_count() < std::numeric_limits<std::int32_t>::max(),
+                        forward.grid().voxel_from_world() * target.world_from_voxel,
+                        forward.grid().world_from_voxel.linear,
+                        std::max(1, max_iterations),
+                        static_cast<float>(tolerance_mm),
+                        &out};
+  const std::int64_t tiles = (target.size[1] + kRows - 1) / kRows;
+  parallel_for(target.size[2] * tiles, [&](std::int64_t i) {
+    check_stop(stop);
+    const std::int64_t y0 = (i % tiles) * kRows;
+    invert_tile(task, i / tiles, y0, std::min(target.size[1], y0 + kRows));
+  });
+  return out;
+}
+
+namespace {
+// Errors are binned by the leading 16 bits of their f32 form: monotonic, 1/128 of an octave each.
+constexpr std::size_t kBins = 1U << 15;
+
+/// Sum, count and maximum of one plane; bins are added to `bins`.
+struct PlaneError {
+  double sum = 0, maximum = 0;
+  std::int64_t count = 0;
+};
+
+/// Trilinear value of a component in double at a clamped position.
+struct Sampler {
+  std::int64_t low[3], high[3];
+  double weight[3];
+  const Size3& n;
+
+  double operator()(const float* d) const {
+    const auto at = [&](std::int64_t x, std::int64_t y, std::int64_t z) {
+      return static_cast<double>(d[(z * n[1] + y) * n[0] + x]);
+    };
+    const auto row = [&](std::int64_t y, std::int64_t z) {
+      const double a = at(low[0], y, z);
+      return a + weight[0] * (at(high[0], y, z) - a);
+    };
+    const auto plane = [&](std::int64_t z) {
+      const double a = row(low[1], z);
+      return a + weight[1] * (row(high[1], z) - a);
+    };
+    const double a = plane(low[2]);
+    return a + weight[2] * (plane(high[2]) - a);
+  }
+};
+
+/// False when the position lies outside the grid.
+bool locate(const Vec3& p, Sampler& s) {
+  for (int a = 0; a < 3; ++a) {
+    if (!(p[a] >= -0.5 && p[a] < static_cast<double>(s.n[a]) - 0.5)) return false;
+    const double clamped = std::clamp(p[a], 0.0, static_cast<double>(s.n[a] - 1));
+    s.low[a] = static_cast<std::int64_t>(clamped);
+    s.high[a] = std::min(s.low[a] + 1, s.n[a] - 1);
+    s.weight[a] = clamped - static_cast<double>(s.low[a]);
+  }
+  return true;
+}
+
+PlaneError plane_error(const DisplacementField& forward, const DisplacementField& inverse,
+                       const Affine& inverse_from_world, std::int64_t z,
+                       std::vector<std::uint32_t>& bins) {
+  PlaneError out;
+  const Size3& n = forward.grid().size;
+  const Affine inverse_from_forward = inverse_from_world * forward.grid().world_from_voxel;
+  for (std::int64_t y = 0; y < n[1]; ++y)
+    for (std::int64_t x = 0; x < n[0]; ++x) {
+      const std::int64_t i = (z * n[1] + y) * n[0] + x;
+      Vec3 u{};
+      for (int a = 0; a < 3; ++a) u[a] = static_cast<double>(forward.component_mm(a)[i]);
+      Vec3 p = inverse_from_forward(
+          {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)});
+      const Vec3 shift = inverse_from_world.map_vector(u);
+      for (int a = 0; a < 3; ++a) p[a] += shift[a];
+      Sampler sampler{{}, {}, {}, inverse.grid().size};
+      if (!locate(p, sampler)) continue;
+      double square = 0;
+      for (int a = 0; a < 3; ++a) {
+        const double e = u[a] + sampler(inverse.component_mm(a));
+        square += e * e;
+      }
+      if (!(square >= 0)) continue;  // NaN: outside
+      const double error = std::sqrt(square);
+      out.sum += error;
+      out.maximum = std::max(out.maximum, error);
+      ++out.count;
+      ++bins[std::bit_cast<std::uint32_t>(static_cast<float>(error)) >> 16U];
+    }
+  return out;
+}
+}  // namespace
+
+InverseError inverse_error(const DisplacementField& forward, const DisplacementField& inverse) {
+  const std::int64_t planes = forward.grid().size[2];
+  const Affine inverse_from_world = inverse.grid().voxel_from_world();
+  std::vector<PlaneError> partial(static_cast<std::size_t>(planes));
+  std::vector<std::uint64_t> histogram(kBins, 0);
+  std::mutex mutex;
+  parallel_for(planes, [&](std::int64_t z) {
+    std::vector<std::uint32_t> bins(kBins, 0);
+    partial[static_cast<std::size_t>(z)] =
+        plane_error(forward, inverse, inverse_from_world, z, bins);
+    const std::lock_guard lock(mutex);
+    for (std::size_t i = 0; i < kBins; ++i) histogram[i] += bins[i];
+  });
+  InverseError out;
+  std::int64_t count = 0;
+  for (const PlaneError& p : partial) {
+    out.mean_mm += p.sum;
+    out.max_mm = std::max(out.max_mm, p.maximum);
+    count += p.count;
+  }
+  if (count == 0) return out;
+  out.mean_mm /= static_cast<double>(count);
+  std::uint64_t seen = 0;
+  for (std::size_t i = 0; i < kBins; ++i) {
+    seen += histogram[i];
+    if (static_cast<double>(seen) < 0.95 * static_cast<double>(count)) continue;
+    const auto edge = std::bit_cast<float>(static_cast<std::uint32_t>((i << 16U) | 0x8000U));
+    out.p95_mm = std::min(static_cast<double>(edge), out.max_mm);
+    break;
+  }
+  return out;
+}
+
+}  // namespace gigawarp

@@ -1,0 +1,26 @@
+#pragma once
+#include <stop_token>
+
+#include "gigawarp/transform.h"
+#include "gigawarp/volume.h"
+
+namespace gigawarp {
+
+enum class Interpolation {
+  linear,   ///< trilinear; integer volumes are rounded to the nearest value
+  nearest,  ///< the value of the nearest voxel (ties upwards)
+  label,    ///< label-linear: the label whose trilinear weights sum highest; values never mix
+};
+
+/// Resamples `moving` on the lattice `reference`: out(x) = moving(moving_from_fixed(x)). The voxel
+/// type, the channels and their order stay. Points outside the moving grid's extent (half a voxel
+/// beyond the outer centres, ITK's rule) or where the transform is undefined become `background`,
+/// clamped to the range of the type. An identity on the same lattice gives the same values bit for
+/// bit. Neighbouring affine stages are multiplied; a field that lives on `reference` is read voxel
+/// by voxel. Results do not depend on the number of threads. Throws Error{cancelled} when `stop` is
+/// requested, and Error{bad_input} for singular geometry.
+Volume apply_transform(const Volume& moving, const Transform& moving_from_fixed,
+                       const Grid& reference, Interpolation interpolation, double background = 0,
+                       std::stop_token stop = {});
+
+}  // namespace gigawarp
