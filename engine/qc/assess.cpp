@@ -1,0 +1,121 @@
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "gigawarp/error.h"
+#include "ops/apply.h"
+#include "qc/report.h"
+
+namespace gigawarp::qc {
+namespace {
+
+void look_at(const std::stop_token& stop) {
+  if (stop.stop_requested())
+    throw Error(ErrorCode::cancelled, "The quality check was cancelled; nothing was written.",
+                "qc");
+}
+
+Volume ones_on(const Grid& grid) {
+  Volume out(grid, ScalarType::u8);
+  std::fill_n(out.channel<std::uint8_t>(), grid.voxel_count(), std::uint8_t{1});
+  return out;
+}
+
+Volume overlap_mask(const Grid& moving, const Transform& transform, const Grid& fixed,
+                    const std::stop_token& stop) {
+  return apply_transform(ones_on(moving), transform, fixed, Interpolation::nearest, 0, stop);
+}
+
+Similarity before_registration(const QcInput& in, const std::stop_token& stop) {
+  const Transform identity;
+  const Volume same =
+      apply_transform(*in.moving, identity, in.fixed->grid(), Interpolation::linear, 0, stop);
+  const Volume inside = overlap_mask(in.moving->grid(), identity, in.fixed->grid(), stop);
+  return similarity(*in.fixed, same, &inside, in.mask);
+}
+
+double mean_of(const Volume& map) {
+  double sum = 0;
+  std::int64_t n = 0;
+  for (std::int64_t i = 0; i < map.grid().voxel_count(); ++i) {
+    const float v = map.channel<float>()[i];
+    if (std::isnan(v)) continue;
+    sum += v;
+    ++n;
+  }
+  return n > 0 ? sum / static_cast<double>(n) : 0;
+}
+
+/// The transform's deformation: its one field if there is one and nothing else but affines,
+/// otherwise the whole transform sampled on the fixed grid.
+DisplacementField deformation(const Transform& transform, const Grid& fixed, std::string& of_what) {
+  int fields = 0, splines = 0;
+  const DisplacementField* only = nullptr;
+  for (const TransformStage& stage : transform.stages) {
+    if (const auto* field = std::get_if<DisplacementField>(&stage)) {
+      ++fields;
+      only = field;
+    }
+    splines += std::holds_alternative<BSplineField>(stage);
+  }
+  of_what = "the whole transform, sampled on the fixed grid";
+  if (fields != 1 || splines != 0) return displacement_of(transform, fixed);
+  of_what = "the displacement field, on its own grid";
+  DisplacementField copy(only->grid());
+  for (int c = 0; c < 3; ++c)
+    std::copy_n(only->component_mm(c), only->grid().voxel_count(), copy.component_mm(c));
+  return copy;
+}
+
+void assess_labels(const QcInput& in, QcReport& report, const std::stop_token& stop) {
+  if (!in.fixed_labels || !in.moving_labels) return;
+  const std::vector<std::int64_t> labels = common_labels(*in.fixed_labels, *in.moving_labels);
+  if (labels.empty())
+    throw Error(ErrorCode::bad_input,
+                "The fixed and the moving label volumes have no label in common besides 0.",
+                "labels");
+  const Volume warped = apply_transform(*in.moving_labels, *in.transform, in.fixed_labels->grid(),
+                                        Interpolation::label, 0, stop);
+  report.overlap = label_overlap(*in.fixed_labels, warped, labels, in.with_hd95);
+  look_at(stop);
+  if (!in.inverse) return;
+  const Volume carried = apply_transform(*in.fixed_labels, *in.inverse, in.moving_labels->grid(),
+                                         Interpolation::label, 0, stop);
+  report.inverse_overlap = label_overlap(*in.moving_labels, carried, labels, false);
+}
+
+}  // namespace
+
+Assessment assess(const QcInput& in, std::stop_token stop) {
+  if (!in.fixed || !in.moving || !in.transform)
+    throw Error(ErrorCode::usage,
+                "A quality check needs a fixed image, a moving image and a transform.", "qc");
+  const Grid& grid = in.fixed->grid();
+  Assessment out;
+  QcReport& report = out.report;
+  out.warped = apply_transform(*in.moving, *in.transform, grid, Interpolation::linear, 0, stop);
+  out.inside = overlap_mask(in.moving->grid(), *in.transform, grid, stop);
+  report.before = before_registration(in, stop);
+  report.after = similarity(*in.fixed, out.warped, &out.inside, in.mask);
+  look_at(stop);
+  if (in.local_ncc_radius > 0) {
+    out.local_ncc = local_ncc_map(*in.fixed, out.warped, in.local_ncc_radius, &out.inside);
+    report.local_ncc_mean = mean_of(out.local_ncc);
+    look_at(stop);
+  }
+  out.displacement = deformation(*in.transform, grid, report.jacobian_of);
+  const bool mask_fits = in.mask && in.mask->grid().same_lattice(out.displacement.grid());
+  report.jacobian = ops::summarise_jacobian(out.displacement, mask_fits ? in.mask : nullptr);
+  look_at(stop);
+  assess_labels(in, report, stop);
+  if (!in.fixed_landmarks.empty())
+    report.landmarks = landmark_errors(in.fixed_landmarks, in.moving_landmarks, *in.transform);
+  if (in.inverse)
+    report.inverse_error =
+        inverse_consistency(*in.transform, *in.inverse, grid, in.moving->grid(), in.mask);
+  if (in.reference)
+    report.difference = transform_difference(*in.transform, *in.reference, grid, in.mask);
+  return out;
+}
+
+}  // namespace gigawarp::qc

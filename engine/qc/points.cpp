@@ -1,0 +1,188 @@
+#include "qc/points.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "base/parallel.h"
+#include "gigawarp/error.h"
+
+namespace gigawarp::qc {
+namespace {
+
+double distance(const Vec3& a, const Vec3& b) {
+  return std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
+}
+
+Vec3 voxel(std::int64_t x, std::int64_t y, std::int64_t z) {
+  return {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)};
+}
+
+/// Distances at evenly spaced voxels; `measure(point)` is NaN for undefined, negative to leave out.
+template <class Measure>
+Distances over_grid(const Grid& grid, std::int64_t border, const Volume* mask,
+                    const Measure& measure) {
+  if (mask && !mask->grid().same_lattice(grid))
+    throw Error(ErrorCode::bad_input, "The mask is not on the grid of the fixed image.", "mask");
+  std::int64_t stride = 1;
+  while (grid.voxel_count() / (stride * stride * stride) > 1'000'000) ++stride;
+  Size3 low{}, high{};
+  for (int a = 0; a < 3; ++a) {
+    low[a] = std::min(border, (grid.size[a] - 1) / 2);
+    high[a] = grid.size[a] - low[a];
+  }
+  const std::int64_t planes = (high[2] - low[2] + stride - 1) / stride;
+  std::vector<std::vector<float>> found(static_cast<std::size_t>(planes));
+  std::vector<std::int64_t> undefined(static_cast<std::size_t>(planes), 0);
+  parallel_for(planes, [&](std::int64_t k) {
+    const std::int64_t z = low[2] + k * stride;
+    for (std::int64_t y = low[1]; y < high[1]; y += stride)
+      for (std::int64_t x = low[0]; x < high[0]; x += stride) {
+        if (mask && mask->value(x, y, z) == 0) continue;
+        const double d = measure(grid.world_from_voxel(voxel(x, y, z)));
+        if (std::isnan(d)) ++undefined[static_cast<std::size_t>(k)];
+        if (d >= 0) found[static_cast<std::size_t>(k)].push_back(static_cast<float>(d));
+      }
+  });
+  std::vector<float> all;
+  std::int64_t missing = 0;
+  for (std::size_t k = 0; k < found.size(); ++k) {
+    all.insert(all.end(), found[k].begin(), found[k].end());
+    missing += undefined[k];
+  }
+  return distribution(std::move(all), missing);
+}
+
+constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
+
+bool inside(const Grid& grid, const Affine& voxel_from_world, const Vec3& p) {
+  const Vec3 v = voxel_from_world(p);
+  for (int a = 0; a < 3; ++a)
+    if (!(v[a] >= 0 && v[a] <= static_cast<double>(grid.size[a] - 1))) return false;
+  return true;
+}
+
+std::map<std::string, Vec3> by_name(const std::vector<NamedPoint>& points, const char* side) {
+  std::map<std::string, Vec3> out;
+  for (const NamedPoint& p : points)
+    if (!out.emplace(p.name, p.position_mm).second)
+      throw Error(ErrorCode::bad_input,
+                  std::string("The landmark \"") + p.name + "\" occurs twice among the " + side +
+                      " landmarks; names must be unique.",
+                  p.name);
+  return out;
+}
+
+struct Match {
+  std::string name;
+  Vec3 fixed, moving;
+};
+
+std::vector<Match> match(const std::vector<NamedPoint>& fixed,
+                         const std::vector<NamedPoint>& moving,
+                         std::vector<std::string>& unmatched) {
+  const auto there = by_name(moving, "moving"), here = by_name(fixed, "fixed");
+  std::vector<Match> out;
+  for (const NamedPoint& p : fixed) {
+    const auto found = there.find(p.name);
+    if (found != there.end())
+      out.push_back({p.name, p.position_mm, found->second});
+    else
+      unmatched.push_back(p.name);
+  }
+  for (const NamedPoint& p : moving)
+    if (!here.contains(p.name)) unmatched.push_back(p.name);
+  if (!out.empty()) return out;
+  if (fixed.size() != moving.size() || fixed.empty())
+    throw Error(
+        ErrorCode::bad_input,
+        "The fixed and the moving landmarks have no name in common and differ in number, so "
+        "they cannot be matched.",
+        "landmarks");
+  unmatched.clear();
+  for (std::size_t i = 0; i < fixed.size(); ++i)
+    out.push_back({fixed[i].name, fixed[i].position_mm, moving[i].position_mm});
+  return out;
+}
+
+}  // namespace
+
+Distances distribution(std::vector<float> distances_mm, std::int64_t undefined) {
+  Distances out;
+  out.points = static_cast<std::int64_t>(distances_mm.size());
+  out.undefined = undefined;
+  if (distances_mm.empty()) return out;
+  double sum = 0;
+  for (const float d : distances_mm) sum += d;
+  out.mean_mm = sum / static_cast<double>(distances_mm.size());
+  const double rank = 0.95 * static_cast<double>(distances_mm.size() - 1);
+  const auto p95 = distances_mm.begin() + static_cast<std::ptrdiff_t>(rank);
+  std::nth_element(distances_mm.begin(), p95, distances_mm.end());
+  out.max_mm = *std::max_element(p95, distances_mm.end());
+  const double above = p95 + 1 == distances_mm.end()
+                           ? static_cast<double>(*p95)
+                           : static_cast<double>(*std::min_element(p95 + 1, distances_mm.end()));
+  out.p95_mm = *p95 + (rank - std::floor(rank)) * (above - *p95);
+  return out;
+}
+
+LandmarkErrors landmark_errors(const std::vector<NamedPoint>& fixed,
+                               const std::vector<NamedPoint>& moving, const Transform& transform) {
+  LandmarkErrors out;
+  std::vector<float> before, after;
+  std::int64_t undefined = 0;
+  for (const Match& m : match(fixed, moving, out.unmatched)) {
+    const std::optional<Vec3> mapped = transform(m.fixed);
+    LandmarkError one{m.name, distance(m.fixed, m.moving),
+                      mapped ? distance(*mapped, m.moving) : kUndefined};
+    before.push_back(static_cast<float>(one.before_mm));
+    if (mapped)
+      after.push_back(static_cast<float>(one.after_mm));
+    else
+      ++undefined;
+    out.landmarks.push_back(std::move(one));
+  }
+  out.before = distribution(std::move(before));
+  out.after = distribution(std::move(after), undefined);
+  return out;
+}
+
+Distances transform_difference(const Transform& a, const Transform& b, const Grid& grid,
+                               const Volume* mask) {
+  return over_grid(grid, 0, mask, [&](const Vec3& p) {
+    const std::optional<Vec3> qa = a(p), qb = b(p);
+    return qa && qb ? distance(*qa, *qb) : kUndefined;
+  });
+}
+
+Distances inverse_consistency(const Transform& forward, const Transform& inverse, const Grid& fixed,
+                              const Grid& moving, const Volume* mask) {
+  const Affine moving_voxel = moving.voxel_from_world();
+  return over_grid(fixed, 2, mask, [&](const Vec3& p) {
+    const std::optional<Vec3> there = forward(p);
+    if (!there) return kUndefined;
+    if (!inside(moving, moving_voxel, *there)) return -1.0;
+    const std::optional<Vec3> back = inverse(*there);
+    return back ? distance(*back, p) : kUndefined;
+  });
+}
+
+DisplacementField displacement_of(const Transform& transform, const Grid& grid) {
+  DisplacementField out(grid);
+  const Size3& n = grid.size;
+  parallel_for(n[1] * n[2], [&](std::int64_t row) {
+    for (std::int64_t x = 0; x < n[0]; ++x) {
+      const Vec3 p = grid.world_from_voxel(voxel(x, row % n[1], row / n[1]));
+      const std::optional<Vec3> q = transform(p);
+      for (int c = 0; c < 3; ++c)
+        out.component_mm(c)[row * n[0] + x] =
+            q ? static_cast<float>((*q)[c] - p[c]) : std::numeric_limits<float>::quiet_NaN();
+    }
+  });
+  return out;
+}
+
+}  // namespace gigawarp::qc

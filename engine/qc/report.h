@@ -1,0 +1,60 @@
+#pragma once
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "gigawarp/transform.h"
+#include "gigawarp/volume.h"
+#include "ops/jacobian.h"
+#include "qc/overlap.h"
+#include "qc/points.h"
+#include "qc/similarity.h"
+
+namespace gigawarp::qc {
+
+/// Borrowed inputs of an assessment. Null or empty: not measured.
+struct QcInput {
+  const Volume* fixed = nullptr;
+  const Volume* moving = nullptr;
+  const Transform* transform = nullptr;  ///< fixed to moving
+  const Transform* inverse = nullptr;    ///< moving to fixed
+  const Volume* mask = nullptr;          ///< on the fixed grid: similarity, det J and point errors
+  const Volume* fixed_labels = nullptr;
+  const Volume* moving_labels = nullptr;
+  std::vector<NamedPoint> fixed_landmarks, moving_landmarks;
+  const Transform* reference = nullptr;  ///< a transform to compare with (known warp, another run)
+  bool with_hd95 = true;
+  int local_ncc_radius = 2;  ///< 0: no map
+};
+
+/// Every measure of engine design §7 that the inputs allow.
+struct QcReport {
+  std::string fixed, moving, transform;  ///< names, for the header
+  std::optional<Similarity> before;      ///< moving under the identity
+  std::optional<Similarity> after;
+  std::optional<double> local_ncc_mean;  ///< inside the overlap
+  std::optional<ops::JacobianSummary> jacobian;
+  std::string jacobian_of;  ///< which field, in words
+  std::optional<OverlapSummary> overlap, inverse_overlap;
+  std::optional<LandmarkErrors> landmarks;
+  std::optional<Distances> inverse_error, difference;
+};
+
+/// A report with the volumes that pictures need.
+struct Assessment {
+  QcReport report;
+  Volume warped;                   ///< moving through the transform, on the fixed grid
+  Volume inside;                   ///< u8: where `warped` comes from inside the moving image
+  Volume local_ncc;                ///< f32, empty unless asked for
+  DisplacementField displacement;  ///< of the deformable part, for det J and the grid
+};
+
+/// Throws Error{bad_input | cancelled}.
+Assessment assess(const QcInput& input, std::stop_token stop = {});
+
+std::string to_json(const QcReport& report);
+/// Aligned text; the per-label table only with `details`.
+std::string to_table(const QcReport& report, bool details);
+
+}  // namespace gigawarp::qc
