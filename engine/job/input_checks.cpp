@@ -100,6 +100,13 @@ void check_mask(const Volume& mask, const std::string& path, const Grid& image,
     refuse(path, "is an empty mask: no voxel is inside.");
 }
 
+void check_label_grid(const Grid& labels, const std::string& path, const Grid& image,
+                      const std::string& image_path) {
+  if (!labels.same_lattice(image, 0.01))
+    refuse(path, "lies on another grid than its image \"" + image_path +
+                     "\"; resample the labels to the image with gigawarp apply.");
+}
+
 void check_initial(const Affine& moving_from_fixed, const std::string& path) {
   const double determinant = moving_from_fixed.determinant();
   if (!is_finite(moving_from_fixed) || !std::isfinite(determinant))

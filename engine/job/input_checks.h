@@ -27,6 +27,10 @@ void check_channel(const Grid& grid, const std::string& path, const Grid& first,
 void check_mask(const Volume& mask, const std::string& path, const Grid& image,
                 const std::string& image_path);
 
+/// Labels of the fixed image lie on its lattice.
+void check_label_grid(const Grid& labels, const std::string& path, const Grid& image,
+                      const std::string& image_path);
+
 /// Finite, invertible, not a reflection.
 void check_initial(const Affine& moving_from_fixed, const std::string& path);
 

@@ -83,9 +83,10 @@ Grid rounded(const Grid& grid) {
   const Vec3 spacing = grid.spacing_mm();
   const double smallest = std::min({spacing[0], spacing[1], spacing[2]});
   const auto longest = static_cast<double>(std::max({grid.size[0], grid.size[1], grid.size[2]}));
-  // Powers of two, so that the rounded numbers are exact. Across the longest axis the rounded steps
-  // add up to at most one quantum of the origin.
-  const double origin_quantum = std::exp2(std::floor(std::log2(smallest)) - 11);
+  // Powers of two, so that the rounded numbers are exact; the small addend keeps spacings such as 1
+  // mm away from the place where the power changes. Across the longest axis the rounded steps add
+  // up to at most one quantum of the origin.
+  const double origin_quantum = std::exp2(std::floor(std::log2(smallest) + 0.0137) - 11);
   const double step_quantum = origin_quantum / std::exp2(std::ceil(std::log2(longest)));
   Grid out = grid;
   for (int r = 0; r < 3; ++r) {
@@ -142,6 +143,25 @@ Volume load_mask(const std::string& path, const std::optional<Vec3>& spacing_mm,
 
 }  // namespace
 
+namespace {
+
+/// Labels are read after the run; what their headers can tell is told before it.
+void check_labels(const JobSpec& job, const Grid& fixed) {
+  if (!job.moving_labels.empty())
+    check_geometry(
+        io::read_header(job.moving_labels, {.spacing_mm = job.moving_spacing_mm, .label_map = true})
+            .grid,
+        job.moving_labels);
+  if (job.fixed_labels.empty()) return;
+  const Grid labels =
+      io::read_header(job.fixed_labels, {.spacing_mm = job.fixed_spacing_mm, .label_map = true})
+          .grid;
+  check_geometry(labels, job.fixed_labels);
+  check_label_grid(labels, job.fixed_labels, fixed, job.fixed[0]);
+}
+
+}  // namespace
+
 RunInputs load_inputs(const JobSpec& job, const std::stop_token& stop) {
   const std::size_t channels = job.fixed.size();
   std::vector<Loaded> images(2 * channels);
@@ -180,6 +200,7 @@ RunInputs load_inputs(const JobSpec& job, const std::stop_token& stop) {
   if (job.initialisation == Initialisation::transform)
     inputs.initial = load_initial(job.initial_transform);
   inputs.landmarks_mm = load_landmarks(job);
+  check_labels(job, inputs.fixed_file_grid);
   if (inputs.initial || job.initialisation == Initialisation::identity)
     check_overlap(inputs.fixed[0].grid(), inputs.moving[0].grid(),
                   inputs.initial.value_or(Affine{}), job.fixed[0], job.moving[0]);

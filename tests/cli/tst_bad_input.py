@@ -1,0 +1,163 @@
+"""Inputs and places that cannot be used: the exit code, one sentence, and nothing left behind."""
+
+import os
+import pathlib
+import subprocess
+import unittest
+
+import nibabel
+import numpy as np
+import SimpleITK as sitk
+
+from cli_support import (BAD_INPUT, DOES_NOT_FIT, NOT_WRITTEN, USAGE, PairCase, leftovers, run, save)
+
+
+class BadInput(PairCase):
+    def refused(self, *words, expect=BAD_INPUT, out="refused", **arguments):
+        options = arguments.pop("options", [])
+        process = self.register(out, *options, expect=expect, **arguments)
+        self.assert_one_sentence(process, *words)
+        self.assertEqual(leftovers(self.folder / out), [])
+        self.assertFalse((self.folder / out).exists())
+
+    def stored(self, array, name, **options):
+        return save(array, self.folder / name, 2.0, **options)
+
+    def test_all_zero(self):
+        self.refused("zero.nii.gz", "zero", fixed=self.stored(np.zeros(self.shape), "zero.nii.gz"))
+
+    def test_constant(self):
+        self.refused("constant", moving=self.stored(np.full(self.shape, 7), "constant.nii.gz"))
+
+    def test_only_nan(self):
+        self.refused("finite", fixed=self.stored(np.full(self.shape, np.nan), "nan.nii.gz"))
+
+    def test_one_slice(self):
+        slice_ = nibabel.load(self.fixed).get_fdata()[:, :, 16:17]
+        self.refused("slice.nii.gz", "slice", fixed=self.stored(slice_, "slice.nii.gz"))
+
+    def test_too_thin_for_a_deformation(self):
+        self.refused("at least 8", fixed=self.stored(nibabel.load(self.fixed).get_fdata()[:, :, :5], "thin.nii.gz"))
+
+    def test_time_series(self):
+        series = np.stack([nibabel.load(self.fixed).get_fdata()] * 3, axis=-1)
+        self.refused("series.nii.gz", fixed=self.stored(series, "series.nii.gz"))
+
+    def test_several_values_per_voxel(self):
+        volume = sitk.ReadImage(str(self.moving))
+        path = self.folder / "vector.nrrd"
+        sitk.WriteImage(sitk.Compose(volume, volume), str(path))
+        self.refused("vector.nrrd", moving=path)
+
+    def test_missing(self):
+        self.refused("nowhere.nii.gz", moving=self.folder / "nowhere.nii.gz")
+
+    def test_truncated(self):
+        whole = pathlib.Path(self.moving).read_bytes()
+        path = self.folder / "truncated.nii.gz"
+        path.write_bytes(whole[: len(whole) // 2])
+        self.refused("truncated.nii.gz", moving=path)
+
+    def test_not_an_image(self):
+        path = self.folder / "text.nii.gz"
+        path.write_text("This is not an image.\n" * 100)
+        self.refused("text.nii.gz", fixed=path)
+
+    def test_empty_file(self):
+        path = self.folder / "empty.nii"
+        path.write_bytes(b"")
+        self.refused("empty.nii", fixed=path)
+
+    def test_pair_that_does_not_overlap(self):
+        affine = nibabel.load(self.moving).affine.copy()
+        affine[:3, 3] += 5000
+        far = save(nibabel.load(self.moving).get_fdata(), self.folder / "far.nii.gz", affine=affine)
+        self.refused("overlap", moving=far, options=["--init", "identity"])
+
+    def transform_file(self, name, linear):
+        transform = sitk.AffineTransform(3)
+        transform.SetMatrix(np.asarray(linear, dtype=float).ravel().tolist())
+        path = self.folder / name
+        sitk.WriteTransform(transform, str(path))
+        return path
+
+    def test_singular_initial_transform(self):
+        path = self.folder / "singular.txt"
+        path.write_text("#Insight Transform File V1.0\n#Transform 0\nTransform: AffineTransform_double_3_3\n"
+                        "Parameters: 1 0 0 0 1 0 0 0 0 0 0 0\nFixedParameters: 0 0 0\n")
+        self.refused("singular.txt", options=["--init", path])
+
+    def test_mirroring_initial_transform(self):
+        self.refused("mirror", options=["--init", self.transform_file("mirror.tfm", np.diag([-1, 1, 1]))])
+
+    def test_missing_initial_transform(self):
+        self.refused("nowhere.mat", options=["--init", self.folder / "nowhere.mat"])
+
+    def test_mask_on_another_grid(self):
+        mask = self.stored(np.ones((20, 20, 20)), "other_grid.nii.gz", dtype=np.uint8)
+        self.refused("other_grid.nii.gz", "grid", options=["--fixed-mask", mask])
+
+    def test_empty_mask(self):
+        mask = self.stored(np.zeros(self.shape), "empty_mask.nii.gz", dtype=np.uint8)
+        self.refused("mask", options=["--moving-mask", mask])
+
+    def test_labels_that_are_missing_are_found_before_the_run(self):
+        self.refused("nolabels.nii.gz", options=["--labels", self.folder / "nolabels.nii.gz"])
+
+    def test_landmarks_without_common_names(self):
+        for name, label in (("f.csv", "a"), ("m.csv", "b")):
+            (self.folder / name).write_text(f"name,x,y,z\n{label},1,2,3\n")
+        self.refused("landmark", options=["--landmarks", self.folder / "f.csv", self.folder / "m.csv"])
+
+    def test_too_little_memory_is_refused_with_the_numbers(self):
+        self.refused("MiB", "--memory", expect=DOES_NOT_FIT, options=["--memory", "1M"])
+        process = run("plan", "--fixed", self.fixed, "--moving", self.moving, "--memory", "1M")
+        self.assertEqual(process.returncode, DOES_NOT_FIT)
+
+    def test_output_that_cannot_be_made(self):
+        (self.folder / "file").write_text("in the way")
+        process = self.register("file/out", expect=NOT_WRITTEN)
+        self.assert_one_sentence(process, "file/out")
+        self.assertEqual((self.folder / "file").read_text(), "in the way")
+
+    @unittest.skipIf(os.geteuid() == 0, "root may write everywhere")
+    def test_output_that_may_not_be_written(self):
+        locked = self.folder / "locked"
+        locked.mkdir()
+        locked.chmod(0o500)
+        self.assert_one_sentence(self.register("locked/out", expect=NOT_WRITTEN), "locked")
+
+    def test_foreign_files_in_the_output_survive_a_failure(self):
+        out = self.folder / "mine"
+        out.mkdir()
+        (out / "notes.txt").write_text("keep me")
+        zero = self.stored(np.zeros(self.shape), "zero2.nii.gz")
+        self.register("mine", fixed=zero, expect=BAD_INPUT)
+        self.assertEqual(leftovers(out), ["notes.txt"])
+
+    def test_full_disk(self):
+        mount = self.folder / "small"
+        mount.mkdir()
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(mount)], capture_output=True)
+        if done.returncode != 0:
+            self.skipTest("mounting a small tmpfs needs root: " + done.stderr.decode().strip())
+        try:
+            process = self.register("small/out", expect=DOES_NOT_FIT)
+            self.assert_one_sentence(process, "MiB")
+            self.assertEqual(leftovers(mount), [])
+        finally:
+            subprocess.run(["umount", str(mount)], check=True)
+
+    def test_result_below_something_that_is_no_folder(self):
+        process = run("apply", "--transform", self.transform_file("identity.tfm", np.eye(3)), "--input", self.moving,
+                      "--reference", self.fixed, "--out", "/dev/full/out.nii.gz")
+        self.assertEqual(process.returncode, NOT_WRITTEN, process.stderr)
+
+    def test_two_channels_against_one(self):
+        process = run("register", "--fixed", self.fixed, self.fixed, "--moving", self.moving, "--out",
+                      self.folder / "channels")
+        self.assertEqual(process.returncode, USAGE)
+
+
+if __name__ == "__main__":
+    unittest.main()

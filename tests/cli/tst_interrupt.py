@@ -1,0 +1,174 @@
+"""Runs that are stopped: cancel, pause, kill; and that go on to the very bytes of an undisturbed run."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import time
+import unittest
+
+from cli_support import CANCELLED, OK, USAGE, PairCase, digest, digests, leftovers, run, start
+
+LONG = ["--preset", "brain-t1", "--levels", "4x60,2x60,1x60", "--checkpoint-every", "0"]
+
+
+class Interrupt(PairCase):
+    shape = (56, 64, 48)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.reference = cls.folder / "reference"
+        process = run("register", *cls.job(cls.reference))
+        assert process.returncode == OK, process.stderr
+
+    @classmethod
+    def job(cls, out):
+        return ["--fixed", cls.fixed, "--moving", cls.moving, "--out", out, "--progress", "json", *LONG]
+
+    def run_until(self, out, wanted, *arguments, **options):
+        """Starts a run and returns it with the event at which `wanted(event)` became true."""
+        process = start("register", *self.job(out), *arguments, **options)
+        for line in process.stdout:
+            event = json.loads(line)
+            if wanted(event):
+                return process, event
+        self.fail("the run ended too early: " + process.stderr.read())
+
+    def resumed(self, out):
+        process = run("register", "--resume", "--out", out)
+        self.assertEqual(process.returncode, OK, process.stderr)
+        self.assertEqual(digests(out), digests(self.reference))
+        self.assertEqual(leftovers(out), leftovers(self.reference))
+        return process
+
+    @staticmethod
+    def at(stage, level=0, iteration=1):
+        return lambda e: (e["event"] == "iteration" and e["stage"] == stage and e["level"] >= level
+                          and e["iteration"] >= iteration)
+
+    def finish(self, process, timeout=60):
+        out, err = process.communicate(timeout=timeout)
+        return out, err
+
+    def test_interrupt_and_terminate_cancel_with_a_checkpoint(self):
+        for number, (sent, moment) in enumerate([(signal.SIGINT, self.at("greedy", 1, 7)),
+                                                 (signal.SIGTERM, self.at("greedy", 2, 3)),
+                                                 (signal.SIGINT, self.at("affine", 0, 3))]):
+            with self.subTest(signal=sent, number=number):
+                out = self.folder / f"cancelled{number}"
+                process, _ = self.run_until(out, moment)
+                began = time.monotonic()
+                process.send_signal(sent)
+                _, err = self.finish(process)
+                self.assertEqual(process.returncode, CANCELLED, err)
+                self.assertLess(time.monotonic() - began, 5)
+                self.assertIn("--resume", err)
+                self.assertNotIn("1Warp.nii.gz", leftovers(out))
+                again = run("register", *self.job(out))
+                self.assertEqual(again.returncode, USAGE)
+                self.resumed(out)
+
+    def test_killed_at_any_moment_it_goes_on(self):
+        moments = [self.at("rigid", 0, 2), self.at("affine", 1, 2), self.at("greedy", 0, 1),
+                   self.at("greedy", 1, 20), self.at("greedy", 2, 25),
+                   lambda e: e["event"] == "stage_started" and e.get("stage") == "write"]
+        for number, moment in enumerate(moments):
+            with self.subTest(moment=number):
+                out = self.folder / f"killed{number}"
+                process, _ = self.run_until(out, moment)
+                process.kill()
+                self.finish(process)
+                self.assertEqual(process.returncode, -signal.SIGKILL)
+                self.assertNotIn("result.json", leftovers(out))
+                self.resumed(out)
+
+    def test_killed_twice_it_goes_on(self):
+        out = self.folder / "killed-twice"
+        for moment in (self.at("greedy", 0, 20), self.at("greedy", 1, 30)):
+            arguments = ["--resume"] if out.exists() else []
+            process, _ = self.run_until(out, moment, *arguments)
+            process.kill()
+            self.finish(process)
+        self.resumed(out)
+
+    def test_a_finished_run_resumes_to_itself(self):
+        before = digest(self.reference / "result.json")
+        process = run("register", "--resume", "--out", self.reference)
+        self.assertEqual(process.returncode, OK, process.stderr)
+        self.assertIn("already complete", process.stdout)
+        self.assertEqual(digest(self.reference / "result.json"), before)
+
+    def cancelled_run(self, name):
+        out = self.folder / name
+        process, _ = self.run_until(out, self.at("greedy", 1, 5))
+        process.send_signal(signal.SIGINT)
+        self.finish(process)
+        return out
+
+    def test_other_settings_do_not_resume(self):
+        out = self.cancelled_run("other-settings")
+        process = run("register", "--resume", "--out", out, "--levels", "4x61,2x60,1x60")
+        self.assertEqual(process.returncode, USAGE)
+        self.assert_one_sentence(process, "settings")
+        self.resumed(out)
+
+    def test_a_damaged_checkpoint_is_refused(self):
+        out = self.cancelled_run("damaged")
+        array = max(out.glob("checkpoint/*.bin"), key=lambda p: p.stat().st_size)
+        data = bytearray(array.read_bytes())
+        data[len(data) // 2] ^= 1
+        array.write_bytes(data)
+        process = run("register", "--resume", "--out", out)
+        self.assertEqual(process.returncode, 3, process.stderr)
+        self.assert_one_sentence(process, "damaged", "--overwrite")
+
+    def test_pause_resume_and_cancel_come_by_stdin(self):
+        out = self.folder / "commanded"
+        process, _ = self.run_until(out, self.at("greedy", 0, 5), "--control", "stdin", stdin=subprocess.PIPE)
+
+        def say(command):
+            process.stdin.write(json.dumps({"command": command}) + "\n")
+            process.stdin.flush()
+
+        def wait_for(name):
+            for line in process.stdout:
+                if json.loads(line)["event"] == name:
+                    return
+            self.fail(f"no {name}: " + process.stderr.read())
+
+        say("pause")
+        wait_for("paused")
+        say("checkpoint")
+        say("resume")
+        wait_for("resumed")
+        wait_for("iteration")
+        say("cancel")
+        _, err = self.finish(process)
+        self.assertEqual(process.returncode, CANCELLED, err)
+        self.resumed(out)
+
+    def test_a_paused_run_can_be_cancelled(self):
+        out = self.folder / "paused"
+        process, _ = self.run_until(out, self.at("greedy", 0, 5), "--control", "stdin", stdin=subprocess.PIPE)
+        process.stdin.write('{"command": "pause"}\n')
+        process.stdin.flush()
+        for line in process.stdout:
+            if json.loads(line)["event"] == "paused":
+                break
+        process.send_signal(signal.SIGTERM)
+        _, err = self.finish(process, timeout=10)
+        self.assertEqual(process.returncode, CANCELLED, err)
+
+    def test_a_second_run_in_the_same_folder_is_refused(self):
+        out = self.folder / "busy"
+        process, _ = self.run_until(out, self.at("greedy", 0, 5))
+        second = run("register", *self.job(out), "--overwrite")
+        self.assertEqual(second.returncode, USAGE)
+        self.assertIn("Another run", second.stderr)
+        process.kill()
+        self.finish(process)
+
+
+if __name__ == "__main__":
+    unittest.main()

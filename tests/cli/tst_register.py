@@ -1,0 +1,163 @@
+"""Whole runs on a small pair, their files read by nibabel and ITK."""
+
+import json
+import pathlib
+import shutil
+import unittest
+
+import nibabel
+import numpy as np
+import SimpleITK as sitk
+
+from cli_support import OUTPUTS, USAGE, PairCase, digests, leftovers, result, run, save
+
+
+def ants_transform(folder):
+    """What `antsApplyTransforms -t 1Warp.nii.gz -t 0GenericAffine.mat` would build, by ITK's own readers."""
+    warp = sitk.DisplacementFieldTransform(
+        sitk.Cast(sitk.ReadImage(str(folder / "1Warp.nii.gz")), sitk.sitkVectorFloat64))
+    affine = sitk.ReadTransform(str(folder / "0GenericAffine.mat"))
+    return sitk.CompositeTransform([affine, warp])  # ITK applies the last one first
+
+
+class Register(PairCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.out = cls.folder / "reference"
+        cls.process = run("register", "--fixed", cls.fixed, "--moving", cls.moving, "--out", cls.out, "--labels",
+                          cls.moving_labels, "--fixed-labels", cls.fixed_labels)
+        assert cls.process.returncode == 0, cls.process.stderr
+
+    def test_every_documented_file_is_there_and_nothing_else(self):
+        self.assertEqual(leftovers(self.out), sorted(OUTPUTS + ["warped_labels.nii.gz", "job.json", "result.json",
+                                                                "log.txt", "events.jsonl"]))
+        self.assertEqual(sorted(result(self.out)["files"]), leftovers(self.out))
+
+    def test_the_images_are_aligned_without_folds(self):
+        measures = result(self.out)["measures"]
+        self.assertGreater(measures["global_ncc"], 0.97)
+        self.assertLessEqual(measures["folds_percent"], 0.001)
+        self.assertLess(measures["inverse_error_mean_mm"], 0.05)
+        self.assertGreater(measures["dice_mean"], 0.9)
+
+    def test_warped_image_and_warp_lie_on_the_fixed_grid(self):
+        fixed = nibabel.load(self.fixed)
+        for name in ("warped.nii.gz", "warped_labels.nii.gz", "1Warp.nii.gz", "1InverseWarp.nii.gz"):
+            image = nibabel.load(self.out / name)
+            self.assertEqual(image.shape[:3], fixed.shape)
+            np.testing.assert_allclose(image.affine, fixed.affine, atol=1e-4)
+        self.assertEqual(nibabel.load(self.out / "1Warp.nii.gz").shape, (*fixed.shape, 1, 3))
+
+    def test_itk_resamples_to_the_same_warped_image(self):
+        fixed, moving = sitk.ReadImage(str(self.fixed)), sitk.ReadImage(str(self.moving))
+        by_itk = sitk.GetArrayFromImage(sitk.Resample(moving, fixed, ants_transform(self.out), sitk.sitkLinear, 0.0))
+        ours = sitk.GetArrayFromImage(sitk.ReadImage(str(self.out / "warped.nii.gz")))
+        inner = np.s_[2:-2, 2:-2, 2:-2]
+        difference = np.abs(by_itk - ours)[inner]
+        self.assertLess(difference.max(), 1e-3 * np.ptp(by_itk))
+
+    def test_forward_then_inverse_is_the_identity(self):
+        transform = ants_transform(self.out)
+        inverse = sitk.DisplacementFieldTransform(
+            sitk.Cast(sitk.ReadImage(str(self.out / "1InverseWarp.nii.gz")), sitk.sitkVectorFloat64))
+        back = sitk.ReadTransform(str(self.out / "0GenericAffine.mat")).GetInverse()
+        for point in [(0, 0, 0), (10, -8, 6), (-14, 12, -9), (3.3, 20.1, 11.7)]:
+            there = inverse.TransformPoint(back.TransformPoint(transform.TransformPoint(point)))
+            self.assertLess(np.linalg.norm(np.subtract(there, point)), 0.1)
+
+    def test_report_and_events_tell_where_the_result_comes_from(self):
+        provenance = result(self.out)["provenance"]
+        self.assertEqual({i["role"] for i in provenance["inputs"]},
+                         {"fixed[0]", "moving[0]", "fixed_labels", "moving_labels"})
+        for entry in provenance["inputs"]:
+            self.assertRegex(entry["sha256"], "^[0-9a-f]{64}$")
+        self.assertGreater(provenance["peak_memory_bytes"], 0)
+        events = [json.loads(line) for line in (self.out / "events.jsonl").read_text().splitlines()]
+        self.assertEqual(events[0]["event"], "run_started")
+        self.assertEqual(events[-1]["event"], "run_finished")
+        self.assertEqual(events[-1]["fraction"], 1)
+        fractions = [event["fraction"] for event in events]
+        self.assertEqual(fractions, sorted(fractions))
+
+    def test_the_figures_are_printed(self):
+        self.assertIn("global NCC", self.process.stdout)
+        self.assertIn(str(self.out), self.process.stdout)
+
+    def test_running_twice_gives_the_same_bytes(self):
+        self.register("again", preset="brain-t1")
+        self.assertEqual(digests(self.folder / "again"), digests(self.out))
+
+    def test_one_thread_and_two_give_the_same_bytes(self):
+        self.register("one", "--threads", 1, preset="brain-t1")
+        self.assertEqual(digests(self.folder / "one"), digests(self.out))
+
+    def test_the_job_file_repeats_the_run(self):
+        process = run("register", "--job", self.out / "job.json", "--out", self.folder / "by-job")
+        self.assertEqual(process.returncode, 0, process.stderr)
+        names = [*OUTPUTS, "warped_labels.nii.gz"]
+        self.assertEqual(digests(self.folder / "by-job", names), digests(self.out, names))
+
+    def test_a_finished_folder_is_not_overwritten_by_accident(self):
+        before = digests(self.out)
+        self.assert_one_sentence(self.register("reference", expect=USAGE), "--overwrite")
+        self.assertEqual(digests(self.out), before)
+        shutil.copytree(self.out, self.folder / "copy")
+        process = run("register", "--job", self.out / "job.json", "--out", self.folder / "copy", "--overwrite",
+                      "--stages", "rigid")
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertNotIn("1Warp.nii.gz", leftovers(self.folder / "copy"))
+
+    def test_json_progress_is_one_event_per_line(self):
+        process = self.register("events", "--progress", "json", "--stages", "rigid")
+        events = [json.loads(line) for line in process.stdout.splitlines()]
+        self.assertEqual(events[-1]["event"], "run_finished")
+        self.assertIn("iteration", {event["event"] for event in events})
+
+    def test_nan_voxels_are_replaced_and_reported(self):
+        image = nibabel.load(self.fixed).get_fdata()
+        image[:2] = np.nan
+        image[3, 3, 3] = np.inf
+        path = save(image, self.folder / "nan.nii.gz", 2.0)
+        process = self.register("nan", fixed=path)
+        self.assertIn("NaN", process.stderr)
+        self.assertTrue(any("NaN" in warning for warning in result(self.folder / "nan")["warnings"]))
+        self.assertTrue(np.isfinite(nibabel.load(self.folder / "nan" / "1Warp.nii.gz").get_fdata()).all())
+
+    def test_plan_names_memory_and_time_without_writing(self):
+        out = self.folder / "planned"
+        process = run("plan", "--fixed", self.fixed, "--moving", self.moving, "--out", out, "--json")
+        self.assertEqual(process.returncode, 0, process.stderr)
+        plan = json.loads(process.stdout)
+        self.assertTrue(plan["fits"])
+        self.assertGreater(plan["memory"]["needed_bytes"], 0)
+        self.assertFalse(out.exists())
+
+
+class AxisOrders(PairCase):
+    def test_a_pair_stored_in_other_axis_orders_gives_the_same_world_transform(self):
+        self.register("plain")
+        reference = sitk.ReadTransform(str(self.folder / "plain" / "0GenericAffine.mat"))
+        plain_warp = nibabel.load(self.folder / "plain" / "1Warp.nii.gz").get_fdata()
+        fixed, moving = nibabel.load(self.fixed), nibabel.load(self.moving)
+        for number, (of_fixed, of_moving) in enumerate([("LPI", "ASR"), ("SAL", "RIP"), ("PIR", "LAS")]):
+            with self.subTest(fixed=of_fixed, moving=of_moving):
+                paths = []
+                for image, code in ((fixed, of_fixed), (moving, of_moving)):
+                    turn = nibabel.orientations.ornt_transform(
+                        nibabel.io_orientation(image.affine), nibabel.orientations.axcodes2ornt(tuple(code)))
+                    paths.append(self.folder / f"{number}{code}.nii.gz")
+                    nibabel.save(image.as_reoriented(turn), paths[-1])
+                out = self.folder / f"orders{number}"
+                self.register(out.name, fixed=paths[0], moving=paths[1])
+                affine = sitk.ReadTransform(str(out / "0GenericAffine.mat"))
+                self.assertEqual(affine.GetParameters(), reference.GetParameters())
+                warp = nibabel.load(out / "1Warp.nii.gz")
+                back = nibabel.orientations.ornt_transform(nibabel.io_orientation(warp.affine),
+                                                           nibabel.io_orientation(fixed.affine))
+                turned = nibabel.orientations.apply_orientation(warp.get_fdata(), back)
+                np.testing.assert_array_equal(turned, plain_warp)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,221 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <random>
+#include <thread>
+
+#include "gigawarp/error.h"
+#include "job/axis_reorder.h"
+#include "job/input_checks.h"
+#include "job/inputs.h"
+#include "job/output_folder.h"
+#include "job/recorder.h"
+#include "job/run_switch.h"
+#include "support/temporary_folder.h"
+
+namespace gigawarp::job {
+namespace {
+
+namespace fs = std::filesystem;
+using test::TemporaryFolder;
+
+void write(const fs::path& path) { std::ofstream(path) << "x"; }
+
+TEST(OutputFolder, ResultsAppearTogether) {
+  const TemporaryFolder temporary;
+  const fs::path path = temporary.path() / "a" / "b";
+  OutputFolder folder(path);
+  EXPECT_EQ(folder.state(), OutputFolder::State::fresh);
+  write(folder.pending("1Warp.nii.gz"));
+  write(folder.pending("result.json"));
+  EXPECT_FALSE(fs::exists(path / "1Warp.nii.gz"));
+  folder.publish();
+  EXPECT_TRUE(fs::exists(path / "1Warp.nii.gz"));
+  EXPECT_EQ(folder.state(), OutputFolder::State::finished);
+  EXPECT_EQ(std::distance(fs::directory_iterator(path), fs::directory_iterator()), 2);
+}
+
+TEST(OutputFolder, AFailedRunLeavesNothingButForeignFiles) {
+  const TemporaryFolder temporary;
+  {
+    OutputFolder folder(temporary.path() / "new");
+    write(folder.pending("warped.nii.gz"));
+    folder.abandon();
+  }
+  EXPECT_FALSE(fs::exists(temporary.path() / "new"));
+  write(temporary.path() / "notes.txt");
+  OutputFolder folder(temporary.path());
+  write(temporary.path() / "log.txt");
+  folder.abandon();
+  EXPECT_TRUE(fs::exists(temporary.path() / "notes.txt"));
+  EXPECT_FALSE(fs::exists(temporary.path() / "log.txt"));
+}
+
+TEST(OutputFolder, IsLockedAgainstASecondRun) {
+  const TemporaryFolder temporary;
+  {
+    OutputFolder first(temporary.path());
+    try {
+      OutputFolder second(temporary.path());
+      FAIL() << "a second run could start";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::usage);
+    }
+  }
+  EXPECT_NO_THROW(OutputFolder(temporary.path()));
+}
+
+TEST(OutputFolder, ForgetsWhatAKilledRunWasWriting) {
+  const TemporaryFolder temporary;
+  fs::create_directory(temporary.path() / ".writing");
+  write(temporary.path() / ".writing" / "warped.nii.gz");
+  OutputFolder folder(temporary.path());
+  EXPECT_FALSE(fs::exists(temporary.path() / ".writing"));
+}
+
+TEST(RunSwitch, APausedRunWaitsUntilResumedOrCancelled) {
+  for (const bool cancel : {false, true}) {
+    RunSwitch control;
+    control.pause();
+    std::atomic<bool> passed = false;
+    std::thread run([&] {
+      control.wait_while_paused();
+      passed = true;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    EXPECT_FALSE(passed);
+    cancel ? control.cancel() : control.resume();
+    run.join();
+    EXPECT_TRUE(passed);
+    EXPECT_EQ(control.cancelled(), cancel);
+  }
+}
+
+TEST(AxisReorder, EqualsReorderedForAll48Orders) {
+  Volume volume(
+      Grid::from_itk({5, 3, 4}, {1, 2, 3}, {7, -8, 9}, Mat3{{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}}),
+      ScalarType::u16, 2);
+  for (std::int64_t i = 0; i < 2 * volume.grid().voxel_count(); ++i)
+    volume.channel<std::uint16_t>()[i] = static_cast<std::uint16_t>(i * 37);
+  std::array<int, 3> axes{0, 1, 2};
+  do {
+    for (int flips = 0; flips < 8; ++flips) {
+      AxisOrder order;
+      order.axis = axes;
+      order.flipped = {(flips & 1) != 0, (flips & 2) != 0, (flips & 4) != 0};
+      const Volume wanted = reordered(volume, order);
+      Volume got = reordered(volume, AxisOrder{});
+      reorder_in_place(got, order);
+      EXPECT_EQ(got.grid(), wanted.grid());
+      EXPECT_EQ(std::memcmp(got.data(), wanted.data(), wanted.bytes()), 0);
+    }
+  } while (std::next_permutation(axes.begin(), axes.end()));
+}
+
+TEST(RoundedGrid, MovesNoVoxelAndTakesAwayTheNoiseOfSinglePrecision) {
+  std::mt19937 random(7);
+  std::uniform_real_distribution<double> unit(-1, 1);
+  for (int trial = 0; trial < 200; ++trial) {
+    const double scale = std::pow(10.0, 4 * unit(random));
+    Grid grid;
+    grid.size = {181, 217, 1001};
+    for (int r = 0; r < 3; ++r) {
+      for (int c = 0; c < 3; ++c)
+        grid.world_from_voxel.linear[r][c] = scale * ((r == c ? 1.0 : 0.0) + 0.2 * unit(random));
+      grid.world_from_voxel.offset[r] = 100 * scale * unit(random);
+    }
+    EXPECT_TRUE(rounded(grid).same_lattice(grid, 1.0 / 500)) << trial;
+    EXPECT_EQ(rounded(rounded(grid)), rounded(grid));
+  }
+  Grid nice;
+  nice.size = {182, 218, 182};
+  nice.world_from_voxel.offset = {90, 126, -72};
+  Grid noisy = nice;
+  for (int r = 0; r < 3; ++r) {
+    noisy.world_from_voxel.offset[r] += 1e-5;
+    for (int c = 0; c < 3; ++c) noisy.world_from_voxel.linear[r][c] += 1e-7;
+  }
+  EXPECT_EQ(rounded(noisy), nice);
+}
+
+JobSpec two_levels() {
+  JobSpec job;
+  StageSpec stage;
+  stage.kind = StageKind::greedy;
+  stage.levels = {{2, 100}, {1, 50}};
+  job.stages = {stage};
+  return job;
+}
+
+TEST(WorkModel, TheFractionGrowsAndTheEtaFollowsTheMeasuredSpeed) {
+  WorkModel model(two_levels(), 1'000'000, 10);
+  ProgressEvent event;
+  event.stage = "greedy";
+  event.kind = EventKind::stage_started;
+  model.update(event, 1);
+  EXPECT_EQ(model.fraction(), 0);
+  EXPECT_NEAR(model.eta_s(1), 10, 0.5);
+  event.kind = EventKind::iteration;
+  double last = 0;
+  for (event.level = 0; event.level < 2; ++event.level) {
+    event.iterations =
+        two_levels().stages[0].levels[static_cast<std::size_t>(event.level)].iterations;
+    for (event.iteration = 1; event.iteration <= event.iterations; ++event.iteration) {
+      model.update(event, 1 + 100 * last);  // a hundred seconds for everything, not ten
+      EXPECT_GT(model.fraction(), last);
+      last = model.fraction();
+    }
+  }
+  EXPECT_GT(last, 0.9);
+  EXPECT_GT(model.eta_s(1 + 100 * last), 5);
+  event.kind = EventKind::run_finished;
+  model.update(event, 101);
+  EXPECT_EQ(model.fraction(), 1);
+  EXPECT_EQ(model.eta_s(101), 0);
+}
+
+TEST(Recorder, KeepsEventsAsJsonLinesAndCollectsWarnings) {
+  const TemporaryFolder temporary;
+  Recorder recorder(temporary.path(), false, WorkModel(two_levels(), 1000, 1), nullptr);
+  recorder.say(EventKind::warning, "load", "a \"quoted\"\nwarning");
+  recorder.say(EventKind::run_finished, "", "");
+  recorder.close();
+  EXPECT_EQ(recorder.warnings().size(), 1U);
+  std::ifstream stream(temporary.path() / "events.jsonl");
+  int lines = 0;
+  for (std::string line; std::getline(stream, line); ++lines) EXPECT_EQ(line.front(), '{');
+  EXPECT_EQ(lines, 2);
+}
+
+TEST(InputChecks, NotFiniteVoxelsBecomeTheMinimumWithAWarning) {
+  Grid grid;
+  grid.size = {8, 8, 8};
+  Volume volume(grid, ScalarType::f32);
+  float* voxels = volume.channel<float>();
+  for (int i = 0; i < 512; ++i) voxels[i] = static_cast<float>(i) - 5;
+  voxels[100] = std::numeric_limits<float>::quiet_NaN();
+  voxels[200] = std::numeric_limits<float>::infinity();
+  std::vector<std::string> warnings;
+  check_intensities(volume, "image.nii", warnings);
+  EXPECT_EQ(voxels[100], -5);
+  EXPECT_EQ(voxels[200], -5);
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_NE(warnings[0].find("2 voxels"), std::string::npos);
+}
+
+TEST(InputChecks, OverlapIsJudgedAfterTheInitialTransform) {
+  Grid fixed;
+  fixed.size = {10, 10, 10};
+  Grid moving = fixed;
+  moving.world_from_voxel.offset = {100, 0, 0};
+  EXPECT_THROW(check_overlap(fixed, moving, Affine{}, "f", "m"), Error);
+  Affine shift;
+  shift.offset = {100, 0, 0};
+  EXPECT_NO_THROW(check_overlap(fixed, moving, shift, "f", "m"));
+}
+
+}  // namespace
+}  // namespace gigawarp::job
