@@ -353,4 +353,31 @@ Volume apply_transform(const Volume& moving, const Transform& moving_from_fixed,
   return out;
 }
 
+DisplacementField sample_displacement(const Transform& transform, const Grid& grid,
+                                      std::stop_token stop) {
+  const Grid world{grid.size, Affine{}};  // positions in mm instead of moving voxels
+  const Program program = compile(transform, grid, world);
+  DisplacementField out(grid);
+  const Size3& n = grid.size;
+  parallel_for(n[2], [&](std::int64_t z) {
+    if (stop.stop_requested())
+      throw Error(ErrorCode::cancelled, "Composing transforms was cancelled; nothing was written.");
+    Row row(n[0]);
+    for (std::int64_t y = 0; y < n[1]; ++y) {
+      if (program.steps.empty())
+        direct_row(program, n, y, z, row);
+      else
+        stepped_row(program, grid, y, z, row);
+      for (std::int64_t x = 0; x < n[0]; ++x) {
+        const Vec3 from = grid.world_from_voxel(
+            {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)});
+        for (int a = 0; a < 3; ++a)
+          out.component_mm(a)[(z * n[1] + y) * n[0] + x] =
+              static_cast<float>(row.position[a][static_cast<std::size_t>(x)] - from[a]);
+      }
+    }
+  });
+  return out;
+}
+
 }  // namespace gigawarp

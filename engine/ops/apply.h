@@ -23,4 +23,9 @@ Volume apply_transform(const Volume& moving, const Transform& moving_from_fixed,
                        const Grid& reference, Interpolation interpolation, double background = 0,
                        std::stop_token stop = {});
 
+/// The whole transform as displacements in mm on `grid`; NaN where it is undefined. Throws as
+/// above.
+DisplacementField sample_displacement(const Transform& transform, const Grid& grid,
+                                      std::stop_token stop = {});
+
 }  // namespace gigawarp

@@ -1,0 +1,67 @@
+#include "app/transform_list.h"
+
+#include <filesystem>
+#include <iostream>
+
+#include "gigawarp/error.h"
+#include "io/transform_io.h"
+#include "ops/invert_field.h"
+
+namespace gigawarp::app {
+
+namespace {
+struct Word {
+  std::string file;
+  bool inverse = false;
+};
+
+std::vector<Word> parse_words(const std::vector<std::string>& words) {
+  std::vector<Word> out;
+  for (const std::string& word : words) {
+    const bool flag = (word == "1" || word == "0") && !std::filesystem::exists(word);
+    if (flag && !out.empty()) {
+      out.back().inverse = word == "1";
+    } else if (word.size() > 4 && word.front() == '[' &&
+               (word.ends_with(",1]") || word.ends_with(",0]"))) {
+      out.push_back({word.substr(1, word.size() - 4), word[word.size() - 2] == '1'});
+    } else {
+      out.push_back({word, false});
+    }
+  }
+  return out;
+}
+
+DisplacementField inverted_field(const DisplacementField& field) {
+  DisplacementField inverse = invert(field, field.grid());
+  const InverseError error = inverse_error(field, inverse);
+  std::cerr << "Inverted a displacement field: error mean " << error.mean_mm << " mm, 95 % below "
+            << error.p95_mm << " mm, largest " << error.max_mm << " mm.\n";
+  return inverse;
+}
+}  // namespace
+
+Transform inverted(const Transform& transform) {
+  Transform out;
+  for (auto stage = transform.stages.rbegin(); stage != transform.stages.rend(); ++stage) {
+    if (const auto* affine = std::get_if<Affine>(&*stage)) {
+      out.stages.emplace_back(affine->inverse());
+    } else if (const auto* field = std::get_if<DisplacementField>(&*stage)) {
+      out.stages.emplace_back(inverted_field(*field));
+    } else {
+      throw Error(
+          ErrorCode::usage,
+          "A B-spline transform is inverted as a field: run gigawarp compose with --reference "
+          "first, then invert its result.");
+    }
+  }
+  return out;
+}
+
+Transform read_transform_list(const std::vector<std::string>& words, bool inverse) {
+  Transform out;
+  for (const Word& word : parse_words(words))
+    io::append(out, io::read_transform(word.file, word.inverse));
+  return inverse ? inverted(out) : std::move(out);
+}
+
+}  // namespace gigawarp::app

@@ -1,0 +1,98 @@
+#include <iostream>
+#include <memory>
+
+#include "app/transform_list.h"
+#include "app/verbs.h"
+#include "gigawarp/error.h"
+#include "io/image_io.h"
+#include "io/landmarks_io.h"
+#include "ops/apply.h"
+
+namespace gigawarp::app {
+namespace {
+
+struct ApplyOptions {
+  std::vector<std::string> transforms;
+  std::string input, reference, points, out, interpolation = "linear";
+  std::optional<Vec3> spacing_mm, reference_spacing_mm;
+  double background = 0;
+  bool inverse = false;
+};
+
+Interpolation interpolation_of(const std::string& name) {
+  if (name == "linear") return Interpolation::linear;
+  if (name == "nearest") return Interpolation::nearest;
+  if (name == "label") return Interpolation::label;
+  throw Error(ErrorCode::usage,
+              "--interpolation takes linear, nearest or label, not \"" + name + "\".",
+              "--interpolation");
+}
+
+void apply_to_points(const ApplyOptions& options) {
+  const Transform transform = read_transform_list(options.transforms, options.inverse);
+  std::vector<io::Landmark> mapped;
+  for (const io::Landmark& landmark : io::read_landmarks(options.points)) {
+    if (const auto position = transform(landmark.position_mm))
+      mapped.push_back({landmark.name, *position});
+    else
+      std::cerr << "The point \"" << landmark.name
+                << "\" lies where the transform is undefined and was left out.\n";
+  }
+  io::write_landmarks(mapped, options.out);
+}
+
+void apply_to_image(const ApplyOptions& options) {
+  if (options.reference.empty())
+    throw Error(ErrorCode::usage,
+                "apply needs --reference, the image whose lattice the result gets.", "--reference");
+  const Interpolation interpolation = interpolation_of(options.interpolation);
+  io::ReadOptions read{options.spacing_mm, interpolation == Interpolation::label};
+  const Volume moving = io::read_image(options.input, read);
+  const Grid grid = io::read_header(options.reference, {options.reference_spacing_mm, false}).grid;
+  const Transform transform = read_transform_list(options.transforms, options.inverse);
+  for (const std::string& note : moving.notes()) std::cerr << options.input << ": " << note << '\n';
+  io::write_image(apply_transform(moving, transform, grid, interpolation, options.background),
+                  options.out);
+}
+
+void apply(const ApplyOptions& options) {
+  if (options.input.empty() == options.points.empty())
+    throw Error(ErrorCode::usage, "apply needs either --input (an image) or --points.", "--input");
+  if (options.points.empty())
+    apply_to_image(options);
+  else
+    apply_to_points(options);
+}
+
+}  // namespace
+
+void add_apply_verb(CLI::App& app) {
+  CLI::App* verb = add_verb(
+      app, "apply",
+      "Resample an image, or map points, through transforms (first given, first applied to a "
+      "point)",
+      "gigawarp apply --transform out/1Warp.nii.gz out/0GenericAffine.mat --input moving.nii.gz "
+      "--reference fixed.nii.gz --out warped.nii.gz");
+  auto options = std::make_shared<ApplyOptions>();
+  verb->add_option("--transform,-t", options->transforms,
+                   "Transform files from fixed to moving; [file.mat,1] inverts an affine")
+      ->required()
+      ->type_name("FILE");
+  verb->add_option("--input,-i", options->input, "Moving image to resample");
+  verb->add_option(
+      "--points", options->points,
+      "Points of the fixed space (.csv, .fcsv, .mrk.json); written in the moving space");
+  verb->add_option("--reference,-r", options->reference, "Image whose lattice the result gets");
+  verb->add_option("--out,-o", options->out, "Image or point file to write")->required();
+  verb->add_option("--interpolation,-n", options->interpolation,
+                   "linear (default), nearest or label (label-linear, never mixes values)");
+  verb->add_option("--background", options->background,
+                   "Value outside the moving image (default 0)");
+  verb->add_flag("--inverse", options->inverse, "Use the inverse of the whole chain");
+  add_spacing_option(verb, "--spacing", options->spacing_mm, "Voxel size of --input in mm");
+  add_spacing_option(verb, "--reference-spacing", options->reference_spacing_mm,
+                     "Voxel size of --reference in mm");
+  verb->callback([options] { apply(*options); });
+}
+
+}  // namespace gigawarp::app

@@ -1,0 +1,61 @@
+#include <memory>
+
+#include "app/transform_list.h"
+#include "app/verbs.h"
+#include "gigawarp/error.h"
+#include "io/image_io.h"
+#include "io/transform_io.h"
+#include "ops/apply.h"
+
+namespace gigawarp::app {
+namespace {
+
+struct ComposeOptions {
+  std::vector<std::string> transforms;
+  std::string reference, out;
+};
+
+bool ends_with_any(const std::string& name, std::initializer_list<const char*> extensions) {
+  for (const char* extension : extensions)
+    if (name.ends_with(extension)) return true;
+  return false;
+}
+
+void compose(const ComposeOptions& options) {
+  const Transform transform = read_transform_list(options.transforms, false);
+  if (ends_with_any(options.out, {".h5", ".hdf5"}))
+    return io::write_composite(transform, options.out);
+  if (ends_with_any(options.out, {".mat", ".txt", ".tfm"}))
+    return io::write_affine(transform.as_affine(), options.out);
+  if (options.reference.empty())
+    throw Error(
+        ErrorCode::usage,
+        "compose needs --reference to write a displacement field; without it write .mat, .txt, "
+        ".tfm or .h5.",
+        "--reference");
+  const Grid grid = io::read_header(options.reference).grid;
+  io::write_displacement(sample_displacement(transform, grid), options.out);
+}
+
+}  // namespace
+
+void add_compose_verb(CLI::App& app) {
+  CLI::App* verb = add_verb(
+      app, "compose",
+      "Make one transform of several: matrices multiply, fields are sampled on a reference",
+      "gigawarp compose --transform out/1Warp.nii.gz out/0GenericAffine.mat --reference "
+      "fixed.nii.gz "
+      "--out total.nii.gz");
+  auto options = std::make_shared<ComposeOptions>();
+  verb->add_option("--transform,-t", options->transforms,
+                   "Transform files, first applied first; [file.mat,1] inverts an affine")
+      ->required()
+      ->type_name("FILE");
+  verb->add_option("--reference,-r", options->reference, "Image whose lattice the field gets");
+  verb->add_option("--out,-o", options->out,
+                   ".mat .txt .tfm (matrix), .nii.gz .mha .nrrd (field) or .h5 (all stages kept)")
+      ->required();
+  verb->callback([options] { compose(*options); });
+}
+
+}  // namespace gigawarp::app

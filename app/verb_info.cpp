@@ -1,0 +1,165 @@
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "app/verbs.h"
+#include "gigawarp/error.h"
+#include "io/image_io.h"
+#include "io/landmarks_io.h"
+#include "io/transform_io.h"
+
+namespace gigawarp::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct InfoOptions {
+  std::vector<std::string> files;
+  std::optional<Vec3> spacing_mm;
+  bool json = false, header_only = false;
+};
+
+Json grid_json(const Grid& grid) {
+  return {{"size", grid.size},
+          {"spacing_mm", grid.spacing_mm()},
+          {"origin_mm", grid.origin_mm()},
+          {"direction", grid.direction()},
+          {"orientation", grid.orientation()}};
+}
+
+Json image_json(const std::string& file, const InfoOptions& options) {
+  const io::ReadOptions read{options.spacing_mm, false};
+  const io::ImageHeader header = io::read_header(file, read);
+  Json out{{"file", file}, {"kind", "image"}, {"format", header.format}};
+  out.update(grid_json(header.grid));
+  out["channels"] = header.channels;
+  out["type"] = name_of(header.type);
+  out["notes"] = header.notes;
+  if (options.header_only) return out;
+  const Volume volume = io::read_image(file, read);
+  out["type"] = name_of(volume.type());
+  out["notes"] = volume.notes();
+  Json channels = Json::array();
+  for (int c = 0; c < volume.channels(); ++c) {
+    const IntensityStatistics s = intensity_statistics(volume, c);
+    channels.push_back({{"minimum", s.minimum},
+                        {"maximum", s.maximum},
+                        {"mean", s.mean},
+                        {"standard_deviation", s.standard_deviation},
+                        {"not_finite", s.not_finite},
+                        {"not_zero", s.not_zero}});
+  }
+  out["values"] = channels;
+  return out;
+}
+
+Json stage_json(const TransformStage& stage) {
+  if (const auto* affine = std::get_if<Affine>(&stage))
+    return {{"kind", "affine"},
+            {"matrix", affine->linear},
+            {"offset_mm", affine->offset},
+            {"determinant", affine->determinant()}};
+  if (const auto* field = std::get_if<DisplacementField>(&stage)) {
+    Json out{{"kind", "displacement field"}};
+    out.update(grid_json(field->grid()));
+    Json range = Json::array();
+    std::int64_t outside = 0;
+    for (int a = 0; a < 3; ++a) {
+      const IntensityStatistics s = intensity_statistics(field->volume(), a);
+      range.push_back({s.minimum, s.maximum});
+      outside = std::max(outside, s.not_finite);
+    }
+    out["range_mm"] = range;
+    out["voxels_outside"] = outside;
+    return out;
+  }
+  Json out{{"kind", "cubic B-spline"}};
+  out.update(grid_json(std::get<BSplineField>(stage).control_grid()));
+  return out;
+}
+
+Json transform_json(const std::string& file) {
+  const Transform transform = io::read_transform(file);
+  Json stages = Json::array();
+  for (const TransformStage& stage : transform.stages) stages.push_back(stage_json(stage));
+  return {{"file", file},
+          {"kind", "transform"},
+          {"maps", "fixed points to moving points, world LPS mm"},
+          {"stages", stages}};
+}
+
+Json landmarks_json(const std::string& file) {
+  Json points = Json::array();
+  for (const io::Landmark& l : io::read_landmarks(file))
+    points.push_back({{"name", l.name}, {"position_mm", l.position_mm}});
+  return {{"file", file}, {"kind", "landmarks"}, {"frame", "LPS mm"}, {"points", points}};
+}
+
+bool ends_with_any(const std::string& name, std::initializer_list<const char*> extensions) {
+  for (const char* extension : extensions)
+    if (name.ends_with(extension)) return true;
+  return false;
+}
+
+Json describe(const std::string& file, const InfoOptions& options) {
+  if (ends_with_any(file, {".csv", ".fcsv", ".json"})) return landmarks_json(file);
+  if (ends_with_any(file, {".mat", ".txt", ".tfm", ".lta", ".fsl", ".afni", ".xfm"}))
+    return transform_json(file);
+  if (!ends_with_any(file, {".h5", ".hdf5"})) return image_json(file, options);
+  try {  // HDF5 holds either
+    return image_json(file, options);
+  } catch (const Error&) {
+    return transform_json(file);
+  }
+}
+
+/// "key  value" lines; arrays on one line, lists of objects indented.
+void print(const Json& json, int indent, std::ostream& out) {
+  const std::string margin(static_cast<std::size_t>(indent), ' ');
+  for (const auto& [key, value] : json.items()) {
+    const bool list =
+        value.is_array() && !value.empty() && (value[0].is_object() || key == "notes");
+    if (list) {
+      out << margin << key << '\n';
+      for (const Json& item : value) {
+        if (item.is_object())
+          print(item, indent + 4, out);
+        else
+          out << margin << "    " << item.get<std::string>() << '\n';
+      }
+    } else if (!value.is_array() || !value.empty()) {
+      out << margin << key << "  " << (value.is_string() ? value.get<std::string>() : value.dump())
+          << '\n';
+    }
+  }
+}
+
+void info(const InfoOptions& options) {
+  Json all = Json::array();
+  for (const std::string& file : options.files) {
+    Json one = describe(file, options);
+    if (options.json)
+      all.push_back(std::move(one));
+    else
+      print(one, 0, std::cout);
+  }
+  if (options.json) std::cout << all.dump(1) << '\n';
+}
+
+}  // namespace
+
+void add_info_verb(CLI::App& app) {
+  CLI::App* verb =
+      add_verb(app, "info", "Say what images, transforms and landmark files hold, in LPS mm",
+               "gigawarp info brain.nii.gz out/0GenericAffine.mat --json");
+  auto options = std::make_shared<InfoOptions>();
+  verb->add_option("files", options->files, "Files, or folders of a DICOM series")->required();
+  verb->add_flag("--json", options->json, "One JSON array instead of text");
+  verb->add_flag("--header", options->header_only, "Images: leave the voxels unread");
+  add_spacing_option(verb, "--spacing", options->spacing_mm,
+                     "Voxel size in mm, wins over the file's");
+  verb->callback([options] { info(*options); });
+}
+
+}  // namespace gigawarp::app
