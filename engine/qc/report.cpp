@@ -121,6 +121,7 @@ std::string to_json(const QcReport& r) {
   }
   if (r.inverse_error) out["inverse_error"] = json_of(*r.inverse_error);
   if (r.difference) out["difference_to_reference"] = json_of(*r.difference);
+  if (r.known_map) out["known_map_error"] = json_of(*r.known_map);
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -148,6 +149,7 @@ std::string to_table(const QcReport& r, bool details) {
   }
   if (r.inverse_error) print_distances(out, "inverse error", *r.inverse_error);
   if (r.difference) print_distances(out, "distance to reference", *r.difference);
+  if (r.known_map) print_distances(out, "error of the map", *r.known_map);
   if (details && r.overlap) print_labels(out, *r.overlap);
   if (details && r.landmarks) print_landmarks(out, *r.landmarks);
   return out;

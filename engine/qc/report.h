@@ -39,6 +39,7 @@ struct QcReport {
   std::optional<OverlapSummary> overlap, inverse_overlap;
   std::optional<LandmarkErrors> landmarks;
   std::optional<Distances> inverse_error, difference;
+  std::optional<Distances> known_map;  ///< against a phantom's map; the caller measures it
 };
 
 /// A report with the volumes that pictures need.
