@@ -36,6 +36,8 @@ struct StageSpec {
   MetricSpec metric;
   std::vector<LevelSpec> levels;        ///< coarse to fine
   double learning_rate = 0.5;           ///< deformable: voxels per iteration
+  double gradient_floor = 1.0;          ///< deformable: gradients (per voxel, intensities of unit
+                                        ///< deviation) well below this move in proportion; 0: plain Adam
   double sigma_gradient_voxels = 1.0;   ///< deformable: smoothing of the gradient ("fluid")
   double sigma_warp_voxels = 0.5;       ///< deformable: smoothing of the field ("elastic")
   double convergence_slope = 1e-4;      ///< stop a level when the loss improves by less than this

@@ -1,0 +1,161 @@
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "cpu/cpu_ops.h"
+#include "cpu/tiles.h"
+
+/// Keeps det(I + grad u) above a minimum: where it is not, u is relaxed towards its neighbourhood mean,
+/// and only there. Relaxation tends to a locally constant u, whose determinant is one.
+namespace gigawarp::cpu {
+namespace {
+
+/// Rows around (y, z): centre, y-1, y+1, z-1, z+1 of one component, with the divisors of differences.
+struct Neighbours {
+  const float* row[3][5];
+  float scale_y, scale_z;
+};
+
+Neighbours neighbours(const ops::FieldView& u, std::int64_t y, std::int64_t z) {
+  const ops::Extent& e = u.extent();
+  const auto ym = std::max<std::int64_t>(y - 1, 0), yp = std::min(y + 1, e.ny - 1);
+  const auto zm = std::max<std::int64_t>(z - 1, 0), zp = std::min(z + 1, e.nz - 1);
+  Neighbours n{};
+  for (int c = 0; c < 3; ++c) {
+    const ops::SlabView<float>& v = u.component[c];
+    n.row[c][0] = v.row(y, z);
+    n.row[c][1] = v.row(ym, z);
+    n.row[c][2] = v.row(yp, z);
+    n.row[c][3] = v.row(y, zm);
+    n.row[c][4] = v.row(y, zp);
+  }
+  n.scale_y = yp > ym ? 1.0F / static_cast<float>(yp - ym) : 0.0F;
+  n.scale_z = zp > zm ? 1.0F / static_cast<float>(zp - zm) : 0.0F;
+  return n;
+}
+
+GIGAWARP_ALWAYS_INLINE float determinant_at(const Neighbours& n, std::int64_t x, std::int64_t xm,
+                                            std::int64_t xp, float scale_x) {
+  const auto d = [&](int c, float& dx, float& dy, float& dz) __attribute__((always_inline)) {
+    dx = (n.row[c][0][xp] - n.row[c][0][xm]) * scale_x;
+    dy = (n.row[c][2][x] - n.row[c][1][x]) * n.scale_y;
+    dz = (n.row[c][4][x] - n.row[c][3][x]) * n.scale_z;
+  };
+  float a, b, c, p, q, r, s, t, v;
+  d(0, a, b, c);
+  d(1, p, q, r);
+  d(2, s, t, v);
+  a += 1;
+  q += 1;
+  v += 1;
+  return a * (q * v - r * t) - b * (p * v - r * s) + c * (p * t - q * s);
+}
+
+GIGAWARP_MULTIVERSION std::int32_t determinant_row(const Neighbours& n, std::int64_t nx,
+                                                   float minimum, float* __restrict out) {
+  std::int32_t below = 0;
+  out[0] = determinant_at(n, 0, 0, std::min<std::int64_t>(1, nx - 1), nx > 1 ? 1.0F : 0.0F);
+  out[nx - 1] = determinant_at(n, nx - 1, std::max<std::int64_t>(nx - 2, 0), nx - 1,
+                               nx > 1 ? 1.0F : 0.0F);
+#pragma omp simd
+  for (std::int64_t x = 1; x < nx - 1; ++x) out[x] = determinant_at(n, x, x - 1, x + 1, 0.5F);
+  for (std::int64_t x = 0; x < nx; ++x) below += !(out[x] >= minimum) ? 1 : 0;
+  return below;
+}
+
+using Voxel = std::array<std::int32_t, 3>;  // z, y, x: sorts in memory order
+
+bool is_below(const ops::FieldView& u, const Voxel& v, float minimum) {
+  const Neighbours n = neighbours(u, v[1], v[0]);
+  const std::int64_t nx = u.extent().nx, x = v[2];
+  const std::int64_t xm = std::max<std::int64_t>(x - 1, 0), xp = std::min(x + 1, nx - 1);
+  return !(determinant_at(n, x, xm, xp, xp > xm ? 1.0F / static_cast<float>(xp - xm) : 0.0F) >=
+           minimum);
+}
+
+std::vector<Voxel> dilated(const std::vector<Voxel>& voxels, const ops::Extent& e, int radius) {
+  std::vector<Voxel> out;
+  for (const Voxel& v : voxels)
+    for (int dz = -radius; dz <= radius; ++dz)
+      for (int dy = -radius; dy <= radius; ++dy)
+        for (int dx = -radius; dx <= radius; ++dx) {
+          const Voxel w{v[0] + dz, v[1] + dy, v[2] + dx};
+          if (w[0] >= 0 && w[0] < e.nz && w[1] >= 0 && w[1] < e.ny && w[2] >= 0 && w[2] < e.nx)
+            out.push_back(w);
+        }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+/// One relaxation: u becomes its 3×3×3 binomial mean at the given voxels.
+void relax(const ops::FieldView& u, const std::vector<Voxel>& voxels) {
+  const ops::Extent& e = u.extent();
+  std::vector<std::array<float, 3>> relaxed(voxels.size());
+  parallel_for(static_cast<std::int64_t>((voxels.size() + 255) / 256), [&](std::int64_t block) {
+    const std::size_t end = std::min(voxels.size(), static_cast<std::size_t>(block + 1) * 256);
+    for (auto i = static_cast<std::size_t>(block) * 256; i < end; ++i) {
+      const Voxel& v = voxels[i];
+      for (int c = 0; c < 3; ++c) {
+        float sum = 0;
+        for (int dz = -1; dz <= 1; ++dz)
+          for (int dy = -1; dy <= 1; ++dy) {
+            const float* row =
+                u.component[c].row(std::clamp<std::int64_t>(v[1] + dy, 0, e.ny - 1),
+                                   std::clamp<std::int64_t>(v[0] + dz, 0, e.nz - 1));
+            for (int dx = -1; dx <= 1; ++dx)
+              sum += row[std::clamp<std::int64_t>(v[2] + dx, 0, e.nx - 1)] *
+                     static_cast<float>((2 - dz * dz) * (2 - dy * dy) * (2 - dx * dx));
+          }
+        relaxed[i][static_cast<std::size_t>(c)] = sum * (1.0F / 64.0F);
+      }
+    }
+  });
+  for (std::size_t i = 0; i < voxels.size(); ++i)
+    for (int c = 0; c < 3; ++c)
+      u.component[c].row(voxels[i][1], voxels[i][0])[voxels[i][2]] =
+          relaxed[i][static_cast<std::size_t>(c)];
+}
+
+}  // namespace
+
+ops::FoldRepair repair_folds(const ops::RepairArgs& args) {
+  const ops::FieldView& u = args.displacement;
+  const ops::Extent& e = u.extent();
+  std::vector<std::vector<Voxel>> per_plane(static_cast<std::size_t>(args.range.end));
+  parallel_for(args.range.end - args.range.begin, [&](std::int64_t i) {
+    const std::int64_t z = args.range.begin + i;
+    std::vector<float> determinant(static_cast<std::size_t>(e.nx));
+    for (std::int64_t y = 0; y < e.ny; ++y) {
+      if (determinant_row(neighbours(u, y, z), e.nx, args.minimum, determinant.data()) == 0)
+        continue;
+      for (std::int64_t x = 0; x < e.nx; ++x)
+        if (!(determinant[static_cast<std::size_t>(x)] >= args.minimum))
+          per_plane[static_cast<std::size_t>(z)].push_back(
+              {static_cast<std::int32_t>(z), static_cast<std::int32_t>(y),
+               static_cast<std::int32_t>(x)});
+    }
+  });
+  std::vector<Voxel> bad;
+  for (const auto& plane : per_plane) bad.insert(bad.end(), plane.begin(), plane.end());
+  ops::FoldRepair report;
+  report.found = static_cast<std::int64_t>(bad.size());
+  for (int sweep = 0; sweep < args.sweeps && !bad.empty(); ++sweep) {
+    const std::vector<Voxel> around = dilated(bad, e, 1 + sweep / 8);
+    relax(u, around);
+    const std::vector<Voxel> touched = dilated(around, e, 1);
+    std::vector<char> below(touched.size());
+    parallel_for(static_cast<std::int64_t>((touched.size() + 255) / 256), [&](std::int64_t block) {
+      const std::size_t end = std::min(touched.size(), static_cast<std::size_t>(block + 1) * 256);
+      for (auto i = static_cast<std::size_t>(block) * 256; i < end; ++i)
+        below[i] = is_below(u, touched[i], args.minimum) ? 1 : 0;
+    });
+    bad.clear();
+    for (std::size_t i = 0; i < touched.size(); ++i)
+      if (below[i] != 0) bad.push_back(touched[i]);
+  }
+  report.remaining = static_cast<std::int64_t>(bad.size());
+  return report;
+}
+
+}  // namespace gigawarp::cpu

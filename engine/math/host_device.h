@@ -1,0 +1,7 @@
+#pragma once
+/// Marks inline functions that host and device code share.
+#if defined(__CUDACC__)
+#define GIGAWARP_HD __host__ __device__ inline
+#else
+#define GIGAWARP_HD inline
+#endif

@@ -1,0 +1,105 @@
+#include <algorithm>
+#include <cmath>
+
+#include "solve/deformable_level.h"
+
+namespace gigawarp::solve {
+namespace {
+
+constexpr int kRepairSweeps = 40;
+
+Iteration iterate(Run& run, const StageSpec& spec, Objective& objective, GreedyState& state,
+                  int iteration) {
+  Iteration out;
+  out.loss = objective.deformable(run.output.moving_from_fixed, state.displacement(),
+                                  state.gradient(), state.scratch());
+  const FieldStep step = take_step(run.backend, spec, state, iteration, objective.count(), 1.0);
+  out.step_voxels = step.step_voxels;
+  out.folds = step.folds;
+  return out;
+}
+
+}  // namespace
+
+FieldStep take_step(ops::Backend& backend, const StageSpec& spec, GreedyState& state, int iteration,
+                    double count, double share) {
+  const ops::ZRange range{0, state.size()[2]};
+  ops::DirectionArgs direction;
+  direction.gradient = state.gradient();
+  for (int c = 0; c < 3; ++c) direction.first_moment[c] = state.first_moment(c);
+  direction.second_moment = state.second_moment();
+  direction.direction = state.direction();
+  direction.range = range;
+  direction.sigma_voxels = spec.sigma_gradient_voxels;
+  direction.step = iteration;
+  direction.epsilon =
+      static_cast<float>(std::max(1e-12, spec.gradient_floor / std::max(1.0, count)));
+  const float largest = backend.direction(direction);
+
+  ops::ComposeArgs compose;
+  compose.direction = state.direction();
+  compose.displacement = state.displacement();
+  compose.out = state.gradient();
+  compose.range = range;
+  compose.scale = static_cast<float>(-spec.learning_rate * share) / std::max(1.0F, largest);
+  compose.sigma_voxels = spec.sigma_warp_voxels;
+  backend.compose(compose);
+  state.accept();
+  FieldStep out;
+  out.step_voxels = static_cast<double>(-compose.scale * largest);
+  if (spec.minimum_jacobian > 0)
+    out.folds = backend.repair_folds({state.displacement(), range,
+                                      static_cast<float>(spec.minimum_jacobian), kRepairSweeps});
+  return out;
+}
+
+void transfer_displacement(const ops::FieldView& from, const LevelGrid& from_level,
+                           const ops::FieldView& to, const LevelGrid& to_level,
+                           ops::Backend& backend) {
+  ops::UpsampleArgs args;
+  args.in = from;
+  args.out = to;
+  for (int a = 0; a < 3; ++a) {
+    const double fine = to_level.shrink[a], coarse = from_level.shrink[a];
+    args.fine_to_coarse[a] = fine / coarse;
+    args.shift[a] = (0.5 * (fine - 1) - 0.5 * (coarse - 1)) / coarse;
+  }
+  args.range = {0, to_level.grid.size[2]};
+  backend.upsample_field(args);
+}
+
+LevelGrid moving_level(const Run& run, int shrink) {
+  const Vec3 s = run.subject.fixed_grid().spacing_mm();
+  return level_grid(run.subject.moving_grid(), shrink * std::min({s[0], s[1], s[2]}));
+}
+
+DeformableResult run_greedy_stage(Run& run, int stage, DeformableResult previous,
+                                  const Position* resume) {
+  const StageSpec& spec = run.job.stages[static_cast<std::size_t>(stage)];
+  const std::vector<LevelSpec> levels = effective_levels(run.subject.fixed_grid(), spec);
+  DeformableResult current = std::move(previous);
+  const int first = resume != nullptr ? resume->level : 0;
+  for (int l = first; l < static_cast<int>(levels.size()); ++l) {
+    const LevelSpec& level = levels[static_cast<std::size_t>(l)];
+    LevelPlan plan{stage, l, static_cast<int>(levels.size()), level,
+                   level_grid(run.subject.fixed_grid(), level.shrink), 1.0,
+                   resume != nullptr && l == first && resume->iteration > 0 ? resume : nullptr};
+    auto state = std::make_unique<GreedyState>(plan.grid.grid.size);
+    if (plan.resume != nullptr)
+      state->load(*run.control.checkpoints);
+    else if (current.state != nullptr)
+      transfer_displacement(current.state->displacement(), current.level, state->displacement(),
+                            plan.grid, run.backend);
+    current.state.reset();
+    Objective objective(run.subject, spec.metric, plan.grid, moving_level(run, level.shrink),
+                        run.backend);
+    run_level(
+        run, plan, [&](int i) { return iterate(run, spec, objective, *state, i); },
+        [&] { return state->arrays(); });
+    current.state = std::move(state);
+    current.level = plan.grid;
+  }
+  return current;
+}
+
+}  // namespace gigawarp::solve

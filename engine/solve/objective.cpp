@@ -1,0 +1,188 @@
+#include "solve/objective.h"
+
+#include <algorithm>
+
+namespace gigawarp::solve {
+
+Subject::Subject(const RegistrationInput& in, const std::vector<double>& channel_weights)
+    : input(&in), weights(channel_weights) {
+  for (const Volume* v : in.fixed) fixed_scale.push_back(intensity_scale(*v));
+  for (const Volume* v : in.moving) moving_scale.push_back(intensity_scale(*v));
+  if (weights.empty()) weights.assign(in.fixed.size(), 1.0);
+  double sum = 0;
+  for (const double w : weights) sum += w;
+  for (double& w : weights) w /= sum > 0 ? sum : 1.0;
+}
+
+Objective::Objective(const Subject& subject, const MetricSpec& metric, const LevelGrid& fixed_level,
+                     const LevelGrid& moving_level, ops::Backend& backend)
+    : subject_(subject),
+      metric_(metric),
+      fixed_level_(fixed_level),
+      moving_level_(moving_level),
+      backend_(backend),
+      sums_(static_cast<std::size_t>(fixed_level.grid.size[2])),
+      channel_sums_(sums_.size()) {
+  const RegistrationInput& in = *subject.input;
+  for (std::size_t c = 0; c < in.fixed.size(); ++c) {
+    fixed_.emplace_back(*in.fixed[c], fixed_level, subject.fixed_scale[c], backend);
+    moving_.emplace_back(*in.moving[c], moving_level, subject.moving_scale[c], backend);
+  }
+  if (in.fixed_mask != nullptr) fixed_mask_ = LevelMask(*in.fixed_mask, fixed_level, backend);
+  if (in.moving_mask != nullptr) moving_mask_ = LevelMask(*in.moving_mask, moving_level, backend);
+}
+
+Affine Objective::moving_voxel_from_fixed_voxel(const Affine& moving_from_fixed) const {
+  return moving_level_.grid.voxel_from_world() * moving_from_fixed *
+         fixed_level_.grid.world_from_voxel;
+}
+
+double Objective::deformable(const Affine& moving_from_fixed, const ops::FieldView& u,
+                             const ops::FieldView& gradient, const ops::SlabView<float>& scratch) {
+  return evaluate(moving_voxel_from_fixed_voxel(moving_from_fixed), u, gradient, scratch, false,
+                  nullptr);
+}
+
+Objective::Linear Objective::linear(const Affine& moving_from_fixed, bool value_only) {
+  const auto voxels = static_cast<std::size_t>(fixed_level_.grid.voxel_count());
+  if (linear_scratch_.bytes() == 0) linear_scratch_ = Buffer(voxels * sizeof(float));
+  const ops::SlabView<float> scratch{reinterpret_cast<float*>(linear_scratch_.data()),
+                                     ops::Extent::whole(fixed_level_.grid.size)};
+  Linear out;
+  out.loss = evaluate(moving_voxel_from_fixed_voxel(moving_from_fixed), {}, {}, scratch, value_only,
+                      &out);
+  if (value_only) return out;
+  // The sums are in voxels: gradient ∇M of the moving level, positions of the fixed level. With
+  // q = Vm · (L p + o), p = Wf(i): dL/dL = Vmᵀ Σ ∇M s pᵀ and dL/do = Vmᵀ Σ ∇M s.
+  const Affine moving_voxel = moving_level_.grid.voxel_from_world();
+  const Affine& fixed_world = fixed_level_.grid.world_from_voxel;
+  double voxel[3][4];
+  ops::PlaneSums total;
+  for (const ops::PlaneSums& s : sums_) total += s;
+  for (int r = 0; r < 3; ++r) {
+    for (int c = 0; c < 3; ++c) {
+      voxel[r][c] = total.gradient[r] * fixed_world.offset[c];
+      for (int k = 0; k < 3; ++k) voxel[r][c] += total.moment[r][k] * fixed_world.linear[c][k];
+    }
+    voxel[r][3] = total.gradient[r];
+  }
+  for (int r = 0; r < 3; ++r)
+    for (int c = 0; c < 4; ++c)
+      for (int k = 0; k < 3; ++k) out.gradient[r][c] += moving_voxel.linear[k][r] * voxel[k][c];
+  return out;
+}
+
+double Objective::channel_loss(const ops::ImagePair& pair, const ops::SlabView<float>& warped,
+                               std::size_t channel, bool swapped,
+                               const ops::GradientTarget& target, bool value_only) {
+  const ops::ZRange range{0, fixed_level_.grid.size[2]};
+  const double weight = subject_.weights[channel];
+  if (metric_.kind == MetricKind::mi) {
+    const IntensityScale& f = (swapped ? subject_.moving_scale : subject_.fixed_scale)[channel];
+    const IntensityScale& m = (swapped ? subject_.fixed_scale : subject_.moving_scale)[channel];
+    ops::MiArgs args;
+    args.pair = pair;
+    args.warped = warped;
+    args.range = range;
+    args.bins = metric_.bins;
+    args.fixed_bins = {f.low, f.high};
+    args.moving_bins = {m.low, m.high};
+    args.count = count_;
+    args.target = target;
+    ops::JointHistogram histogram;
+    backend_.mi_histogram(args, histogram);
+    const ops::MiTable table = ops::mutual_information(histogram);
+    if (!value_only) backend_.mi_gradient(args, table, channel_sums_);
+    return weight * table.loss;
+  }
+  if (metric_.kind == MetricKind::lncc) {
+    ops::LnccArgs args;
+    args.pair = pair;
+    args.warped = warped;
+    args.range = range;
+    args.radius = metric_.radius;
+    args.window = metric_.window;
+    args.approximate_gradient = metric_.approximate_gradient;
+    args.count = count_;
+    args.target = target;
+    backend_.lncc(args, channel_sums_);
+  } else {
+    backend_.mse({pair, warped, range, count_, target}, channel_sums_);
+  }
+  double value = 0;
+  for (const ops::PlaneSums& s : channel_sums_) value += s.value;
+  return weight * value / std::max(1.0, count_);
+}
+
+double Objective::evaluate(const Affine& t, const ops::FieldView& u, const ops::FieldView& gradient,
+                           const ops::SlabView<float>& scratch, bool value_only, Linear* linear) {
+  const ops::ZRange range{0, fixed_level_.grid.size[2]};
+  sums_.assign(sums_.size(), {});
+  double loss = 0;
+  for (std::size_t c = 0; c < fixed_.size(); ++c) {
+    ops::ImagePair pair;
+    pair.fixed = fixed_[c].view();
+    pair.moving = moving_[c].view();
+    pair.fixed_mask = fixed_mask_.view();
+    pair.moving_mask = moving_mask_.view();
+    pair.moving_from_fixed = t;
+    pair.displacement = u;
+    channel_sums_.assign(sums_.size(), {});
+    backend_.warp({pair, scratch, range}, channel_sums_);
+    count_ = 0;
+    for (const ops::PlaneSums& s : channel_sums_) count_ += s.count;
+    if (linear != nullptr)
+      linear->overlap = count_ / static_cast<double>(fixed_level_.grid.voxel_count());
+    loss += channel_loss(pair, scratch, c, false,
+                         {gradient, c > 0, static_cast<float>(subject_.weights[c])}, value_only);
+    for (std::size_t z = 0; z < sums_.size(); ++z) sums_[z] += channel_sums_[z];
+  }
+  return loss;
+}
+
+double Objective::symmetric(const Affine& moving_from_fixed, const Side& fixed_side,
+                            const Side& moving_side) {
+  const ops::ZRange range{0, fixed_level_.grid.size[2]};
+  const Affine t = moving_voxel_from_fixed_voxel(moving_from_fixed);
+  const auto warped_view = [](const ops::SlabView<float>& slab) {
+    ops::ImageView view;  // intensities are scaled already
+    view.data = slab.data;
+    view.extent = slab.extent;
+    return view;
+  };
+  double loss = 0;
+  for (std::size_t c = 0; c < fixed_.size(); ++c) {
+    ops::ImagePair to_moving, to_fixed;
+    to_moving.fixed = warped_view(fixed_side.scratch);
+    to_moving.moving = moving_[c].view();
+    to_moving.moving_mask = moving_mask_.view();
+    to_moving.moving_from_fixed = t;
+    to_moving.displacement = moving_side.u;
+    to_fixed.fixed = warped_view(moving_side.scratch);
+    to_fixed.moving = fixed_[c].view();
+    to_fixed.moving_mask = fixed_mask_.view();
+    to_fixed.displacement = fixed_side.u;
+    channel_sums_.assign(sums_.size(), {});
+    backend_.warp({to_moving, moving_side.scratch, range}, channel_sums_);
+    backend_.warp({to_fixed, fixed_side.scratch, range}, channel_sums_);
+    // A voxel counts when both sides reach it.
+    count_ = 0;
+    const std::int64_t n = fixed_level_.grid.voxel_count();
+    for (std::int64_t i = 0; i < n; ++i) {
+      float& f = fixed_side.scratch.data[i];
+      float& m = moving_side.scratch.data[i];
+      if (f != f) m = f;
+      if (m != m)
+        f = m;
+      else
+        count_ += 1;
+    }
+    const auto weight = static_cast<float>(subject_.weights[c]);
+    loss += channel_loss(to_moving, moving_side.scratch, c, false,
+                         {moving_side.gradient, c > 0, weight}, false);
+    channel_loss(to_fixed, fixed_side.scratch, c, true, {fixed_side.gradient, c > 0, weight}, false);
+  }
+  return loss;
+}
+
+}  // namespace gigawarp::solve

@@ -1,0 +1,77 @@
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "gigawarp/job.h"
+#include "ops/backend.h"
+#include "solve/pyramid.h"
+#include "solve/registration.h"
+
+namespace gigawarp::solve {
+
+/// The volumes of a run with their intensity scales, shared by all stages.
+struct Subject {
+  const RegistrationInput* input = nullptr;
+  std::vector<IntensityScale> fixed_scale, moving_scale;
+  std::vector<double> weights;  ///< of the channels, adding up to one
+
+  Subject(const RegistrationInput& in, const std::vector<double>& channel_weights);
+  const Grid& fixed_grid() const { return input->fixed[0]->grid(); }
+  const Grid& moving_grid() const { return input->moving[0]->grid(); }
+};
+
+/// All channels of both volumes at one level, and the loss over them.
+class Objective {
+ public:
+  Objective(const Subject& subject, const MetricSpec& metric, const LevelGrid& fixed_level,
+            const LevelGrid& moving_level, ops::Backend& backend);
+
+  const LevelGrid& fixed_level() const { return fixed_level_; }
+  const LevelGrid& moving_level() const { return moving_level_; }
+  /// T for a world transform.
+  Affine moving_voxel_from_fixed_voxel(const Affine& moving_from_fixed) const;
+
+  /// Loss and dL/du into `gradient`; `scratch` is one float per level voxel.
+  double deformable(const Affine& moving_from_fixed, const ops::FieldView& u,
+                    const ops::FieldView& gradient, const ops::SlabView<float>& scratch);
+
+  /// Both volumes warped to a common middle on the fixed level's grid: F(i + u_f(i)) against
+  /// M(T(i + u_m(i))). Gradients with respect to both; scratch is one float per voxel each.
+  struct Side {
+    ops::FieldView u, gradient;
+    ops::SlabView<float> scratch;
+  };
+  double symmetric(const Affine& moving_from_fixed, const Side& fixed_side, const Side& moving_side);
+
+  /// Voxels that counted in the last evaluation (first channel).
+  double count() const { return count_; }
+
+  struct Linear {
+    double loss = 0;
+    double overlap = 0;      ///< share of the fixed voxels that count
+    /// dL/d(moving world from fixed world), row by row: 3 × (linear 3, offset 1).
+    double gradient[3][4] = {};
+  };
+  /// Loss, and its gradient unless `value_only`, for a world transform without a field.
+  Linear linear(const Affine& moving_from_fixed, bool value_only = false);
+
+ private:
+  /// Metric of one channel whose warped volume is in `warped`; returns the weighted loss.
+  double channel_loss(const ops::ImagePair& pair, const ops::SlabView<float>& warped,
+                      std::size_t channel, bool swapped, const ops::GradientTarget& target,
+                      bool value_only);
+  double evaluate(const Affine& t, const ops::FieldView& u, const ops::FieldView& gradient,
+                  const ops::SlabView<float>& scratch, bool value_only, Linear* linear);
+
+  const Subject& subject_;
+  MetricSpec metric_;
+  LevelGrid fixed_level_, moving_level_;
+  ops::Backend& backend_;
+  std::vector<LevelImage> fixed_, moving_;
+  LevelMask fixed_mask_, moving_mask_;
+  std::vector<ops::PlaneSums> sums_, channel_sums_;
+  Buffer linear_scratch_;
+  double count_ = 0;
+};
+
+}  // namespace gigawarp::solve

@@ -1,0 +1,56 @@
+#pragma once
+#include <array>
+#include <vector>
+
+#include "gigawarp/volume.h"
+#include "ops/backend.h"
+
+namespace gigawarp::solve {
+
+/// A grid of one level: voxel i stands for `shrink` voxels per axis of the full grid.
+struct LevelGrid {
+  Grid grid;
+  std::array<int, 3> shrink{1, 1, 1};
+  bool is_full() const { return shrink == std::array<int, 3>{1, 1, 1}; }
+};
+
+/// Shrink per axis so that the level's voxels are about `spacing_mm` wide, never below the volume's own
+/// and leaving at least 20 voxels on every axis that has them.
+LevelGrid level_grid(const Grid& full, double spacing_mm);
+/// `shrink` times the finest spacing of the grid.
+LevelGrid level_grid(const Grid& full, int shrink);
+
+/// Linear intensity scaling, fixed for a whole run: zero mean and unit deviation over the voxels above
+/// the background, and the range that histograms cover.
+struct IntensityScale {
+  float offset = 0, scale = 1;
+  float low = 0, high = 1;  ///< 0.1 and 99.9 percentile, scaled
+};
+IntensityScale intensity_scale(const Volume& volume);
+
+/// One volume at one level. Full levels of 8- and 16-bit and f32 volumes borrow the volume; others own f32.
+class LevelImage {
+ public:
+  LevelImage() = default;
+  LevelImage(const Volume& volume, const LevelGrid& level, const IntensityScale& scale,
+             ops::Backend& backend);
+  const ops::ImageView& view() const { return view_; }
+
+ private:
+  Volume owned_;
+  ops::ImageView view_;
+};
+
+/// A mask at one level: u8, non-zero where at least half of what the voxel stands for counts.
+class LevelMask {
+ public:
+  LevelMask() = default;
+  LevelMask(const Volume& mask, const LevelGrid& level, ops::Backend& backend);
+  const ops::ImageView& view() const { return view_; }
+
+ private:
+  Volume owned_;
+  ops::ImageView view_;
+};
+
+}  // namespace gigawarp::solve

@@ -1,0 +1,186 @@
+#include "solve/registration.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/parallel.h"
+#include "gigawarp/error.h"
+#include "ops/invert_field.h"
+#include "solve/initialise.h"
+#include "solve/stages.h"
+#include "solve/syn_stage.h"
+
+namespace gigawarp::solve {
+namespace {
+
+constexpr int kInverseIterations = 60;
+constexpr double kInverseToleranceVoxels = 1e-3;
+
+bool is_linear(StageKind kind) { return kind != StageKind::greedy && kind != StageKind::syn; }
+
+void check_input(const RegistrationInput& input, const JobSpec& job) {
+  if (input.fixed.empty() || input.fixed.size() != input.moving.size())
+    throw Error(ErrorCode::usage,
+                "A registration needs at least one fixed volume and as many moving ones.");
+  bool deformable = false;
+  for (const StageSpec& stage : job.stages) {
+    if (is_linear(stage.kind) && deformable)
+      throw Error(ErrorCode::usage,
+                  "A linear stage cannot follow a deformable one; put rigid and affine stages first.");
+    deformable = deformable || !is_linear(stage.kind);
+  }
+  for (std::size_t c = 1; c < input.fixed.size(); ++c)
+    if (!input.fixed[c]->grid().same_lattice(input.fixed[0]->grid()) ||
+        !input.moving[c]->grid().same_lattice(input.moving[0]->grid()))
+      throw Error(ErrorCode::bad_input,
+                  "The channels of a volume must lie on one grid; resample them first.");
+}
+
+/// u in voxels of the full grid becomes displacement in mm.
+DisplacementField to_millimetres(const ops::FieldView& u, const Grid& grid) {
+  DisplacementField field(grid);
+  const Mat3& m = grid.world_from_voxel.linear;
+  const std::int64_t plane = grid.size[0] * grid.size[1];
+  parallel_for(grid.size[2], [&](std::int64_t z) {
+    const float* v[3];
+    float* out[3];
+    for (int c = 0; c < 3; ++c) {
+      v[c] = u.component[c].row(0, z);
+      out[c] = field.component_mm(c) + z * plane;
+    }
+    for (int r = 0; r < 3; ++r) {
+      const auto a = static_cast<float>(m[r][0]), b = static_cast<float>(m[r][1]),
+                 c = static_cast<float>(m[r][2]);
+      for (std::int64_t i = 0; i < plane; ++i) out[r][i] = a * v[0][i] + b * v[1][i] + c * v[2][i];
+    }
+  });
+  return field;
+}
+
+void send_stage(const Run& run, EventKind kind, const std::string& name, const std::string& text = {}) {
+  ProgressEvent event;
+  event.kind = kind;
+  event.stage = name;
+  event.text = text;
+  run.send(event);
+}
+
+/// Brings the result of the deformable stages to the full grid in mm and inverts it.
+void finish_fields(Run& run, DeformableResult deformable) {
+  const Grid& fixed = run.subject.fixed_grid();
+  const LevelGrid full = level_grid(fixed, 1);
+  const Grid lattice = fixed;
+  if (deformable.level.shrink == full.shrink && full.is_full()) {
+    run.output.forward_mm = to_millimetres(deformable.state->displacement(), lattice);
+  } else {
+    LevelGrid target;
+    target.grid = fixed;
+    Volume u(fixed, ScalarType::f32, 3);
+    ops::FieldView view;
+    for (int c = 0; c < 3; ++c)
+      view.component[c] = {u.channel<float>(c), ops::Extent::whole(fixed.size)};
+    transfer_displacement(deformable.state->displacement(), deformable.level, view, target,
+                          run.backend);
+    run.output.forward_mm = to_millimetres(view, lattice);
+  }
+  deformable.state.reset();
+  if (!run.job.write_inverse) return;
+  send_stage(run, EventKind::stage_started, "invert");
+  const Vec3 spacing = fixed.spacing_mm();
+  run.output.inverse_mm =
+      invert(*run.output.forward_mm, fixed, kInverseIterations,
+             kInverseToleranceVoxels * std::min({spacing[0], spacing[1], spacing[2]}),
+             run.control.stop);
+  send_stage(run, EventKind::stage_finished, "invert");
+}
+
+void run_stages(Run& run) {
+  std::optional<Position> resume;
+  if (run.control.checkpoints != nullptr) resume = run.control.checkpoints->position();
+  int first = 0;
+  if (resume) {
+    run.output.moving_from_fixed = affine_of(resume->numbers.at("affine"));
+    first = std::max(resume->stage, 0);
+  } else {
+    send_stage(run, EventKind::stage_started, "initialise");
+    const InitialAlignment start =
+        initial_alignment(run.subject, run.job.initialisation, run.backend);
+    run.output.moving_from_fixed = start.moving_from_fixed;
+    for (const std::string& warning : start.warnings) run.warn(warning);
+    send_stage(run, EventKind::stage_finished, "initialise", "started from: " + start.chosen);
+  }
+  DeformableResult deformable;
+  for (int i = first; i < static_cast<int>(run.job.stages.size()); ++i) {
+    const StageSpec& stage = run.job.stages[static_cast<std::size_t>(i)];
+    const Position* here = resume && resume->stage == i ? &*resume : nullptr;
+    send_stage(run, EventKind::stage_started, stage_name(stage.kind));
+    if (is_linear(stage.kind))
+      run_linear_stage(run, i, here);
+    else if (stage.kind == StageKind::greedy)
+      deformable = run_greedy_stage(run, i, std::move(deformable), here);
+    else
+      deformable = run_syn_stage(run, i, std::move(deformable), here);
+    if (run.output.moving_from_fixed.determinant() <= 0)
+      throw Error(ErrorCode::bad_input,
+                  "The linear alignment collapsed or mirrored the volume, so the two volumes do not "
+                  "seem to show the same thing; check them, or give an initial alignment.");
+    send_stage(run, EventKind::stage_finished, stage_name(stage.kind));
+  }
+  if (deformable.state != nullptr) finish_fields(run, std::move(deformable));
+}
+
+}  // namespace
+
+RegistrationOutput register_volumes(const RegistrationInput& input, const JobSpec& job,
+                                    const RunControl& control) {
+  check_input(input, job);
+  const std::unique_ptr<ops::Backend> backend = ops::make_cpu_backend();
+  RegistrationOutput output;
+  with_threads(job.threads, [&] {
+    const Subject subject(input, job.channel_weights);
+    Run run(subject, job, control, *backend);
+    run_stages(run);
+    output = std::move(run.output);
+  });
+  return output;
+}
+
+MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed_voxel_bytes,
+                        std::size_t moving_voxel_bytes, const JobSpec& job) {
+  const auto f = static_cast<double>(fixed.voxel_count());
+  const auto m = static_cast<double>(moving.voxel_count());
+  MemoryForecast out;
+  out.images_bytes = static_cast<std::uint64_t>(f * static_cast<double>(fixed_voxel_bytes) +
+                                                m * static_cast<double>(moving_voxel_bytes));
+  // Measured on two 2.6 GHz Zen 4 cores (tests/bench/RESULTS.md), scaled by the threads of this run.
+  constexpr double kLinearSeconds = 12e-9, kLnccSeconds = 25e-9, kOtherSeconds = 20e-9;
+  const double cores = std::max(1, job.threads > 0 ? job.threads : available_threads()) / 2.0;
+  double peak_state = 0, seconds = 0;
+  for (const StageSpec& stage : job.stages) {
+    for (const LevelSpec& level : effective_levels(fixed, stage)) {
+      const LevelGrid grid = level_grid(fixed, level.shrink);
+      const auto voxels = static_cast<double>(grid.grid.voxel_count());
+      // Levels that are not the full grid own f32 copies of both images.
+      const double own = grid.is_full() ? 0 : 4 * (voxels + voxels * m / f);
+      if (is_linear(stage.kind)) {
+        peak_state = std::max(peak_state, voxels * 4 + own);
+        seconds += voxels * std::min(level.iterations, 20) * kLinearSeconds;
+      } else {
+        const double fields = stage.kind == StageKind::syn ? 2 : 1;
+        peak_state = std::max(peak_state, fields * voxels * 46 + own);
+        seconds += fields * voxels * level.iterations *
+                   (stage.metric.kind == MetricKind::lncc ? kLnccSeconds : kOtherSeconds);
+      }
+    }
+    if (!is_linear(stage.kind)) peak_state = std::max(peak_state, f * 24);
+  }
+  out.state_bytes = static_cast<std::uint64_t>(peak_state);
+  out.scratch_bytes = static_cast<std::uint64_t>(
+      8e6 * available_threads() + 200.0 * static_cast<double>(fixed.size[0] * fixed.size[1]));
+  constexpr std::uint64_t kProgram = 60U << 20U;
+  out.peak_bytes = out.images_bytes + out.state_bytes + out.scratch_bytes + kProgram;
+  out.seconds = seconds / cores + (f + m) * 40e-9;
+  return out;
+}
+
+}  // namespace gigawarp::solve

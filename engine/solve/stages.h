@@ -1,0 +1,77 @@
+#pragma once
+#include <chrono>
+#include <memory>
+
+#include "solve/deformable.h"
+#include "solve/registration.h"
+
+namespace gigawarp::solve {
+
+/// What the stages of one run share: inputs, hooks, the clock and the work done so far.
+class Run {
+ public:
+  Run(const Subject& subject, const JobSpec& job, const RunControl& control, ops::Backend& backend);
+
+  const Subject& subject;
+  const JobSpec& job;
+  const RunControl& control;
+  ops::Backend& backend;
+  RegistrationOutput output;
+
+  /// Sends an event with the run's clock, progress and memory filled in.
+  void send(ProgressEvent event) const;
+  void warn(const std::string& sentence);
+  /// Counts work towards the run's fraction: `voxels` of one iteration, weighted by the stage's cost.
+  void worked(double voxels) { done_ += voxels; }
+  /// Blocks while paused; saves and throws Error{cancelled} when asked to stop; saves when due.
+  void check(const Position& position, std::span<const ArrayRef> arrays);
+  void save(const Position& position, std::span<const ArrayRef> arrays);
+
+ private:
+  double planned_ = 0, done_ = 0;
+  std::chrono::steady_clock::time_point start_;
+};
+
+/// The levels of a stage without those that would repeat the grid of the next one.
+std::vector<LevelSpec> effective_levels(const Grid& fixed, const StageSpec& stage);
+
+/// True when the mean loss of the last half window is not lower than that of the half before by `slope`
+/// per iteration, relative to the loss.
+bool levelled_off(const std::vector<double>& losses, int window, double slope);
+
+/// Rigid, similarity and affine stages. `resume` points into this stage or is empty.
+void run_linear_stage(Run& run, int stage, const Position* resume);
+
+/// The greedy stage. `previous` holds the result of an earlier deformable stage or is empty; the
+/// displacement returned lives on the finest level's grid.
+struct DeformableResult {
+  std::unique_ptr<GreedyState> state;
+  LevelGrid level;
+};
+DeformableResult run_greedy_stage(Run& run, int stage, DeformableResult previous,
+                                  const Position* resume);
+
+/// From a gradient in state.gradient() to the next displacement: direction, composition with `share` of
+/// the learning rate, smoothing, folds. `count` voxels make up the loss.
+struct FieldStep {
+  double step_voxels = 0;
+  ops::FoldRepair folds;
+};
+FieldStep take_step(ops::Backend& backend, const StageSpec& spec, GreedyState& state, int iteration,
+                    double count, double share);
+
+/// `state`'s displacement on another level of the same grid.
+void transfer_displacement(const ops::FieldView& from, const LevelGrid& from_level,
+                           const ops::FieldView& to, const LevelGrid& to_level,
+                           ops::Backend& backend);
+
+/// The moving volume's grid that goes with a level of the fixed one: voxels of about the same width.
+LevelGrid moving_level(const Run& run, int shrink);
+
+std::string stage_name(StageKind kind);
+
+/// Twelve numbers, row by row, for checkpoints.
+std::vector<double> numbers_of(const Affine& t);
+Affine affine_of(const std::vector<double>& numbers);
+
+}  // namespace gigawarp::solve
