@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <numbers>
+#include <utility>
 #include <vector>
 
 namespace gigawarp::render {
@@ -192,16 +194,26 @@ QImage difference_picture(const SliceImage& fixed, const Window& fixed_window,
   });
 }
 
+void draw_edges(QImage& picture, const SliceImage& slice, const Window& window, double sigma_pixels,
+                QRgb colour, double opacity) {
+  const std::vector<std::uint8_t> edge = canny(slice, window, sigma_pixels);
+  for (int r = 0; r < slice.height; ++r) {
+    auto* line = reinterpret_cast<QRgb*>(picture.scanLine(r));
+    const std::uint8_t* on =
+        edge.data() + static_cast<std::size_t>(r) * static_cast<std::size_t>(slice.width);
+    for (int c = 0; c < slice.width; ++c)
+      if (on[c]) line[c] = mix(line[c], colour, opacity);
+  }
+}
+
 QImage edges_picture(const SliceImage& fixed, const Window& fixed_window, const SliceImage& moving,
                      const Window& moving_window, double sigma_pixels) {
-  const std::vector<std::uint8_t> edge = canny(fixed, fixed_window, sigma_pixels);
-  return picture(moving, [&](int c, int r) {
+  QImage out = picture(moving, [&](int c, int r) {
     const float m = moving.at(c, r);
-    const QRgb under = std::isnan(m) ? kBackground : grey(0.85 * moving_window(m));
-    const bool on = edge[static_cast<std::size_t>(r) * static_cast<std::size_t>(moving.width) +
-                         static_cast<std::size_t>(c)] != 0;
-    return on ? mix(under, kFixedColour, 0.9) : under;
+    return std::isnan(m) ? kBackground : grey(0.85 * moving_window(m));
   });
+  draw_edges(out, fixed, fixed_window, sigma_pixels, kFixedColour, 0.9);
+  return out;
 }
 
 QImage jacobian_picture(const SliceImage& determinant, double log2_range) {

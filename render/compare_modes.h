@@ -33,6 +33,9 @@ QImage checker_picture(const SliceImage& fixed, const Window& fixed_window,
 /// Windowed fixed minus windowed moving, -0.5…0.5 on the diverging map.
 QImage difference_picture(const SliceImage& fixed, const Window& fixed_window,
                           const SliceImage& moving, const Window& moving_window);
+/// Draws the edges of a slice into a picture of the same size.
+void draw_edges(QImage& picture, const SliceImage& slice, const Window& window, double sigma_pixels,
+                QRgb colour, double opacity);
 /// Edges of `fixed` (Canny's: ridge of the smoothed gradient, two thresholds) drawn over `moving`.
 /// `sigma_pixels` is the smoothing before the gradient.
 QImage edges_picture(const SliceImage& fixed, const Window& fixed_window, const SliceImage& moving,

@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <numeric>
+#include <vector>
 
 #include "gigawarp/error.h"
 #include "ops/jacobian.h"
@@ -102,6 +104,7 @@ std::array<QImage, kColumns> panels(const Scene& scene, const SliceGeometry& geo
   if (scene.determinant.empty()) return out;
   out[5] = jacobian_picture(sample_slice(scene.determinant, geometry),
                             scene.options.jacobian_log2_range);
+  draw_edges(out[5], fixed, f, sigma, qRgb(160, 164, 170), 0.4);
   const DisplacementField& field = scene.assessment.displacement;
   out[6] = grid_picture(displacement_along(field, geometry, geometry.right_mm),
                         displacement_along(field, geometry, geometry.down_mm), geometry.pixel_mm,
@@ -262,7 +265,7 @@ class Sheet {
   }
 
   void draw_scale_bar(QPainter& painter, const QRect& panel) const {
-    const double mm = Scene::round_length(0.2 * column_width_ * scene_.pixel_mm);
+    const double mm = Scene::round_length(0.12 * column_width_ * scene_.pixel_mm);
     const int length = static_cast<int>(std::lround(mm / scene_.pixel_mm));
     const QPoint end(panel.x() + 6, panel.bottom() - 7);
     painter.fillRect(QRect(end.x() - 1, end.y() - 1, length + 2, 5), QColor(0, 0, 0));

@@ -69,8 +69,8 @@ GIGAWARP_ALWAYS_INLINE float cortex_depth(float x, float y, float z, float hull)
   const float wavy = x + 1.3F * sin_turns(0.011F * y + 0.017F * z);
   const float fissure = std::sqrt(wavy * wavy + below * below);
   // Sylvian: a slanted sheet from the side inwards.
-  const float plane = z + 7.0F + 0.28F * y;
   const float ax = std::fabs(x);
+  const float plane = z + 7.0F + 0.28F * y + 2.5F * sin_turns(0.021F * y + 0.02F * ax + 0.01F * x);
   const float sylvian = std::sqrt(plane * plane + square(larger(31.0F - ax, 0.0F)) +
                                   square(larger(std::fabs(y + 6.0F) - 34.0F, 0.0F)));
   return smaller(smaller(depth, sulcus), smaller(fissure, sylvian));

@@ -1,0 +1,230 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "base/parallel.h"
+#include "gigawarp/error.h"
+#include "phantom/phantom.h"
+#include "qc/distance.h"
+#include "qc/report.h"
+
+namespace gigawarp::qc {
+namespace {
+
+Grid grid_of(const Size3& size, const Vec3& spacing = {1, 1, 1}) {
+  return Grid::from_itk(size, spacing, {0, 0, 0}, {{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}});
+}
+
+Volume labels_of(const Grid& grid, const std::vector<int>& values) {
+  Volume out(grid, ScalarType::i16);
+  std::copy(values.begin(), values.end(), out.channel<std::int16_t>());
+  return out;
+}
+
+Transform shift(const Vec3& by) {
+  Affine affine;
+  affine.offset = by;
+  Transform out;
+  out.stages.emplace_back(affine);
+  return out;
+}
+
+TEST(Overlap, diceByHand) {
+  const Grid grid = grid_of({6, 1, 1});
+  const Volume a = labels_of(grid, {0, 1, 1, 1, 2, 3}), b = labels_of(grid, {0, 0, 1, 1, 1, 2});
+  const auto labels = common_labels(a, b);
+  EXPECT_EQ(labels, (std::vector<std::int64_t>{1, 2}));
+  const OverlapSummary s = label_overlap(a, b, labels, false);
+  EXPECT_DOUBLE_EQ(s.labels[0].dice, 2.0 * 2 / 6);
+  EXPECT_DOUBLE_EQ(s.labels[1].dice, 0);
+  EXPECT_DOUBLE_EQ(s.dice_mean, 1.0 / 3);
+  EXPECT_DOUBLE_EQ(s.dice_p30, 0.3 * 2.0 / 3);  // numpy.percentile([2/3, 0], 30)
+}
+
+TEST(Overlap, aLabelThatVanishedCountsAsZero) {
+  const Grid grid = grid_of({4, 1, 1});
+  const std::vector<std::int64_t> labels{5};
+  const OverlapSummary s =
+      label_overlap(labels_of(grid, {5, 5, 0, 0}), labels_of(grid, {0, 0, 0, 0}), labels, true);
+  EXPECT_EQ(s.labels[0].dice, 0);
+  EXPECT_LT(s.labels[0].hd95_mm, 0);
+}
+
+TEST(Overlap, hausdorffByHandOnAnisotropicVoxels) {
+  // Two single voxels, 3 apart in x of 0.5 mm and 2 apart in z of 2 mm: sqrt(1.5^2 + 4^2).
+  const Grid grid = grid_of({5, 3, 4}, {0.5, 1, 2});
+  Volume a(grid, ScalarType::u8), b(grid, ScalarType::u8);
+  a.channel<std::uint8_t>()[(0 * 3 + 1) * 5 + 1] = 9;
+  b.channel<std::uint8_t>()[(2 * 3 + 1) * 5 + 4] = 9;
+  const std::vector<std::int64_t> labels{9};
+  EXPECT_NEAR(label_overlap(a, b, labels, true).labels[0].hd95_mm, std::hypot(1.5, 4), 1e-6);
+}
+
+TEST(Overlap, aShiftedCubeIsOneVoxelAway) {
+  const Grid grid = grid_of({20, 20, 20}, {1, 1, 1});
+  Volume a(grid, ScalarType::u8), b(grid, ScalarType::u8);
+  for (int z = 5; z < 15; ++z)
+    for (int y = 5; y < 15; ++y)
+      for (int x = 5; x < 15; ++x) {
+        a.channel<std::uint8_t>()[(z * 20 + y) * 20 + x] = 1;
+        b.channel<std::uint8_t>()[(z * 20 + y) * 20 + x + 1] = 1;
+      }
+  const std::vector<std::int64_t> labels{1};
+  const OverlapSummary s = label_overlap(a, b, labels, true);
+  EXPECT_DOUBLE_EQ(s.labels[0].dice, 0.9);
+  EXPECT_NEAR(s.labels[0].hd95_mm, 1, 1e-6);
+}
+
+TEST(Overlap, otherGridsAreRefused) {
+  const std::vector<std::int64_t> labels{1};
+  EXPECT_THROW(label_overlap(Volume(grid_of({4, 4, 4}), ScalarType::u8),
+                             Volume(grid_of({4, 4, 5}), ScalarType::u8), labels, false),
+               Error);
+}
+
+TEST(Distance, matchesBruteForce) {
+  const Size3 size{7, 6, 5};
+  const Vec3 spacing{0.7, 1.1, 2.3};
+  std::vector<std::uint8_t> seeds(7 * 6 * 5, 0);
+  for (const std::size_t i : {3U, 77U, 140U, 205U}) seeds[i] = 1;
+  const std::vector<float> found = squared_distance_mm2(seeds, size, spacing);
+  for (int i = 0; i < 210; ++i) {
+    double best = std::numeric_limits<double>::infinity();
+    for (int j = 0; j < 210; ++j) {
+      if (!seeds[static_cast<std::size_t>(j)]) continue;
+      const double dx = (i % 7 - j % 7) * 0.7, dy = (i / 7 % 6 - j / 7 % 6) * 1.1,
+                   dz = (i / 42 - j / 42) * 2.3;
+      best = std::min(best, dx * dx + dy * dy + dz * dz);
+    }
+    EXPECT_NEAR(found[static_cast<std::size_t>(i)], best, 1e-4);
+  }
+}
+
+TEST(Distance, withoutSeedsIsInfinite) {
+  for (const float d : squared_distance_mm2(std::vector<std::uint8_t>(27, 0), {3, 3, 3}, {1, 1, 1}))
+    EXPECT_TRUE(std::isinf(d));
+}
+
+TEST(SimilarityMeasures, correlationByHand) {
+  const Grid grid = grid_of({4, 1, 1});
+  const Volume a = labels_of(grid, {1, 2, 3, 4}), b = labels_of(grid, {2, 4, 6, 9});
+  // Deviations -1.5 -.5 .5 1.5 and -3.25 -1.25 .75 3.75: 11.5 / sqrt(5 * 26.75).
+  EXPECT_NEAR(similarity(a, b).ncc, 11.5 / std::sqrt(5 * 26.75), 1e-12);
+  EXPECT_NEAR(similarity(a, a).nmi, 2, 1e-12);
+  EXPECT_NEAR(similarity(a, labels_of(grid, {5, 5, 5, 5})).ncc, 0, 1e-12);
+}
+
+TEST(SimilarityMeasures, onlyTheOverlapCounts) {
+  const Grid grid = grid_of({5, 1, 1});
+  const Volume a = labels_of(grid, {1, 2, 3, 4, 99}), b = labels_of(grid, {1, 2, 3, 4, -50});
+  Volume inside(grid, ScalarType::u8);
+  std::fill_n(inside.channel<std::uint8_t>(), 4, std::uint8_t{1});
+  const Similarity s = similarity(a, b, &inside);
+  EXPECT_EQ(s.voxels, 4);
+  EXPECT_NEAR(s.ncc, 1, 1e-12);
+}
+
+TEST(SimilarityMeasures, localCorrelationByHand) {
+  // Radius 1 in a row of five: the middle window is 2 3 4 against 5 1 3.
+  const Grid grid = grid_of({5, 1, 1});
+  const Volume a = labels_of(grid, {9, 2, 3, 4, 7}), b = labels_of(grid, {0, 5, 1, 3, 8});
+  const Volume map = local_ncc_map(a, b, 1);
+  EXPECT_NEAR(map.value(2, 0, 0), -2 / std::sqrt(2.0 * 8.0), 1e-6);
+  EXPECT_NEAR(map.value(0, 0, 0), -1, 1e-6);  // cut window: 9 2 against 0 5
+  const Volume flat = local_ncc_map(a, labels_of(grid, {4, 4, 4, 4, 4}), 1);
+  EXPECT_EQ(flat.value(2, 0, 0), 0);
+}
+
+TEST(Landmarks, errorsByHandMatchedByName) {
+  const std::vector<NamedPoint> fixed{{"a", {0, 0, 0}}, {"b", {10, 0, 0}}, {"only", {1, 1, 1}}};
+  const std::vector<NamedPoint> moving{{"b", {13, 4, 0}}, {"a", {1, 0, 0}}};
+  const LandmarkErrors e = landmark_errors(fixed, moving, shift({1, 0, 0}));
+  ASSERT_EQ(e.landmarks.size(), 2U);
+  EXPECT_NEAR(e.landmarks[0].before_mm, 1, 1e-12);
+  EXPECT_NEAR(e.landmarks[0].after_mm, 0, 1e-12);
+  EXPECT_NEAR(e.landmarks[1].before_mm, 5, 1e-12);
+  EXPECT_NEAR(e.landmarks[1].after_mm, std::hypot(2, 4), 1e-12);
+  EXPECT_NEAR(e.after.mean_mm, std::hypot(2, 4) / 2, 1e-6);
+  EXPECT_NEAR(e.after.max_mm, std::hypot(2, 4), 1e-6);
+  EXPECT_EQ(e.unmatched, (std::vector<std::string>{"only"}));
+}
+
+TEST(Landmarks, twiceTheSameNameAndNothingInCommonAreRefused) {
+  const std::vector<NamedPoint> twice{{"a", {}}, {"a", {}}}, one{{"a", {}}},
+      other{{"c", {}}, {"d", {}}};
+  EXPECT_THROW(landmark_errors(twice, one, Transform{}), Error);
+  EXPECT_THROW(landmark_errors(one, other, Transform{}), Error);
+}
+
+TEST(Points, twoShiftsDifferByTheirDifference) {
+  const Distances d = transform_difference(shift({1, 2, 2}), shift({1, 0, 2}), grid_of({9, 8, 7}));
+  EXPECT_EQ(d.points, 9 * 8 * 7);
+  EXPECT_NEAR(d.mean_mm, 2, 1e-6);
+  EXPECT_NEAR(d.max_mm, 2, 1e-6);
+}
+
+TEST(Points, aWrongInverseIsSeen) {
+  const Grid grid = grid_of({12, 12, 12});
+  EXPECT_NEAR(inverse_consistency(shift({1, 0, 0}), shift({-1, 0, 0}), grid, grid).max_mm, 0, 1e-6);
+  EXPECT_NEAR(inverse_consistency(shift({1, 0, 0}), shift({-1, 0.5, 0}), grid, grid).mean_mm, 0.5,
+              1e-6);
+}
+
+/// A phantom pair with its true map, assessed.
+Assessment assessed(phantom::Phantom& pair, Transform& truth) {
+  truth.stages.emplace_back(pair.true_warp());
+  const Volume fixed = pair.image(phantom::Side::fixed), moving = pair.image(phantom::Side::moving);
+  const Volume fixed_labels = pair.labels(phantom::Side::fixed),
+               moving_labels = pair.labels(phantom::Side::moving);
+  QcInput in;
+  in.fixed = &fixed;
+  in.moving = &moving;
+  in.transform = &truth;
+  in.fixed_labels = &fixed_labels;
+  in.moving_labels = &moving_labels;
+  for (const phantom::PhantomLandmark& l : pair.landmarks()) {
+    in.fixed_landmarks.push_back({l.name, l.fixed_mm});
+    in.moving_landmarks.push_back({l.name, l.moving_mm});
+  }
+  return assess(in);
+}
+
+TEST(Report, theTruthOfAPhantomScoresHigh) {
+  phantom::PhantomSpec spec;
+  spec.size = {64, 72, 68};
+  phantom::Phantom pair(spec);
+  Transform truth;
+  const QcReport r = assessed(pair, truth).report;
+  EXPECT_GT(r.after->ncc, 0.97);
+  EXPECT_LT(r.before->ncc, 0.9);
+  EXPECT_GT(r.overlap->dice_mean, 0.8);
+  EXPECT_GE(r.overlap->labels.size(), 25U);
+  EXPECT_LT(r.landmarks->after.max_mm, 0.05);
+  EXPECT_GT(r.landmarks->before.mean_mm, 3);
+  EXPECT_EQ(r.jacobian->folds, 0);
+  const auto json = nlohmann::json::parse(to_json(r));
+  EXPECT_DOUBLE_EQ(json["overlap"]["dice_mean"].get<double>(), r.overlap->dice_mean);
+  EXPECT_EQ(json["landmarks"]["landmarks"].size(), r.landmarks->landmarks.size());
+  const std::string table = to_table(r, true);
+  EXPECT_NE(table.find("Dice"), std::string::npos);
+  EXPECT_NE(table.find("callosum-genu"), std::string::npos);
+}
+
+TEST(Report, theNumberOfThreadsDoesNotMatter) {
+  phantom::PhantomSpec spec;
+  spec.size = {40, 44, 42};
+  phantom::Phantom pair(spec);
+  std::string text[2];
+  for (int i = 0; i < 2; ++i)
+    with_threads(i + 1, [&] {
+      Transform truth;
+      text[i] = to_json(assessed(pair, truth).report);
+    });
+  EXPECT_EQ(text[0], text[1]);
+}
+
+}  // namespace
+}  // namespace gigawarp::qc
