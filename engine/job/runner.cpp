@@ -199,7 +199,10 @@ solve::RegistrationOutput Run::register_images() {
 
 RunResult Run::execute() {
   start_checksums();
-  write_text(folder_->path() / "job.json", gigawarp::to_json(job_));
+  const auto write_job = [this] {
+    write_text(folder_->path() / "job.json", gigawarp::to_json(job_));
+  };
+  if (!resuming_) write_job();
   recorder_->say(EventKind::run_started, "",
                  resuming_ ? "Continuing from the checkpoint" : job_.output_directory);
   timed("load", [&] {
@@ -213,7 +216,10 @@ RunResult Run::execute() {
   checkpoints_ = std::make_unique<CheckpointFiles>(
       folder_->checkpoint(), [this] { return identity(); }, &control_,
       std::chrono::duration<double>(options_.checkpoint_interval_s));
-  if (resuming_) checkpoints_->open();
+  if (resuming_) {
+    checkpoints_->open();
+    write_job();  // only now: the checkpoint may belong to another job
+  }
   solve::RegistrationOutput output;
   timed("register", [&] { output = register_images(); });
   for (const std::string& warning : output.warnings)
