@@ -149,6 +149,15 @@ void AtomicFile::write(const void* data, std::size_t bytes) {
   }
 }
 
+void AtomicFile::reserve(std::uint64_t bytes) {
+  const int code = ::posix_fallocate(descriptor_, 0, static_cast<off_t>(bytes));
+  if (code == ENOSPC || code == EFBIG || code == EDQUOT)
+    refuse_output(target_, std::string(std::strerror(code)) + " (" + std::to_string(bytes >> 20) +
+                               " MiB are needed); make space or choose another folder.");
+  if (::ftruncate(descriptor_, 0) != 0)
+    refuse_output(target_, std::string(std::strerror(errno)) + ".");
+}
+
 void AtomicFile::close() {
   if (descriptor_ < 0) return;
   const int result = ::close(descriptor_);

@@ -53,6 +53,8 @@ class AtomicFile {
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
   void write(const void* data, std::size_t bytes);
+  /// Makes sure that `bytes` fit on the disk, for libraries that cannot survive a full one.
+  void reserve(std::uint64_t bytes);
   /// Closes the file so that another library may fill `temporary()` before commit().
   void close();
   const std::filesystem::path& temporary() const { return temporary_; }

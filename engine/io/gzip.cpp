@@ -163,7 +163,8 @@ struct Member {
   std::size_t begin, bytes, out_begin, out_bytes;
 };
 
-/// The members after the first one; empty when the file is not of our making.
+/// The members: the first one (the image header) and those that fill `out_bytes`; empty when the
+/// file is not of our making.
 std::vector<Member> own_members(std::span<const std::byte> file, std::size_t out_bytes) {
   std::vector<Member> members;
   std::size_t begin = 0, out = 0;
@@ -174,11 +175,9 @@ std::vector<Member> own_members(std::span<const std::byte> file, std::size_t out
     const std::size_t bytes = load_le32(p + 16);
     if (bytes < kOwnHeader + kTrailer || bytes > file.size() - begin) return {};
     const std::size_t expanded = load_le32(p + bytes - 4);
-    if (!first) {
-      if (expanded > out_bytes - out) return {};
-      members.push_back({begin, bytes, out, expanded});
-      out += expanded;
-    }
+    if (expanded > (first ? kMember : out_bytes - out)) return {};
+    members.push_back({begin, bytes, out, expanded});
+    if (!first) out += expanded;
     first = false;
     begin += bytes;
   }
@@ -209,14 +208,16 @@ bool read_own_gzip_members(const std::filesystem::path& path, std::span<std::byt
       read_head(path, static_cast<std::size_t>(checked_file_size(path)));
   const std::vector<Member> members = own_members(file, out.size());
   if (members.empty()) return false;
+  std::vector<std::byte> header(
+      members.front().out_bytes);  // only its checksum is of interest here
   std::atomic<bool> good{true};
   parallel_for(static_cast<std::int64_t>(members.size()), [&](std::int64_t i) {
     const Member& m = members[static_cast<std::size_t>(i)];
+    std::byte* target = i == 0 ? header.data() : out.data() + m.out_begin;
     libdeflate_decompressor* decompressor = libdeflate_alloc_decompressor();
     if (decompressor == nullptr ||
-        libdeflate_gzip_decompress(decompressor, file.data() + m.begin, m.bytes,
-                                   out.data() + m.out_begin, m.out_bytes,
-                                   nullptr) != LIBDEFLATE_SUCCESS)
+        libdeflate_gzip_decompress(decompressor, file.data() + m.begin, m.bytes, target,
+                                   m.out_bytes, nullptr) != LIBDEFLATE_SUCCESS)
       good = false;
     libdeflate_free_decompressor(decompressor);
   });

@@ -9,7 +9,11 @@
 #include <itkMetaImageIO.h>
 #include <itkNrrdImageIO.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <array>
+#include <cstdio>
 #include <mutex>
 
 #include "io/itk_support.h"
@@ -28,6 +32,30 @@ void quiet_libraries() {
   });
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // per thread
 }
+
+QuietStandardError::QuietStandardError(bool active) {
+  if (!active) return;
+  static std::mutex mutex;
+  lock_ = std::unique_lock(mutex);
+  std::fflush(stderr);
+  saved_ = ::dup(STDERR_FILENO);
+  const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+  if (saved_ >= 0 && nowhere >= 0) ::dup2(nowhere, STDERR_FILENO);
+  if (nowhere >= 0) ::close(nowhere);
+}
+
+QuietStandardError::~QuietStandardError() {
+  if (saved_ < 0) return;
+  std::fflush(stderr);
+  ::dup2(saved_, STDERR_FILENO);
+  ::close(saved_);
+}
+
+namespace {
+bool prints_on_stderr(ItkFormat format) {
+  return format == ItkFormat::meta || format == ItkFormat::minc;
+}
+}  // namespace
 
 itk::ImageIOBase::Pointer make_image_io(ItkFormat format) {
   quiet_libraries();
@@ -251,6 +279,7 @@ std::string format_name(ItkFormat format) {
 
 ImageHeader read_itk_header(ItkFormat format, const fs::path& path, const ReadOptions& options) {
   return translated(path, [&] {
+    const QuietStandardError quiet(prints_on_stderr(format));
     Opened opened = open_itk(format, path, options);
     ImageHeader out;
     out.grid = opened.header.grid;
@@ -264,6 +293,7 @@ ImageHeader read_itk_header(ItkFormat format, const fs::path& path, const ReadOp
 
 Volume read_itk(ItkFormat format, const fs::path& path, const ReadOptions& options) {
   return translated(path, [&] {
+    const QuietStandardError quiet(prints_on_stderr(format));
     const Opened opened = open_itk(format, path, options);
     const ItkHeader& header = opened.header;
     set_full_region(*opened.io);
@@ -315,6 +345,9 @@ void write_itk(ItkFormat format, const Volume& volume, const fs::path& path) {
                 format_name(format) + " files are not written; choose .nii.gz or .nrrd instead.",
                 path.string());
   AtomicFile file(path);
+  // HDF5, also under MINC, ends the process when it cannot flush.
+  if (format == ItkFormat::hdf5 || format == ItkFormat::minc)
+    file.reserve(volume.bytes() + volume.bytes() / 64 + (1U << 20));
   file.close();
   const itk::ImageIOBase::Pointer io = make_image_io(format);
   io->SetNumberOfDimensions(3);
@@ -334,6 +367,7 @@ void write_itk(ItkFormat format, const Volume& volume, const fs::path& path) {
   io->SetUseCompression(true);
   io->SetFileName(file.temporary().string());
   try {
+    const QuietStandardError quiet(prints_on_stderr(format));
     if (volume.channels() > 1) {
       const Buffer pixels = interleaved(volume);
       io->Write(pixels.data());

@@ -3,6 +3,7 @@
 #include <itkImageIOBase.h>
 
 #include <filesystem>
+#include <mutex>
 
 #include "io/convert.h"
 #include "io/file_support.h"
@@ -12,6 +13,21 @@ namespace gigawarp::io {
 
 /// Switches the warnings of ITK, GDCM and HDF5 off, once.
 void quiet_libraries();
+
+/// Sends what C libraries print on standard error to nowhere while it lives: MetaIO and libminc
+/// complain there about damaged files and have no switch. Works on the descriptor, for the whole
+/// process, so it is held for single calls only; one at a time.
+class QuietStandardError {
+ public:
+  explicit QuietStandardError(bool active);
+  ~QuietStandardError();
+  QuietStandardError(const QuietStandardError&) = delete;
+  QuietStandardError& operator=(const QuietStandardError&) = delete;
+
+ private:
+  std::unique_lock<std::mutex> lock_;
+  int saved_ = -1;
+};
 
 itk::ImageIOBase::Pointer make_image_io(ItkFormat format);
 

@@ -1,9 +1,11 @@
 #include "io/tiff_metadata.h"
 
+#include <algorithm>
 #include <cctype>
 #include <cmath>
 #include <cstdlib>
 #include <iomanip>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string_view>
 
@@ -111,6 +113,17 @@ void read_imagej(TIFF* tiff, const std::string& text, TiffMetadata& out) {
     out.source = "ImageJ";
   }
 }
+/// tifffile's own description, {"shape": [z, y, x]}: more than three long axes are time or
+/// channels.
+void read_tifffile(const std::string& text, TiffMetadata& out) {
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  if (!json.is_object() || !json.contains("shape") || !json["shape"].is_array()) return;
+  int long_axes = 0;
+  for (const auto& n : json["shape"])
+    long_axes += n.is_number_integer() && n.get<std::int64_t>() > 1;
+  if (long_axes > 3 && json["shape"].front().is_number_integer())
+    out.frames = std::max<std::int64_t>(2, json["shape"].front().get<std::int64_t>());
+}
 }  // namespace
 
 TiffMetadata read_tiff_metadata(TIFF* tiff) {
@@ -123,6 +136,8 @@ TiffMetadata read_tiff_metadata(TIFF* tiff) {
     read_imagej(tiff, description, out);
   else if (description.find("<OME") != std::string::npos)
     read_ome(description, out);
+  else if (description.starts_with('{'))
+    read_tifffile(description, out);
   return out;
 }
 

@@ -279,6 +279,12 @@ void write_displacement(const DisplacementField& field, const fs::path& path) {
 void write_composite(const Transform& transform, const fs::path& path) {
   if (has_extension(path, ".h5") || has_extension(path, ".hdf5")) {
     AtomicFile file(path);
+    std::uint64_t bytes = 1U << 20;  // HDF5 ends the process when it cannot flush
+    for (const TransformStage& stage : transform.stages)
+      if (const auto* field = std::get_if<DisplacementField>(&stage))
+        bytes +=
+            static_cast<std::uint64_t>(field->grid().voxel_count()) * 3 * sizeof(double) * 65 / 64;
+    file.reserve(bytes);
     file.close();
     write_itk_composite(transform, file.temporary(), path);
     file.commit();
