@@ -39,7 +39,7 @@ double mean_of(const Volume& map) {
   std::int64_t n = 0;
   for (std::int64_t i = 0; i < map.grid().voxel_count(); ++i) {
     const float v = map.channel<float>()[i];
-    if (std::isnan(v)) continue;
+    if (std::isnan(v) || v == 0) continue;  // outside, or a flat window: the empty background
     sum += v;
     ++n;
   }

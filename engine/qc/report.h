@@ -33,7 +33,7 @@ struct QcReport {
   std::string fixed, moving, transform;  ///< names, for the header
   std::optional<Similarity> before;      ///< moving under the identity
   std::optional<Similarity> after;
-  std::optional<double> local_ncc_mean;  ///< inside the overlap
+  std::optional<double> local_ncc_mean;  ///< inside the overlap, flat windows left out
   std::optional<ops::JacobianSummary> jacobian;
   std::string jacobian_of;  ///< which field, in words
   std::optional<OverlapSummary> overlap, inverse_overlap;

@@ -1,0 +1,90 @@
+"""phantom and qc: their files in other programs' readers, their figures against numpy."""
+
+import json
+import pathlib
+import tempfile
+import unittest
+
+import nibabel
+import numpy as np
+import SimpleITK as sitk
+
+from cli_support import BAD_INPUT, OK, USAGE, run
+
+
+class PhantomAndQc(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.kept = tempfile.TemporaryDirectory()
+        cls.folder = pathlib.Path(cls.kept.name)
+        cls.pair = cls.folder / "pair"
+        process = run("phantom", "--out", cls.pair, "--size", "64,72,68", "--moving-contrast", "t2")
+        assert process.returncode == OK, process.stderr
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.kept.cleanup()
+
+    def qc(self, *more):
+        return run("qc", "--fixed", self.pair / "fixed.nii.gz", "--moving", self.pair / "moving.nii.gz",
+                   "--transform", self.pair / "true_warp.nii.gz", *more)
+
+    def test_itk_warps_the_moving_labels_onto_the_fixed_ones(self):
+        labels = sitk.ReadImage(str(self.pair / "moving_labels.nii.gz"))
+        fixed = sitk.ReadImage(str(self.pair / "fixed_labels.nii.gz"))
+        field = sitk.ReadImage(str(self.pair / "true_warp.nii.gz"), sitk.sitkVectorFloat64)
+        warped = sitk.Resample(labels, fixed, sitk.DisplacementFieldTransform(field), sitk.sitkNearestNeighbor)
+        a, b, c = (sitk.GetArrayFromImage(image) for image in (fixed, warped, labels))
+        agreement, before = (a == b)[a > 0].mean(), (a == c)[a > 0].mean()
+        self.assertGreater(agreement, 0.8)  # nearest voxel of 2.9 mm, cortex of 3.4 mm
+        self.assertLess(before, 0.6)
+
+    def test_dice_is_what_numpy_says(self):
+        labels = [self.pair / "fixed_labels.nii.gz", self.pair / "moving_labels.nii.gz"]
+        out = self.folder / "qc.json"
+        process = self.qc("--fixed-labels", labels[0], "--labels", labels[1], "--json", out,
+                          "--landmarks", self.pair / "landmarks_fixed.csv", self.pair / "landmarks_moving.csv",
+                          "--phantom", self.pair / "phantom.json")
+        self.assertEqual(process.returncode, OK, process.stderr)
+        carried = self.folder / "carried.nii.gz"
+        applied = run("apply", "--transform", self.pair / "true_warp.nii.gz", "--input", labels[1], "--reference",
+                      labels[0], "--out", carried, "--interpolation", "label")
+        self.assertEqual(applied.returncode, OK, applied.stderr)
+        fixed, warped = (np.asarray(nibabel.load(f).dataobj) for f in (labels[0], carried))
+        report = json.loads(out.read_text())
+        self.assertGreaterEqual(len(report["overlap"]["labels"]), 25)
+        for one in report["overlap"]["labels"]:
+            a, b = fixed == one["label"], warped == one["label"]
+            self.assertAlmostEqual(one["dice"], 2 * (a & b).sum() / (a.sum() + b.sum()), places=9)
+        self.assertLess(report["known_map_error"]["max_mm"], 1e-3)
+        self.assertLess(report["landmarks"]["after"]["max_mm"], 0.05)
+
+    def test_the_sheet_is_a_picture(self):
+        sheet = self.folder / "sheet.png"
+        process = self.qc("--sheet", sheet, "--summary")
+        self.assertEqual(process.returncode, OK, process.stderr)
+        picture = sitk.GetArrayFromImage(sitk.ReadImage(str(sheet)))
+        self.assertGreater(picture.shape[1], 1200)
+        self.assertGreater(picture.std(), 20)
+        self.assertEqual(process.stderr, "")
+
+    def test_a_streamed_phantom_has_the_same_voxels(self):
+        streamed = self.folder / "streamed"
+        process = run("phantom", "--out", streamed, "--size", "64,72,68", "--moving-contrast", "t2", "--stream",
+                      "--no-warp")
+        self.assertEqual(process.returncode, OK, process.stderr)
+        a, b = nibabel.load(self.pair / "fixed.nii.gz"), nibabel.load(streamed / "fixed.nii")
+        np.testing.assert_array_equal(np.asarray(a.dataobj), np.asarray(b.dataobj))
+        np.testing.assert_allclose(a.affine, b.affine, atol=1e-5)
+
+    def test_wrong_use_is_refused(self):
+        self.assertEqual(run("phantom", "--out", self.pair).returncode, USAGE)  # already there
+        self.assertEqual(run("phantom", "--out", self.folder / "x", "--size", "2").returncode, USAGE)
+        self.assertEqual(run("phantom", "--out", self.folder / "x", "--deformation", "90").returncode, USAGE)
+        self.assertEqual(run("qc", "--fixed", "a.nii").returncode, USAGE)
+        self.assertEqual(self.qc("--mask", self.folder / "nowhere.nii.gz").returncode, BAD_INPUT)
+        self.assertFalse((self.folder / "x").exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
