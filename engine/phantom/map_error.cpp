@@ -13,21 +13,30 @@ struct Errors {
   std::int64_t undefined = 0;
 };
 
+bool inside(const Grid& grid, const Affine& voxel_from_world, const Vec3& p) {
+  const Vec3 v = voxel_from_world(p);
+  for (int a = 0; a < 3; ++a)
+    if (!(v[a] >= 0 && v[a] <= static_cast<double>(grid.size[a] - 1))) return false;
+  return true;
+}
+
 Errors errors_of_row(const Transform& transform, const Phantom& phantom, std::int64_t stride,
                      std::int64_t y, std::int64_t z, const std::uint8_t* labels,
                      const Volume* mask) {
   const Grid& grid = phantom.grid(Side::fixed);
+  const Affine moving_voxel = phantom.grid(Side::moving).voxel_from_world();
   Errors out;
   for (std::int64_t x = 0; x < grid.size[0]; x += stride) {
     if (mask ? mask->value(x, y, z) == 0 : labels[y * grid.size[0] + x] == 0) continue;
     const Vec3 p = grid.world_from_voxel(
         {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)});
+    const Vec3 want = phantom.map(p);
+    if (!inside(phantom.grid(Side::moving), moving_voxel, want)) continue;
     const std::optional<Vec3> got = transform(p);
     if (!got) {
       ++out.undefined;
       continue;
     }
-    const Vec3 want = phantom.map(p);
     out.mm.push_back(static_cast<float>(
         std::hypot((*got)[0] - want[0], (*got)[1] - want[1], (*got)[2] - want[2])));
   }

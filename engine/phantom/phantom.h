@@ -118,8 +118,9 @@ class Phantom {
 };
 
 /// How far `transform` is from the known map over the brain of the fixed image, or over the
-/// non-zero voxels of `mask` (any type, on the fixed grid). At most about two million points,
-/// evenly spaced.
+/// non-zero voxels of `mask` (any type, on the fixed grid), where the known map stays on the moving
+/// image: no registration can know what was not recorded. At most 8 million evenly spaced points.
+/// Throws Error{usage} for a mask on another grid.
 MapError known_map_error(const Transform& transform, const Phantom& phantom,
                          const Volume* mask = nullptr);
 
