@@ -110,7 +110,7 @@ double WorkModel::done() const {
 void WorkModel::update(const ProgressEvent& event, double elapsed_s) {
   if (event.kind == EventKind::run_finished) finished_ = true;
   if (event.kind == EventKind::stage_started)
-    for (std::size_t s = static_cast<std::size_t>(stage_ + 1); s < names_.size(); ++s)
+    for (auto s = static_cast<std::size_t>(std::int64_t{stage_} + 1); s < names_.size(); ++s)
       if (names_[s] == event.stage) {
         stage_ = static_cast<int>(s);
         level_ = 0;
