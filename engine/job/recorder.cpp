@@ -83,10 +83,12 @@ WorkModel::WorkModel(const JobSpec& job, std::int64_t fixed_voxels, double predi
   for (const StageSpec& stage : job.stages) {
     names_.push_back(name_of(stage.kind));
     levels_.emplace_back();
+    shrinks_.emplace_back();
     for (const LevelSpec& level : stage.levels) {
       const double voxels = static_cast<double>(fixed_voxels) / std::pow(level.shrink, 3);
       levels_.back().push_back((level.iterations + kLevelIterations) * voxels *
                                (is_deformable(stage.kind) ? 1 : kLinear));
+      shrinks_.back().push_back(level.shrink);
       total_ += levels_.back().back();
     }
   }
@@ -107,6 +109,12 @@ double WorkModel::done() const {
   return sum;
 }
 
+int WorkModel::level_index(const ProgressEvent& event) const {
+  const std::vector<int>& shrinks = shrinks_[static_cast<std::size_t>(stage_)];
+  const auto found = std::find(shrinks.begin(), shrinks.end(), event.shrink);
+  return found == shrinks.end() ? event.level : static_cast<int>(found - shrinks.begin());
+}
+
 void WorkModel::update(const ProgressEvent& event, double elapsed_s) {
   if (event.kind == EventKind::run_finished) finished_ = true;
   if (event.kind == EventKind::stage_started)
@@ -119,13 +127,13 @@ void WorkModel::update(const ProgressEvent& event, double elapsed_s) {
       }
   if (stage_ < 0 || event.stage != names_[static_cast<std::size_t>(stage_)]) return;
   if (event.kind == EventKind::level_started || event.kind == EventKind::iteration) {
-    level_ = event.level;
+    level_ = level_index(event);
     within_level_ = event.iterations > 0
                         ? std::max(0, event.iteration) / static_cast<double>(event.iterations)
                         : 0;
   }
   if (event.kind == EventKind::level_finished) {
-    level_ = event.level;
+    level_ = level_index(event);
     within_level_ = 1;
   }
   if (event.kind == EventKind::stage_finished) level_ = 1 << 20;

@@ -26,9 +26,11 @@ class WorkModel {
 
  private:
   double done() const;
+  int level_index(const ProgressEvent& event) const;
 
   std::vector<std::string> names_;           ///< of the stages
   std::vector<std::vector<double>> levels_;  ///< voxel updates of each level of each stage
+  std::vector<std::vector<int>> shrinks_;    ///< of each level; a solver may leave out coarse ones
   double total_ = 0;
   double predicted_seconds_ = 0;
   int stage_ = -1;

@@ -161,8 +161,9 @@ TEST(WorkModel, TheFractionGrowsAndTheEtaFollowsTheMeasuredSpeed) {
   event.kind = EventKind::iteration;
   double last = 0;
   for (event.level = 0; event.level < 2; ++event.level) {
-    event.iterations =
-        two_levels().stages[0].levels[static_cast<std::size_t>(event.level)].iterations;
+    const LevelSpec level = two_levels().stages[0].levels[static_cast<std::size_t>(event.level)];
+    event.iterations = level.iterations;
+    event.shrink = level.shrink;
     for (event.iteration = 1; event.iteration <= event.iterations; ++event.iteration) {
       model.update(event, 1 + 100 * last);  // a hundred seconds for everything, not ten
       EXPECT_GT(model.fraction(), last);
