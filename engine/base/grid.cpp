@@ -31,9 +31,10 @@ Affine Affine::inverse() const {
   const Mat3& m = linear;
   const double det = determinant();
   if (!std::isfinite(det) || det == 0)
-    throw Error(ErrorCode::bad_input,
-                "A transform or image geometry is singular (its matrix has no inverse), so it cannot "
-                "be used; check the direction, spacing or matrix in the file.");
+    throw Error(
+        ErrorCode::bad_input,
+        "A transform or image geometry is singular (its matrix has no inverse), so it cannot "
+        "be used; check the direction, spacing or matrix in the file.");
   Affine out;
   Mat3& o = out.linear;
   o[0][0] = (m[1][1] * m[2][2] - m[1][2] * m[2][1]) / det;

@@ -31,9 +31,9 @@ void Buffer::Free::operator()(std::byte* p) const noexcept {
 Buffer::Buffer(std::size_t bytes) : bytes_(bytes) {
   void* p = ::operator new[](bytes + kOverrun, std::align_val_t{kAlignment}, std::nothrow);
   if (p == nullptr)
-    throw Error(ErrorCode::does_not_fit,
-                "There is not enough memory for another " + std::to_string(bytes >> 20) +
-                    " MiB; close other programs or use a smaller job.");
+    throw Error(ErrorCode::does_not_fit, "There is not enough memory for another " +
+                                             std::to_string(bytes >> 20) +
+                                             " MiB; close other programs or use a smaller job.");
   data_.reset(static_cast<std::byte*>(p));
   std::memset(data_.get() + bytes, 0, kOverrun);
 }
@@ -44,7 +44,8 @@ Volume::Volume(const Grid& grid, ScalarType type, int channels)
     if (n < 0 || n > (std::int64_t{1} << 40))
       throw Error(ErrorCode::bad_input, "A volume has an impossible size along one axis.");
   const auto bytes = static_cast<double>(grid.size[0]) * static_cast<double>(grid.size[1]) *
-                     static_cast<double>(grid.size[2]) * channels * static_cast<double>(size_of(type));
+                     static_cast<double>(grid.size[2]) * channels *
+                     static_cast<double>(size_of(type));
   if (bytes > 9e18)
     throw Error(ErrorCode::bad_input, "A volume claims more voxels than any machine can hold.");
   buffer_ = Buffer(static_cast<std::size_t>(grid.voxel_count()) *

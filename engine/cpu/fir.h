@@ -6,7 +6,8 @@
 
 #include "cpu/multiversion.h"
 
-/// Short symmetric filters on rows. Always inlined, so that a multiversioned caller gets its own copy.
+/// Short symmetric filters on rows. Always inlined, so that a multiversioned caller gets its own
+/// copy.
 namespace gigawarp::cpu {
 
 /// A symmetric kernel of radius up to kMaximum.
@@ -82,8 +83,8 @@ GIGAWARP_ALWAYS_INLINE void fir_rows_fixed(const float* taps, const float* const
   }
 }
 
-GIGAWARP_ALWAYS_INLINE void fir_rows(const Taps& t, const float* const* rows,
-                                     float* __restrict out, std::int64_t n) {
+GIGAWARP_ALWAYS_INLINE void fir_rows(const Taps& t, const float* const* rows, float* __restrict out,
+                                     std::int64_t n) {
   switch (t.radius) {
     case 0: fir_rows_fixed<0>(t.weight, rows, out, n); return;
     case 1: fir_rows_fixed<1>(t.weight, rows, out, n); return;

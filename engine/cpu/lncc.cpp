@@ -6,9 +6,10 @@
 #include "cpu/tiles.h"
 #include "math/metric.h"
 
-/// LNCC value and exact gradient in one march along z per tile. Two box sums follow one another, so a
-/// tile reads 2·radius rows and planes around itself; between them only rings of 2·radius+1 planes live.
-/// No running sums: a voxel's result depends on its neighbourhood alone, so tiles and slabs cannot show.
+/// LNCC value and exact gradient in one march along z per tile. Two box sums follow one another, so
+/// a tile reads 2·radius rows and planes around itself; between them only rings of 2·radius+1
+/// planes live. No running sums: a voxel's result depends on its neighbourhood alone, so tiles and
+/// slabs cannot show.
 namespace gigawarp::cpu {
 namespace {
 
@@ -16,22 +17,31 @@ constexpr std::int64_t kTileRows = 32, kTilePlanes = 32;
 constexpr int kMoments = 6;  // w, wF, wM, wFF, wMM, wFM
 
 struct Scratch {
-  std::int64_t width = 0;  ///< padded row length
-  std::vector<float> products;     ///< kMoments padded rows
-  std::vector<float> x_sums;       ///< kMoments × rows of the tile + 4r
-  std::vector<float> window_ring;  ///< planes × kMoments × (rows + 2r)
-  std::vector<float> coefficient_x;  ///< 3 × (rows + 2r)
+  std::int64_t width = 0;               ///< padded row length
+  std::vector<float> products;          ///< kMoments padded rows
+  std::vector<float> x_sums;            ///< kMoments × rows of the tile + 4r
+  std::vector<float> window_ring;       ///< planes × kMoments × (rows + 2r)
+  std::vector<float> coefficient_x;     ///< 3 × (rows + 2r)
   std::vector<float> coefficient_ring;  ///< planes × 3 × rows
-  std::vector<float> line;         ///< padded single rows
+  std::vector<float> line;              ///< padded single rows
 };
 
 class LnccTile {
  public:
   LnccTile(const ops::LnccArgs& args, const Taps& taps, const Taps& back_taps,
            const MovingGeometry& geometry, const Tile& tile, Scratch& scratch)
-      : args_(args), taps_(taps), back_taps_(back_taps), geometry_(geometry), tile_(tile), s_(scratch),
-        e_(args.pair.fixed.extent), r_(taps.radius), k_(2 * taps.radius + 1),
-        rows_(tile.y1 - tile.y0), outer_rows_(rows_ + 2 * r_), halo_rows_(rows_ + 4 * r_),
+      : args_(args),
+        taps_(taps),
+        back_taps_(back_taps),
+        geometry_(geometry),
+        tile_(tile),
+        s_(scratch),
+        e_(args.pair.fixed.extent),
+        r_(taps.radius),
+        k_(2 * taps.radius + 1),
+        rows_(tile.y1 - tile.y0),
+        outer_rows_(rows_ + 2 * r_),
+        halo_rows_(rows_ + 4 * r_),
         width_((e_.nx + 2 * r_ + 31) / 16 * 16) {
     s_.products.assign(static_cast<std::size_t>(kMoments * width_), 0.0F);
     s_.x_sums.resize(static_cast<std::size_t>(kMoments * halo_rows_ * e_.nx));
@@ -48,8 +58,8 @@ class LnccTile {
       if (centre >= tile_.z0 - r_) {
         ops::PlaneSums ignored;
         const bool own = centre >= tile_.z0 && centre < tile_.z1;
-        accumulate_coefficients(centre,
-                                own ? partial[static_cast<std::size_t>(centre - tile_.z0)] : ignored);
+        accumulate_coefficients(
+            centre, own ? partial[static_cast<std::size_t>(centre - tile_.z0)] : ignored);
       }
       const std::int64_t out = centre - r_;
       if (out >= tile_.z0) emit(out, partial[static_cast<std::size_t>(out - tile_.z0)]);
@@ -120,7 +130,8 @@ GIGAWARP_MULTIVERSION void filter_rows(const Taps& taps, const float* const* row
   fir_rows(taps, rows, out, n);
 }
 
-/// Window sums -> p/n, q/n, r/n (p, q, r when `whole`; zero where the centre does not count); returns the row's sum of cc.
+/// Window sums -> p/n, q/n, r/n (p, q, r when `whole`; zero where the centre does not count);
+/// returns the row's sum of cc.
 GIGAWARP_MULTIVERSION double coefficient_row(const float* const sums[kMoments],
                                              const float* __restrict warped, std::int64_t n,
                                              float epsilon, bool whole, float* const out[3]) {
@@ -205,9 +216,8 @@ void LnccTile::accumulate_coefficients(std::int64_t z, ops::PlaneSums& sums) {
       moments[q] = line(1 + q);
     }
     float* pqr[3] = {line(7) + r_, line(8) + r_, line(9) + r_};
-    const double value =
-        coefficient_row(moments, args_.warped.row(y, z), e_.nx, args_.epsilon,
-                        args_.approximate_gradient, pqr);
+    const double value = coefficient_row(moments, args_.warped.row(y, z), e_.nx, args_.epsilon,
+                                         args_.approximate_gradient, pqr);
     if (i >= r_ && i < r_ + rows_) sums.value -= value;
     for (int q = 0; q < 3; ++q) filter_x(back_taps_, line(7 + q), coefficient_x(q, i), e_.nx);
   }

@@ -10,8 +10,8 @@
 namespace gigawarp::cpu {
 namespace {
 
-/// Where intensities fall: fixed to the nearest bin, moving to a position in [1, bins - 2) whose four
-/// cubic weights reach bins floor-1 … floor+2.
+/// Where intensities fall: fixed to the nearest bin, moving to a position in [1, bins - 2) whose
+/// four cubic weights reach bins floor-1 … floor+2.
 struct BinMap {
   float low, per_width;
   float last;
@@ -26,7 +26,8 @@ struct BinMap {
   }
 };
 
-/// bin[x]: row offset in the table for the fixed bin plus first moving bin; -1 where it does not count.
+/// bin[x]: row offset in the table for the fixed bin plus first moving bin; -1 where it does not
+/// count.
 GIGAWARP_MULTIVERSION void bin_row(const float* __restrict f, const float* __restrict m,
                                    std::int64_t n, BinMap fm, BinMap mm, std::int32_t bins,
                                    std::int32_t* __restrict bin, float* __restrict fraction) {
@@ -63,7 +64,8 @@ GIGAWARP_MULTIVERSION void weight_row(const float* __restrict fraction, std::int
   }
 }
 
-GIGAWARP_MULTIVERSION void derivative_row(const float* __restrict m, const std::int32_t* __restrict bin,
+GIGAWARP_MULTIVERSION void derivative_row(const float* __restrict m,
+                                          const std::int32_t* __restrict bin,
                                           const float* __restrict fraction, std::int64_t n,
                                           const float* __restrict table, BinMap mm, float scale,
                                           float* __restrict out) {
@@ -122,8 +124,8 @@ void mi_gradient(const ops::MiArgs& args, const ops::MiTable& table,
   const BinMap fm = BinMap::fixed(args.fixed_bins, args.bins),
                mm = BinMap::moving(args.moving_bins, args.bins);
   const MovingGeometry geometry(args.pair.moving, args.pair.moving_from_fixed);
-  const auto scale = static_cast<float>(static_cast<double>(mm.per_width) /
-                                        std::max(1.0, args.count));
+  const auto scale =
+      static_cast<float>(static_cast<double>(mm.per_width) / std::max(1.0, args.count));
   std::vector<float> padded(table.derivative);
   padded.resize(padded.size() + 4, 0.0F);
   parallel_for(args.range.end - args.range.begin, [&](std::int64_t i) {

@@ -32,8 +32,7 @@ void mse(const ops::MseArgs& args, std::vector<ops::PlaneSums>& sums) {
     ops::PlaneSums plane;
     for (std::int64_t y = 0; y < e.ny; ++y) {
       load_row(args.pair.fixed, y, z, fixed.data());
-      plane.value +=
-          difference_row(fixed.data(), args.warped.row(y, z), e.nx, scale, dl_dm.data());
+      plane.value += difference_row(fixed.data(), args.warped.row(y, z), e.nx, scale, dl_dm.data());
       emit_gradient(args.pair, geometry, args.target, y, z, dl_dm.data(), plane);
     }
     sums[static_cast<std::size_t>(z)] = plane;

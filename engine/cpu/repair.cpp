@@ -5,12 +5,13 @@
 #include "cpu/cpu_ops.h"
 #include "cpu/tiles.h"
 
-/// Keeps det(I + grad u) above a minimum: where it is not, u is relaxed towards its neighbourhood mean,
-/// and only there. Relaxation tends to a locally constant u, whose determinant is one.
+/// Keeps det(I + grad u) above a minimum: where it is not, u is relaxed towards its neighbourhood
+/// mean, and only there. Relaxation tends to a locally constant u, whose determinant is one.
 namespace gigawarp::cpu {
 namespace {
 
-/// Rows around (y, z): centre, y-1, y+1, z-1, z+1 of one component, with the divisors of differences.
+/// Rows around (y, z): centre, y-1, y+1, z-1, z+1 of one component, with the divisors of
+/// differences.
 struct Neighbours {
   const float* row[3][5];
   float scale_y, scale_z;
@@ -55,8 +56,8 @@ GIGAWARP_MULTIVERSION std::int32_t determinant_row(const Neighbours& n, std::int
                                                    float minimum, float* __restrict out) {
   std::int32_t below = 0;
   out[0] = determinant_at(n, 0, 0, std::min<std::int64_t>(1, nx - 1), nx > 1 ? 1.0F : 0.0F);
-  out[nx - 1] = determinant_at(n, nx - 1, std::max<std::int64_t>(nx - 2, 0), nx - 1,
-                               nx > 1 ? 1.0F : 0.0F);
+  out[nx - 1] =
+      determinant_at(n, nx - 1, std::max<std::int64_t>(nx - 2, 0), nx - 1, nx > 1 ? 1.0F : 0.0F);
 #pragma omp simd
   for (std::int64_t x = 1; x < nx - 1; ++x) out[x] = determinant_at(n, x, x - 1, x + 1, 0.5F);
   for (std::int64_t x = 0; x < nx; ++x) below += !(out[x] >= minimum) ? 1 : 0;
@@ -100,9 +101,8 @@ void relax(const ops::FieldView& u, const std::vector<Voxel>& voxels) {
         float sum = 0;
         for (int dz = -1; dz <= 1; ++dz)
           for (int dy = -1; dy <= 1; ++dy) {
-            const float* row =
-                u.component[c].row(std::clamp<std::int64_t>(v[1] + dy, 0, e.ny - 1),
-                                   std::clamp<std::int64_t>(v[0] + dz, 0, e.nz - 1));
+            const float* row = u.component[c].row(std::clamp<std::int64_t>(v[1] + dy, 0, e.ny - 1),
+                                                  std::clamp<std::int64_t>(v[0] + dz, 0, e.nz - 1));
             for (int dx = -1; dx <= 1; ++dx)
               sum += row[std::clamp<std::int64_t>(v[2] + dx, 0, e.nx - 1)] *
                      static_cast<float>((2 - dz * dz) * (2 - dy * dy) * (2 - dx * dx));
@@ -131,9 +131,9 @@ ops::FoldRepair repair_folds(const ops::RepairArgs& args) {
         continue;
       for (std::int64_t x = 0; x < e.nx; ++x)
         if (!(determinant[static_cast<std::size_t>(x)] >= args.minimum))
-          per_plane[static_cast<std::size_t>(z)].push_back(
-              {static_cast<std::int32_t>(z), static_cast<std::int32_t>(y),
-               static_cast<std::int32_t>(x)});
+          per_plane[static_cast<std::size_t>(z)].push_back({static_cast<std::int32_t>(z),
+                                                            static_cast<std::int32_t>(y),
+                                                            static_cast<std::int32_t>(x)});
     }
   });
   std::vector<Voxel> bad;

@@ -89,16 +89,17 @@ void upsample_field(const ops::UpsampleArgs& args) {
   const auto steps = [&](int axis, std::int64_t fine, std::int64_t coarse) {
     std::vector<Step> s(static_cast<std::size_t>(fine));
     for (std::int64_t i = 0; i < fine; ++i) {
-      const double p = std::clamp(static_cast<double>(i) * args.fine_to_coarse[axis] +
-                                      args.shift[axis],
-                                  0.0, static_cast<double>(coarse - 1));
+      const double p =
+          std::clamp(static_cast<double>(i) * args.fine_to_coarse[axis] + args.shift[axis], 0.0,
+                     static_cast<double>(coarse - 1));
       const auto low = static_cast<std::int64_t>(p);
       s[static_cast<std::size_t>(i)] = {low, std::min(low + 1, coarse - 1),
                                         static_cast<float>(p - static_cast<double>(low))};
     }
     return s;
   };
-  const auto sx = steps(0, out.nx, in.nx), sy = steps(1, out.ny, in.ny), sz = steps(2, out.nz, in.nz);
+  const auto sx = steps(0, out.nx, in.nx), sy = steps(1, out.ny, in.ny),
+             sz = steps(2, out.nz, in.nz);
   parallel_for(args.range.end - args.range.begin, [&](std::int64_t index) {
     const std::int64_t z = args.range.begin + index;
     const Step& k = sz[static_cast<std::size_t>(z)];

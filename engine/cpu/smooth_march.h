@@ -18,8 +18,9 @@ struct SmoothScratch {
   std::vector<float> padded, x_filtered, ring, out;
 };
 
-/// source(y, z, rows) fills three rows for a voxel row inside the volume; sink(y, z, rows) takes the three
-/// smoothed rows of every (y, z) of the tile, z ascending. Beyond the volume the edge row repeats.
+/// source(y, z, rows) fills three rows for a voxel row inside the volume; sink(y, z, rows) takes
+/// the three smoothed rows of every (y, z) of the tile, z ascending. Beyond the volume the edge row
+/// repeats.
 template <class Source, class Sink>
 void smooth_tile(const ops::Extent& e, const Taps& taps, const Tile& tile, SmoothScratch& s,
                  const Source& source, const Sink& sink) {

@@ -13,8 +13,8 @@ struct Tile {
   std::int64_t y0, y1, z0, z1;
 };
 
-/// Cuts `range` into bricks and runs them on the pool. The cut depends on global positions alone, never
-/// on the number of threads.
+/// Cuts `range` into bricks and runs them on the pool. The cut depends on global positions alone,
+/// never on the number of threads.
 inline void for_each_tile(const ops::Extent& e, ops::ZRange range, std::int64_t rows,
                           std::int64_t planes, const std::function<void(const Tile&)>& body) {
   const std::int64_t first = range.begin / planes, last = (range.end + planes - 1) / planes;

@@ -66,8 +66,9 @@ GIGAWARP_MULTIVERSION float adam_row(const AdamRow& row) {
 }
 
 /// v = delta + u(i + delta), trilinear with clamped edges, for one row.
-GIGAWARP_MULTIVERSION void compose_row(const ops::FieldView& u, const float* const d[3], float scale,
-                                       std::int64_t y, std::int64_t z, float* const out[3]) {
+GIGAWARP_MULTIVERSION void compose_row(const ops::FieldView& u, const float* const d[3],
+                                       float scale, std::int64_t y, std::int64_t z,
+                                       float* const out[3]) {
   const ops::Extent& e = u.extent();
   const float* __restrict u0 = u.component[0].data - e.z_begin * e.stride_z;
   const float* __restrict u1 = u.component[1].data - e.z_begin * e.stride_z;
@@ -105,11 +106,11 @@ GIGAWARP_MULTIVERSION void compose_row(const ops::FieldView& u, const float* con
     const std::int64_t q = k * e.stride_z + j * e.stride_y + i;
     const float w00 = (1 - fy) * (1 - fz), w10 = fy * (1 - fz), w01 = (1 - fy) * fz, w11 = fy * fz;
     const auto at = [&](const float* __restrict p) __attribute__((always_inline)) {
-      const float a = p[q] * w00 + p[q + step_y] * w10 + p[q + step_z] * w01 +
-                      p[q + step_y + step_z] * w11;
+      const float a =
+          p[q] * w00 + p[q + step_y] * w10 + p[q + step_z] * w01 + p[q + step_y + step_z] * w11;
       const float* __restrict s = p + step_x;
-      const float b = s[q] * w00 + s[q + step_y] * w10 + s[q + step_z] * w01 +
-                      s[q + step_y + step_z] * w11;
+      const float b =
+          s[q] * w00 + s[q + step_y] * w10 + s[q + step_z] * w01 + s[q + step_y + step_z] * w11;
       return a + (b - a) * fx;
     };
     ox[x] = ax + at(u0);

@@ -17,7 +17,7 @@ struct MovingGeometry {
   std::int64_t stride_y, stride_z;
   std::int64_t origin;  ///< element offset of global plane 0 from the data pointer
   float offset, scale;
-  bool small;           ///< element offsets fit 32 bits
+  bool small;  ///< element offsets fit 32 bits
 
   explicit MovingGeometry(const ops::ImageView& moving, const Affine& t)
       : size{moving.extent.nx, moving.extent.ny, moving.extent.nz},
@@ -37,7 +37,8 @@ struct MovingGeometry {
   }
 };
 
-// One load brings both corners along x of an 8- or 16-bit image; it also vectorises better than two.
+// One load brings both corners along x of an 8- or 16-bit image; it also vectorises better than
+// two.
 typedef std::uint32_t __attribute__((aligned(1), may_alias)) UnalignedWord;
 typedef std::uint16_t __attribute__((aligned(1), may_alias)) UnalignedHalf;
 
@@ -64,7 +65,8 @@ struct RowPlace {
 };
 
 /// Calls sink(x, value, inside, gx, gy, gz) for x in [0, n); the gradient is with respect to
-/// fixed-voxel displacement when kGradient, and it is zero along an axis on which the point is clamped.
+/// fixed-voxel displacement when kGradient, and it is zero along an axis on which the point is
+/// clamped.
 template <class T, class Index, bool kField, bool kGradient, class Sink>
 GIGAWARP_ALWAYS_INLINE void sample_row(const MovingGeometry& g, const T* __restrict moving,
                                        const RowPlace& row, const Sink& sink) {
@@ -116,8 +118,8 @@ GIGAWARP_ALWAYS_INLINE void sample_row(const MovingGeometry& g, const T* __restr
     k = k > iz ? iz : k;
     const float fx = cx - static_cast<float>(i), fy = cy - static_cast<float>(j),
                 fz = cz - static_cast<float>(k);
-    const Index q = origin + static_cast<Index>(k) * sz + static_cast<Index>(j) * sy +
-                    static_cast<Index>(i);
+    const Index q =
+        origin + static_cast<Index>(k) * sz + static_cast<Index>(j) * sy + static_cast<Index>(i);
     float a, b, c, d, e, f, m, n;
     load_pair<T, Index>(moving, q, a, b);
     load_pair<T, Index>(moving, q + step_y, c, d);

@@ -12,7 +12,9 @@ template <class T, class Index>
 GIGAWARP_ALWAYS_INLINE void value_row_of(const MovingGeometry& g, const void* moving,
                                          const RowPlace& row, float* __restrict out) {
   const auto sink = [out](std::int64_t x, float v, bool inside, float, float, float)
-                        __attribute__((always_inline)) { out[x] = inside ? v : kOutside; };
+      __attribute__((always_inline)) {
+    out[x] = inside ? v : kOutside;
+  };
   if (row.u[0] != nullptr)
     sample_row<T, Index, true, false>(g, static_cast<const T*>(moving), row, sink);
   else
@@ -30,7 +32,7 @@ GIGAWARP_ALWAYS_INLINE void gradient_row_of(const MovingGeometry& g, const void*
   const float t10 = g.linear[1][0], t11 = g.linear[1][1], t12 = g.linear[1][2];
   const float t20 = g.linear[2][0], t21 = g.linear[2][1], t22 = g.linear[2][2];
   const auto sink = [=](std::int64_t x, float, bool, float mx, float my, float mz)
-                        __attribute__((always_inline)) {
+      __attribute__((always_inline)) {
     const float s = weight * dl_dm[x];
     const float a = (t00 * mx + t10 * my + t20 * mz) * s;
     const float b = (t01 * mx + t11 * my + t21 * mz) * s;
@@ -63,7 +65,7 @@ GIGAWARP_ALWAYS_INLINE void affine_row_of(const MovingGeometry& g, const void* m
     for (int r = 0; r < 3; ++r) shifted.affine[r][3] += g.affine[r][0] * static_cast<double>(start);
     const float* __restrict s = dl_dm + start;
     const auto sink = [&](std::int64_t x, float, bool, float mx, float my, float mz)
-                          __attribute__((always_inline)) {
+        __attribute__((always_inline)) {
       const float w = weight * s[x];
       gx[x] = mx * w;
       gy[x] = my * w;
@@ -97,10 +99,9 @@ GIGAWARP_ALWAYS_INLINE void affine_row_of(const MovingGeometry& g, const void* m
     else                                                                                        \
       value_row_of<T, std::int64_t>(g, m, row, out);                                            \
   }                                                                                             \
-  GIGAWARP_MULTIVERSION void gradient_row_##name(const MovingGeometry& g, const void* m,        \
-                                                 const RowPlace& row, const float* dl_dm,       \
-                                                 float weight, bool accumulate,                 \
-                                                 float* const field[3]) {                       \
+  GIGAWARP_MULTIVERSION void gradient_row_##name(                                               \
+      const MovingGeometry& g, const void* m, const RowPlace& row, const float* dl_dm,          \
+      float weight, bool accumulate, float* const field[3]) {                                   \
     if (g.small && !accumulate)                                                                 \
       gradient_row_of<T, std::int32_t, false>(g, m, row, dl_dm, weight, field);                 \
     else if (g.small)                                                                           \
@@ -137,14 +138,14 @@ GIGAWARP_ROWS_OF(float, f32)
 
 }  // namespace
 
-#define GIGAWARP_BY_TYPE(call)                     \
-  switch (type) {                                  \
-    case ScalarType::u8: call(u8); break;          \
-    case ScalarType::i8: call(i8); break;          \
-    case ScalarType::u16: call(u16); break;        \
-    case ScalarType::i16: call(i16); break;        \
-    case ScalarType::f32: call(f32); break;        \
-    default: refuse_type(type);                    \
+#define GIGAWARP_BY_TYPE(call)              \
+  switch (type) {                           \
+    case ScalarType::u8: call(u8); break;   \
+    case ScalarType::i8: call(i8); break;   \
+    case ScalarType::u16: call(u16); break; \
+    case ScalarType::i16: call(i16); break; \
+    case ScalarType::f32: call(f32); break; \
+    default: refuse_type(type);             \
   }
 
 void value_row(ScalarType type, const MovingGeometry& g, const void* moving, const RowPlace& row,
@@ -172,8 +173,8 @@ void affine_gradient_row(ScalarType type, const MovingGeometry& g, const void* m
 void load_row(const ops::ImageView& image, std::int64_t y, std::int64_t z, float* out) {
   const std::int64_t at = image.extent.offset(y, z);
   const ScalarType type = image.type;
-  const void* row = static_cast<const std::byte*>(image.data) +
-                    static_cast<std::ptrdiff_t>(size_of(type)) * at;
+  const void* row =
+      static_cast<const std::byte*>(image.data) + static_cast<std::ptrdiff_t>(size_of(type)) * at;
 #define GIGAWARP_CALL(name) load_row_##name(row, image.extent.nx, image.offset, image.scale, out)
   GIGAWARP_BY_TYPE(GIGAWARP_CALL)
 #undef GIGAWARP_CALL

@@ -1,18 +1,26 @@
 #pragma once
 #include "math/host_device.h"
 
-/// The similarity formulas of engine.md §2 at one voxel, shared by every back end and the reference.
+/// The similarity formulas of engine.md §2 at one voxel, shared by every back end and the
+/// reference.
 namespace gigawarp::math {
 
 template <class Real>
 struct LnccCoefficients {
-  Real cc;  ///< squared local correlation, 0…1
+  Real cc;  ///< squared local correlation, 0…1, of windows with structure
   Real p, q, r;
 };
 
-/// From window means (sums of w·F, w·M, w·F², w·M², w·F·M divided by the window weight n).
-/// cc = c²/(ab+ε) with c, a, b the window covariance and variances. Then
-/// d cc(x)/dM(y) = k(x-y)/n · (F(y)·p − M(y)·q + r) for y in the window; see lncc.h for the sum over x.
+/// From window means (sums of w·F, w·M, w·F², w·M², w·F·M divided by the window weight n), with c,
+/// a, b the window covariance and variances: cc = (c²+ε)/(ab+ε) − ε/(a²+ε).
+///
+/// The plain c²/(ab+ε) is not largest where M equals F: in windows of little variance it still
+/// grows with b, so that an identical pair would drift (affine stages by millimetres).
+/// (c²+ε)/(ab+ε) is at most 1, by Cauchy and Schwarz, and reaches it exactly where M is a linear
+/// function of F, whatever ε. The last term depends on F alone: flat windows give 0 and the
+/// gradient does not see it.
+///
+/// d cc(x)/dM(y) = k(x-y)/n · (F(y)·p − M(y)·q + r) for y in the window; cpu/lncc.cpp sums over x.
 template <class Real>
 GIGAWARP_HD LnccCoefficients<Real> lncc_coefficients(Real mean_f, Real mean_m, Real mean_ff,
                                                      Real mean_mm, Real mean_fm, Real epsilon) {
@@ -23,9 +31,10 @@ GIGAWARP_HD LnccCoefficients<Real> lncc_coefficients(Real mean_f, Real mean_m, R
   b = b > Real(0) ? b : Real(0);
   const Real d = Real(1) / (a * b + epsilon);
   LnccCoefficients<Real> out;
-  out.cc = c * c * d;
+  const Real matched = (c * c + epsilon) * d;
+  out.cc = matched - epsilon / (a * a + epsilon);
   out.p = Real(2) * c * d;
-  out.q = out.p * c * a * d;
+  out.q = Real(2) * matched * a * d;
   out.r = out.q * mean_m - out.p * mean_f;
   return out;
 }

@@ -9,8 +9,8 @@
 namespace gigawarp::ops {
 
 /// One processor's definition of every operation. Solvers call these and nothing else, so a second
-/// processor needs no change in them. `sums` is indexed by global z and must have extent.nz entries;
-/// entries of `range` are overwritten.
+/// processor needs no change in them. `sums` is indexed by global z and must have extent.nz
+/// entries; entries of `range` are overwritten.
 class Backend {
  public:
   virtual ~Backend() = default;

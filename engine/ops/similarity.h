@@ -21,9 +21,9 @@ struct ImagePair {
 
 /// Where a gradient goes: dL/du into a field, or its contraction with the affine parameters.
 struct GradientTarget {
-  FieldView field;           ///< dL/du(i) = T_linᵀ ∇M(T(i+u)) dL/dM(i); absent for linear stages
-  bool accumulate = false;   ///< add to `field` (second and later channels)
-  float weight = 1;          ///< of this channel
+  FieldView field;          ///< dL/du(i) = T_linᵀ ∇M(T(i+u)) dL/dM(i); absent for linear stages
+  bool accumulate = false;  ///< add to `field` (second and later channels)
+  float weight = 1;         ///< of this channel
 };
 
 /// Sums over one plane, kept apart so that totals are added in one fixed order.
@@ -44,27 +44,27 @@ struct PlaneSums {
   }
 };
 
-/// Composite sampler. warped(i) = M(T(i + u(i))), trilinear; NaN where the point lies more than half a
-/// voxel outside the moving grid or a mask excludes it. Returns per-plane counts of the voxels that count
-/// in `sums` (indexed by global z). Reads u 12 bytes, 8 corners of M; writes 4.
+/// Composite sampler. warped(i) = M(T(i + u(i))), trilinear; NaN where the point lies more than
+/// half a voxel outside the moving grid or a mask excludes it. Returns per-plane counts of the
+/// voxels that count in `sums` (indexed by global z). Reads u 12 bytes, 8 corners of M; writes 4.
 struct WarpArgs {
   ImagePair pair;
   SlabView<float> warped;
   ZRange range;
 };
 
-/// Squared local normalised cross-correlation, L = -mean cc over the voxels that count. `halo`: F and
-/// warped must be valid 2·radius planes beyond `range` (inside the volume). Windows are cut at the volume
-/// border and at voxels that do not count.
+/// Squared local normalised cross-correlation, L = -mean cc over the voxels that count. `halo`: F
+/// and warped must be valid 2·radius planes beyond `range` (inside the volume). Windows are cut at
+/// the volume border and at voxels that do not count.
 struct LnccArgs {
   ImagePair pair;
-  SlabView<float> warped;    ///< from warp()
+  SlabView<float> warped;  ///< from warp()
   ZRange range;
   int radius = 2;
   WindowKind window = WindowKind::box;
   bool approximate_gradient = false;
-  float epsilon = 1e-4F;     ///< on the product of the variances
-  double count = 1;          ///< voxels that count, whole volume
+  float epsilon = 1e-4F;  ///< on the product of the variances
+  double count = 1;       ///< voxels that count, whole volume
   GradientTarget target;
 };
 
@@ -72,7 +72,7 @@ struct LnccArgs {
 struct JointHistogram {
   static constexpr double kOne = 65536.0;  ///< a voxel's weight
   int bins = 32;
-  std::vector<std::int64_t> counts;        ///< bins × bins, fixed bin slowest
+  std::vector<std::int64_t> counts;  ///< bins × bins, fixed bin slowest
 };
 
 /// Maps intensities to bins: bin position = (value - low) * inverse_width, clamped.
@@ -98,7 +98,8 @@ struct MseArgs {
   GradientTarget target;
 };
 
-/// L = -MI in nats, and the table dL/dp(f, m) that the backward pass interpolates (bins × bins, f32).
+/// L = -MI in nats, and the table dL/dp(f, m) that the backward pass interpolates (bins × bins,
+/// f32).
 struct MiTable {
   double loss = 0;
   std::vector<float> derivative;

@@ -5,22 +5,22 @@
 /// Contracts of the optimiser's passes over the displacement (engine.md §3).
 namespace gigawarp::ops {
 
-/// g -> smooth(g) -> moments -> direction. Reads g 12, m 6, v 4; writes m 6, v 4, d 12 bytes per voxel.
-/// Halo: the radius of the Gaussian.
+/// g -> smooth(g) -> moments -> direction. Reads g 12, m 6, v 4; writes m 6, v 4, d 12 bytes per
+/// voxel. Halo: the radius of the Gaussian.
 struct DirectionArgs {
-  FieldView gradient;                         ///< dL/du
-  SlabView<math::Bfloat16> first_moment[3];   ///< m
-  SlabView<float> second_moment;              ///< v: one number per voxel, mean square of the components
-  FieldView direction;                        ///< out: m̂/(√v̂ + ε)
+  FieldView gradient;                        ///< dL/du
+  SlabView<math::Bfloat16> first_moment[3];  ///< m
+  SlabView<float> second_moment;  ///< v: one number per voxel, mean square of the components
+  FieldView direction;            ///< out: m̂/(√v̂ + ε)
   ZRange range;
   double sigma_voxels = 1;
   float beta1 = 0.9F, beta2 = 0.99F;
-  int step = 1;                               ///< 1-based: bias correction
+  int step = 1;  ///< 1-based: bias correction
   float epsilon = 1e-8F;
 };
 
-/// v(i) = δ(i) + u(i + δ(i)) with δ = scale·d, then smoothed: out = smooth(v, σ). Reads d 12, u 12 (8
-/// corners), writes 12. Halo: Gaussian radius + 1 plane (|δ| <= 1 voxel).
+/// v(i) = δ(i) + u(i + δ(i)) with δ = scale·d, then smoothed: out = smooth(v, σ). Reads d 12, u 12
+/// (8 corners), writes 12. Halo: Gaussian radius + 1 plane (|δ| <= 1 voxel).
 struct ComposeArgs {
   FieldView direction;
   FieldView displacement;
@@ -30,10 +30,10 @@ struct ComposeArgs {
   double sigma_voxels = 0.5;
 };
 
-/// Finds voxels whose det(I + grad u) (central differences, one-sided at the border) is below `minimum`
-/// and relaxes u around them until there are none, or `sweeps` are used up.
+/// Finds voxels whose det(I + grad u) (central differences, one-sided at the border) is below
+/// `minimum` and relaxes u around them until there are none, or `sweeps` are used up.
 struct RepairArgs {
-  FieldView displacement;   ///< in and out
+  FieldView displacement;  ///< in and out
   ZRange range;
   float minimum = 0.1F;
   int sweeps = 20;

@@ -3,21 +3,20 @@
 
 #include "gigawarp/volume.h"
 
-/// Trivially copyable views of planes of a volume, as every operation takes them. A view may hold a slab:
-/// planes [z_begin, z_end) of a volume of nz planes, halo included. Indices are always global.
+/// Trivially copyable views of planes of a volume, as every operation takes them. A view may hold a
+/// slab: planes [z_begin, z_end) of a volume of nz planes, halo included. Indices are always
+/// global.
 namespace gigawarp::ops {
 
 struct Extent {
-  std::int64_t nx = 0, ny = 0, nz = 0;       ///< of the whole volume
-  std::int64_t z_begin = 0, z_end = 0;       ///< planes stored
-  std::int64_t stride_y = 0, stride_z = 0;   ///< elements; rows are contiguous
+  std::int64_t nx = 0, ny = 0, nz = 0;      ///< of the whole volume
+  std::int64_t z_begin = 0, z_end = 0;      ///< planes stored
+  std::int64_t stride_y = 0, stride_z = 0;  ///< elements; rows are contiguous
 
   std::int64_t offset(std::int64_t y, std::int64_t z) const {
     return (z - z_begin) * stride_z + y * stride_y;
   }
-  static Extent whole(const Size3& n) {
-    return {n[0], n[1], n[2], 0, n[2], n[0], n[0] * n[1]};
-  }
+  static Extent whole(const Size3& n) { return {n[0], n[1], n[2], 0, n[2], n[0], n[0] * n[1]}; }
 };
 
 /// Planes an operation has to compute; its inputs must hold these plus the operation's halo.

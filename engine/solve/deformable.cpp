@@ -18,8 +18,8 @@ GreedyState::GreedyState(const Size3& size) : size_(size) {
 
 ops::FieldView GreedyState::field(int i) const {
   ops::FieldView view;
-  auto* data = reinterpret_cast<float*>(
-      const_cast<std::byte*>(fields_[static_cast<std::size_t>(i)].data()));
+  auto* data =
+      reinterpret_cast<float*>(const_cast<std::byte*>(fields_[static_cast<std::size_t>(i)].data()));
   for (int c = 0; c < 3; ++c)
     view.component[c] = {data + c * size_[0] * size_[1] * size_[2], ops::Extent::whole(size_)};
   return view;

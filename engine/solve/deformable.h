@@ -8,8 +8,9 @@
 
 namespace gigawarp::solve {
 
-/// The dense state of the greedy solver at one level, 46 bytes per voxel: three field buffers that swap
-/// roles (u, gradient, scratch/direction), the first moment in bfloat16 and one second moment per voxel.
+/// The dense state of the greedy solver at one level, 46 bytes per voxel: three field buffers that
+/// swap roles (u, gradient, scratch/direction), the first moment in bfloat16 and one second moment
+/// per voxel.
 class GreedyState {
  public:
   explicit GreedyState(const Size3& size);

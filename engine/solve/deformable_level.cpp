@@ -56,8 +56,7 @@ void run_level(Run& run, const LevelPlan& plan, const std::function<Iteration(in
     event.step_voxels = step.step_voxels;
     event.ns_per_voxel = seconds_since(iteration_start) * 1e9 / voxels;
     run.send(event);
-    report.converged =
-        levelled_off(report.losses, spec.convergence_window, spec.convergence_slope);
+    report.converged = levelled_off(report.losses, spec.convergence_window, spec.convergence_slope);
     if (report.converged || i == plan.spec.iterations) break;
     position.numbers["losses"] = report.losses;
     run.check(position, arrays());
@@ -71,8 +70,7 @@ void run_level(Run& run, const LevelPlan& plan, const std::function<Iteration(in
   report.last_loss = report.losses.empty() ? 0 : report.losses.back();
   report.seconds = seconds_since(start);
   if (position.iteration > first)
-    report.ns_per_voxel_iteration =
-        report.seconds * 1e9 / (voxels * (position.iteration - first));
+    report.ns_per_voxel_iteration = report.seconds * 1e9 / (voxels * (position.iteration - first));
   event.kind = EventKind::level_finished;
   event.folds_percent = 100.0 * static_cast<double>(unrepaired) / voxels;
   event.ns_per_voxel = report.ns_per_voxel_iteration;

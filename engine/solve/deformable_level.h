@@ -18,12 +18,12 @@ struct LevelPlan {
   int stage = 0, level = 0, levels = 1;
   LevelSpec spec;
   LevelGrid grid;
-  double cost = 1;  ///< of an iteration, in greedy iterations
+  double cost = 1;                   ///< of an iteration, in greedy iterations
   const Position* resume = nullptr;  ///< when the run continues inside this level
 };
 
-/// Calls `iterate(i)` until the level's iterations are used up or the loss has levelled off, and sends
-/// events, honours pause, cancel and checkpoints, and files the level's report.
+/// Calls `iterate(i)` until the level's iterations are used up or the loss has levelled off, and
+/// sends events, honours pause, cancel and checkpoints, and files the level's report.
 void run_level(Run& run, const LevelPlan& plan, const std::function<Iteration(int)>& iterate,
                const std::function<std::vector<ArrayRef>()>& arrays);
 

@@ -13,7 +13,8 @@ Iteration iterate(Run& run, const StageSpec& spec, Objective& objective, GreedyS
   Iteration out;
   out.loss = objective.deformable(run.output.moving_from_fixed, state.displacement(),
                                   state.gradient(), state.scratch());
-  const FieldStep step = take_step(run.backend, spec, state, iteration, objective.count(), 1.0);
+  const FieldStep step =
+      take_step(run.backend, spec, state, iteration, objective.reference_count(), 1.0);
   out.step_voxels = step.step_voxels;
   out.folds = step.folds;
   return out;
@@ -48,8 +49,8 @@ FieldStep take_step(ops::Backend& backend, const StageSpec& spec, GreedyState& s
   FieldStep out;
   out.step_voxels = static_cast<double>(-compose.scale * largest);
   if (spec.minimum_jacobian > 0)
-    out.folds = backend.repair_folds({state.displacement(), range,
-                                      static_cast<float>(spec.minimum_jacobian), kRepairSweeps});
+    out.folds = backend.repair_folds(
+        {state.displacement(), range, static_cast<float>(spec.minimum_jacobian), kRepairSweeps});
   return out;
 }
 
@@ -81,8 +82,12 @@ DeformableResult run_greedy_stage(Run& run, int stage, DeformableResult previous
   const int first = resume != nullptr ? resume->level : 0;
   for (int l = first; l < static_cast<int>(levels.size()); ++l) {
     const LevelSpec& level = levels[static_cast<std::size_t>(l)];
-    LevelPlan plan{stage, l, static_cast<int>(levels.size()), level,
-                   level_grid(run.subject.fixed_grid(), level.shrink), 1.0,
+    LevelPlan plan{stage,
+                   l,
+                   static_cast<int>(levels.size()),
+                   level,
+                   level_grid(run.subject.fixed_grid(), level.shrink),
+                   1.0,
                    resume != nullptr && l == first && resume->iteration > 0 ? resume : nullptr};
     auto state = std::make_unique<GreedyState>(plan.grid.grid.size);
     if (plan.resume != nullptr)

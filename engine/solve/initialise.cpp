@@ -15,10 +15,10 @@ namespace {
 
 /// Voxels per axis at which candidates are compared: coarse enough for thirty trials in a blink.
 constexpr double kVoxelsPerAxis = 24;
-/// By how much (relative) a rotation must beat the headers' orientation, and a mirrored candidate all
-/// others. Heads are nearly symmetric, so small differences mean nothing.
+/// By how much (relative) a rotation must beat the headers' orientation, and a mirrored candidate
+/// all others. Heads are nearly symmetric, so small differences mean nothing.
 constexpr double kClearlyBetter = 1.08;
-constexpr double kMirrorClearlyBetter = 1.25;
+constexpr double kMirrorClearlyBetter = 1.15;
 constexpr std::size_t kRefined = 6;
 
 struct Candidate {
@@ -100,7 +100,8 @@ std::vector<Candidate> candidates(const Subject& subject, Initialisation how) {
       }
       Mat3 mirror = kIdentity;
       mirror[0][0] = -1;
-      out.push_back({about(mirror, f.centre_mm, m.centre_mm), "left and right mirrored", false, true});
+      out.push_back(
+          {about(mirror, f.centre_mm, m.centre_mm), "left and right mirrored", false, true});
     }
   }
   return out;
@@ -138,7 +139,8 @@ Moments moments(const Volume& volume, const IntensityScale& scale) {
   };
   std::vector<Sums> planes(static_cast<std::size_t>(n[2]));
   const std::int64_t step = std::max<std::int64_t>(
-      1, static_cast<std::int64_t>(std::cbrt(static_cast<double>(volume.grid().voxel_count()) / 2e6)));
+      1,
+      static_cast<std::int64_t>(std::cbrt(static_cast<double>(volume.grid().voxel_count()) / 2e6)));
   const double threshold = scale.low + 0.15 * (scale.high - scale.low);
   dispatch(volume.type(), [&]<class T>() {
     parallel_for(n[2], [&](std::int64_t z) {
@@ -194,7 +196,8 @@ InitialAlignment initial_alignment(const Subject& subject, Initialisation how,
   const RegistrationInput& in = *subject.input;
   if (how == Initialisation::transform || (how == Initialisation::automatic && in.initial)) {
     if (!in.initial)
-      throw Error(ErrorCode::usage, "Initialisation by a transform was asked for but none was given.");
+      throw Error(ErrorCode::usage,
+                  "Initialisation by a transform was asked for but none was given.");
     out.moving_from_fixed = *in.initial;
     out.chosen = "given transform";
     if (out.moving_from_fixed.determinant() < 0)
@@ -258,17 +261,19 @@ InitialAlignment initial_alignment(const Subject& subject, Initialisation how,
   if (best[1] != nullptr && chosen != best[1] && best[1]->score > kClearlyBetter * chosen->score) {
     chosen = best[1];
     out.warnings.push_back(
-        "The volumes match clearly better after a large rotation than as their headers orient them; "
+        "The volumes match clearly better after a large rotation than as their headers orient "
+        "them; "
         "check the orientation letters.");
   }
   if (chosen == nullptr)
     throw Error(ErrorCode::bad_input,
                 "No initial alignment brings the fixed and the moving volume to overlap.");
   if (best[2] != nullptr && best[2]->score > kMirrorClearlyBetter * chosen->score)
-    throw Error(ErrorCode::bad_input,
-                "The moving volume matches clearly better when mirrored, so one of the two headers "
-                "is wrong about left and right; correct it (gigawarp convert --order), or start from "
-                "your own alignment with --init transform.");
+    throw Error(
+        ErrorCode::bad_input,
+        "The moving volume matches clearly better when mirrored, so one of the two headers "
+        "is wrong about left and right; correct it (gigawarp convert --order), or start from "
+        "your own alignment with --init transform.");
   out.moving_from_fixed = chosen->transform;
   out.chosen = chosen->name;
   return out;
@@ -285,8 +290,8 @@ Affine fit_landmarks(const std::vector<std::pair<Vec3, Vec3>>& pairs) {
       f[k] += a[k] / n;
       m[k] += b[k] / n;
     }
-  // Horn's quaternion solution: the largest eigenvector of a symmetric 4×4 matrix, by power iteration
-  // on the shifted matrix.
+  // Horn's quaternion solution: the largest eigenvector of a symmetric 4×4 matrix, by power
+  // iteration on the shifted matrix.
   Mat3 s{}, spread{};
   for (const auto& [a, b] : pairs)
     for (int r = 0; r < 3; ++r)
@@ -296,8 +301,9 @@ Affine fit_landmarks(const std::vector<std::pair<Vec3, Vec3>>& pairs) {
       }
   const SymmetricEigen eigen = symmetric_eigen(spread);
   if (!(eigen.values[1] > 1e-6 * eigen.values[0]))
-    throw Error(ErrorCode::bad_input,
-                "The landmarks lie on one line, which leaves a rotation open; add one off that line.");
+    throw Error(
+        ErrorCode::bad_input,
+        "The landmarks lie on one line, which leaves a rotation open; add one off that line.");
   const double q[4][4] = {
       {s[0][0] + s[1][1] + s[2][2], s[1][2] - s[2][1], s[2][0] - s[0][2], s[0][1] - s[1][0]},
       {s[1][2] - s[2][1], s[0][0] - s[1][1] - s[2][2], s[0][1] + s[1][0], s[2][0] + s[0][2]},

@@ -16,16 +16,17 @@ struct InitialAlignment {
 /// Centre of mass and principal axes of the intensities above the background.
 struct Moments {
   Vec3 centre_mm;
-  Mat3 axes;           ///< unit columns, largest spread first, right-handed
-  Vec3 deviation_mm;   ///< standard deviation along each
+  Mat3 axes;          ///< unit columns, largest spread first, right-handed
+  Vec3 deviation_mm;  ///< standard deviation along each
 };
 Moments moments(const Volume& volume, const IntensityScale& scale);
 
 /// The start of the first stage. `automatic` scores identity, centres and every proper rotation the
-/// moments leave open (4 sign choices, all 24 when spreads are alike) by mutual information at about
-/// 8 mm (of a human head), refines the best few rigidly and keeps the best; a rotation must beat the
-/// headers' own orientation clearly. Mirrored candidates are scored too: one that beats every rotation
-/// clearly means that a header lies about left and right, and throws Error{bad_input}.
+/// moments leave open (4 sign choices, all 24 when spreads are alike) by mutual information at
+/// about 8 mm (of a human head), refines the best few rigidly and keeps the best; a rotation must
+/// beat the headers' own orientation clearly. Mirrored candidates are scored too: one that beats
+/// every rotation clearly means that a header lies about left and right, and throws
+/// Error{bad_input}.
 InitialAlignment initial_alignment(const Subject& subject, Initialisation how,
                                    ops::Backend& backend);
 

@@ -78,7 +78,8 @@ class Chart {
     for (int r = 0; r < 3; ++r) out[static_cast<std::size_t>(r)] = g[r][3];
     if (model_ == LinearModel::affine) {
       for (int r = 0; r < 3; ++r)
-        for (int c = 0; c < 3; ++c) out[static_cast<std::size_t>(3 + 3 * r + c)] = d[r][c] / radius_;
+        for (int c = 0; c < 3; ++c)
+          out[static_cast<std::size_t>(3 + 3 * r + c)] = d[r][c] / radius_;
     } else if (model_ != LinearModel::translation) {
       // d exp([w]x) L / dw_k = [e_k]x L; contraction with d is the axial vector of d Lᵀ.
       Mat3 m{};
@@ -192,13 +193,13 @@ LinearResult solve_linear(Objective& objective, const Affine& start, const Linea
     Affine next;
     Objective::Linear there;
     bool accepted = false;
-    for (int attempt = 0; attempt < 8 && !accepted; ++attempt, scale *= 0.4) {
+    for (int attempt = 0; attempt < 12 && !accepted; ++attempt, scale *= 0.4) {
       Vector scaled = step;
       for (double& v : scaled) v *= scale;
       next = chart.moved(result.moving_from_fixed, scaled);
       there = objective.linear(next);
-      accepted = there.loss <= result.loss + 1e-4 * scale * slope &&
-                 there.overlap > 0.5 * start_overlap;
+      accepted =
+          there.loss <= result.loss + 1e-4 * scale * slope && there.overlap > 0.5 * start_overlap;
       if (accepted) {
         const Vector next_gradient = chart.gradient(next, there.gradient);
         Vector change = next_gradient;
@@ -223,8 +224,9 @@ LinearResult solve_linear(Objective& objective, const Affine& start, const Linea
     result.iterations = i;
     result.losses.push_back(there.loss);
     progress(i, there.loss, length * scale / 0.4 / voxel);
-    small_steps = gain < options.convergence * std::max(1e-3, std::abs(there.loss)) ? small_steps + 1 : 0;
-    if (small_steps >= 2) {
+    small_steps =
+        gain < options.convergence * std::max(1e-3, std::abs(there.loss)) ? small_steps + 1 : 0;
+    if (small_steps >= 3) {
       result.converged = true;
       break;
     }

@@ -12,7 +12,8 @@ enum class LinearModel { translation, rigid, similarity, affine };
 struct LinearOptions {
   LinearModel model = LinearModel::affine;
   int iterations = 100;
-  double convergence = 1e-5;  ///< stop when the loss falls by less than this in two steps running
+  double convergence =
+      1e-7;  ///< stop when the loss falls by less than this share in three steps running
 };
 
 struct LinearResult {
@@ -26,9 +27,10 @@ struct LinearResult {
 /// Called after every accepted step with (iteration, loss, step in voxels).
 using LinearProgress = std::function<void(int, double, double)>;
 
-/// BFGS with backtracking on the objective, in parameters scaled so that a unit step moves the volume by
-/// about one millimetre (rotations and shears through the radius of gyration of the fixed grid). Rotations
-/// are applied by the exponential map, so that a rigid transform stays rigid to rounding.
+/// BFGS with backtracking on the objective, in parameters scaled so that a unit step moves the
+/// volume by about one millimetre (rotations and shears through the radius of gyration of the fixed
+/// grid). Rotations are applied by the exponential map, so that a rigid transform stays rigid to
+/// rounding.
 LinearResult solve_linear(Objective& objective, const Affine& start, const LinearOptions& options,
                           const LinearProgress& progress);
 

@@ -31,8 +31,8 @@ void run_linear_stage(Run& run, int stage, const Position* resume) {
   options.model = spec.kind == StageKind::rigid        ? LinearModel::rigid
                   : spec.kind == StageKind::similarity ? LinearModel::similarity
                                                        : LinearModel::affine;
-  // A level of a linear stage takes a second: a resumed run repeats it from its start, which gives the
-  // same bits.
+  // A level of a linear stage takes a second: a resumed run repeats it from its start, which gives
+  // the same bits.
   for (std::size_t l = resume != nullptr ? static_cast<std::size_t>(resume->level) : 0;
        l < levels.size(); ++l) {
     const auto start = std::chrono::steady_clock::now();
@@ -44,8 +44,8 @@ void run_linear_stage(Run& run, int stage, const Position* resume) {
     position.level = static_cast<int>(l);
     position.numbers["affine"] = numbers_of(run.output.moving_from_fixed);
     run.check(position, {});
-    Objective objective(run.subject, spec.metric, grid, level_grid(run.subject.moving_grid(), wanted),
-                        run.backend);
+    Objective objective(run.subject, spec.metric, grid,
+                        level_grid(run.subject.moving_grid(), wanted), run.backend);
     options.iterations = levels[l].iterations;
     ProgressEvent event;
     event.kind = EventKind::level_started;
@@ -56,16 +56,16 @@ void run_linear_stage(Run& run, int stage, const Position* resume) {
     event.iterations = levels[l].iterations;
     run.send(event);
     const auto voxels = static_cast<double>(grid.grid.voxel_count());
-    const LinearResult result = solve_linear(
-        objective, run.output.moving_from_fixed, options, [&](int iteration, double loss, double step) {
-          run.check(position, {});
-          run.worked(voxels);
-          event.kind = EventKind::iteration;
-          event.iteration = iteration;
-          event.loss = loss;
-          event.step_voxels = step;
-          run.send(event);
-        });
+    const LinearResult result = solve_linear(objective, run.output.moving_from_fixed, options,
+                                             [&](int iteration, double loss, double step) {
+                                               run.check(position, {});
+                                               run.worked(voxels);
+                                               event.kind = EventKind::iteration;
+                                               event.iteration = iteration;
+                                               event.loss = loss;
+                                               event.step_voxels = step;
+                                               run.send(event);
+                                             });
     run.worked(voxels * std::max(0, std::min(20, levels[l].iterations) - result.iterations));
     run.output.moving_from_fixed = result.moving_from_fixed;
     LevelReport report;
@@ -76,7 +76,8 @@ void run_linear_stage(Run& run, int stage, const Position* resume) {
     report.losses = result.losses;
     report.first_loss = result.losses.empty() ? result.loss : result.losses.front();
     report.last_loss = result.loss;
-    report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    report.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (result.iterations > 0)
       report.ns_per_voxel_iteration = report.seconds * 1e9 / (voxels * result.iterations);
     run.output.levels.push_back(report);

@@ -29,6 +29,13 @@ Objective::Objective(const Subject& subject, const MetricSpec& metric, const Lev
     moving_.emplace_back(*in.moving[c], moving_level, subject.moving_scale[c], backend);
   }
   if (in.fixed_mask != nullptr) fixed_mask_ = LevelMask(*in.fixed_mask, fixed_level, backend);
+  reference_count_ = static_cast<double>(fixed_level.grid.voxel_count());
+  if (in.fixed_mask != nullptr) {
+    const auto* m = static_cast<const std::uint8_t*>(fixed_mask_.view().data);
+    reference_count_ = std::max<double>(
+        1, static_cast<double>(std::count_if(m, m + fixed_level.grid.voxel_count(),
+                                             [](std::uint8_t v) { return v != 0; })));
+  }
   if (in.moving_mask != nullptr) moving_mask_ = LevelMask(*in.moving_mask, moving_level, backend);
 }
 
@@ -49,8 +56,8 @@ Objective::Linear Objective::linear(const Affine& moving_from_fixed, bool value_
   const ops::SlabView<float> scratch{reinterpret_cast<float*>(linear_scratch_.data()),
                                      ops::Extent::whole(fixed_level_.grid.size)};
   Linear out;
-  out.loss = evaluate(moving_voxel_from_fixed_voxel(moving_from_fixed), {}, {}, scratch, value_only,
-                      &out);
+  out.loss =
+      evaluate(moving_voxel_from_fixed_voxel(moving_from_fixed), {}, {}, scratch, value_only, &out);
   if (value_only) return out;
   // The sums are in voxels: gradient ∇M of the moving level, positions of the fixed level. With
   // q = Vm · (L p + o), p = Wf(i): dL/dL = Vmᵀ Σ ∇M s pᵀ and dL/do = Vmᵀ Σ ∇M s.
@@ -73,8 +80,8 @@ Objective::Linear Objective::linear(const Affine& moving_from_fixed, bool value_
 }
 
 double Objective::channel_loss(const ops::ImagePair& pair, const ops::SlabView<float>& warped,
-                               std::size_t channel, bool swapped,
-                               const ops::GradientTarget& target, bool value_only) {
+                               std::size_t channel, bool swapped, const ops::GradientTarget& target,
+                               bool value_only) {
   const ops::ZRange range{0, fixed_level_.grid.size[2]};
   const double weight = subject_.weights[channel];
   if (metric_.kind == MetricKind::mi) {
@@ -87,13 +94,13 @@ double Objective::channel_loss(const ops::ImagePair& pair, const ops::SlabView<f
     args.bins = metric_.bins;
     args.fixed_bins = {f.low, f.high};
     args.moving_bins = {m.low, m.high};
-    args.count = count_;
+    args.count = reference_count_;
     args.target = target;
     ops::JointHistogram histogram;
     backend_.mi_histogram(args, histogram);
     const ops::MiTable table = ops::mutual_information(histogram);
     if (!value_only) backend_.mi_gradient(args, table, channel_sums_);
-    return weight * table.loss;
+    return weight * table.loss * count_ / reference_count_;
   }
   if (metric_.kind == MetricKind::lncc) {
     ops::LnccArgs args;
@@ -103,7 +110,7 @@ double Objective::channel_loss(const ops::ImagePair& pair, const ops::SlabView<f
     args.radius = metric_.radius;
     args.window = metric_.window;
     args.approximate_gradient = metric_.approximate_gradient;
-    args.count = count_;
+    args.count = reference_count_;
     args.target = target;
     backend_.lncc(args, channel_sums_);
   } else {
@@ -111,7 +118,8 @@ double Objective::channel_loss(const ops::ImagePair& pair, const ops::SlabView<f
   }
   double value = 0;
   for (const ops::PlaneSums& s : channel_sums_) value += s.value;
-  return weight * value / std::max(1.0, count_);
+  return weight * value /
+         (metric_.kind == MetricKind::mse ? std::max(1.0, count_) : reference_count_);
 }
 
 double Objective::evaluate(const Affine& t, const ops::FieldView& u, const ops::FieldView& gradient,
@@ -131,8 +139,7 @@ double Objective::evaluate(const Affine& t, const ops::FieldView& u, const ops::
     backend_.warp({pair, scratch, range}, channel_sums_);
     count_ = 0;
     for (const ops::PlaneSums& s : channel_sums_) count_ += s.count;
-    if (linear != nullptr)
-      linear->overlap = count_ / static_cast<double>(fixed_level_.grid.voxel_count());
+    if (linear != nullptr) linear->overlap = count_ / reference_count_;
     loss += channel_loss(pair, scratch, c, false,
                          {gradient, c > 0, static_cast<float>(subject_.weights[c])}, value_only);
     for (std::size_t z = 0; z < sums_.size(); ++z) sums_[z] += channel_sums_[z];
@@ -180,7 +187,8 @@ double Objective::symmetric(const Affine& moving_from_fixed, const Side& fixed_s
     const auto weight = static_cast<float>(subject_.weights[c]);
     loss += channel_loss(to_moving, moving_side.scratch, c, false,
                          {moving_side.gradient, c > 0, weight}, false);
-    channel_loss(to_fixed, fixed_side.scratch, c, true, {fixed_side.gradient, c > 0, weight}, false);
+    channel_loss(to_fixed, fixed_side.scratch, c, true, {fixed_side.gradient, c > 0, weight},
+                 false);
   }
   return loss;
 }

@@ -41,14 +41,18 @@ class Objective {
     ops::FieldView u, gradient;
     ops::SlabView<float> scratch;
   };
-  double symmetric(const Affine& moving_from_fixed, const Side& fixed_side, const Side& moving_side);
+  double symmetric(const Affine& moving_from_fixed, const Side& fixed_side,
+                   const Side& moving_side);
 
-  /// Voxels that counted in the last evaluation (first channel).
-  double count() const { return count_; }
+  /// Voxels the loss is averaged over: all of the fixed level, or those of the fixed mask. Voxels
+  /// that the moving volume does not reach count with zero (MI, LNCC): were they left out of the
+  /// mean, a transform could gain by pushing dull background out of the overlap. MSE, where zero is
+  /// a reward, averages over the voxels reached.
+  double reference_count() const { return reference_count_; }
 
   struct Linear {
     double loss = 0;
-    double overlap = 0;      ///< share of the fixed voxels that count
+    double overlap = 0;  ///< share of the fixed voxels that count
     /// dL/d(moving world from fixed world), row by row: 3 × (linear 3, offset 1).
     double gradient[3][4] = {};
   };
@@ -71,7 +75,7 @@ class Objective {
   LevelMask fixed_mask_, moving_mask_;
   std::vector<ops::PlaneSums> sums_, channel_sums_;
   Buffer linear_scratch_;
-  double count_ = 0;
+  double count_ = 0, reference_count_ = 1;
 };
 
 }  // namespace gigawarp::solve

@@ -14,21 +14,22 @@ struct LevelGrid {
   bool is_full() const { return shrink == std::array<int, 3>{1, 1, 1}; }
 };
 
-/// Shrink per axis so that the level's voxels are about `spacing_mm` wide, never below the volume's own
-/// and leaving at least 20 voxels on every axis that has them.
+/// Shrink per axis so that the level's voxels are about `spacing_mm` wide, never below the volume's
+/// own and leaving at least 20 voxels on every axis that has them.
 LevelGrid level_grid(const Grid& full, double spacing_mm);
 /// `shrink` times the finest spacing of the grid.
 LevelGrid level_grid(const Grid& full, int shrink);
 
-/// Linear intensity scaling, fixed for a whole run: zero mean and unit deviation over the voxels above
-/// the background, and the range that histograms cover.
+/// Linear intensity scaling, fixed for a whole run: zero mean and unit deviation over the voxels
+/// above the background, and the range that histograms cover.
 struct IntensityScale {
   float offset = 0, scale = 1;
   float low = 0, high = 1;  ///< 0.1 and 99.9 percentile, scaled
 };
 IntensityScale intensity_scale(const Volume& volume);
 
-/// One volume at one level. Full levels of 8- and 16-bit and f32 volumes borrow the volume; others own f32.
+/// One volume at one level. Full levels of 8- and 16-bit and f32 volumes borrow the volume; others
+/// own f32.
 class LevelImage {
  public:
   LevelImage() = default;

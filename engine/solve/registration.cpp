@@ -25,8 +25,9 @@ void check_input(const RegistrationInput& input, const JobSpec& job) {
   bool deformable = false;
   for (const StageSpec& stage : job.stages) {
     if (is_linear(stage.kind) && deformable)
-      throw Error(ErrorCode::usage,
-                  "A linear stage cannot follow a deformable one; put rigid and affine stages first.");
+      throw Error(
+          ErrorCode::usage,
+          "A linear stage cannot follow a deformable one; put rigid and affine stages first.");
     deformable = deformable || !is_linear(stage.kind);
   }
   for (std::size_t c = 1; c < input.fixed.size(); ++c)
@@ -57,7 +58,8 @@ DisplacementField to_millimetres(const ops::FieldView& u, const Grid& grid) {
   return field;
 }
 
-void send_stage(const Run& run, EventKind kind, const std::string& name, const std::string& text = {}) {
+void send_stage(const Run& run, EventKind kind, const std::string& name,
+                const std::string& text = {}) {
   ProgressEvent event;
   event.kind = kind;
   event.stage = name;
@@ -87,10 +89,9 @@ void finish_fields(Run& run, DeformableResult deformable) {
   if (!run.job.write_inverse) return;
   send_stage(run, EventKind::stage_started, "invert");
   const Vec3 spacing = fixed.spacing_mm();
-  run.output.inverse_mm =
-      invert(*run.output.forward_mm, fixed, kInverseIterations,
-             kInverseToleranceVoxels * std::min({spacing[0], spacing[1], spacing[2]}),
-             run.control.stop);
+  run.output.inverse_mm = invert(
+      *run.output.forward_mm, fixed, kInverseIterations,
+      kInverseToleranceVoxels * std::min({spacing[0], spacing[1], spacing[2]}), run.control.stop);
   send_stage(run, EventKind::stage_finished, "invert");
 }
 
@@ -121,9 +122,10 @@ void run_stages(Run& run) {
     else
       deformable = run_syn_stage(run, i, std::move(deformable), here);
     if (run.output.moving_from_fixed.determinant() <= 0)
-      throw Error(ErrorCode::bad_input,
-                  "The linear alignment collapsed or mirrored the volume, so the two volumes do not "
-                  "seem to show the same thing; check them, or give an initial alignment.");
+      throw Error(
+          ErrorCode::bad_input,
+          "The linear alignment collapsed or mirrored the volume, so the two volumes do not "
+          "seem to show the same thing; check them, or give an initial alignment.");
     send_stage(run, EventKind::stage_finished, stage_name(stage.kind));
   }
   if (deformable.state != nullptr) finish_fields(run, std::move(deformable));
@@ -152,7 +154,8 @@ MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed
   MemoryForecast out;
   out.images_bytes = static_cast<std::uint64_t>(f * static_cast<double>(fixed_voxel_bytes) +
                                                 m * static_cast<double>(moving_voxel_bytes));
-  // Measured on two 2.6 GHz Zen 4 cores (tests/bench/RESULTS.md), scaled by the threads of this run.
+  // Measured on two 2.6 GHz Zen 4 cores (tests/bench/RESULTS.md), scaled by the threads of this
+  // run.
   constexpr double kLinearSeconds = 12e-9, kLnccSeconds = 25e-9, kOtherSeconds = 20e-9;
   const double cores = std::max(1, job.threads > 0 ? job.threads : available_threads()) / 2.0;
   double peak_state = 0, seconds = 0;

@@ -18,7 +18,7 @@ namespace gigawarp::solve {
 
 /// Where a run stands; with the arrays saved beside it, enough to go on and get the same bits.
 struct Position {
-  int stage = 0;      ///< index in JobSpec::stages; -1: initialisation done, nothing else
+  int stage = 0;  ///< index in JobSpec::stages; -1: initialisation done, nothing else
   int level = 0;
   int iteration = 0;  ///< completed iterations of that level
   /// Small state by name: "affine" (12), "losses", optimiser scalars. Doubles survive exactly.
@@ -48,8 +48,8 @@ class CheckpointStore {
 /// How a run talks to the outside. All members may be empty.
 struct RunControl {
   ProgressSink* progress = nullptr;
-  std::stop_token stop;                 ///< looked at every iteration: throws Error{cancelled} after a checkpoint
-  std::function<void()> pause_gate;     ///< called every iteration; blocks while paused
+  std::stop_token stop;  ///< looked at every iteration: throws Error{cancelled} after a checkpoint
+  std::function<void()> pause_gate;  ///< called every iteration; blocks while paused
   CheckpointStore* checkpoints = nullptr;
 };
 

@@ -21,7 +21,8 @@ class Run {
   /// Sends an event with the run's clock, progress and memory filled in.
   void send(ProgressEvent event) const;
   void warn(const std::string& sentence);
-  /// Counts work towards the run's fraction: `voxels` of one iteration, weighted by the stage's cost.
+  /// Counts work towards the run's fraction: `voxels` of one iteration, weighted by the stage's
+  /// cost.
   void worked(double voxels) { done_ += voxels; }
   /// Blocks while paused; saves and throws Error{cancelled} when asked to stop; saves when due.
   void check(const Position& position, std::span<const ArrayRef> arrays);
@@ -35,8 +36,8 @@ class Run {
 /// The levels of a stage without those that would repeat the grid of the next one.
 std::vector<LevelSpec> effective_levels(const Grid& fixed, const StageSpec& stage);
 
-/// True when the mean loss of the last half window is not lower than that of the half before by `slope`
-/// per iteration, relative to the loss.
+/// True when the mean loss of the last half window is not lower than that of the half before by
+/// `slope` per iteration, relative to the loss.
 bool levelled_off(const std::vector<double>& losses, int window, double slope);
 
 /// Rigid, similarity and affine stages. `resume` points into this stage or is empty.
@@ -51,8 +52,8 @@ struct DeformableResult {
 DeformableResult run_greedy_stage(Run& run, int stage, DeformableResult previous,
                                   const Position* resume);
 
-/// From a gradient in state.gradient() to the next displacement: direction, composition with `share` of
-/// the learning rate, smoothing, folds. `count` voxels make up the loss.
+/// From a gradient in state.gradient() to the next displacement: direction, composition with
+/// `share` of the learning rate, smoothing, folds. `count` voxels make up the loss.
 struct FieldStep {
   double step_voxels = 0;
   ops::FoldRepair folds;
@@ -65,7 +66,8 @@ void transfer_displacement(const ops::FieldView& from, const LevelGrid& from_lev
                            const ops::FieldView& to, const LevelGrid& to_level,
                            ops::Backend& backend);
 
-/// The moving volume's grid that goes with a level of the fixed one: voxels of about the same width.
+/// The moving volume's grid that goes with a level of the fixed one: voxels of about the same
+/// width.
 LevelGrid moving_level(const Run& run, int shrink);
 
 std::string stage_name(StageKind kind);

@@ -34,7 +34,7 @@ Iteration iterate(Run& run, const StageSpec& spec, Objective& objective, Halves&
       {halves.moving.displacement(), halves.moving.gradient(), halves.moving.scratch()});
   for (GreedyState* side : {&halves.fixed, &halves.moving}) {
     const FieldStep step =
-        take_step(run.backend, spec, *side, i, objective.count(), kShareOfEachSide);
+        take_step(run.backend, spec, *side, i, objective.reference_count(), kShareOfEachSide);
     out.step_voxels += step.step_voxels;
     out.folds.found += step.folds.found;
     out.folds.remaining += step.folds.remaining;
@@ -84,15 +84,19 @@ DeformableResult run_syn_stage(Run& run, int stage, DeformableResult previous,
   const int first = resume != nullptr ? resume->level : 0;
   for (int l = first; l < static_cast<int>(levels.size()); ++l) {
     const LevelSpec& level = levels[static_cast<std::size_t>(l)];
-    LevelPlan plan{stage, l, static_cast<int>(levels.size()), level,
-                   level_grid(run.subject.fixed_grid(), level.shrink), 2.0,
+    LevelPlan plan{stage,
+                   l,
+                   static_cast<int>(levels.size()),
+                   level,
+                   level_grid(run.subject.fixed_grid(), level.shrink),
+                   2.0,
                    resume != nullptr && l == first && resume->iteration > 0 ? resume : nullptr};
     auto next = std::make_unique<Halves>(plan.grid.grid.size);
     if (plan.resume != nullptr) {
       next->load(*run.control.checkpoints);
     } else if (current != nullptr) {
-      transfer_displacement(current->fixed.displacement(), current_grid,
-                            next->fixed.displacement(), plan.grid, run.backend);
+      transfer_displacement(current->fixed.displacement(), current_grid, next->fixed.displacement(),
+                            plan.grid, run.backend);
       transfer_displacement(current->moving.displacement(), current_grid,
                             next->moving.displacement(), plan.grid, run.backend);
     } else if (previous.state != nullptr) {

@@ -100,8 +100,8 @@ double finite_difference(Problem& p, int axis, std::size_t voxel, double h, cons
   return (up - down) / (2 * h);
 }
 
-/// True when moving `voxel` by ±h stays inside one cell of the moving grid (the interpolant has a kink at
-/// its voxels) and inside the grid.
+/// True when moving `voxel` by ±h stays inside one cell of the moving grid (the interpolant has a
+/// kink at its voxels) and inside the grid.
 inline bool is_smooth_at(const Problem& p, std::size_t voxel, double h) {
   const Size3& n = p.fixed_size;
   const auto i = static_cast<std::int64_t>(voxel);

@@ -9,14 +9,15 @@
 #include "math/metric.h"
 #include "ops/similarity.h"
 
-/// Plain double-precision definitions of the operations, written from the formulas of engine.md: the
-/// oracle that every back end is compared with. Slow on purpose.
+/// Plain double-precision definitions of the operations, written from the formulas of engine.md:
+/// the oracle that every back end is compared with. Slow on purpose.
 namespace gigawarp::reference {
 
-/// A small problem with random smooth volumes, an oblique anisotropic map and a random displacement.
+/// A small problem with random smooth volumes, an oblique anisotropic map and a random
+/// displacement.
 struct Problem {
   Size3 fixed_size, moving_size;
-  std::vector<double> fixed, moving;            ///< scaled intensities
+  std::vector<double> fixed, moving;                  ///< scaled intensities
   std::vector<std::uint8_t> fixed_mask, moving_mask;  ///< empty: none
   Affine t;
   std::vector<double> u[3];
@@ -79,7 +80,8 @@ inline Sample sample(const Problem& p, const Vec3& q) {
     const auto top = static_cast<double>(p.moving_size[a] - 1);
     s.inside = s.inside && q[a] > -0.5 && q[a] < top + 0.5;
     const double c = std::min(std::max(q[a], 0.0), top);
-    low[a] = std::min(static_cast<std::int64_t>(c), std::max<std::int64_t>(p.moving_size[a] - 2, 0));
+    low[a] =
+        std::min(static_cast<std::int64_t>(c), std::max<std::int64_t>(p.moving_size[a] - 2, 0));
     high[a] = std::min(low[a] + 1, p.moving_size[a] - 1);
     f[a] = c - static_cast<double>(low[a]);
   }
@@ -123,7 +125,8 @@ inline double lncc_loss(const Problem& p, const std::vector<double>& taps, doubl
         if (std::isnan(m[static_cast<std::size_t>(Problem::index(n, x, y, z))])) continue;
         double w = 0, sf = 0, sm = 0, sff = 0, smm = 0, sfm = 0;
         for (std::int64_t c = std::max<std::int64_t>(z - r, 0); c <= std::min(z + r, n[2] - 1); ++c)
-          for (std::int64_t b = std::max<std::int64_t>(y - r, 0); b <= std::min(y + r, n[1] - 1); ++b)
+          for (std::int64_t b = std::max<std::int64_t>(y - r, 0); b <= std::min(y + r, n[1] - 1);
+               ++b)
             for (std::int64_t a = std::max<std::int64_t>(x - r, 0); a <= std::min(x + r, n[0] - 1);
                  ++a) {
               const auto i = static_cast<std::size_t>(Problem::index(n, a, b, c));
@@ -140,7 +143,7 @@ inline double lncc_loss(const Problem& p, const std::vector<double>& taps, doubl
             }
         const double c = sfm / w - sf / w * (sm / w), a = sff / w - sf / w * (sf / w),
                      b = smm / w - sm / w * (sm / w);
-        total += c * c / (a * b + epsilon);
+        total += (c * c + epsilon) / (a * b + epsilon) - epsilon / (a * a + epsilon);
         count += 1;
       }
   return -total / count;

@@ -1,0 +1,319 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/parallel.h"
+#include "gigawarp/error.h"
+#include "solve/initialise.h"
+#include "solve/linear.h"
+#include "solve/stages.h"
+
+namespace gigawarp {
+namespace {
+
+/// A lopsided blob with inner structure, so that no rotation or mirroring looks alike.
+double anatomy(const Vec3& p) {
+  const auto bump = [&](double x, double y, double z, double rx, double ry, double rz) {
+    const double a = (p[0] - x) / rx, b = (p[1] - y) / ry, c = (p[2] - z) / rz;
+    return std::exp(-(a * a + b * b + c * c));
+  };
+  return 100 * bump(0, 0, 0, 30, 40, 24) + 80 * bump(12, -14, 5, 8, 10, 7) -
+         70 * bump(-10, 12, -4, 7, 9, 8) + 60 * bump(3, 22, 8, 9, 6, 6) +
+         50 * bump(-14, -16, 6, 5, 7, 9) +
+         (20 * std::sin(0.35 * p[0] + 0.2 * p[2]) + 18 * std::cos(0.3 * p[1] - 0.25 * p[2]) +
+          15 * std::sin(0.22 * p[0] - 0.31 * p[1] + 0.27 * p[2])) *
+             bump(0, 0, 0, 25, 35, 20);
+}
+
+template <class Map>
+Volume volume_of(const Size3& n, double spacing, const Map& map) {
+  Grid grid;
+  grid.size = n;
+  for (int a = 0; a < 3; ++a) {
+    grid.world_from_voxel.linear[a][a] = spacing;
+    grid.world_from_voxel.offset[a] = -0.5 * spacing * static_cast<double>(n[a] - 1);
+  }
+  Volume v(grid, ScalarType::u16);
+  for (std::int64_t z = 0; z < n[2]; ++z)
+    for (std::int64_t y = 0; y < n[1]; ++y)
+      for (std::int64_t x = 0; x < n[0]; ++x) {
+        const Vec3 world = grid.world_from_voxel(
+            {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)});
+        v.channel<std::uint16_t>()[(z * n[1] + y) * n[0] + x] =
+            static_cast<std::uint16_t>(std::max(0.0, 200 + 10 * anatomy(map(world))));
+      }
+  return v;
+}
+
+constexpr Size3 kSize{44, 52, 40};
+
+JobSpec job_with(std::vector<StageSpec> stages) {
+  JobSpec job;
+  job.stages = std::move(stages);
+  return job;
+}
+
+StageSpec stage(StageKind kind, MetricKind metric, std::vector<LevelSpec> levels) {
+  StageSpec s;
+  s.kind = kind;
+  s.metric.kind = metric;
+  s.levels = std::move(levels);
+  return s;
+}
+
+/// A known transform: fixed(x) = anatomy(map(x)), moving(x) = anatomy(x): moving_from_fixed is
+/// `map`.
+Affine known_rigid(double degrees, const Vec3& shift) {
+  const double a = degrees * M_PI / 180;
+  Affine t;
+  t.linear = {{{std::cos(a), -std::sin(a), 0}, {std::sin(a), std::cos(a), 0}, {0, 0, 1}}};
+  t.offset = shift;
+  return t;
+}
+
+double largest_difference(const Affine& a, const Affine& b) {
+  double worst = 0;
+  for (const double x : {-25.0, 25.0})
+    for (const double y : {-35.0, 35.0})
+      for (const double z : {-20.0, 20.0}) {
+        const Vec3 p = a({x, y, z}), q = b({x, y, z});
+        worst = std::max(worst, std::hypot(p[0] - q[0], p[1] - q[1], p[2] - q[2]));
+      }
+  return worst;
+}
+
+solve::RegistrationOutput run(const Volume& fixed, const Volume& moving, const JobSpec& job,
+                              const solve::RunControl& control = {}) {
+  solve::RegistrationInput input;
+  input.fixed = {&fixed};
+  input.moving = {&moving};
+  return solve::register_volumes(input, job, control);
+}
+
+TEST(Linear, rigidRecoversARotationAndShiftByMutualInformation) {
+  const Affine truth = known_rigid(9, {5, -4, 3});
+  const Volume moving = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  const Volume fixed = volume_of(kSize, 2.0, [&](const Vec3& p) { return truth(p); });
+  const auto out =
+      run(fixed, moving, job_with({stage(StageKind::rigid, MetricKind::mi, {{2, 60}, {1, 40}})}));
+  EXPECT_LT(largest_difference(out.moving_from_fixed, truth), 0.4);
+  EXPECT_NEAR(out.moving_from_fixed.determinant(), 1.0, 1e-9);
+}
+
+TEST(Linear, affineRecoversShearsByEveryMetric) {
+  Affine truth = known_rigid(4, {2, 1, -2});
+  truth.linear[0][1] += 0.06;
+  truth.linear[2][2] = 1.08;
+  const Volume moving = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  const Volume fixed = volume_of(kSize, 2.0, [&](const Vec3& p) { return truth(p); });
+  // MI and MSE see the whole intensity scale, which the two fields of view normalise a little
+  // differently; LNCC does not.
+  for (const auto& [metric, tolerance_mm] :
+       {std::pair{MetricKind::mi, 2.0}, {MetricKind::mse, 1.5}, {MetricKind::lncc, 0.5}}) {
+    const auto out =
+        run(fixed, moving, job_with({stage(StageKind::affine, metric, {{2, 100}, {1, 60}})}));
+    EXPECT_LT(largest_difference(out.moving_from_fixed, truth), tolerance_mm)
+        << static_cast<int>(metric);
+  }
+}
+
+TEST(Initialisation, findsAVolumeStoredUpsideDownAndFarAway) {
+  // The header says nothing of the half turn about x: only the contents do.
+  Affine turn;
+  turn.linear = {{{1, 0, 0}, {0, -1, 0}, {0, 0, -1}}};
+  turn.offset = {60, -40, 25};
+  const Volume moving = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  Volume fixed = volume_of(kSize, 2.0, [&](const Vec3& p) {
+    return turn({p[0] - 60, p[1] - 40, p[2] + 25});
+  });
+  const auto out =
+      run(fixed, moving, job_with({stage(StageKind::rigid, MetricKind::mi, {{2, 60}, {1, 40}})}));
+  Affine shift;
+  shift.offset = {-60, -40, 25};
+  EXPECT_LT(largest_difference(out.moving_from_fixed, turn * shift), 0.5);
+  EXPECT_FALSE(out.warnings.empty());
+}
+
+TEST(Initialisation, refusesAMirroredVolume) {
+  const Volume moving = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  const Volume fixed = volume_of(kSize, 2.0, [](const Vec3& p) { return Vec3{-p[0], p[1], p[2]}; });
+  try {
+    run(fixed, moving, job_with({stage(StageKind::rigid, MetricKind::mi, {{2, 40}})}));
+    FAIL() << "a mirrored volume was accepted";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::bad_input);
+    EXPECT_NE(std::string(e.what()).find("mirrored"), std::string::npos) << e.what();
+  }
+}
+
+TEST(Initialisation, landmarksGiveTheExactRigidMap) {
+  const Affine truth = known_rigid(33, {7, -2, 11});
+  std::vector<std::pair<Vec3, Vec3>> pairs;
+  for (const Vec3& p : {Vec3{0, 0, 0}, Vec3{30, 2, 1}, Vec3{-4, 25, 3}, Vec3{6, -7, 20}})
+    pairs.emplace_back(p, truth(p));
+  EXPECT_LT(largest_difference(solve::fit_landmarks(pairs), truth), 1e-6);
+  pairs.resize(2);
+  EXPECT_THROW(solve::fit_landmarks(pairs), Error);
+  EXPECT_THROW(solve::fit_landmarks(
+                   {{{0, 0, 0}, {0, 0, 0}}, {{1, 0, 0}, {1, 0, 0}}, {{2, 0, 0}, {2, 0, 0}}}),
+               Error);
+}
+
+/// A smooth bump added to the identity, about 4 mm (2 voxels) at most.
+Vec3 bend(const Vec3& p) {
+  return {p[0] + 4 * std::sin(p[1] / 14) * std::exp(-(p[0] * p[0] + p[2] * p[2]) / 800),
+          p[1] + 3 * std::cos(p[2] / 11) * std::exp(-(p[0] * p[0] + p[1] * p[1]) / 900),
+          p[2] + 3 * std::sin(p[0] / 12) * std::exp(-(p[1] * p[1] + p[2] * p[2]) / 900)};
+}
+
+class Deformable : public testing::TestWithParam<std::pair<StageKind, MetricKind>> {};
+
+TEST_P(Deformable, recoversAKnownWarpWithoutFolds) {
+  const Volume moving = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  const Volume fixed = volume_of(kSize, 2.0, bend);
+  JobSpec job = job_with({stage(GetParam().first, GetParam().second, {{2, 100}, {1, 80}})});
+  job.initialisation = Initialisation::identity;
+  const auto out = run(fixed, moving, job);
+  ASSERT_TRUE(out.forward_mm && out.inverse_mm);
+  double before = 0, after = 0, there_and_back = 0;
+  int points = 0;
+  for (double x = -18; x <= 18; x += 4)
+    for (double y = -24; y <= 24; y += 4)
+      for (double z = -14; z <= 14; z += 4) {
+        const Vec3 p{x, y, z}, truth = bend(p);
+        const Vec3 d = *out.forward_mm->at_world(p);
+        const Vec3 q{x + d[0], y + d[1], z + d[2]};
+        const Vec3 back = *out.inverse_mm->at_world(q);
+        before += std::hypot(truth[0] - x, truth[1] - y, truth[2] - z);
+        after += std::hypot(truth[0] - q[0], truth[1] - q[1], truth[2] - q[2]);
+        there_and_back += std::hypot(q[0] + back[0] - x, q[1] + back[1] - y, q[2] + back[2] - z);
+        ++points;
+      }
+  // MI sees one global relation of intensities: where this smooth picture repeats a grey, it cannot
+  // tell.
+  const double share = GetParam().second == MetricKind::mi ? 0.7 : 0.28;
+  EXPECT_LT(after, share * before) << before / points << " mm before, " << after / points;
+  EXPECT_LT(there_and_back / points, 0.06);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Deformable,
+                         testing::Values(std::pair{StageKind::greedy, MetricKind::lncc},
+                                         std::pair{StageKind::greedy, MetricKind::mi},
+                                         std::pair{StageKind::greedy, MetricKind::mse},
+                                         std::pair{StageKind::syn, MetricKind::lncc}));
+
+TEST(Deformable, anIdenticalPairStaysWhereItIs) {
+  const Volume a = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  JobSpec job = job_with({stage(StageKind::rigid, MetricKind::mi, {{2, 50}}),
+                          stage(StageKind::affine, MetricKind::lncc, {{2, 50}, {1, 50}}),
+                          stage(StageKind::greedy, MetricKind::lncc, {{2, 50}, {1, 30}})});
+  const auto out = run(a, a, job);
+  double largest = 0;
+  for (int c = 0; c < 3; ++c)
+    for (std::int64_t i = 0; i < a.grid().voxel_count(); ++i)
+      largest =
+          std::max(largest, std::abs(static_cast<double>(out.forward_mm->component_mm(c)[i])));
+  EXPECT_LT(largest, 0.02);  // 0.01 voxel
+  EXPECT_LT(largest_difference(out.moving_from_fixed, Affine{}), 0.02);
+}
+
+TEST(Run, givesTheSameBitsForAnyNumberOfThreads) {
+  const Volume moving = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  const Volume fixed = volume_of(kSize, 2.0, bend);
+  const auto bytes = [&](int threads) {
+    JobSpec job = job_with({stage(StageKind::rigid, MetricKind::mi, {{2, 20}}),
+                            stage(StageKind::greedy, MetricKind::lncc, {{2, 15}, {1, 6}}),
+                            stage(StageKind::syn, MetricKind::mi, {{1, 4}})});
+    job.threads = threads;
+    const auto out = run(fixed, moving, job);
+    const auto* p = reinterpret_cast<const char*>(out.forward_mm->component_mm(0));
+    std::string all(p, out.forward_mm->volume().bytes());
+    const auto* q = reinterpret_cast<const char*>(out.inverse_mm->component_mm(0));
+    return all + std::string(q, out.inverse_mm->volume().bytes());
+  };
+  const std::string one = bytes(1);
+  EXPECT_TRUE(one == bytes(2));
+  EXPECT_TRUE(one == bytes(2));
+}
+
+/// Keeps checkpoints in memory; asks for one after `when` looks.
+class MemoryStore : public solve::CheckpointStore {
+ public:
+  explicit MemoryStore(int when) : when_(when) {}
+  bool due() override { return ++looks_ == when_; }
+  void save(const solve::Position& position, std::span<const solve::ArrayRef> arrays) override {
+    if (frozen_) return;
+    position_ = position;
+    arrays_.clear();
+    for (const auto& a : arrays) arrays_[a.name].assign(a.data, a.data + a.bytes);
+    if (looks_ >= when_) frozen_ = true;  // as if the process had been killed right after
+  }
+  std::optional<solve::Position> position() override { return position_; }
+  void load(const std::string& name, std::byte* out, std::size_t bytes) override {
+    const auto& a = arrays_.at(name);
+    ASSERT_EQ(a.size(), bytes);
+    std::copy(a.begin(), a.end(), out);
+  }
+  void thaw() {
+    frozen_ = false;
+    when_ = -1;
+  }
+  bool has_frozen() const { return frozen_; }
+
+ private:
+  int when_, looks_ = 0;
+  bool frozen_ = false;
+  std::optional<solve::Position> position_;
+  std::map<std::string, std::vector<std::byte>> arrays_;
+};
+
+TEST(Run, resumesFromAnyCheckpointWithTheBitsOfAnUninterruptedRun) {
+  const Volume moving = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  const Volume fixed = volume_of(kSize, 2.0, bend);
+  const JobSpec job = job_with({stage(StageKind::rigid, MetricKind::mi, {{2, 10}, {1, 5}}),
+                                stage(StageKind::greedy, MetricKind::lncc, {{2, 12}, {1, 6}}),
+                                stage(StageKind::syn, MetricKind::lncc, {{2, 5}, {1, 4}})});
+  const auto whole = run(fixed, moving, job);
+  for (const int when : {1, 4, 20, 27, 34, 40}) {
+    MemoryStore store(when);
+    solve::RunControl control;
+    control.checkpoints = &store;
+    run(fixed, moving, job, control);
+    ASSERT_TRUE(store.position());
+    store.thaw();
+    const auto resumed = run(fixed, moving, job, control);
+    for (int c = 0; c < 3; ++c)
+      for (std::int64_t i = 0; i < fixed.grid().voxel_count(); ++i)
+        ASSERT_EQ(whole.forward_mm->component_mm(c)[i], resumed.forward_mm->component_mm(c)[i])
+            << "checkpoint " << when << " at stage " << store.position()->stage;
+  }
+}
+
+TEST(Run, stopsWithinAnIterationWhenAskedTo) {
+  const Volume a = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  std::stop_source source;
+  source.request_stop();
+  solve::RunControl control;
+  control.stop = source.get_token();
+  try {
+    run(a, a, job_with({stage(StageKind::greedy, MetricKind::lncc, {{1, 1000}})}), control);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::cancelled);
+  }
+}
+
+TEST(Convergence, seesAPlateauAndNotADescent) {
+  std::vector<double> falling, flat;
+  for (int i = 0; i < 30; ++i) {
+    falling.push_back(-0.5 - 0.01 * i);
+    flat.push_back(-0.5 - 1e-6 * (i % 2));
+  }
+  EXPECT_FALSE(solve::levelled_off(falling, 10, 1e-4));
+  EXPECT_TRUE(solve::levelled_off(flat, 10, 1e-4));
+  EXPECT_FALSE(solve::levelled_off(flat, 10, 0));
+  EXPECT_FALSE(solve::levelled_off({-1, -1}, 10, 1e-4));
+}
+
+}  // namespace
+}  // namespace gigawarp
