@@ -1,0 +1,149 @@
+"""The verbs that handle files: info, convert, apply, invert, compose, judged by nibabel and SimpleITK."""
+
+import csv
+import unittest
+
+from cli_support import (BAD_INPUT, NOT_WRITTEN, OK, USAGE, PairCase, json, leftovers, nibabel, np, run, sitk)
+
+
+def displacement(image, amplitude):
+    """A smooth field on the lattice of a SimpleITK image, zero at its border."""
+    size = image.GetSize()
+    z, y, x = np.meshgrid(*[np.sin(np.pi * np.arange(n) / (n - 1)) for n in reversed(size)], indexing="ij")
+    wave = amplitude * x * y * z
+    field = sitk.GetImageFromArray(np.stack([wave, -0.5 * wave, 0.25 * wave], axis=-1), isVector=True)
+    field.CopyInformation(image)
+    return field
+
+
+class FileVerbs(PairCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        fixed = sitk.ReadImage(str(cls.fixed))
+        cls.warp = cls.folder / "1Warp.nii.gz"
+        cls.field = displacement(fixed, 4.0)
+        sitk.WriteImage(sitk.Cast(cls.field, sitk.sitkVectorFloat32), str(cls.warp))
+        cls.affine = sitk.AffineTransform(3)
+        cls.affine.SetMatrix((0.99, 0.1, 0, -0.1, 0.99, 0.02, 0, 0.03, 1.02))
+        cls.affine.SetTranslation((1, 2, -3))
+        cls.matrix = cls.folder / "0GenericAffine.mat"
+        sitk.WriteTransform(cls.affine, str(cls.matrix))
+        cls.chain = sitk.CompositeTransform(3)  # the last one added is applied first
+        cls.chain.AddTransform(cls.affine)
+        cls.chain.AddTransform(sitk.DisplacementFieldTransform(sitk.Cast(cls.field, sitk.sitkVectorFloat64)))
+
+    def verb(self, *arguments, expect=OK):
+        process = run(*arguments)
+        self.assertEqual(process.returncode, expect, process.stderr)
+        return process
+
+    def resampled(self, transform):
+        return sitk.GetArrayFromImage(sitk.Resample(sitk.ReadImage(str(self.moving)), sitk.ReadImage(str(self.fixed)),
+                                                    transform, sitk.sitkLinear, 0.0))
+
+    def assert_same_image(self, path, array):
+        ours = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+        self.assertLess(np.abs(ours - array).max(), 1e-3 * np.ptp(array))
+
+    def test_apply_agrees_with_itk(self):
+        out = self.folder / "warped.nii.gz"
+        self.verb("apply", "--transform", self.warp, self.matrix, "--input", self.moving, "--reference", self.fixed,
+                  "--out", out)
+        self.assert_same_image(out, self.resampled(self.chain))
+
+    def test_apply_inverts_an_affine_in_brackets_or_by_flag(self):
+        expected = self.resampled(self.affine.GetInverse())
+        for name, words in (("bracket.nii", [f"[{self.matrix},1]"]), ("flag.nii", [self.matrix, "--inverse"])):
+            self.verb("apply", "--transform", *words, "--input", self.moving, "--reference", self.fixed, "--out",
+                      self.folder / name)
+            self.assert_same_image(self.folder / name, expected)
+
+    def test_apply_never_mixes_labels(self):
+        out = self.folder / "labels.nii.gz"
+        self.verb("apply", "--transform", self.warp, self.matrix, "--input", self.moving_labels, "--reference",
+                  self.fixed, "--out", out, "--interpolation", "label")
+        image = nibabel.load(out)
+        self.assertEqual(image.get_data_dtype(), np.uint8)
+        self.assertLessEqual(set(np.unique(image.dataobj)), {0, 1, 2, 3})
+
+    def test_points_go_there_and_back(self):
+        points = self.folder / "points.csv"
+        points.write_text("name,x,y,z\nA,1,2,3\nB,-5,8,-2\n")
+        there, back = self.folder / "there.csv", self.folder / "back.csv"
+        self.verb("apply", "--transform", self.warp, self.matrix, "--points", points, "--out", there)
+        rows = list(csv.reader(there.read_text().splitlines()))[1:]
+        np.testing.assert_allclose([float(v) for v in rows[0][1:]], self.chain.TransformPoint((1, 2, 3)), atol=1e-4)
+        self.verb("apply", "--transform", self.warp, self.matrix, "--inverse", "--points", there, "--out", back)
+        rows = list(csv.reader(back.read_text().splitlines()))[1:]
+        np.testing.assert_allclose([float(v) for v in rows[1][1:]], (-5, 8, -2), atol=0.02)
+
+    def test_invert_says_how_exact_it_is(self):
+        out = self.folder / "1InverseWarp.nii.gz"
+        process = self.verb("invert", "--transform", self.warp, "--out", out)
+        self.assertLess(float(process.stdout.split("mean ")[1].split()[0]), 0.05)
+        inverse = sitk.DisplacementFieldTransform(sitk.ReadImage(str(out), sitk.sitkVectorFloat64))
+        forward = sitk.DisplacementFieldTransform(sitk.Cast(self.field, sitk.sitkVectorFloat64))
+        point = (3.0, -4.0, 5.0)
+        np.testing.assert_allclose(inverse.TransformPoint(forward.TransformPoint(point)), point, atol=0.05)
+
+    def test_invert_of_a_matrix_is_one(self):
+        out = self.folder / "inverse.tfm"
+        self.verb("invert", "--transform", self.matrix, "--out", out)
+        inverse = sitk.ReadTransform(str(out))
+        np.testing.assert_allclose(inverse.TransformPoint(self.affine.TransformPoint((7, 8, 9))), (7, 8, 9), atol=1e-9)
+
+    def test_compose_makes_one_field_one_matrix_or_one_composite(self):
+        total = self.folder / "total.nii.gz"
+        self.verb("compose", "--transform", self.warp, self.matrix, "--reference", self.fixed, "--out", total)
+        field = sitk.DisplacementFieldTransform(sitk.ReadImage(str(total), sitk.sitkVectorFloat64))
+        composite = self.folder / "total.h5"
+        self.verb("compose", "--transform", self.warp, self.matrix, "--out", composite)
+        for transform in (field, sitk.ReadTransform(str(composite))):
+            self.assertLess(np.abs(self.resampled(transform) - self.resampled(self.chain)).max(), 0.5)
+        squared = self.folder / "twice.mat"
+        self.verb("compose", "--transform", self.matrix, self.matrix, "--out", squared)
+        np.testing.assert_allclose(sitk.ReadTransform(str(squared)).TransformPoint((1, 2, 3)),
+                                   self.affine.TransformPoint(self.affine.TransformPoint((1, 2, 3))), atol=1e-9)
+
+    def test_info_prints_text_and_json(self):
+        process = self.verb("info", self.fixed, self.matrix, "--json")
+        image, transform = json.loads(process.stdout)
+        self.assertEqual(image["size"], list(self.shape))
+        self.assertEqual(image["spacing_mm"], [2.0, 2.0, 2.0])
+        self.assertEqual(image["orientation"], "RAS")
+        self.assertAlmostEqual(image["values"][0]["mean"], float(np.mean(nibabel.load(self.fixed).dataobj)), places=2)
+        self.assertAlmostEqual(transform["stages"][0]["determinant"], 1.009308, places=6)
+        self.assertIn("orientation  RAS", self.verb("info", self.fixed).stdout)
+
+    def test_convert_changes_format_type_and_order_but_no_position(self):
+        out = self.folder / "converted.nrrd"
+        self.verb("convert", self.fixed, out, "--type", "u16", "--order", "PSR")
+        image = sitk.ReadImage(str(out))
+        self.assertEqual(image.GetPixelID(), sitk.sitkUInt16)
+        self.assertEqual(image.GetSize(), (self.shape[1], self.shape[2], self.shape[0]))
+        original = sitk.ReadImage(str(self.fixed))
+        for index in ((3, 4, 5), (20, 21, 22)):
+            there = image.TransformPhysicalPointToIndex(original.TransformIndexToPhysicalPoint(index))
+            self.assertEqual(image[there], round(original[index]))
+
+    def test_failures_have_their_exit_codes_and_leave_nothing(self):
+        before = leftovers(self.folder)
+        self.assert_one_sentence(self.verb("info", self.folder / "none.nii", expect=BAD_INPUT), "does not exist")
+        self.assert_one_sentence(self.verb("apply", "--transform", self.matrix, "--input", self.moving, "--out",
+                                           self.folder / "x.nii", expect=USAGE), "--reference")
+        self.assert_one_sentence(self.verb("convert", self.fixed, self.folder / "no/x.nii", expect=NOT_WRITTEN),
+                                 "does not exist")
+        self.assert_one_sentence(self.verb("convert", self.fixed, self.folder / "x.nii", "--type", "u8",
+                                           expect=BAD_INPUT), "do not fit")
+        self.assert_one_sentence(self.verb("convert", self.fixed, self.folder / "x.nii", "--order", "RRS",
+                                           expect=USAGE), "--order")
+        self.assertEqual(leftovers(self.folder), before)
+
+    def test_help_ends_with_an_example(self):
+        for verb in ("info", "convert", "apply", "invert", "compose"):
+            self.assertIn(f"gigawarp {verb} ", self.verb(verb, "--help").stdout.split("Example:")[1])
+
+
+if __name__ == "__main__":
+    unittest.main()
