@@ -79,6 +79,14 @@ Objective::Linear Objective::linear(const Affine& moving_from_fixed, bool value_
   return out;
 }
 
+/// Windows whose variances are those of the noise say nothing: ε is the product of the noise
+/// variances, doubled each (a window's estimate scatters). Bounded, so that noiseless volumes keep
+/// a floor and nothing but noise does not silence everything.
+float Objective::lncc_epsilon(std::size_t channel) const {
+  const double product = 4 * fixed_[channel].noise_variance() * moving_[channel].noise_variance();
+  return static_cast<float>(std::clamp(product, 1e-5, 0.25));
+}
+
 double Objective::channel_loss(const ops::ImagePair& pair, const ops::SlabView<float>& warped,
                                std::size_t channel, bool swapped, const ops::GradientTarget& target,
                                bool value_only) {
@@ -110,6 +118,7 @@ double Objective::channel_loss(const ops::ImagePair& pair, const ops::SlabView<f
     args.radius = metric_.radius;
     args.window = metric_.window;
     args.approximate_gradient = metric_.approximate_gradient;
+    args.epsilon = lncc_epsilon(channel);
     args.count = reference_count_;
     args.target = target;
     backend_.lncc(args, channel_sums_);

@@ -60,6 +60,7 @@ class Objective {
   Linear linear(const Affine& moving_from_fixed, bool value_only = false);
 
  private:
+  float lncc_epsilon(std::size_t channel) const;
   /// Metric of one channel whose warped volume is in `warped`; returns the weighted loss.
   double channel_loss(const ops::ImagePair& pair, const ops::SlabView<float>& warped,
                       std::size_t channel, bool swapped, const ops::GradientTarget& target,

@@ -68,6 +68,57 @@ LevelGrid level_grid(const Grid& full, int shrink) {
   return level_grid(full, shrink * std::min({spacing[0], spacing[1], spacing[2]}));
 }
 
+double noise_variance(const Volume& volume, double threshold, double deviation) {
+  const Size3 n = volume.grid().size;
+  if (n[0] < 3 || n[1] < 3 || n[2] < 3) return 0;
+  constexpr std::size_t kBins = 2048;
+  const double per_width = static_cast<double>(kBins) / (2.0 * deviation);  // up to two deviations
+  // A few million voxels say enough.
+  const std::int64_t step = std::max<std::int64_t>(1, volume.grid().voxel_count() / 4000000);
+  std::vector<std::vector<std::int64_t>> parts(static_cast<std::size_t>(n[2]));
+  dispatch(volume.type(), [&]<class T>() {
+    parallel_for(n[2] - 2, [&](std::int64_t i) {
+      const std::int64_t z = i + 1;
+      if (i % step != 0) return;
+      std::vector<std::int64_t> counts(kBins, 0);
+      for (std::int64_t y = 1; y < n[1] - 1; ++y) {
+        const T* p = volume.channel<T>() + (z * n[1] + y) * n[0];
+        for (std::int64_t x = 1; x < n[0] - 1; ++x) {
+          const auto v = static_cast<double>(p[x]);
+          if (!(v > threshold)) continue;
+          const double around =
+              static_cast<double>(p[x - 1]) + static_cast<double>(p[x + 1]) +
+              static_cast<double>(p[x - n[0]]) + static_cast<double>(p[x + n[0]]) +
+              static_cast<double>(p[x - n[0] * n[1]]) + static_cast<double>(p[x + n[0] * n[1]]);
+          const double bin = std::abs(v - around / 6) * per_width;
+          ++counts[bin < static_cast<double>(kBins) ? static_cast<std::size_t>(bin) : kBins - 1];
+        }
+      }
+      parts[static_cast<std::size_t>(z)] = std::move(counts);
+    });
+  });
+  std::vector<std::int64_t> total(kBins, 0);
+  std::int64_t number = 0;
+  for (const auto& part : parts)
+    for (std::size_t b = 0; b < part.size(); ++b) {
+      total[b] += part[b];
+      number += part[b];
+    }
+  std::int64_t reached = 0;
+  for (std::size_t b = 0; b < kBins && number > 0; ++b) {
+    if (2 * (reached + total[b]) >= number) {
+      // Within the median's bin, in proportion: integer volumes have few distinct residuals.
+      const double inside = (0.5 * static_cast<double>(number) - static_cast<double>(reached)) /
+                            static_cast<double>(std::max<std::int64_t>(total[b], 1));
+      const double median = (static_cast<double>(b) + inside) / per_width;
+      const double sigma = 1.4826 * median * std::sqrt(6.0 / 7.0);
+      return sigma * sigma;
+    }
+    reached += total[b];
+  }
+  return 0;
+}
+
 IntensityScale intensity_scale(const Volume& volume) {
   const IntensityStatistics all = intensity_statistics(volume);
   IntensityScale out;
@@ -101,6 +152,8 @@ IntensityScale intensity_scale(const Volume& volume) {
     }
     return all.maximum;
   };
+  out.noise_variance =
+      noise_variance(volume, mean - 0.5 * deviation, deviation) / (deviation * deviation);
   out.offset = static_cast<float>(mean);
   out.scale = static_cast<float>(1.0 / deviation);
   out.low = static_cast<float>((percentile(0.001) - mean) / deviation);
@@ -172,6 +225,10 @@ LevelImage::LevelImage(const Volume& volume, const LevelGrid& level, const Inten
   }
   view_.offset = scale.offset;
   view_.scale = scale.scale;
+  noise_variance_ = scale.noise_variance;
+  for (const int s :
+       level.shrink)  // a Gaussian of sigma voxels keeps 1/(2 sqrt(pi) sigma) per axis
+    if (s > 1) noise_variance_ /= std::max(1.0, 2 * std::sqrt(M_PI) * kSigmaPerShrink * s);
 }
 
 LevelMask::LevelMask(const Volume& mask, const LevelGrid& level, ops::Backend& backend) {
