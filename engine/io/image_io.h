@@ -26,9 +26,14 @@ struct ImageHeader {
 ImageHeader read_header(const std::filesystem::path& path, const ReadOptions& options = {});
 
 /// Reads a 3-D volume in its own type. 2-D images become one slice; 4-D images with one time point
-/// become 3-D; several time points, RGB and complex are refused or converted with a note, as
-/// documented there. Throws Error{bad_input}: missing, truncated, damaged, empty, not an image,
-/// unknown spacing, more than 3 dimensions.
+/// become 3-D; several time points and complex numbers are refused; colour becomes BT.709
+/// luminance, 64-bit integers 32-bit ones if they fit, scaled values f32, each with a note. NaN is
+/// kept. The world becomes LPS mm: micrometres are converted (NIfTI, NRRD, TIFF), MINC's RAS and
+/// MRC's ångström too. NIfTI takes sform or qform by ITK's rule and says so where they disagree;
+/// TIFF and NRRD without a voxel size are refused. A folder, or one file of a series, is read as
+/// DICOM. Throws Error{bad_input}: missing, truncated, damaged, empty, not an image, unknown
+/// spacing, more than three dimensions; and Error{does_not_fit} before an allocation beyond free
+/// memory.
 Volume read_image(const std::filesystem::path& path, const ReadOptions& options = {});
 
 /// Writes beside `path` and renames. Format by extension. Throws Error{output_not_written | usage}.
