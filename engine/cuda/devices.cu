@@ -7,7 +7,9 @@ namespace gigawarp::cuda {
 namespace {
 constexpr int kOldestCapability = 80;
 
-std::string version_text(int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); }
+std::string version_text(int v) {
+  return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10);
+}
 }  // namespace
 
 std::vector<DeviceInfo> list_devices() {

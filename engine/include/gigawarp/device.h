@@ -13,14 +13,14 @@ struct DeviceInfo {
   std::string why_not;  ///< one sentence when not usable
   std::uint64_t memory_bytes = 0;
   std::uint64_t free_bytes = 0;
-  int threads = 0;                 ///< CPU
-  int compute_capability = 0;      ///< CUDA: 90 for 9.0
-  std::string driver;              ///< CUDA driver version
-  std::string instruction_set;     ///< CPU: "x86-64-v4", "x86-64-v3" or "x86-64"
+  int threads = 0;              ///< CPU
+  int compute_capability = 0;   ///< CUDA: 90 for 9.0
+  std::string driver;           ///< CUDA driver version
+  std::string instruction_set;  ///< CPU: "x86-64-v4", "x86-64-v3" or "x86-64"
 };
 
-/// The CPU first, then every CUDA device seen; a build or machine without CUDA yields one unusable entry
-/// "cuda" with the reason.
+/// The CPU first, then every CUDA device seen; a build or machine without CUDA yields one unusable
+/// entry "cuda" with the reason.
 std::vector<DeviceInfo> list_devices();
 
 }  // namespace gigawarp

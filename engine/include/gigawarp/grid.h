@@ -26,11 +26,13 @@ struct Affine {
 /// (a * b)(x) == a(b(x)).
 Affine operator*(const Affine& a, const Affine& b);
 
-/// A regular voxel lattice in world space. World is LPS millimetres (ITK, DICOM). Voxel index i has its
-/// centre at world_from_voxel(i); the extent of the grid reaches half a voxel beyond the outer centres.
+/// A regular voxel lattice in world space. World is LPS millimetres (ITK, DICOM). Voxel index i has
+/// its centre at world_from_voxel(i); the extent of the grid reaches half a voxel beyond the outer
+/// centres.
 struct Grid {
   Size3 size{0, 0, 0};
-  Affine world_from_voxel;  ///< columns of the linear part are direction times spacing (mm per voxel)
+  Affine
+      world_from_voxel;  ///< columns of the linear part are direction times spacing (mm per voxel)
 
   std::int64_t voxel_count() const { return size[0] * size[1] * size[2]; }
   Affine voxel_from_world() const { return world_from_voxel.inverse(); }
@@ -39,8 +41,8 @@ struct Grid {
   Vec3 origin_mm() const { return world_from_voxel.offset; }
   /// World position of the middle of the volume.
   Vec3 centre_mm() const;
-  /// Nearest anatomical letters of the three axes in index order, e.g. "RAS": the direction in which
-  /// each index grows.
+  /// Nearest anatomical letters of the three axes in index order, e.g. "RAS": the direction in
+  /// which each index grows.
   std::string orientation() const;
   static Grid from_itk(const Size3& size, const Vec3& spacing_mm, const Vec3& origin_mm,
                        const Mat3& direction);

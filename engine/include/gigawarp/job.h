@@ -14,7 +14,11 @@ enum class MetricKind { lncc, mi, mse };
 enum class WindowKind { box, gaussian };
 enum class Initialisation {
   automatic,  ///< the best scoring of identity, centres and all rotations the moments leave open
-  identity, centres, moments, landmarks, transform,
+  identity,
+  centres,
+  moments,
+  landmarks,
+  transform,
 };
 
 /// One similarity metric; engine/design §2.
@@ -34,40 +38,40 @@ struct LevelSpec {
 struct StageSpec {
   StageKind kind = StageKind::greedy;
   MetricSpec metric;
-  std::vector<LevelSpec> levels;        ///< coarse to fine
-  double learning_rate = 0.5;           ///< deformable: voxels per iteration
-  double gradient_floor = 1.0;          ///< deformable: gradients (per voxel, intensities of unit
-                                        ///< deviation) well below this move in proportion; 0: plain Adam
-  double sigma_gradient_voxels = 1.0;   ///< deformable: smoothing of the gradient ("fluid")
-  double sigma_warp_voxels = 0.5;       ///< deformable: smoothing of the field ("elastic")
-  double convergence_slope = 1e-4;      ///< stop a level when the loss improves by less than this
-                                        ///< fraction per iteration over the window; 0: never
+  std::vector<LevelSpec> levels;  ///< coarse to fine
+  double learning_rate = 0.5;     ///< deformable: voxels per iteration
+  double gradient_floor = 1.0;    ///< deformable: gradients (per voxel, intensities of unit
+                                  ///< deviation) well below this move in proportion; 0: plain Adam
+  double sigma_gradient_voxels = 1.0;  ///< deformable: smoothing of the gradient ("fluid")
+  double sigma_warp_voxels = 0.5;      ///< deformable: smoothing of the field ("elastic")
+  double convergence_slope = 1e-4;     ///< stop a level when the loss improves by less than this
+                                       ///< fraction per iteration over the window; 0: never
   int convergence_window = 10;
-  double minimum_jacobian = 0.1;        ///< deformable: det J is kept above this
+  double minimum_jacobian = 0.1;  ///< deformable: det J is kept above this
 };
 
 /// A registration job: everything a run depends on, the same for desktop and command line.
 /// JSON form: resources/job.schema.json.
 struct JobSpec {
   static constexpr int kVersion = 1;
-  std::string preset;                  ///< name it was made from; informative
-  std::vector<std::string> fixed;      ///< one file per channel
-  std::vector<std::string> moving;     ///< as many as `fixed`
-  std::vector<double> channel_weights; ///< empty: equal
-  std::string fixed_mask, moving_mask; ///< empty: none; non-zero voxels count
+  std::string preset;                       ///< name it was made from; informative
+  std::vector<std::string> fixed;           ///< one file per channel
+  std::vector<std::string> moving;          ///< as many as `fixed`
+  std::vector<double> channel_weights;      ///< empty: equal
+  std::string fixed_mask, moving_mask;      ///< empty: none; non-zero voxels count
   std::string fixed_labels, moving_labels;  ///< optional, warped and scored after the run
   std::optional<Vec3> fixed_spacing_mm, moving_spacing_mm;  ///< overrides the files' spacing
   Initialisation initialisation = Initialisation::automatic;
-  std::string initial_transform;       ///< with Initialisation::transform
+  std::string initial_transform;                  ///< with Initialisation::transform
   std::string fixed_landmarks, moving_landmarks;  ///< with Initialisation::landmarks; also scored
   std::vector<StageSpec> stages;
-  std::string device = "auto";         ///< "auto", "cpu", "cuda:0", "cuda:0,1"
-  int threads = 0;                     ///< 0: all
-  std::uint64_t memory_bytes = 0;      ///< budget of the run; 0: what the machine has
+  std::string device = "auto";     ///< "auto", "cpu", "cuda:0", "cuda:0,1"
+  int threads = 0;                 ///< 0: all
+  std::uint64_t memory_bytes = 0;  ///< budget of the run; 0: what the machine has
   std::string output_directory;
   bool write_inverse = true;
   bool write_warped = true;
-  bool compress = true;                ///< .nii.gz rather than .nii
+  bool compress = true;  ///< .nii.gz rather than .nii
 };
 
 /// Parses the JSON form. Relative paths are kept as they are. Throws Error{usage} naming the key.

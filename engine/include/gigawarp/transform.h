@@ -9,8 +9,8 @@
 
 namespace gigawarp {
 
-/// A dense displacement in world millimetres (LPS) on a grid: x -> x + d(x). Layout: f32, three planar
-/// channels dx, dy, dz. NaN in any component means "outside the domain of the transform".
+/// A dense displacement in world millimetres (LPS) on a grid: x -> x + d(x). Layout: f32, three
+/// planar channels dx, dy, dz. NaN in any component means "outside the domain of the transform".
 /// Trilinear between voxels; beyond the grid's extent the displacement is zero, as in ITK.
 class DisplacementField {
  public:
@@ -47,9 +47,9 @@ class BSplineField {
 
 using TransformStage = std::variant<Affine, DisplacementField, BSplineField>;
 
-/// Maps points of the space an image is resampled INTO (fixed) to points of the space it is resampled
-/// FROM (moving), in world LPS millimetres. Stages are applied to a point first to last; this is the
-/// order of `antsApplyTransforms -t`. Move-only in practice: fields are large.
+/// Maps points of the space an image is resampled INTO (fixed) to points of the space it is
+/// resampled FROM (moving), in world LPS millimetres. Stages are applied to a point first to last;
+/// this is the order of `antsApplyTransforms -t`. Move-only in practice: fields are large.
 class Transform {
  public:
   std::vector<TransformStage> stages;

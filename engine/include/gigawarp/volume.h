@@ -17,14 +17,38 @@ std::string_view name_of(ScalarType type);  ///< "u8" … "f64"
 
 template <class T>
 struct ScalarTypeOf;
-template <> struct ScalarTypeOf<std::uint8_t> { static constexpr auto value = ScalarType::u8; };
-template <> struct ScalarTypeOf<std::int8_t> { static constexpr auto value = ScalarType::i8; };
-template <> struct ScalarTypeOf<std::uint16_t> { static constexpr auto value = ScalarType::u16; };
-template <> struct ScalarTypeOf<std::int16_t> { static constexpr auto value = ScalarType::i16; };
-template <> struct ScalarTypeOf<std::uint32_t> { static constexpr auto value = ScalarType::u32; };
-template <> struct ScalarTypeOf<std::int32_t> { static constexpr auto value = ScalarType::i32; };
-template <> struct ScalarTypeOf<float> { static constexpr auto value = ScalarType::f32; };
-template <> struct ScalarTypeOf<double> { static constexpr auto value = ScalarType::f64; };
+template <>
+struct ScalarTypeOf<std::uint8_t> {
+  static constexpr auto value = ScalarType::u8;
+};
+template <>
+struct ScalarTypeOf<std::int8_t> {
+  static constexpr auto value = ScalarType::i8;
+};
+template <>
+struct ScalarTypeOf<std::uint16_t> {
+  static constexpr auto value = ScalarType::u16;
+};
+template <>
+struct ScalarTypeOf<std::int16_t> {
+  static constexpr auto value = ScalarType::i16;
+};
+template <>
+struct ScalarTypeOf<std::uint32_t> {
+  static constexpr auto value = ScalarType::u32;
+};
+template <>
+struct ScalarTypeOf<std::int32_t> {
+  static constexpr auto value = ScalarType::i32;
+};
+template <>
+struct ScalarTypeOf<float> {
+  static constexpr auto value = ScalarType::f32;
+};
+template <>
+struct ScalarTypeOf<double> {
+  static constexpr auto value = ScalarType::f64;
+};
 
 /// Calls `f.template operator()<T>()` with the C++ type of `type`.
 template <class F>
@@ -42,8 +66,8 @@ decltype(auto) dispatch(ScalarType type, F&& f) {
   return f.template operator()<double>();
 }
 
-/// Owner of one array of plain values, 64-byte aligned, with 64 readable bytes behind its end so that
-/// vector loads may run over. Move-only.
+/// Owner of one array of plain values, 64-byte aligned, with 64 readable bytes behind its end so
+/// that vector loads may run over. Move-only.
 class Buffer {
  public:
   Buffer() = default;
@@ -60,7 +84,8 @@ class Buffer {
   std::size_t bytes_ = 0;
 };
 
-/// A 3-D volume in its own scalar type. Layout: x fastest, then y, z; channels are planar and slowest.
+/// A 3-D volume in its own scalar type. Layout: x fastest, then y, z; channels are planar and
+/// slowest.
 class Volume {
  public:
   Volume() = default;
