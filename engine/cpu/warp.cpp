@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "cpu/cpu_ops.h"
@@ -34,6 +36,55 @@ void apply_moving_mask(const ops::ImageView& mask, const Affine& t, const RowPla
                         m[e.offset(j, k) + i] != 0;
     if (!counts) row[x] = std::numeric_limits<float>::quiet_NaN();
   }
+}
+
+/// field += weight·dl·∇F: the fixed half of the symmetric gradient; gradient_row() added the other.
+GIGAWARP_MULTIVERSION void add_fixed_gradient(const float* const rows[5], std::int64_t n,
+                                              float scale_y, float scale_z,
+                                              const float* __restrict dl_dm, float weight,
+                                              float* const field[3]) {
+  const float* __restrict centre = rows[0];
+  const float* __restrict before_y = rows[1];
+  const float* __restrict after_y = rows[2];
+  const float* __restrict before_z = rows[3];
+  const float* __restrict after_z = rows[4];
+  float* __restrict gx = field[0];
+  float* __restrict gy = field[1];
+  float* __restrict gz = field[2];
+  const auto at_edge = [&](std::int64_t x, std::int64_t low, std::int64_t high) {
+    if (high > low)
+      gx[x] += weight * dl_dm[x] * (centre[high] - centre[low]) / static_cast<float>(high - low);
+  };
+  at_edge(0, 0, std::min<std::int64_t>(1, n - 1));
+  if (n > 1) at_edge(n - 1, n - 2, n - 1);
+#pragma omp simd
+  for (std::int64_t x = 1; x < n - 1; ++x)
+    gx[x] += weight * dl_dm[x] * 0.5F * (centre[x + 1] - centre[x - 1]);
+#pragma omp simd
+  for (std::int64_t x = 0; x < n; ++x) {
+    const float s = weight * dl_dm[x];
+    gy[x] += s * scale_y * (after_y[x] - before_y[x]);
+    gz[x] += s * scale_z * (after_z[x] - before_z[x]);
+  }
+}
+
+void add_fixed_half(const ops::ImagePair& pair, std::int64_t y, std::int64_t z, const float* dl_dm,
+                    float weight, float* const field[3]) {
+  const ops::Extent& e = pair.fixed.extent;
+  thread_local std::vector<float> lines;
+  lines.resize(static_cast<std::size_t>(5 * e.nx));
+  const std::int64_t ym = std::max<std::int64_t>(y - 1, 0), yp = std::min(y + 1, e.ny - 1);
+  const std::int64_t zm = std::max<std::int64_t>(z - 1, 0), zp = std::min(z + 1, e.nz - 1);
+  const std::pair<std::int64_t, std::int64_t> places[5] = {
+      {y, z}, {ym, z}, {yp, z}, {y, zm}, {y, zp}};
+  const float* rows[5];
+  for (int i = 0; i < 5; ++i) {
+    float* line = lines.data() + i * e.nx;
+    load_row(pair.fixed, places[i].first, places[i].second, line);
+    rows[i] = line;
+  }
+  add_fixed_gradient(rows, e.nx, yp > ym ? 1.0F / static_cast<float>(yp - ym) : 0.0F,
+                     zp > zm ? 1.0F / static_cast<float>(zp - zm) : 0.0F, dl_dm, weight, field);
 }
 
 }  // namespace
@@ -75,8 +126,10 @@ void emit_gradient(const ops::ImagePair& pair, const MovingGeometry& geometry,
   if (target.field) {
     float* field[3];
     for (int a = 0; a < 3; ++a) field[a] = target.field.component[a].row(y, z);
-    gradient_row(pair.moving.type, geometry, pair.moving.data, place, dl_dm, target.weight,
+    const float weight = target.symmetric ? 0.5F * target.weight : target.weight;
+    gradient_row(pair.moving.type, geometry, pair.moving.data, place, dl_dm, weight,
                  target.accumulate, field);
+    if (target.symmetric) add_fixed_half(pair, y, z, dl_dm, weight, field);
   } else {
     affine_gradient_row(pair.moving.type, geometry, pair.moving.data, place, dl_dm, target.weight,
                         sums);

@@ -28,12 +28,15 @@ void read_name(const JsonObject& object, const char* key, T& out) {
 }
 
 MetricSpec parse_metric(const nlohmann::json& json, const std::string& path) {
-  const JsonObject object(json, path, {"kind", "radius", "window", "approximate_gradient", "bins"});
+  const JsonObject object(
+      json, path,
+      {"kind", "radius", "window", "approximate_gradient", "symmetric_gradient", "bins"});
   MetricSpec metric;
   read_name(object, "kind", metric.kind);
   read_name(object, "window", metric.window);
   object.read("radius", metric.radius);
   object.read("approximate_gradient", metric.approximate_gradient);
+  object.read("symmetric_gradient", metric.symmetric_gradient);
   object.read("bins", metric.bins);
   return metric;
 }
@@ -53,10 +56,10 @@ std::vector<LevelSpec> parse_levels(const JsonObject& stage) {
 }
 
 StageSpec parse_stage(const nlohmann::json& json, const std::string& path) {
-  const JsonObject object(
-      json, path,
-      {"kind", "metric", "levels", "learning_rate", "sigma_gradient_voxels", "sigma_warp_voxels",
-       "convergence_slope", "convergence_window", "minimum_jacobian"});
+  const JsonObject object(json, path,
+                          {"kind", "metric", "levels", "learning_rate", "sigma_gradient_voxels",
+                           "sigma_warp_voxels", "convergence_slope", "convergence_window",
+                           "minimum_jacobian", "gradient_floor", "noise_floor", "noise_smoothing"});
   StageSpec stage;
   read_name(object, "kind", stage.kind);
   if (object.has("metric"))
@@ -68,6 +71,9 @@ StageSpec parse_stage(const nlohmann::json& json, const std::string& path) {
   object.read("convergence_slope", stage.convergence_slope);
   object.read("convergence_window", stage.convergence_window);
   object.read("minimum_jacobian", stage.minimum_jacobian);
+  object.read("gradient_floor", stage.gradient_floor);
+  object.read("noise_floor", stage.noise_floor);
+  object.read("noise_smoothing", stage.noise_smoothing);
   return stage;
 }
 
@@ -97,6 +103,7 @@ nlohmann::ordered_json stage_json(const StageSpec& stage) {
             {"radius", stage.metric.radius},
             {"window", job::name_of(stage.metric.window)},
             {"approximate_gradient", stage.metric.approximate_gradient},
+            {"symmetric_gradient", stage.metric.symmetric_gradient},
             {"bins", stage.metric.bins}}},
           {"levels", levels},
           {"learning_rate", stage.learning_rate},
@@ -104,7 +111,10 @@ nlohmann::ordered_json stage_json(const StageSpec& stage) {
           {"sigma_warp_voxels", stage.sigma_warp_voxels},
           {"convergence_slope", stage.convergence_slope},
           {"convergence_window", stage.convergence_window},
-          {"minimum_jacobian", stage.minimum_jacobian}};
+          {"minimum_jacobian", stage.minimum_jacobian},
+          {"gradient_floor", stage.gradient_floor},
+          {"noise_floor", stage.noise_floor},
+          {"noise_smoothing", stage.noise_smoothing}};
 }
 
 }  // namespace

@@ -102,6 +102,9 @@ void validate_stage(const StageSpec& stage, const std::string& key) {
   require_range(stage.convergence_slope, 0, 1, key + ".convergence_slope");
   require_range(stage.convergence_window, 2, 1000, key + ".convergence_window");
   require_range(stage.minimum_jacobian, 0, 0.99, key + ".minimum_jacobian");
+  require_range(stage.gradient_floor, 0, 1000, key + ".gradient_floor");
+  require_range(stage.noise_floor, 0, 1000, key + ".noise_floor");
+  require_range(stage.noise_smoothing, 0, 1000, key + ".noise_smoothing");
 }
 
 void validate_device(const std::string& device) {

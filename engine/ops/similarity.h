@@ -20,10 +20,17 @@ struct ImagePair {
 };
 
 /// Where a gradient goes: dL/du into a field, or its contraction with the affine parameters.
+///
+/// `symmetric` replaces T_linᵀ∇M by the mean of it and ∇F, the fixed volume's own gradient (central
+/// differences; halo of F: one plane): the efficient second-order step (Benhimane & Malis, IROS
+/// 2004; Vercauteren et al., NeuroImage 45, 2009). At a match of two volumes of one contrast both
+/// are the same but for noise and interpolation, which the mean halves. It is a descent direction,
+/// no longer the exact derivative of the loss, and only for volumes of one contrast.
 struct GradientTarget {
   FieldView field;          ///< dL/du(i) = T_linᵀ ∇M(T(i+u)) dL/dM(i); absent for linear stages
   bool accumulate = false;  ///< add to `field` (second and later channels)
   float weight = 1;         ///< of this channel
+  bool symmetric = false;   ///< only with `field`
 };
 
 /// Sums over one plane, kept apart so that totals are added in one fixed order.

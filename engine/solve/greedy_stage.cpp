@@ -7,14 +7,15 @@ namespace gigawarp::solve {
 namespace {
 
 constexpr int kRepairSweeps = 40;
+/// Where very noisy volumes stop adding to the smoothing of the gradient.
+constexpr double kLargestSigma = 4.0;
 
 Iteration iterate(Run& run, const StageSpec& spec, Objective& objective, GreedyState& state,
                   int iteration) {
   Iteration out;
   out.loss = objective.deformable(run.output.moving_from_fixed, state.displacement(),
                                   state.gradient(), state.scratch());
-  const FieldStep step =
-      take_step(run.backend, spec, state, iteration, objective.reference_count(), 1.0);
+  const FieldStep step = take_step(run.backend, spec, objective, state, iteration, 1.0);
   out.step_voxels = step.step_voxels;
   out.folds = step.folds;
   return out;
@@ -22,8 +23,8 @@ Iteration iterate(Run& run, const StageSpec& spec, Objective& objective, GreedyS
 
 }  // namespace
 
-FieldStep take_step(ops::Backend& backend, const StageSpec& spec, GreedyState& state, int iteration,
-                    double count, double share) {
+FieldStep take_step(ops::Backend& backend, const StageSpec& spec, const Objective& objective,
+                    GreedyState& state, int iteration, double share) {
   const ops::ZRange range{0, state.size()[2]};
   ops::DirectionArgs direction;
   direction.gradient = state.gradient();
@@ -31,10 +32,14 @@ FieldStep take_step(ops::Backend& backend, const StageSpec& spec, GreedyState& s
   direction.second_moment = state.second_moment();
   direction.direction = state.direction();
   direction.range = range;
-  direction.sigma_voxels = spec.sigma_gradient_voxels;
+  const double noise = objective.noise_variance();
+  direction.sigma_voxels =
+      std::min(kLargestSigma, std::sqrt(spec.sigma_gradient_voxels * spec.sigma_gradient_voxels +
+                                        spec.noise_smoothing * noise));
   direction.step = iteration;
+  const double floor = spec.gradient_floor + spec.noise_floor * noise;
   direction.epsilon =
-      static_cast<float>(std::max(1e-12, spec.gradient_floor / std::max(1.0, count)));
+      static_cast<float>(std::max(1e-12, floor / std::max(1.0, objective.reference_count())));
   const float largest = backend.direction(direction);
 
   ops::ComposeArgs compose;

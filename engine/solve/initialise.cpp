@@ -148,7 +148,7 @@ Moments moments(const Volume& volume, const IntensityScale& scale) {
       Sums s;
       for (std::int64_t y = 0; y < n[1]; y += step)
         for (std::int64_t x = 0; x < n[0]; x += step) {
-          const double raw = static_cast<double>(volume.channel<T>()[(z * n[1] + y) * n[0] + x]);
+          const auto raw = static_cast<double>(volume.channel<T>()[(z * n[1] + y) * n[0] + x]);
           const double v = (raw - scale.offset) * scale.scale;
           // Weighted by a clipped intensity: bright vessels or artefacts must not pull the centre.
           const double w = std::min(v, static_cast<double>(scale.high)) - threshold;
@@ -260,7 +260,7 @@ InitialAlignment initial_alignment(const Subject& subject, Initialisation how,
   const Candidate* chosen = best[0] != nullptr ? best[0] : best[1];
   if (best[1] != nullptr && chosen != best[1] && best[1]->score > kClearlyBetter * chosen->score) {
     chosen = best[1];
-    out.warnings.push_back(
+    out.warnings.emplace_back(
         "The volumes match clearly better after a large rotation than as their headers orient "
         "them; "
         "check the orientation letters.");

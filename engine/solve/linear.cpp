@@ -51,8 +51,7 @@ class Chart {
     for (int r = 0; r < 3; ++r) m.offset[r] += p[static_cast<std::size_t>(r)];
     if (model_ == LinearModel::affine) {
       for (int r = 0; r < 3; ++r)
-        for (int c = 0; c < 3; ++c)
-          m.linear[r][c] += p[static_cast<std::size_t>(3 + 3 * r + c)] / radius_;
+        for (int c = 0; c < 3; ++c) m.linear[r][c] += p[3 + 3 * r + c] / radius_;
     } else if (model_ != LinearModel::translation) {
       Affine rotation;
       rotation.linear = rotation_of({p[3] / radius_, p[4] / radius_, p[5] / radius_});
@@ -78,8 +77,7 @@ class Chart {
     for (int r = 0; r < 3; ++r) out[static_cast<std::size_t>(r)] = g[r][3];
     if (model_ == LinearModel::affine) {
       for (int r = 0; r < 3; ++r)
-        for (int c = 0; c < 3; ++c)
-          out[static_cast<std::size_t>(3 + 3 * r + c)] = d[r][c] / radius_;
+        for (int c = 0; c < 3; ++c) out[3 + 3 * r + c] = d[r][c] / radius_;
     } else if (model_ != LinearModel::translation) {
       // d exp([w]x) L / dw_k = [e_k]x L; contraction with d is the axial vector of d Lᵀ.
       Mat3 m{};

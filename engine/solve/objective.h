@@ -50,6 +50,9 @@ class Objective {
   /// a reward, averages over the voxels reached.
   double reference_count() const { return reference_count_; }
 
+  /// Geometric mean of the two volumes' noise variances, first channel, in unit deviations squared.
+  double noise_variance() const;
+
   struct Linear {
     double loss = 0;
     double overlap = 0;  ///< share of the fixed voxels that count

@@ -226,9 +226,6 @@ LevelImage::LevelImage(const Volume& volume, const LevelGrid& level, const Inten
   view_.offset = scale.offset;
   view_.scale = scale.scale;
   noise_variance_ = scale.noise_variance;
-  for (const int s :
-       level.shrink)  // a Gaussian of sigma voxels keeps 1/(2 sqrt(pi) sigma) per axis
-    if (s > 1) noise_variance_ /= std::max(1.0, 2 * std::sqrt(M_PI) * kSigmaPerShrink * s);
 }
 
 LevelMask::LevelMask(const Volume& mask, const LevelGrid& level, ops::Backend& backend) {

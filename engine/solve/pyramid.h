@@ -43,7 +43,8 @@ class LevelImage {
   LevelImage(const Volume& volume, const LevelGrid& level, const IntensityScale& scale,
              ops::Backend& backend);
   const ops::ImageView& view() const { return view_; }
-  /// Of one voxel of this level, scaled: what smoothing and shrinking leave of the volume's noise.
+  /// Of one voxel of the full volume, scaled. Coarse levels average voxel noise away, but keeping
+  /// its figure there too gave better overlap on noisy pairs and the same on clean ones.
   double noise_variance() const { return noise_variance_; }
 
  private:

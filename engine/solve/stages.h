@@ -58,8 +58,8 @@ struct FieldStep {
   double step_voxels = 0;
   ops::FoldRepair folds;
 };
-FieldStep take_step(ops::Backend& backend, const StageSpec& spec, GreedyState& state, int iteration,
-                    double count, double share);
+FieldStep take_step(ops::Backend& backend, const StageSpec& spec, const Objective& objective,
+                    GreedyState& state, int iteration, double share);
 
 /// `state`'s displacement on another level of the same grid.
 void transfer_displacement(const ops::FieldView& from, const LevelGrid& from_level,

@@ -33,8 +33,7 @@ Iteration iterate(Run& run, const StageSpec& spec, Objective& objective, Halves&
       {halves.fixed.displacement(), halves.fixed.gradient(), halves.fixed.scratch()},
       {halves.moving.displacement(), halves.moving.gradient(), halves.moving.scratch()});
   for (GreedyState* side : {&halves.fixed, &halves.moving}) {
-    const FieldStep step =
-        take_step(run.backend, spec, *side, i, objective.reference_count(), kShareOfEachSide);
+    const FieldStep step = take_step(run.backend, spec, objective, *side, i, kShareOfEachSide);
     out.step_voxels += step.step_voxels;
     out.folds.found += step.folds.found;
     out.folds.remaining += step.folds.remaining;

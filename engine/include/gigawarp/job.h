@@ -27,7 +27,9 @@ struct MetricSpec {
   int radius = 2;                       ///< LNCC: voxels per axis of the level; window is 2r+1
   WindowKind window = WindowKind::box;  ///< LNCC
   bool approximate_gradient = false;    ///< LNCC: the "ANTs gradient" without the box sums
-  int bins = 32;                        ///< MI: 16…128 per axis
+  bool symmetric_gradient = false;  ///< deformable, volumes of one contrast: mean of both volumes'
+                                    ///< gradients instead of the warped one's alone (less noise)
+  int bins = 32;                    ///< MI: 16…128 per axis
 };
 
 struct LevelSpec {
@@ -40,11 +42,14 @@ struct StageSpec {
   MetricSpec metric;
   std::vector<LevelSpec> levels;  ///< coarse to fine
   double learning_rate = 0.5;     ///< deformable: voxels per iteration
-  double gradient_floor = 1.0;    ///< deformable: gradients (per voxel, intensities of unit
+  double gradient_floor = 0.1;    ///< deformable: gradients (per voxel, intensities of unit
                                   ///< deviation) well below this move in proportion; 0: plain Adam
-  double sigma_gradient_voxels = 1.0;  ///< deformable: smoothing of the gradient ("fluid")
-  double sigma_warp_voxels = 0.5;      ///< deformable: smoothing of the field ("elastic")
-  double convergence_slope = 1e-4;     ///< stop a level when the loss improves by less than this
+  double noise_floor = 5.0;       ///< deformable: times the volumes' noise variance, added to it
+  double noise_smoothing = 12.0;  ///< deformable: times the noise variance, added to the square of
+                                  ///< sigma_gradient_voxels
+  double sigma_gradient_voxels = 0.7;  ///< deformable: smoothing of the gradient ("fluid")
+  double sigma_warp_voxels = 0.65;     ///< deformable: smoothing of the field ("elastic")
+  double convergence_slope = 3e-5;     ///< stop a level when the loss improves by less than this
                                        ///< fraction per iteration over the window; 0: never
   int convergence_window = 10;
   double minimum_jacobian = 0.1;  ///< deformable: det J is kept above this
