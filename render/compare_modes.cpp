@@ -71,7 +71,7 @@ Plane2 smoothed(const SliceImage& slice, const Window& window, double sigma) {
       for (int c = 0; c < slice.width; ++c) {
         double v = 0;
         for (int i = -radius; i <= radius; ++i)
-          v += weight[static_cast<std::size_t>(i + radius)] * from.at(c + i * dc, r + i * dr);
+          v += weight[i + radius] * from.at(c + i * dc, r + i * dr);
         to.at(c, r) = v / sum;
       }
   };

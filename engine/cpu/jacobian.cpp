@@ -71,9 +71,9 @@ class Rows {
     }
     determinant_row(s, out);
     // Central differences skip the voxel itself: a voxel that is outside has no determinant either.
-    for (int c = 0; c < 3; ++c)
+    for (const float* component : s.centre)
       for (std::int64_t x = 0; x < s.n; ++x)
-        if (std::isnan(s.centre[c][x])) out[x] = std::numeric_limits<float>::quiet_NaN();
+        if (std::isnan(component[x])) out[x] = std::numeric_limits<float>::quiet_NaN();
   }
 
  private:

@@ -54,9 +54,11 @@ GIGAWARP_MULTIVERSION void weight_row(const float* __restrict fraction, std::int
   for (std::int64_t x = 0; x < n; ++x) {
     float w[4];
     math::cubic_bspline_weights(fraction[x], w);
+    // NOLINTBEGIN(bugprone-incorrect-roundings): weights are not negative, and lround is no SIMD.
     const auto a = static_cast<std::int32_t>(w[0] * kOne + 0.5F),
                b = static_cast<std::int32_t>(w[1] * kOne + 0.5F),
                d = static_cast<std::int32_t>(w[3] * kOne + 0.5F);
+    // NOLINTEND(bugprone-incorrect-roundings)
     weights[x] = a;
     weights[n + x] = b;
     weights[2 * n + x] = static_cast<std::int32_t>(kOne) - a - b - d;  // every voxel weighs kOne
@@ -88,7 +90,7 @@ void mi_histogram(const ops::MiArgs& args, ops::JointHistogram& histogram) {
   const ops::Extent& e = args.pair.fixed.extent;
   const BinMap fm = BinMap::fixed(args.fixed_bins, args.bins),
                mm = BinMap::moving(args.moving_bins, args.bins);
-  const auto cells = static_cast<std::size_t>(args.bins * args.bins);
+  const auto bins = static_cast<std::size_t>(args.bins), cells = bins * bins;
   histogram.bins = args.bins;
   histogram.counts.resize(cells, 0);
   std::mutex mutex;

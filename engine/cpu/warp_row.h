@@ -39,8 +39,8 @@ struct MovingGeometry {
 
 // One load brings both corners along x of an 8- or 16-bit image; it also vectorises better than
 // two.
-typedef std::uint32_t __attribute__((aligned(1), may_alias)) UnalignedWord;
-typedef std::uint16_t __attribute__((aligned(1), may_alias)) UnalignedHalf;
+using UnalignedWord __attribute__((aligned(1), may_alias)) = std::uint32_t;
+using UnalignedHalf __attribute__((aligned(1), may_alias)) = std::uint16_t;
 
 template <class T, class Index>
 GIGAWARP_ALWAYS_INLINE void load_pair(const T* m, Index i, float& a, float& b) {
@@ -138,9 +138,9 @@ GIGAWARP_ALWAYS_INLINE void sample_row(const MovingGeometry& g, const T* __restr
       float mx = (x0 + (x1 - x0) * fz) * scale;
       float my = ((v10 - v00) + ((v11 - v01) - (v10 - v00)) * fz) * scale;
       float mz = (v1 - v0) * scale;
-      mx = (px > 0) & (px < hx) ? mx : 0.0F;
-      my = (py > 0) & (py < hy) ? my : 0.0F;
-      mz = (pz > 0) & (pz < hz) ? mz : 0.0F;
+      mx = ((px > 0) & (px < hx)) ? mx : 0.0F;
+      my = ((py > 0) & (py < hy)) ? my : 0.0F;
+      mz = ((pz > 0) & (pz < hz)) ? mz : 0.0F;
       sink(x, value, inside, mx, my, mz);
     } else {
       sink(x, value, inside, 0.0F, 0.0F, 0.0F);

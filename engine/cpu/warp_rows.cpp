@@ -121,7 +121,7 @@ GIGAWARP_ALWAYS_INLINE void affine_row_of(const MovingGeometry& g, const void* m
   }                                                                                             \
   GIGAWARP_MULTIVERSION void load_row_##name(const void* image, std::int64_t n, float offset,   \
                                              float scale, float* __restrict out) {              \
-    const T* __restrict in = static_cast<const T*>(image);                                      \
+    const auto* __restrict in = static_cast<const T*>(image);                                   \
     for (std::int64_t x = 0; x < n; ++x) out[x] = (static_cast<float>(in[x]) - offset) * scale; \
   }
 

@@ -11,7 +11,7 @@ namespace {
 /// The point of the moving head that voxel i of the row shows.
 GIGAWARP_ALWAYS_INLINE void map_point(const Row& row, const MapView& map, int i, float& x, float& y,
                                       float& z) {
-  const float t = static_cast<float>(i);
+  const auto t = static_cast<float>(i);
   float px = row.start[0] + t * row.step[0];
   float py = row.start[1] + t * row.step[1];
   float pz = row.start[2] + t * row.step[2];
@@ -141,7 +141,7 @@ void anatomy_row(const Row& row, const MapView& map, const Look& look, float edg
   if (map.identity) {
 #pragma omp simd
     for (int i = 0; i < row.count; ++i) {
-      const float t = static_cast<float>(i);
+      const auto t = static_cast<float>(i);
       out[i] = brightness_at(row.start[0] + t * row.step[0], row.start[1] + t * row.step[1],
                              row.start[2] + t * row.step[2], look, sharpness);
     }
@@ -159,7 +159,7 @@ void label_row(const Row& row, const MapView& map, float* out) {
   float x[kRowChunk], y[kRowChunk], z[kRowChunk];
   if (map.identity) {
     for (int i = 0; i < row.count; ++i) {
-      const float t = static_cast<float>(i);
+      const auto t = static_cast<float>(i);
       x[i] = row.start[0] + t * row.step[0];
       y[i] = row.start[1] + t * row.step[1];
       z[i] = row.start[2] + t * row.step[2];
@@ -176,7 +176,7 @@ GIGAWARP_MULTIVERSION
 void degrade_row(const Row& row, const Degrade& d, float* values) {
 #pragma omp simd
   for (int i = 0; i < row.count; ++i) {
-    const float t = static_cast<float>(i);
+    const auto t = static_cast<float>(i);
     const float x = 0.01F * (row.start[0] + t * row.step[0]);
     const float y = 0.01F * (row.start[1] + t * row.step[1]);
     const float z = 0.01F * (row.start[2] + t * row.step[2]);
@@ -184,9 +184,9 @@ void degrade_row(const Row& row, const Degrade& d, float* values) {
         1.0F + d.bias[0] * x + d.bias[1] * y + d.bias[2] * z + d.bias[3] * (x * y - z * z);
     const std::uint32_t h = mix(d.key ^ mix(d.first + static_cast<std::uint32_t>(i)));
     // Four uniform bytes: mean 510, standard deviation 147.8; close enough to Gaussian for noise.
-    const std::int32_t sum =
+    const auto sum =
         static_cast<std::int32_t>((h & 255U) + ((h >> 8) & 255U) + ((h >> 16) & 255U) + (h >> 24));
-    const float noise = static_cast<float>(sum - 510) * (1.0F / 147.8F);
+    const auto noise = static_cast<float>(sum - 510) * (1.0F / 147.8F);
     values[i] = values[i] * shade + d.sigma * noise;
   }
 }

@@ -203,8 +203,8 @@ void for_each_chunk(const Size3& size, std::int64_t z0, std::int64_t z1, const B
 template <class T>
 T stored(float value) {
   if constexpr (std::is_integral_v<T>) {
-    const double low = static_cast<double>(std::numeric_limits<T>::min());
-    const double high = static_cast<double>(std::numeric_limits<T>::max());
+    const auto low = static_cast<double>(std::numeric_limits<T>::min());
+    const auto high = static_cast<double>(std::numeric_limits<T>::max());
     return static_cast<T>(std::clamp(std::floor(value + 0.5), std::max(low, 0.0), high));
   } else {
     return static_cast<T>(value);
@@ -219,8 +219,8 @@ void Phantom::render_slab(Side side, std::int64_t z0, std::int64_t z1, std::byte
   const MapView still;
   const MapView& view = side == Side::fixed ? s.view : still;
   const Look look = look_of(side == Side::fixed ? s.spec.fixed_contrast : s.spec.moving_contrast);
-  const float edge = static_cast<float>(1.2 * s.spec.spacing_mm / s.scale);
-  const float full = static_cast<float>(full_scale(s.spec.type));
+  const auto edge = static_cast<float>(1.2 * s.spec.spacing_mm / s.scale);
+  const auto full = static_cast<float>(full_scale(s.spec.type));
   for_each_chunk(size, z0, z1, [&](std::int64_t x, std::int64_t y, std::int64_t z, int count) {
     float values[kRowChunk];
     const Row row = s.row(side, x, y, z, count);
@@ -274,9 +274,10 @@ DisplacementField Phantom::true_warp() const {
   const Grid& g = state_->fixed;
   DisplacementField out(g);
   parallel_for(g.size[1] * g.size[2], [&](std::int64_t r) {
+    const std::int64_t y = r % g.size[1], z = r / g.size[1];
     for (std::int64_t x = 0; x < g.size[0]; ++x) {
-      const Vec3 p = g.world_from_voxel({static_cast<double>(x), static_cast<double>(r % g.size[1]),
-                                         static_cast<double>(r / g.size[1])});
+      const Vec3 p = g.world_from_voxel(
+          {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)});
       const Vec3 q = state_->map(p);
       for (int c = 0; c < 3; ++c)
         out.component_mm(c)[r * g.size[0] + x] = static_cast<float>(q[c] - p[c]);

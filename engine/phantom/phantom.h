@@ -134,6 +134,6 @@ enum class StreamedKind { image, labels, mask };
 /// Error{output_not_written | cancelled}.
 void stream_nifti(const Phantom& phantom, Side side, StreamedKind kind,
                   const std::filesystem::path& path, const PlaneProgress& progress = {},
-                  std::stop_token stop = {});
+                  const std::stop_token& stop = {});
 
 }  // namespace gigawarp::phantom

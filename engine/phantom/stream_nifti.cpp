@@ -146,7 +146,7 @@ class PartFile {
 
 void stream_nifti(const Phantom& phantom, Side side, StreamedKind kind,
                   const std::filesystem::path& path, const PlaneProgress& progress,
-                  std::stop_token stop) {
+                  const std::stop_token& stop) {
   const Grid& grid = phantom.grid(side);
   const ScalarType type = kind == StreamedKind::image ? phantom.spec().type : ScalarType::u8;
   const bool large = *std::max_element(grid.size.begin(), grid.size.end()) > 32767;

@@ -86,7 +86,7 @@ void assess_labels(const QcInput& in, QcReport& report, const std::stop_token& s
 
 }  // namespace
 
-Assessment assess(const QcInput& in, std::stop_token stop) {
+Assessment assess(const QcInput& in, const std::stop_token& stop) {
   if (!in.fixed || !in.moving || !in.transform)
     throw Error(ErrorCode::usage,
                 "A quality check needs a fixed image, a moving image and a transform.", "qc");

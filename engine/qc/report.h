@@ -52,7 +52,7 @@ struct Assessment {
 };
 
 /// Throws Error{bad_input | cancelled}.
-Assessment assess(const QcInput& input, std::stop_token stop = {});
+Assessment assess(const QcInput& input, const std::stop_token& stop = {});
 
 std::string to_json(const QcReport& report);
 /// Aligned text; the per-label table only with `details`.

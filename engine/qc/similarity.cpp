@@ -141,8 +141,9 @@ Similarity similarity(const Volume& fixed, const Volume& warped, const Volume* i
            plane.products.ff += (f - f_mean) * (f - f_mean);
            plane.products.ww += (w - w_mean) * (w - w_mean);
            plane.products.fw += (f - f_mean) * (w - w_mean);
-           ++plane.joint[static_cast<std::size_t>(bin_of(f, all.f_low, all.f_high) * kBins +
-                                                  bin_of(w, all.w_low, all.w_high))];
+           const auto row = static_cast<std::size_t>(bin_of(f, all.f_low, all.f_high));
+           const auto column = static_cast<std::size_t>(bin_of(w, all.w_low, all.w_high));
+           ++plane.joint[row * kBins + column];
          });
        })) {
     sum.products.ff += s.products.ff;
