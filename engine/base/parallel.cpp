@@ -9,6 +9,8 @@
 #include <fstream>
 #include <string>
 
+#include "base/thread_order.h"
+
 namespace gigawarp {
 
 void with_threads(int threads, const std::function<void()>& work) {
@@ -17,16 +19,22 @@ void with_threads(int threads, const std::function<void()>& work) {
     return;
   }
   oneapi::tbb::task_arena arena(threads);
-  arena.execute(work);
+  ThreadOrder order;
+  arena.execute([&] {
+    const OrderedPiece piece(order);
+    work();
+  });
 }
 
 int available_threads() { return std::max(1, oneapi::tbb::this_task_arena::max_concurrency()); }
 
 void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body) {
   if (n <= 0) return;
+  ThreadOrder order;
   oneapi::tbb::parallel_for(
       oneapi::tbb::blocked_range<std::int64_t>(0, n, 1),
       [&](const oneapi::tbb::blocked_range<std::int64_t>& range) {
+        const OrderedPiece piece(order);
         for (std::int64_t i = range.begin(); i < range.end(); ++i) body(i);
       },
       oneapi::tbb::simple_partitioner());
