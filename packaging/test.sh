@@ -3,8 +3,16 @@
 # ../shared/data, or where GIGAWARP_TEST_DATA says; tests that need them are reported as skipped without.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-started=$SECONDS
-step() { printf '\n== %s (%d:%02d)\n' "$1" $(((SECONDS - started) / 60)) $(((SECONDS - started) % 60)); }
+phases=() phase="" phase_started=$SECONDS
+end_phase() {
+  [ -z "$phase" ] || phases+=("$(printf '%3d:%02d  %s' $(((SECONDS - phase_started) / 60)) $(((SECONDS - phase_started) % 60)) "$phase")")
+  phase_started=$SECONDS
+}
+step() {
+  end_phase
+  phase=$1
+  printf '\n== %s (%d:%02d)\n' "$1" $((SECONDS / 60)) $((SECONDS % 60))
+}
 jobs=$(nproc)
 
 step "Set-up"
@@ -36,8 +44,14 @@ for preset in asan tsan; do
   build "$preset"
   ctest --test-dir "build/$preset" --output-on-failure --parallel "$jobs" --quiet \
     -O "build/$preset-tests.log" || { cat "build/$preset-tests.log"; exit 1; }
-  tail -4 "build/$preset-tests.log"
+  sed -n '/% tests passed/,$p' "build/$preset-tests.log"
 done
 
 step "All tests"
-exec ctest --test-dir build/dev --output-on-failure
+status=0
+ctest --test-dir build/dev --output-on-failure 2>&1 | tee build/tests.log | sed '/% tests passed/,$d' || status=$?
+end_phase
+printf '\n== Minutes per phase\n'
+printf '%s\n' "${phases[@]}" "$(printf '%3d:%02d  in all' $((SECONDS / 60)) $((SECONDS % 60)))" ""
+sed -n '/% tests passed/,$p' build/tests.log
+exit "$status"
