@@ -21,16 +21,7 @@ std::string mebibytes(std::uint64_t bytes) {
 }
 
 void choose_device(const JobSpec& job, Plan& plan) {
-  if (job.device != "auto" && job.device != "cpu") {
-    std::string reason = "this version registers on the CPU only";
-    for (const DeviceInfo& device : list_devices())
-      if (device.id == "cuda" && !device.why_not.empty()) reason = device.why_not;
-    if (!reason.empty() && reason.back() == '.') reason.pop_back();
-    throw Error(ErrorCode::device_fault,
-                "Device \"" + job.device + "\" cannot be used: " + reason +
-                    "; choose --device cpu or auto.",
-                job.device);
-  }
+  require_usable_device(job.device);
   plan.device = "cpu";
   plan.threads = job.threads > 0 ? std::min(job.threads, available_threads()) : available_threads();
 }
@@ -66,6 +57,18 @@ void look_at_disk(const JobSpec& job, std::size_t moving_bytes, Plan& plan) {
 }
 
 }  // namespace
+
+void require_usable_device(const std::string& device) {
+  if (device == "auto" || device == "cpu") return;
+  std::string reason = "this version registers on the CPU only";
+  for (const DeviceInfo& one : list_devices())
+    if (one.id == "cuda" && !one.why_not.empty()) reason = one.why_not;
+  if (!reason.empty() && reason.back() == '.') reason.pop_back();
+  throw Error(
+      ErrorCode::device_fault,
+      "Device \"" + device + "\" cannot be used: " + reason + "; choose --device cpu or auto.",
+      device);
+}
 
 Plan make_plan(const JobSpec& job) {
   Plan plan;

@@ -22,6 +22,10 @@ struct Plan {
   std::string disk;  ///< the existing folder whose file system counts
 };
 
+/// Throws Error{device_fault} with the reason when a device ("auto", "cpu", "cuda:0") cannot be
+/// used.
+void require_usable_device(const std::string& device);
+
 /// Reads the headers of the job's images. Throws Error{bad_input} and Error{device_fault}.
 Plan make_plan(const JobSpec& job);
 /// One sentence with the numbers for the first thing that does not fit; empty when all does.

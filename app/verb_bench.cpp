@@ -1,0 +1,144 @@
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <ctime>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "app/verbs.h"
+#include "bench/bench.h"
+#include "gigawarp/device.h"
+#include "gigawarp/error.h"
+#include "job/names.h"
+#include "job/plan.h"
+#include "job/version.h"
+
+namespace gigawarp::app {
+namespace {
+
+struct BenchOptions {
+  std::string size = "128", device = "cpu", json;
+  std::vector<std::string> metrics;
+  bench::Spec spec;
+};
+
+Size3 parse_size(const std::string& text) {
+  const Vec3 numbers = parse_vec3(text, "--size");
+  Size3 size{};
+  for (std::size_t a = 0; a < 3; ++a) {
+    if (numbers[a] != std::floor(numbers[a]) || std::abs(numbers[a]) > 1e15)
+      throw Error(ErrorCode::usage,
+                  "--size takes whole numbers of voxels, but \"" + text + "\" was given.",
+                  "--size");
+    size[a] = static_cast<std::int64_t>(numbers[a]);
+  }
+  return size;
+}
+
+std::vector<MetricKind> parse_metrics(const std::vector<std::string>& names) {
+  std::vector<MetricKind> metrics;
+  for (const std::string& name : names) {
+    const auto metric = job::value_of<MetricKind>(name);
+    if (!metric)
+      throw Error(ErrorCode::usage, "--metric takes lncc, mi or mse, not \"" + name + "\".",
+                  "--metric");
+    metrics.push_back(*metric);
+  }
+  return metrics;
+}
+
+/// "auto" is the CPU until there are kernels.
+std::string parse_device(const std::string& name) {
+  if (name != "auto" && name != "cpu" && !name.starts_with("cuda:"))
+    throw Error(ErrorCode::usage, "--device takes auto, cpu or cuda:0, not \"" + name + "\".",
+                "--device");
+  job::require_usable_device(name);
+  return "cpu";
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text.data();
+}
+
+void print_head(const bench::Report& report, const DeviceInfo& machine) {
+  std::printf("%s, %d threads, %s; %lld x %lld x %lld voxels; copy %.1f GB/s\n\n",
+              machine.name.c_str(), report.threads, machine.instruction_set.c_str(),
+              static_cast<long long>(report.size[0]), static_cast<long long>(report.size[1]),
+              static_cast<long long>(report.size[2]), report.copy_gb_per_s);
+  std::printf("%-26s %9s %9s %8s %7s %8s %8s\n", "operation", "ms", "ns/voxel", "B/voxel", "GB/s",
+              "of copy", "state B");
+  std::fflush(stdout);
+}
+
+void print_row(const bench::Row& row) {
+  std::printf("%-26s %9.2f %9.3f %8.1f %7.2f %7.1f%% %8.1f\n", row.operation.c_str(),
+              row.milliseconds, row.ns_per_voxel, row.bytes_per_voxel, row.gb_per_s,
+              100 * row.copy_fraction, row.state_bytes_per_voxel);
+  std::fflush(stdout);
+}
+
+std::string to_json(const bench::Report& report, const DeviceInfo& machine) {
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  for (const bench::Row& row : report.rows)
+    rows.push_back({{"operation", row.operation},
+                    {"ms", row.milliseconds},
+                    {"fastest_ms", row.fastest_milliseconds},
+                    {"ns_per_voxel", row.ns_per_voxel},
+                    {"bytes_per_voxel", row.bytes_per_voxel},
+                    {"gb_per_s", row.gb_per_s},
+                    {"copy_fraction", row.copy_fraction},
+                    {"state_bytes_per_voxel", row.state_bytes_per_voxel}});
+  const nlohmann::ordered_json json{{"version", job::version()},
+                                    {"date", utc_now()},
+                                    {"command", command_line()},
+                                    {"machine",
+                                     {{"device", report.device},
+                                      {"name", machine.name},
+                                      {"threads", report.threads},
+                                      {"instruction_set", machine.instruction_set},
+                                      {"memory_bytes", machine.memory_bytes}}},
+                                    {"size", report.size},
+                                    {"repeats", report.repeats},
+                                    {"copy_gb_per_s", report.copy_gb_per_s},
+                                    {"peak_resident_bytes", report.peak_resident_bytes},
+                                    {"rows", rows}};
+  return json.dump(2) + "\n";
+}
+
+void run_bench(BenchOptions options) {
+  options.spec.size = parse_size(options.size);
+  if (!options.metrics.empty()) options.spec.metrics = parse_metrics(options.metrics);
+  bench::validate(options.spec);
+  options.spec.device = parse_device(options.device);
+  const DeviceInfo machine = list_devices().front();
+  const bench::Report report = bench::run(
+      options.spec, [&](const bench::Report& start) { print_head(start, machine); }, print_row);
+  if (!options.json.empty()) write_text_file(options.json, to_json(report, machine));
+}
+
+}  // namespace
+
+void add_bench_verb(CLI::App& app) {
+  CLI::App* verb =
+      add_verb(app, "bench", "Measure every operation on made-up data against the copy bandwidth",
+               "gigawarp bench --size 256 --metric lncc --radius 2,3 --json bench.json");
+  auto options = std::make_shared<BenchOptions>();
+  bench::Spec& spec = options->spec;
+  verb->add_option("--size", options->size, "Voxels: x,y,z or one number (default: 128)");
+  verb->add_option("--device", options->device, "auto or cpu (default: cpu)");
+  verb->add_option("--threads", spec.threads, "CPU threads (default: all)");
+  verb->add_option("--repeats", spec.repeats, "Timed calls; the median counts (default: 5)");
+  verb->add_option("--metric", options->metrics, "lncc, mi, mse (default: all)")->delimiter(',');
+  verb->add_option("--radius", spec.radii, "LNCC radii, voxels (default: 2,3,5)")->delimiter(',');
+  verb->add_option("--bins", spec.bins, "MI bins per axis (default: 32,64)")->delimiter(',');
+  verb->add_option("--json", options->json, "Write the figures to this file as well");
+  verb->callback([options] { run_bench(*options); });
+}
+
+}  // namespace gigawarp::app

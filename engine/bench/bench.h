@@ -1,0 +1,58 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "gigawarp/grid.h"
+#include "gigawarp/job.h"
+
+/// How fast each operation of a backend is, and how far from what the memory allows. The data are
+/// made up: a deterministic u16 pair on one grid and a smooth displacement.
+namespace gigawarp::bench {
+
+struct Spec {
+  Size3 size{128, 128, 128};   ///< voxels of both images, 16 to 65536 per axis
+  std::string device = "cpu";  ///< the only one yet
+  int threads = 0;             ///< CPU; 0: all
+  int repeats = 5;             ///< timed, after one that is not
+  std::vector<MetricKind> metrics{MetricKind::lncc, MetricKind::mi, MetricKind::mse};
+  std::vector<int> radii{2, 3, 5};  ///< LNCC, voxels; a full iteration uses the first
+  std::vector<int> bins{32, 64};    ///< MI, per axis; a full iteration uses the first
+};
+
+/// One operation. Voxels are those of the full grid, also where an operation has a coarse side.
+struct Row {
+  std::string operation;
+  double milliseconds = 0;          ///< median of the repeats
+  double fastest_milliseconds = 0;  ///< least of the repeats
+  double ns_per_voxel = 0;          ///< from the median
+  double bytes_per_voxel = 0;       ///< that must move: each input once, each output once
+  double gb_per_s = 0;       ///< bytes that must move over the median, 10⁹ bytes per second
+  double copy_fraction = 0;  ///< gb_per_s over the copy's
+  double state_bytes_per_voxel = 0;  ///< arrays that exist while it runs: inputs, outputs, state
+};
+
+struct Report {
+  Size3 size{0, 0, 0};
+  std::string device;
+  int threads = 0;
+  int repeats = 0;
+  double copy_gb_per_s = 0;               ///< large threaded copy, bytes read plus written
+  std::uint64_t peak_resident_bytes = 0;  ///< of the process, at the end
+  std::vector<Row> rows;
+};
+
+/// Throws Error{usage} with the first value that makes no sense.
+void validate(const Spec& spec);
+
+/// Bytes the run takes at its peak, whole process.
+std::uint64_t memory_needed(const Spec& spec);
+
+/// Validates, checks the memory, then measures; `on_row` (may be empty) sees every row as soon as
+/// it is there, after `on_start` saw the report without rows. Throws Error{does_not_fit} before
+/// anything large is allocated and Error{device_fault} for a device that has no backend here.
+Report run(const Spec& spec, const std::function<void(const Report&)>& on_start = {},
+           const std::function<void(const Row&)>& on_row = {});
+
+}  // namespace gigawarp::bench
