@@ -144,10 +144,11 @@ void add_job_options(CLI::App* verb, JobOptions& o) {
                    "Settings: " + joined(preset_names()) + " (default: brain-t1)");
   verb->add_option("--job", o.job_file, "Job file (JSON), such as the job.json of an earlier run")
       ->type_name("FILE");
-  verb->add_option("--fixed-mask", o.fixed_mask, "Voxels of the fixed image that count (non-zero)")
+  verb->add_option("--fixed-mask", o.fixed_mask,
+                   "Voxels of the fixed image that count (non-zero); \"nonzero\" takes its own")
       ->type_name("FILE");
   verb->add_option("--moving-mask", o.moving_mask,
-                   "Voxels of the moving image that count (non-zero)")
+                   "Voxels of the moving image that count (non-zero); \"nonzero\" takes its own")
       ->type_name("FILE");
   verb->add_option("--labels", o.labels, "Labels of the moving image, warped after the run")
       ->type_name("FILE");

@@ -1,5 +1,7 @@
 #include "gigawarp/volume.h"
 
+#include <sys/mman.h>
+
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -22,20 +24,35 @@ std::string_view name_of(ScalarType type) {
 namespace {
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kOverrun = 64;
+/// From here on arrays are mapped. The heap would keep freed ones: glibc raises its own threshold.
+constexpr std::size_t kMapped = std::size_t{1} << 20U;
+constexpr std::size_t kHuge = std::size_t{8} << 20U;
 }  // namespace
 
-void Buffer::Free::operator()(std::byte* p) const noexcept {
-  ::operator delete[](p, std::align_val_t{kAlignment});
+void BufferDeleter::operator()(std::byte* p) const noexcept {
+  if (mapped > 0)
+    munmap(p, mapped);
+  else
+    ::operator delete[](p, std::align_val_t{kAlignment});
 }
 
 Buffer::Buffer(std::size_t bytes) : bytes_(bytes) {
-  void* p = ::operator new[](bytes + kOverrun, std::align_val_t{kAlignment}, std::nothrow);
+  const std::size_t whole = bytes + kOverrun;
+  void* p = nullptr;
+  if (whole >= kMapped) {
+    p = mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) p = nullptr;
+    if (p != nullptr && whole >= kHuge) madvise(p, whole, MADV_HUGEPAGE);  // a wish, not a need
+  } else {
+    p = ::operator new[](whole, std::align_val_t{kAlignment}, std::nothrow);
+    if (p != nullptr) std::memset(p, 0, whole);
+  }
   if (p == nullptr)
     throw Error(ErrorCode::does_not_fit, "There is not enough memory for another " +
-                                             std::to_string(bytes >> 20) +
+                                             std::to_string(bytes >> 20U) +
                                              " MiB; close other programs or use a smaller job.");
-  data_.reset(static_cast<std::byte*>(p));
-  std::memset(data_.get() + bytes, 0, kOverrun);
+  data_ = std::unique_ptr<std::byte[], BufferDeleter>(static_cast<std::byte*>(p),
+                                                      BufferDeleter{whole >= kMapped ? whole : 0});
 }
 
 Volume::Volume(const Grid& grid, ScalarType type, int channels)
@@ -50,7 +67,6 @@ Volume::Volume(const Grid& grid, ScalarType type, int channels)
     throw Error(ErrorCode::bad_input, "A volume claims more voxels than any machine can hold.");
   buffer_ = Buffer(static_cast<std::size_t>(grid.voxel_count()) *
                    static_cast<std::size_t>(channels) * size_of(type));
-  std::memset(buffer_.data(), 0, buffer_.bytes());
 }
 
 double Volume::value(std::int64_t x, std::int64_t y, std::int64_t z, int c) const {

@@ -20,7 +20,7 @@ namespace gigawarp::job {
 namespace {
 
 std::string absolute(const std::string& path) {
-  if (path.empty()) return path;
+  if (path.empty() || path == kNonZeroMask) return path;
   if (const auto inverted = inverted_transform(path)) return "[" + absolute(*inverted) + ",1]";
   return std::filesystem::absolute(path).lexically_normal().string();
 }

@@ -1,19 +1,12 @@
 #include "solve/deformable.h"
 
-#include <cstring>
-
 namespace gigawarp::solve {
 
 GreedyState::GreedyState(const Size3& size) : size_(size) {
   const auto voxels = static_cast<std::size_t>(size[0] * size[1] * size[2]);
-  for (Buffer& f : fields_) {
-    f = Buffer(3 * voxels * sizeof(float));
-    std::memset(f.data(), 0, f.bytes());
-  }
+  for (Buffer& f : fields_) f = Buffer(3 * voxels * sizeof(float));
   first_ = Buffer(3 * voxels * sizeof(math::Bfloat16));
   second_ = Buffer(voxels * sizeof(float));
-  std::memset(first_.data(), 0, first_.bytes());
-  std::memset(second_.data(), 0, second_.bytes());
 }
 
 ops::FieldView GreedyState::field(int i) const {
@@ -39,6 +32,13 @@ std::vector<ArrayRef> GreedyState::arrays(const std::string& suffix) const {
   return {{"u" + suffix, fields_[0].data(), fields_[0].bytes()},
           {"m" + suffix, first_.data(), first_.bytes()},
           {"v" + suffix, second_.data(), second_.bytes()}};
+}
+
+void GreedyState::keep_displacement_only() {
+  fields_[1] = Buffer();
+  fields_[2] = Buffer();
+  first_ = Buffer();
+  second_ = Buffer();
 }
 
 void GreedyState::load(CheckpointStore& store, const std::string& suffix) {

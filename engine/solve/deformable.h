@@ -27,6 +27,8 @@ class GreedyState {
   std::vector<ArrayRef> arrays(const std::string& suffix = {}) const;
   void load(CheckpointStore& store, const std::string& suffix = {});
   const Size3& size() const { return size_; }
+  /// Frees all but the displacement; only displacement() may be used afterwards.
+  void keep_displacement_only();
 
  private:
   ops::FieldView field(int i) const;

@@ -94,6 +94,7 @@ DeformableResult run_greedy_stage(Run& run, int stage, DeformableResult previous
                    level_grid(run.subject.fixed_grid(), level.shrink),
                    1.0,
                    resume != nullptr && l == first && resume->iteration > 0 ? resume : nullptr};
+    if (current.state != nullptr) current.state->keep_displacement_only();
     auto state = std::make_unique<GreedyState>(plan.grid.grid.size);
     if (plan.resume != nullptr)
       state->load(*run.control.checkpoints);

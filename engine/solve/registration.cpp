@@ -72,6 +72,7 @@ void finish_fields(Run& run, DeformableResult deformable) {
   const Grid& fixed = run.subject.fixed_grid();
   const LevelGrid full = level_grid(fixed, 1);
   const Grid lattice = fixed;
+  deformable.state->keep_displacement_only();  // the peak of a run must not be here
   if (deformable.level.shrink == full.shrink && full.is_full()) {
     run.output.forward_mm = to_millimetres(deformable.state->displacement(), lattice);
   } else {

@@ -55,6 +55,9 @@ struct StageSpec {
   double minimum_jacobian = 0.1;  ///< deformable: det J is kept above this
 };
 
+/// In place of a mask file: the non-zero voxels of the first channel count.
+inline constexpr const char* kNonZeroMask = "nonzero";
+
 /// A registration job: everything a run depends on, the same for desktop and command line.
 /// JSON form: resources/job.schema.json.
 struct JobSpec {
@@ -63,7 +66,7 @@ struct JobSpec {
   std::vector<std::string> fixed;           ///< one file per channel
   std::vector<std::string> moving;          ///< as many as `fixed`
   std::vector<double> channel_weights;      ///< empty: equal
-  std::string fixed_mask, moving_mask;      ///< empty: none; non-zero voxels count
+  std::string fixed_mask, moving_mask;      ///< empty: none; non-zero voxels count; or kNonZeroMask
   std::string fixed_labels, moving_labels;  ///< optional, warped and scored after the run
   std::optional<Vec3> fixed_spacing_mm, moving_spacing_mm;  ///< overrides the files' spacing
   Initialisation initialisation = Initialisation::automatic;

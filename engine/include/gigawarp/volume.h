@@ -66,21 +66,26 @@ decltype(auto) dispatch(ScalarType type, F&& f) {
   return f.template operator()<double>();
 }
 
-/// Owner of one array of plain values, 64-byte aligned, with 64 readable bytes behind its end so
-/// that vector loads may run over. Move-only.
+/// Gives back what a Buffer took.
+struct BufferDeleter {
+  std::size_t mapped = 0;  ///< bytes mapped; 0: from the heap
+  void operator()(std::byte* p) const noexcept;
+};
+
+/// Owner of one zero-filled array of plain values, aligned to 64 bytes or better, with 64 readable
+/// bytes behind its end so that vector loads may run over. Large ones are mapped: their pages cost
+/// nothing until written, come as huge pages where the system gives them, and go back to it when
+/// freed. Move-only.
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(std::size_t bytes);  ///< uninitialised; throws Error{does_not_fit}
+  explicit Buffer(std::size_t bytes);  ///< throws Error{does_not_fit}
   std::byte* data() { return data_.get(); }
   const std::byte* data() const { return data_.get(); }
   std::size_t bytes() const { return bytes_; }
 
  private:
-  struct Free {
-    void operator()(std::byte* p) const noexcept;
-  };
-  std::unique_ptr<std::byte[], Free> data_;
+  std::unique_ptr<std::byte[], BufferDeleter> data_;
   std::size_t bytes_ = 0;
 };
 
