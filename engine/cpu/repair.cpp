@@ -74,20 +74,41 @@ bool is_below(const ops::FieldView& u, const Voxel& v, float minimum) {
            minimum);
 }
 
-std::vector<Voxel> dilated(const std::vector<Voxel>& voxels, const ops::Extent& e, int radius) {
-  std::vector<Voxel> out;
-  for (const Voxel& v : voxels)
-    for (int dz = -radius; dz <= radius; ++dz)
-      for (int dy = -radius; dy <= radius; ++dy)
-        for (int dx = -radius; dx <= radius; ++dx) {
-          const Voxel w{v[0] + dz, v[1] + dy, v[2] + dx};
-          if (w[0] >= 0 && w[0] < e.nz && w[1] >= 0 && w[1] < e.ny && w[2] >= 0 && w[2] < e.nx)
-            out.push_back(w);
-        }
-  std::sort(out.begin(), out.end());
-  out.erase(std::unique(out.begin(), out.end()), out.end());
-  return out;
-}
+/// Grows sets of voxels. One bit per voxel says what is in already: lists with duplicates would
+/// need more memory than the field when many voxels fold.
+class Dilation {
+ public:
+  explicit Dilation(const ops::Extent& e)
+      : e_(e), seen_(static_cast<std::size_t>((e.nx * e.ny * e.nz + 63) / 64), 0) {}
+
+  /// Every voxel within `radius` (largest coordinate difference), in memory order.
+  std::vector<Voxel> operator()(const std::vector<Voxel>& voxels, std::int32_t radius) {
+    std::vector<Voxel> out;
+    for (const Voxel& v : voxels)
+      for (std::int32_t dz = -radius; dz <= radius; ++dz)
+        for (std::int32_t dy = -radius; dy <= radius; ++dy)
+          for (std::int32_t dx = -radius; dx <= radius; ++dx)
+            add({v[0] + dz, v[1] + dy, v[2] + dx}, out);
+    for (const Voxel& v : out) seen_[word(v)] = 0;
+    std::sort(out.begin(), out.end());
+    return out;
+  }
+
+ private:
+  std::int64_t index(const Voxel& v) const { return (v[0] * e_.ny + v[1]) * e_.nx + v[2]; }
+  std::size_t word(const Voxel& v) const { return static_cast<std::size_t>(index(v) / 64); }
+  void add(const Voxel& v, std::vector<Voxel>& out) {
+    if (v[0] < 0 || v[0] >= e_.nz || v[1] < 0 || v[1] >= e_.ny || v[2] < 0 || v[2] >= e_.nx) return;
+    const std::uint64_t bit = std::uint64_t{1} << static_cast<unsigned>(index(v) % 64);
+    std::uint64_t& bits = seen_[word(v)];
+    if ((bits & bit) != 0) return;
+    bits |= bit;
+    out.push_back(v);
+  }
+
+  const ops::Extent e_;
+  std::vector<std::uint64_t> seen_;
+};
 
 /// One relaxation: u becomes its 3×3×3 binomial mean at the given voxels.
 void relax(const ops::FieldView& u, const std::vector<Voxel>& voxels) {
@@ -140,10 +161,12 @@ ops::FoldRepair repair_folds(const ops::RepairArgs& args) {
   for (const auto& plane : per_plane) bad.insert(bad.end(), plane.begin(), plane.end());
   ops::FoldRepair report;
   report.found = static_cast<std::int64_t>(bad.size());
+  if (bad.empty()) return report;
+  Dilation dilated(e);
   for (int sweep = 0; sweep < args.sweeps && !bad.empty(); ++sweep) {
-    const std::vector<Voxel> around = dilated(bad, e, 1 + sweep / 8);
+    const std::vector<Voxel> around = dilated(bad, 1 + sweep / 8);
     relax(u, around);
-    const std::vector<Voxel> touched = dilated(around, e, 1);
+    const std::vector<Voxel> touched = dilated(around, 1);
     std::vector<char> below(touched.size());
     parallel_for(static_cast<std::int64_t>((touched.size() + 255) / 256), [&](std::int64_t block) {
       const std::size_t end = std::min(touched.size(), static_cast<std::size_t>(block + 1) * 256);
