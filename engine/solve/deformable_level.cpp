@@ -64,8 +64,8 @@ void run_level(Run& run, const LevelPlan& plan, const std::function<Iteration(in
   run.worked(work * (plan.spec.iterations - position.iteration));
   position.numbers["losses"] = report.losses;
   position.numbers["finished"] = {1};
-  const bool last = plan.level + 1 == plan.levels &&
-                    plan.stage + 1 == static_cast<int>(run.job.stages.size());
+  const bool last =
+      plan.level + 1 == plan.levels && plan.stage + 1 == static_cast<int>(run.job.stages.size());
   if (!finished && !last) run.save(position, arrays());
   report.iterations = position.iteration;
   report.first_loss = report.losses.empty() ? 0 : report.losses.front();
