@@ -1,4 +1,5 @@
 #include <chrono>
+#include <cmath>
 
 #include "solve/linear.h"
 #include "solve/stages.h"
@@ -22,6 +23,28 @@ Affine affine_of(const std::vector<double>& numbers) {
   }
   return t;
 }
+
+namespace {
+
+/// True when the result hardly differs from leaving the volume where its header puts it, and is no
+/// better. Then nothing moves at all: the deformable stage would make something of the last
+/// thousandth of a voxel.
+bool is_as_good_unmoved(Objective& objective, const LinearResult& result) {
+  constexpr double kHardlyVoxels = 0.05, kNoBetter = 1e-4;
+  const Grid& grid = objective.fixed_level().grid;
+  const Affine voxel_from_world = grid.voxel_from_world();
+  for (int corner = 0; corner < 8; ++corner) {
+    Vec3 voxel{};
+    for (int a = 0; a < 3; ++a)
+      voxel[a] = (corner >> a & 1) != 0 ? static_cast<double>(grid.size[a] - 1) : 0.0;
+    const Vec3 moved = voxel_from_world(result.moving_from_fixed(grid.world_from_voxel(voxel)));
+    for (int a = 0; a < 3; ++a)
+      if (std::abs(moved[a] - voxel[a]) > kHardlyVoxels) return false;
+  }
+  return objective.linear(Affine{}, true).loss <= result.loss + kNoBetter * std::abs(result.loss);
+}
+
+}  // namespace
 
 void run_linear_stage(Run& run, int stage, const Position* resume) {
   const StageSpec& spec = run.job.stages[static_cast<std::size_t>(stage)];
@@ -68,6 +91,7 @@ void run_linear_stage(Run& run, int stage, const Position* resume) {
                                              });
     run.worked(voxels * std::max(0, std::min(20, levels[l].iterations) - result.iterations));
     run.output.moving_from_fixed = result.moving_from_fixed;
+    if (is_as_good_unmoved(objective, result)) run.output.moving_from_fixed = Affine{};
     LevelReport report;
     report.stage = event.stage;
     report.shrink = levels[l].shrink;
