@@ -95,7 +95,7 @@ double Objective::noise_variance() const {
 float Objective::lncc_epsilon(std::size_t channel) const {
   const double product =
       kNoiseMargin * fixed_[channel].noise_variance() * moving_[channel].noise_variance();
-  return static_cast<float>(std::clamp(product, 1e-5, 0.25));
+  return static_cast<float>(std::clamp(product, 1e-4, 0.25));
 }
 
 double Objective::channel_loss(const ops::ImagePair& pair, const ops::SlabView<float>& warped,
