@@ -1,3 +1,4 @@
+#include <csignal>
 #include <exception>
 #include <iostream>
 #include <new>
@@ -23,6 +24,7 @@ int fail(const std::string& sentence, gigawarp::ErrorCode code) {
 
 int main(int argc, char** argv) {
   using gigawarp::ErrorCode;
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the size limit is a failed write, told as one
   try {
     CLI::App app(
         "Gigawarp registers volume images: it finds where each point of a fixed image lies in a "

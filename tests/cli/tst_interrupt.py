@@ -1,13 +1,17 @@
 """Runs that are stopped: cancel, pause, kill; and that go on to the very bytes of an undisturbed run."""
 
+import array
+import fcntl
 import json
 import pathlib
+import resource
 import signal
 import subprocess
+import termios
 import time
 import unittest
 
-from cli_support import CANCELLED, OK, USAGE, PairCase, digest, digests, leftovers, run, start
+from cli_support import CANCELLED, NOT_WRITTEN, OK, OUTPUTS, USAGE, PairCase, digest, digests, leftovers, run, start
 
 # No level ends early, so that every moment named below comes, whatever the presets say.
 STAGES = [{"kind": "rigid", "metric": {"kind": "mi"}, "levels": [{"shrink": 2, "iterations": 20}]},
@@ -75,6 +79,47 @@ class Interrupt(PairCase):
                 again = run("register", *self.job(out))
                 self.assertEqual(again.returncode, USAGE)
                 self.resumed(out)
+
+    def test_the_second_interrupt_ends_a_run_that_cannot_end_by_itself(self):
+        out = self.folder / "impatient"
+        process = start("register", *self.job(out), pipesize=4096)  # nobody reads: soon the run waits for room
+
+        def unread():
+            count = array.array("i", [0])
+            fcntl.ioctl(process.stdout, termios.FIONREAD, count)
+            return count[0]
+
+        before = -1
+        while unread() > before or before == 0:
+            before = unread()
+            time.sleep(0.5)
+            self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(timeout=2), CANCELLED)
+        process.communicate()
+        self.resumed(out)
+
+    def test_a_disk_that_fills_during_the_writing_leaves_no_half_file(self):
+        out = self.folder / "filled"
+        sizes = sorted((self.reference / name).stat().st_size for name in OUTPUTS)
+
+        def limit():  # a write beyond it fails as one to a full disk does
+            resource.setrlimit(resource.RLIMIT_FSIZE, (sizes[-1] - 1000, resource.RLIM_INFINITY))
+
+        # No checkpoint grows as large as the warp: none is asked for.
+        job = [a if a != "0" else "3600" for a in map(str, self.job(out))]
+        process = run("register", *job, preexec_fn=limit)
+        self.assertEqual(process.returncode, NOT_WRITTEN, process.stderr)
+        self.assert_one_sentence(process, "space")
+        self.assertEqual([n for n in leftovers(out) if n in OUTPUTS or n == "result.json"], [])
+        whole = {pathlib.Path(n).name for n in leftovers(out) if n.startswith(".writing/")}
+        self.assertLess(len(whole), len(OUTPUTS))
+        for name in whole & set(OUTPUTS):
+            self.assertEqual(digest(out / ".writing" / name), digest(self.reference / name))
+        self.resumed(out)
 
     def test_killed_at_any_moment_it_goes_on(self):
         moments = [self.at("rigid", 0, 1), self.at("affine", 0, 1), self.at("greedy", 0, 1),
