@@ -16,11 +16,11 @@ class SolverBench {
         backend_(backend),
         stopwatch_(stopwatch),
         input_{{&problem.fixed}, {&problem.moving}, nullptr, nullptr, {}, {}},
-        subject_(input_, {}),
+        subject_(input_, {}, backend),
         level_(solve::level_grid(problem.fixed.grid(), 1)),
-        fixed_(problem.fixed, level_, subject_.fixed_scale[0], backend),
-        moving_(problem.moving, level_, subject_.moving_scale[0], backend),
-        state_(level_.grid.size),
+        fixed_(subject_.fixed[0], level_, subject_.fixed_scale[0], backend),
+        moving_(subject_.moving[0], level_, subject_.moving_scale[0], backend),
+        state_(level_.grid.size, backend),
         sums_(static_cast<std::size_t>(level_.grid.size[2])),
         range_{0, level_.grid.size[2]} {
     fill_displacement();

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cstring>
+
 #include "cpu/cpu_ops.h"
 
 namespace gigawarp::ops {
@@ -5,6 +8,20 @@ namespace {
 
 class CpuBackend final : public Backend {
  public:
+  Array allocate(std::size_t bytes) override {
+    auto buffer = std::make_shared<Buffer>(bytes);
+    std::byte* data = buffer->data();
+    return {data, bytes, [buffer](std::byte*) mutable { buffer.reset(); }};
+  }
+  void upload(void* to, const void* host, std::size_t bytes) override {
+    std::memcpy(to, host, bytes);
+  }
+  void download(void* host, const void* from, std::size_t bytes) override {
+    std::memcpy(host, from, bytes);
+  }
+  void fill_words(std::uint64_t* to, std::uint64_t word, std::int64_t count) override {
+    std::fill_n(to, count, word);
+  }
   void warp(const WarpArgs& args, std::vector<PlaneSums>& sums) override { cpu::warp(args, sums); }
   void lncc(const LnccArgs& args, std::vector<PlaneSums>& sums) override { cpu::lncc(args, sums); }
   void mi_histogram(const MiArgs& args, JointHistogram& histogram) override {
@@ -20,6 +37,10 @@ class CpuBackend final : public Backend {
   FoldRepair repair_folds(const RepairArgs& args) override { return cpu::repair_folds(args); }
   void downsample(const DownsampleArgs& args) override { cpu::downsample(args); }
   void upsample_field(const UpsampleArgs& args) override { cpu::upsample_field(args); }
+  void invert(const InvertArgs& args) override { cpu::invert(args); }
+  double keep_common(const SlabView<float>& a, const SlabView<float>& b, ZRange range) override {
+    return cpu::keep_common(a, b, range);
+  }
 };
 
 }  // namespace

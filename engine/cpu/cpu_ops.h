@@ -18,6 +18,8 @@ void compose(const ops::ComposeArgs& args);
 ops::FoldRepair repair_folds(const ops::RepairArgs& args);
 void downsample(const ops::DownsampleArgs& args);
 void upsample_field(const ops::UpsampleArgs& args);
+void invert(const ops::InvertArgs& args);
+double keep_common(const ops::SlabView<float>& a, const ops::SlabView<float>& b, ops::ZRange range);
 
 RowPlace row_place(const ops::ImagePair& pair, std::int64_t y, std::int64_t z);
 

@@ -2,6 +2,7 @@
 #include <memory>
 #include <vector>
 
+#include "ops/array.h"
 #include "ops/resample.h"
 #include "ops/similarity.h"
 #include "ops/update.h"
@@ -15,6 +16,21 @@ class Backend {
  public:
   virtual ~Backend() = default;
 
+  /// False when the arrays live in memory of their own: then views hold addresses of that memory,
+  /// and only these four functions carry data across. Compact back ends keep displacements,
+  /// gradients and moments as one word per voxel (FieldView::packed, DirectionArgs::moments).
+  virtual bool on_host() const { return true; }
+  virtual bool compact() const { return false; }
+  virtual bool samples_itself() const { return false; }
+  virtual Array allocate(std::size_t bytes) = 0;  ///< zero-filled; throws Error{does_not_fit}
+  virtual void upload(void* to, const void* host, std::size_t bytes) = 0;
+  virtual void download(void* host, const void* from, std::size_t bytes) = 0;
+  virtual void fill_words(std::uint64_t* to, std::uint64_t word, std::int64_t count) = 0;
+  /// Waits until everything asked for is done; errors of the device show here at the latest.
+  virtual void synchronise() {}
+  /// Largest number of bytes ever allocated at once, of this back end's own memory.
+  virtual std::uint64_t peak_bytes() const { return 0; }
+
   virtual void warp(const WarpArgs& args, std::vector<PlaneSums>& sums) = 0;
   virtual void lncc(const LnccArgs& args, std::vector<PlaneSums>& sums) = 0;
   virtual void mi_histogram(const MiArgs& args, JointHistogram& histogram) = 0;  ///< adds
@@ -27,9 +43,18 @@ class Backend {
   virtual FoldRepair repair_folds(const RepairArgs& args) = 0;
   virtual void downsample(const DownsampleArgs& args) = 0;
   virtual void upsample_field(const UpsampleArgs& args) = 0;
+  virtual void invert(const InvertArgs& args) = 0;
+  /// Voxels that do not count (NaN) in one of two warped volumes shall not in the other; returns
+  /// how many count in both.
+  virtual double keep_common(const SlabView<float>& a, const SlabView<float>& b, ZRange range) = 0;
 };
 
 /// The CPU: threads and SIMD. Results do not depend on the number of threads.
 std::unique_ptr<Backend> make_cpu_backend();
+
+/// An NVIDIA GPU by its CUDA number. Throws Error{device_fault} with the reason when it cannot be
+/// used. `memory_bytes`: budget of its memory, 0 for what is free. Definition: cuda/, or stub/ in
+/// builds without CUDA.
+std::unique_ptr<Backend> make_cuda_backend(int device, std::uint64_t memory_bytes = 0);
 
 }  // namespace gigawarp::ops

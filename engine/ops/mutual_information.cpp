@@ -5,6 +5,12 @@
 
 namespace gigawarp::ops {
 
+double JointHistogram::total() const {
+  std::int64_t sum = 0;
+  for (const std::int64_t n : counts) sum += n;
+  return static_cast<double>(sum) / kOne;
+}
+
 MiTable mutual_information(const JointHistogram& histogram) {
   const auto bins = static_cast<std::size_t>(histogram.bins);
   MiTable out;

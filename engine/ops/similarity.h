@@ -9,6 +9,10 @@
 /// Definitions: cpu/warp.cpp, cpu/lncc.cpp, cpu/mi.cpp, cpu/mse.cpp.
 namespace gigawarp::ops {
 
+/// Where a back end samples inside the similarity operations (Backend::samples_itself()), `warped`
+/// is absent in their arguments: they evaluate M(T(i + u(i))) by the rules of warp() and report the
+/// voxels that count in `sums` or the histogram's total.
+
 /// One channel of one level: fixed F(i), moving M sampled at T(i + u(i)).
 struct ImagePair {
   ImageView fixed;
@@ -31,6 +35,10 @@ struct GradientTarget {
   bool accumulate = false;  ///< add to `field` (second and later channels)
   float weight = 1;         ///< of this channel
   bool symmetric = false;   ///< only with `field`
+  bool wanted = true;       ///< false: the value alone is of interest; a back end may save the rest
+  /// The field holds gradient / unit. Compact forms take the mean over the voxels out (unit is
+  /// 1 / count), so that their exponents do not depend on the size of the volume.
+  double unit = 1;
 };
 
 /// Sums over one plane, kept apart so that totals are added in one fixed order.
@@ -54,6 +62,7 @@ struct PlaneSums {
 /// Composite sampler. warped(i) = M(T(i + u(i))), trilinear; NaN where the point lies more than
 /// half a voxel outside the moving grid or a mask excludes it. Returns per-plane counts of the
 /// voxels that count in `sums` (indexed by global z). Reads u 12 bytes, 8 corners of M; writes 4.
+/// Without `warped` it only counts.
 struct WarpArgs {
   ImagePair pair;
   SlabView<float> warped;
@@ -80,6 +89,7 @@ struct JointHistogram {
   static constexpr double kOne = 65536.0;  ///< a voxel's weight
   int bins = 32;
   std::vector<std::int64_t> counts;  ///< bins × bins, fixed bin slowest
+  double total() const;              ///< voxels that count
 };
 
 /// Maps intensities to bins: bin position = (value - low) * inverse_width, clamped.

@@ -17,6 +17,9 @@ struct DirectionArgs {
   float beta1 = 0.9F, beta2 = 0.99F;
   int step = 1;  ///< 1-based: bias correction
   float epsilon = 1e-8F;
+  /// In place of first_moment, second_moment and direction in compact back ends: m and √v in one
+  /// word (math::PackedMoments). compose() computes d from them.
+  SlabView<std::uint64_t> moments;
 };
 
 /// v(i) = δ(i) + u(i + δ(i)) with δ = scale·d, then smoothed: out = smooth(v, σ). Reads d 12, u 12
@@ -28,6 +31,7 @@ struct ComposeArgs {
   ZRange range;
   float scale = 1;
   double sigma_voxels = 0.5;
+  const DirectionArgs* from_moments = nullptr;  ///< compact: what made the moments, as it was
 };
 
 /// Finds voxels whose det(I + grad u) (central differences, one-sided at the border) is below
@@ -38,6 +42,16 @@ struct RepairArgs {
   float minimum = 0.1F;
   int sweeps = 20;
 };
+/// The inverse displacement by fixed-point iteration, v(i) <- -u(i + v(i)), trilinear with clamped
+/// edges, until a step is below `tolerance_voxels` or `iterations` are used up. Both fields on one
+/// grid, in its voxels.
+struct InvertArgs {
+  FieldView displacement;
+  FieldView out;
+  int iterations = 60;
+  double tolerance_voxels = 1e-3;
+};
+
 struct FoldRepair {
   std::int64_t found = 0;      ///< voxels below the minimum before the first sweep
   std::int64_t remaining = 0;  ///< after the last

@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "gigawarp/volume.h"
+#include "math/host_device.h"
 
 /// Trivially copyable views of planes of a volume, as every operation takes them. A view may hold a
 /// slab: planes [z_begin, z_end) of a volume of nz planes, halo included. Indices are always
@@ -13,7 +14,7 @@ struct Extent {
   std::int64_t z_begin = 0, z_end = 0;      ///< planes stored
   std::int64_t stride_y = 0, stride_z = 0;  ///< elements; rows are contiguous
 
-  std::int64_t offset(std::int64_t y, std::int64_t z) const {
+  GIGAWARP_HD_MEMBER std::int64_t offset(std::int64_t y, std::int64_t z) const {
     return (z - z_begin) * stride_z + y * stride_y;
   }
   static Extent whole(const Size3& n) { return {n[0], n[1], n[2], 0, n[2], n[0], n[0] * n[1]}; }
@@ -28,7 +29,9 @@ template <class T>
 struct SlabView {
   T* data = nullptr;
   Extent extent;
-  T* row(std::int64_t y, std::int64_t z) const { return data + extent.offset(y, z); }
+  GIGAWARP_HD_MEMBER T* row(std::int64_t y, std::int64_t z) const {
+    return data + extent.offset(y, z);
+  }
   explicit operator bool() const { return data != nullptr; }
 };
 
@@ -41,11 +44,16 @@ struct ImageView {
   explicit operator bool() const { return data != nullptr; }
 };
 
-/// Three planar components, in voxels of the grid they live on.
+/// Three numbers per voxel, in voxels of the grid they live on. One of two forms: planar floats,
+/// or, in compact back ends, one word per voxel (math/packed.h): displacements as PackedVector,
+/// gradients as PackedFloats.
 struct FieldView {
   SlabView<float> component[3];
-  explicit operator bool() const { return component[0].data != nullptr; }
-  const Extent& extent() const { return component[0].extent; }
+  SlabView<std::uint64_t> packed;
+  explicit operator bool() const { return component[0].data != nullptr || packed.data != nullptr; }
+  const Extent& extent() const {
+    return packed.data != nullptr ? packed.extent : component[0].extent;
+  }
 };
 
 }  // namespace gigawarp::ops

@@ -1,50 +1,177 @@
 #include "solve/deformable.h"
 
+#include <algorithm>
+
+#include "base/parallel.h"
+#include "math/packed.h"
+
 namespace gigawarp::solve {
 
-GreedyState::GreedyState(const Size3& size) : size_(size) {
-  const auto voxels = static_cast<std::size_t>(size[0] * size[1] * size[2]);
-  for (Buffer& f : fields_) f = Buffer(3 * voxels * sizeof(float));
-  first_ = Buffer(3 * voxels * sizeof(math::Bfloat16));
-  second_ = Buffer(voxels * sizeof(float));
+GreedyState::GreedyState(const Size3& size, ops::Backend& backend)
+    : size_(size), backend_(&backend) {
+  const auto n = static_cast<std::size_t>(voxels());
+  if (backend.compact()) {
+    for (int i = 0; i < 2; ++i)
+      fields_[static_cast<std::size_t>(i)] = backend.allocate(n * sizeof(math::PackedVector));
+    backend.fill_words(fields_[0].as<std::uint64_t>(), math::kPackedZero, voxels());
+    first_ = backend.allocate(n * sizeof(math::PackedMoments));
+    return;
+  }
+  for (ops::Array& f : fields_) f = backend.allocate(3 * n * sizeof(float));
+  first_ = backend.allocate(3 * n * sizeof(math::Bfloat16));
+  second_ = backend.allocate(n * sizeof(float));
 }
 
 ops::FieldView GreedyState::field(int i) const {
   ops::FieldView view;
-  auto* data =
-      reinterpret_cast<float*>(const_cast<std::byte*>(fields_[static_cast<std::size_t>(i)].data()));
+  const ops::Array& array = fields_[static_cast<std::size_t>(i)];
+  if (backend_->compact()) {
+    view.packed = {array.as<std::uint64_t>(), ops::Extent::whole(size_)};
+    return view;
+  }
   for (int c = 0; c < 3; ++c)
-    view.component[c] = {data + c * size_[0] * size_[1] * size_[2], ops::Extent::whole(size_)};
+    view.component[c] = {array.as<float>() + c * voxels(), ops::Extent::whole(size_)};
   return view;
 }
 
+ops::FieldView GreedyState::direction() const {
+  return backend_->compact() ? ops::FieldView{} : field(2);
+}
+
+ops::SlabView<float> GreedyState::scratch() const {
+  return backend_->samples_itself() ? ops::SlabView<float>{} : field(2).component[0];
+}
+
+ops::SlabView<float> GreedyState::symmetric_scratch() {
+  if (!backend_->compact()) return field(2).component[0];
+  if (!symmetric_scratch_)
+    symmetric_scratch_ = backend_->allocate(static_cast<std::size_t>(voxels()) * sizeof(float));
+  return {symmetric_scratch_.as<float>(), ops::Extent::whole(size_)};
+}
+
 ops::SlabView<math::Bfloat16> GreedyState::first_moment(int axis) const {
-  auto* data = reinterpret_cast<math::Bfloat16*>(const_cast<std::byte*>(first_.data()));
-  return {data + axis * size_[0] * size_[1] * size_[2], ops::Extent::whole(size_)};
+  if (backend_->compact()) return {};
+  return {first_.as<math::Bfloat16>() + axis * voxels(), ops::Extent::whole(size_)};
 }
 
 ops::SlabView<float> GreedyState::second_moment() const {
-  return {reinterpret_cast<float*>(const_cast<std::byte*>(second_.data())),
-          ops::Extent::whole(size_)};
+  if (backend_->compact()) return {};
+  return {second_.as<float>(), ops::Extent::whole(size_)};
+}
+
+ops::SlabView<std::uint64_t> GreedyState::moments() const {
+  if (!backend_->compact()) return {};
+  return {first_.as<std::uint64_t>(), ops::Extent::whole(size_)};
+}
+
+std::vector<std::pair<std::string, const ops::Array*>> GreedyState::kept() const {
+  std::vector<std::pair<std::string, const ops::Array*>> out{{"u", fields_.data()}, {"m", &first_}};
+  if (second_) out.emplace_back("v", &second_);
+  return out;
 }
 
 std::vector<ArrayRef> GreedyState::arrays(const std::string& suffix) const {
-  return {{"u" + suffix, fields_[0].data(), fields_[0].bytes()},
-          {"m" + suffix, first_.data(), first_.bytes()},
-          {"v" + suffix, second_.data(), second_.bytes()}};
-}
-
-void GreedyState::keep_displacement_only() {
-  fields_[1] = Buffer();
-  fields_[2] = Buffer();
-  first_ = Buffer();
-  second_ = Buffer();
+  std::vector<ArrayRef> refs;
+  host_copies_.clear();
+  for (const auto& [name, array] : kept()) {
+    const std::byte* data = array->data();
+    if (!backend_->on_host()) {
+      host_copies_.emplace_back(array->bytes());
+      backend_->download(host_copies_.back().data(), array->data(), array->bytes());
+      data = host_copies_.back().data();
+    }
+    refs.push_back({name + suffix, data, array->bytes()});
+  }
+  return refs;
 }
 
 void GreedyState::load(CheckpointStore& store, const std::string& suffix) {
-  store.load("u" + suffix, fields_[0].data(), fields_[0].bytes());
-  store.load("m" + suffix, first_.data(), first_.bytes());
-  store.load("v" + suffix, second_.data(), second_.bytes());
+  for (const auto& [name, array] : kept()) {
+    if (backend_->on_host()) {
+      store.load(name + suffix, array->data(), array->bytes());
+      continue;
+    }
+    Buffer copy(array->bytes());
+    store.load(name + suffix, copy.data(), copy.bytes());
+    backend_->upload(array->data(), copy.data(), copy.bytes());
+  }
+}
+
+void GreedyState::keep_displacement_only() {
+  fields_[1] = {};
+  fields_[2] = {};
+  first_ = {};
+  second_ = {};
+  symmetric_scratch_ = {};
+}
+
+Displacement::Displacement(const Size3& size, ops::Backend& backend) {
+  const std::int64_t n = size[0] * size[1] * size[2];
+  const ops::Extent extent = ops::Extent::whole(size);
+  if (backend.compact()) {
+    array_ = backend.allocate(static_cast<std::size_t>(n) * sizeof(math::PackedVector));
+    backend.fill_words(array_.as<std::uint64_t>(), math::kPackedZero, n);
+    view_.packed = {array_.as<std::uint64_t>(), extent};
+    return;
+  }
+  array_ = backend.allocate(static_cast<std::size_t>(3 * n) * sizeof(float));
+  for (int c = 0; c < 3; ++c) view_.component[c] = {array_.as<float>() + c * n, extent};
+}
+
+namespace {
+/// Words on their way between host and device at once.
+constexpr std::int64_t kTransferWords = std::int64_t{1} << 22;
+}  // namespace
+
+void download_planes(const ops::FieldView& u, ops::ZRange planes, ops::Backend& backend,
+                     float* const component[3]) {
+  const ops::Extent& e = u.extent();
+  const std::int64_t plane = e.nx * e.ny, count = (planes.end - planes.begin) * plane;
+  if (!u.packed) {
+    for (int c = 0; c < 3; ++c)
+      backend.download(component[c], u.component[c].row(0, planes.begin),
+                       static_cast<std::size_t>(count) * sizeof(float));
+    return;
+  }
+  const std::int64_t share = std::min(kTransferWords, count);
+  Buffer words(static_cast<std::size_t>(share) * sizeof(std::uint64_t));
+  const auto* from = reinterpret_cast<const std::uint64_t*>(words.data());
+  for (std::int64_t done = 0; done < count; done += share) {
+    const std::int64_t n = std::min(share, count - done);
+    backend.download(words.data(), u.packed.row(0, planes.begin) + done,
+                     static_cast<std::size_t>(n) * sizeof(std::uint64_t));
+    constexpr std::int64_t kBlock = 65536;
+    parallel_for((n + kBlock - 1) / kBlock, [&](std::int64_t block) {
+      for (std::int64_t i = block * kBlock; i < std::min(n, (block + 1) * kBlock); ++i) {
+        const math::Float3 v = math::unpack_vector(from[i]);
+        component[0][done + i] = v.x;
+        component[1][done + i] = v.y;
+        component[2][done + i] = v.z;
+      }
+    });
+  }
+}
+
+void upload_field(const float* const component[3], const ops::FieldView& u, ops::Backend& backend) {
+  const ops::Extent& e = u.extent();
+  const std::int64_t count = e.nx * e.ny * e.nz;
+  if (!u.packed) {
+    for (int c = 0; c < 3; ++c)
+      backend.upload(u.component[c].data, component[c],
+                     static_cast<std::size_t>(count) * sizeof(float));
+    return;
+  }
+  const std::int64_t share = std::min(kTransferWords, count);
+  Buffer words(static_cast<std::size_t>(share) * sizeof(std::uint64_t));
+  auto* to = reinterpret_cast<std::uint64_t*>(words.data());
+  for (std::int64_t done = 0; done < count; done += share) {
+    const std::int64_t n = std::min(share, count - done);
+    for (std::int64_t i = 0; i < n; ++i)
+      to[i] = math::pack_vector(
+          {component[0][done + i], component[1][done + i], component[2][done + i]});
+    backend.upload(u.packed.data + done, words.data(),
+                   static_cast<std::size_t>(n) * sizeof(std::uint64_t));
+  }
 }
 
 }  // namespace gigawarp::solve

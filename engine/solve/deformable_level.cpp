@@ -59,14 +59,14 @@ void run_level(Run& run, const LevelPlan& plan, const std::function<Iteration(in
     report.converged = levelled_off(report.losses, spec.convergence_window, spec.convergence_slope);
     if (report.converged || i == plan.spec.iterations) break;
     position.numbers["losses"] = report.losses;
-    run.check(position, arrays());
+    run.check(position, arrays);
   }
   run.worked(work * (plan.spec.iterations - position.iteration));
   position.numbers["losses"] = report.losses;
   position.numbers["finished"] = {1};
   const bool last =
       plan.level + 1 == plan.levels && plan.stage + 1 == static_cast<int>(run.job.stages.size());
-  if (!finished && !last) run.save(position, arrays());
+  if (!finished && !last) run.save(position, arrays);
   report.iterations = position.iteration;
   report.first_loss = report.losses.empty() ? 0 : report.losses.front();
   report.last_loss = report.losses.empty() ? 0 : report.losses.back();

@@ -30,6 +30,7 @@ FieldStep take_step(ops::Backend& backend, const StageSpec& spec, const Objectiv
   direction.gradient = state.gradient();
   for (int c = 0; c < 3; ++c) direction.first_moment[c] = state.first_moment(c);
   direction.second_moment = state.second_moment();
+  direction.moments = state.moments();
   direction.direction = state.direction();
   direction.range = range;
   const double noise = objective.noise_variance();
@@ -39,11 +40,13 @@ FieldStep take_step(ops::Backend& backend, const StageSpec& spec, const Objectiv
   direction.step = iteration;
   const double floor = spec.gradient_floor + spec.noise_floor * noise;
   direction.epsilon =
-      static_cast<float>(std::max(1e-12, floor / std::max(1.0, objective.reference_count())));
+      static_cast<float>(std::max(1e-12, floor / std::max(1.0, objective.reference_count())) /
+                         objective.gradient_unit());
   const float largest = backend.direction(direction);
 
   ops::ComposeArgs compose;
   compose.direction = state.direction();
+  if (direction.moments) compose.from_moments = &direction;
   compose.displacement = state.displacement();
   compose.out = state.gradient();
   compose.range = range;
@@ -95,7 +98,7 @@ DeformableResult run_greedy_stage(Run& run, int stage, DeformableResult previous
                    1.0,
                    resume != nullptr && l == first && resume->iteration > 0 ? resume : nullptr};
     if (current.state != nullptr) current.state->keep_displacement_only();
-    auto state = std::make_unique<GreedyState>(plan.grid.grid.size);
+    auto state = std::make_unique<GreedyState>(plan.grid.grid.size, run.backend);
     if (plan.resume != nullptr)
       state->load(*run.control.checkpoints);
     else if (current.state != nullptr)

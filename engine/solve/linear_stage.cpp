@@ -66,7 +66,7 @@ void run_linear_stage(Run& run, int stage, const Position* resume) {
     position.stage = stage;
     position.level = static_cast<int>(l);
     position.numbers["affine"] = numbers_of(run.output.moving_from_fixed);
-    run.check(position, {});
+    run.check(position);
     Objective objective(run.subject, spec.metric, grid,
                         level_grid(run.subject.moving_grid(), wanted), run.backend);
     options.iterations = levels[l].iterations;
@@ -81,7 +81,7 @@ void run_linear_stage(Run& run, int stage, const Position* resume) {
     const auto voxels = static_cast<double>(grid.grid.voxel_count());
     const LinearResult result = solve_linear(objective, run.output.moving_from_fixed, options,
                                              [&](int iteration, double loss, double step) {
-                                               run.check(position, {});
+                                               run.check(position);
                                                run.worked(voxels);
                                                event.kind = EventKind::iteration;
                                                event.iteration = iteration;

@@ -8,10 +8,19 @@ namespace gigawarp::solve {
 namespace {
 /// Tuned on the labelled pairs (tests/bench/RESULTS.md): 2 to 8 give the same overlap.
 constexpr double kNoiseMargin = 8;
+
+double counted(const std::vector<ops::PlaneSums>& sums) {
+  double count = 0;
+  for (const ops::PlaneSums& s : sums) count += s.count;
+  return count;
+}
 }  // namespace
 
-Subject::Subject(const RegistrationInput& in, const std::vector<double>& channel_weights)
+Subject::Subject(const RegistrationInput& in, const std::vector<double>& channel_weights,
+                 ops::Backend& backend)
     : input(&in), weights(channel_weights) {
+  for (const Volume* v : in.fixed) fixed.emplace_back(*v, backend);
+  for (const Volume* v : in.moving) moving.emplace_back(*v, backend);
   for (const Volume* v : in.fixed) fixed_scale.push_back(intensity_scale(*v));
   for (const Volume* v : in.moving) moving_scale.push_back(intensity_scale(*v));
   if (weights.empty()) weights.assign(in.fixed.size(), 1.0);
@@ -31,17 +40,13 @@ Objective::Objective(const Subject& subject, const MetricSpec& metric, const Lev
       channel_sums_(sums_.size()) {
   const RegistrationInput& in = *subject.input;
   for (std::size_t c = 0; c < in.fixed.size(); ++c) {
-    fixed_.emplace_back(*in.fixed[c], fixed_level, subject.fixed_scale[c], backend);
-    moving_.emplace_back(*in.moving[c], moving_level, subject.moving_scale[c], backend);
+    fixed_.emplace_back(subject.fixed[c], fixed_level, subject.fixed_scale[c], backend);
+    moving_.emplace_back(subject.moving[c], moving_level, subject.moving_scale[c], backend);
   }
   if (in.fixed_mask != nullptr) fixed_mask_ = LevelMask(*in.fixed_mask, fixed_level, backend);
   reference_count_ = static_cast<double>(fixed_level.grid.voxel_count());
-  if (in.fixed_mask != nullptr) {
-    const auto* m = static_cast<const std::uint8_t*>(fixed_mask_.view().data);
-    reference_count_ = std::max<double>(
-        1, static_cast<double>(std::count_if(m, m + fixed_level.grid.voxel_count(),
-                                             [](std::uint8_t v) { return v != 0; })));
-  }
+  if (in.fixed_mask != nullptr)
+    reference_count_ = std::max<double>(1, static_cast<double>(fixed_mask_.count()));
   if (in.moving_mask != nullptr) moving_mask_ = LevelMask(*in.moving_mask, moving_level, backend);
 }
 
@@ -58,9 +63,11 @@ double Objective::deformable(const Affine& moving_from_fixed, const ops::FieldVi
 
 Objective::Linear Objective::linear(const Affine& moving_from_fixed, bool value_only) {
   const auto voxels = static_cast<std::size_t>(fixed_level_.grid.voxel_count());
-  if (linear_scratch_.bytes() == 0) linear_scratch_ = Buffer(voxels * sizeof(float));
-  const ops::SlabView<float> scratch{reinterpret_cast<float*>(linear_scratch_.data()),
-                                     ops::Extent::whole(fixed_level_.grid.size)};
+  ops::SlabView<float> scratch;
+  if (!backend_.samples_itself()) {
+    if (!linear_scratch_) linear_scratch_ = backend_.allocate(voxels * sizeof(float));
+    scratch = {linear_scratch_.as<float>(), ops::Extent::whole(fixed_level_.grid.size)};
+  }
   Linear out;
   out.loss =
       evaluate(moving_voxel_from_fixed_voxel(moving_from_fixed), {}, {}, scratch, value_only, &out);
@@ -117,6 +124,7 @@ double Objective::channel_loss(const ops::ImagePair& pair, const ops::SlabView<f
     args.target = target;
     ops::JointHistogram histogram;
     backend_.mi_histogram(args, histogram);
+    if (!warped) count_ = histogram.total();
     const ops::MiTable table = ops::mutual_information(histogram);
     if (!value_only) backend_.mi_gradient(args, table, channel_sums_);
     return weight * table.loss * count_ / reference_count_;
@@ -134,8 +142,13 @@ double Objective::channel_loss(const ops::ImagePair& pair, const ops::SlabView<f
     args.target = target;
     backend_.lncc(args, channel_sums_);
   } else {
+    if (!warped) {  // the gradient needs the number of voxels reached
+      backend_.warp({pair, {}, range}, channel_sums_);
+      count_ = counted(channel_sums_);
+    }
     backend_.mse({pair, warped, range, count_, target}, channel_sums_);
   }
+  if (!warped && metric_.kind == MetricKind::lncc) count_ = counted(channel_sums_);
   double value = 0;
   for (const ops::PlaneSums& s : channel_sums_) value += s.value;
   return weight * value /
@@ -156,14 +169,16 @@ double Objective::evaluate(const Affine& t, const ops::FieldView& u, const ops::
     pair.moving_from_fixed = t;
     pair.displacement = u;
     channel_sums_.assign(sums_.size(), {});
-    backend_.warp({pair, scratch, range}, channel_sums_);
-    count_ = 0;
-    for (const ops::PlaneSums& s : channel_sums_) count_ += s.count;
-    if (linear != nullptr) linear->overlap = count_ / reference_count_;
+    if (scratch) {
+      backend_.warp({pair, scratch, range}, channel_sums_);
+      count_ = counted(channel_sums_);
+    }
     loss += channel_loss(pair, scratch, c, false,
                          {gradient, c > 0, static_cast<float>(subject_.weights[c]),
-                          metric_.symmetric_gradient && linear == nullptr},
+                          metric_.symmetric_gradient && linear == nullptr, !value_only,
+                          linear == nullptr ? gradient_unit() : 1.0},
                          value_only);
+    if (linear != nullptr) linear->overlap = count_ / reference_count_;
     for (std::size_t z = 0; z < sums_.size(); ++z) sums_[z] += channel_sums_[z];
   }
   return loss;
@@ -195,22 +210,13 @@ double Objective::symmetric(const Affine& moving_from_fixed, const Side& fixed_s
     backend_.warp({to_moving, moving_side.scratch, range}, channel_sums_);
     backend_.warp({to_fixed, fixed_side.scratch, range}, channel_sums_);
     // A voxel counts when both sides reach it.
-    count_ = 0;
-    const std::int64_t n = fixed_level_.grid.voxel_count();
-    for (std::int64_t i = 0; i < n; ++i) {
-      float& f = fixed_side.scratch.data[i];
-      float& m = moving_side.scratch.data[i];
-      if (f != f) m = f;
-      if (m != m)
-        f = m;
-      else
-        count_ += 1;
-    }
+    count_ = backend_.keep_common(fixed_side.scratch, moving_side.scratch, range);
     const auto weight = static_cast<float>(subject_.weights[c]);
+    const double unit = gradient_unit();
     loss += channel_loss(to_moving, moving_side.scratch, c, false,
-                         {moving_side.gradient, c > 0, weight}, false);
-    channel_loss(to_fixed, fixed_side.scratch, c, true, {fixed_side.gradient, c > 0, weight},
-                 false);
+                         {moving_side.gradient, c > 0, weight, false, true, unit}, false);
+    channel_loss(to_fixed, fixed_side.scratch, c, true,
+                 {fixed_side.gradient, c > 0, weight, false, true, unit}, false);
   }
   return loss;
 }

@@ -15,7 +15,10 @@ struct Subject {
   std::vector<IntensityScale> fixed_scale, moving_scale;
   std::vector<double> weights;  ///< of the channels, adding up to one
 
-  Subject(const RegistrationInput& in, const std::vector<double>& channel_weights);
+  std::vector<ResidentImage> fixed, moving;  ///< the channels where the back end reads them
+
+  Subject(const RegistrationInput& in, const std::vector<double>& channel_weights,
+          ops::Backend& backend);
   const Grid& fixed_grid() const { return input->fixed[0]->grid(); }
   const Grid& moving_grid() const { return input->moving[0]->grid(); }
 };
@@ -31,7 +34,8 @@ class Objective {
   /// T for a world transform.
   Affine moving_voxel_from_fixed_voxel(const Affine& moving_from_fixed) const;
 
-  /// Loss and dL/du into `gradient`; `scratch` is one float per level voxel.
+  /// Loss and dL/du into `gradient`, divided by gradient_unit(); `scratch` is one float per level
+  /// voxel, or absent where the back end samples itself.
   double deformable(const Affine& moving_from_fixed, const ops::FieldView& u,
                     const ops::FieldView& gradient, const ops::SlabView<float>& scratch);
 
@@ -49,6 +53,9 @@ class Objective {
   /// mean, a transform could gain by pushing dull background out of the overlap. MSE, where zero is
   /// a reward, averages over the voxels reached.
   double reference_count() const { return reference_count_; }
+
+  /// What the numbers in gradient fields stand for; see ops::GradientTarget::unit.
+  double gradient_unit() const { return backend_.compact() ? 1.0 / reference_count_ : 1.0; }
 
   /// Geometric mean of the two volumes' noise variances, first channel, in unit deviations squared.
   double noise_variance() const;
@@ -78,7 +85,7 @@ class Objective {
   std::vector<LevelImage> fixed_, moving_;
   LevelMask fixed_mask_, moving_mask_;
   std::vector<ops::PlaneSums> sums_, channel_sums_;
-  Buffer linear_scratch_;
+  ops::Array linear_scratch_;
   double count_ = 0, reference_count_ = 1;
 };
 

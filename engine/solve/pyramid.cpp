@@ -194,6 +194,17 @@ bool samples_natively(ScalarType type) {
          type == ScalarType::i16 || type == ScalarType::f32;
 }
 
+ops::DownsampleArgs downsampling(const ops::ImageView& in, float* out, const LevelGrid& level) {
+  ops::DownsampleArgs args;
+  args.in = in;
+  args.out = {out, ops::Extent::whole(level.grid.size)};
+  args.shrink = level.shrink;
+  for (int a = 0; a < 3; ++a)
+    args.sigma[a] = level.shrink[a] > 1 ? kSigmaPerShrink * level.shrink[a] : 0.0;
+  args.range = {0, level.grid.size[2]};
+  return args;
+}
+
 Volume downsampled(const Volume& volume, const LevelGrid& level, ops::Backend& backend) {
   Volume converted;
   const Volume* source = &volume;
@@ -202,22 +213,43 @@ Volume downsampled(const Volume& volume, const LevelGrid& level, ops::Backend& b
     source = &converted;
   }
   Volume out(level.grid, ScalarType::f32);
-  ops::DownsampleArgs args;
-  args.in = raw_view(*source);
-  args.out = {out.channel<float>(), ops::Extent::whole(level.grid.size)};
-  args.shrink = level.shrink;
-  for (int a = 0; a < 3; ++a)
-    args.sigma[a] = level.shrink[a] > 1 ? kSigmaPerShrink * level.shrink[a] : 0.0;
-  args.range = {0, level.grid.size[2]};
-  backend.downsample(args);
+  backend.downsample(downsampling(raw_view(*source), out.channel<float>(), level));
   return out;
 }
 
 }  // namespace
 
-LevelImage::LevelImage(const Volume& volume, const LevelGrid& level, const IntensityScale& scale,
-                       ops::Backend& backend) {
-  if (level.is_full() && samples_natively(volume.type())) {
+ResidentImage::ResidentImage(const Volume& volume, ops::Backend& backend) : volume_(&volume) {
+  if (backend.on_host()) return;
+  Volume converted;
+  const Volume* source = &volume;
+  if (!samples_natively(volume.type())) {
+    converted = as_float(volume);
+    source = &converted;
+  }
+  const std::size_t bytes =
+      static_cast<std::size_t>(source->grid().voxel_count()) * size_of(source->type());
+  // Samplers read both corners of the last voxel in one word.
+  array_ = backend.allocate(bytes + sizeof(std::uint64_t));
+  backend.upload(array_.data(), source->data(), bytes);
+  view_ = raw_view(*source);
+  view_.data = array_.data();
+}
+
+LevelImage::LevelImage(const ResidentImage& image, const LevelGrid& level,
+                       const IntensityScale& scale, ops::Backend& backend) {
+  const Volume& volume = image.volume();
+  if (!backend.on_host()) {
+    view_ = image.view();
+    if (!level.is_full()) {
+      const auto voxels = static_cast<std::size_t>(level.grid.voxel_count());
+      array_ = backend.allocate((voxels + 2) * sizeof(float));
+      backend.downsample(downsampling(image.view(), array_.as<float>(), level));
+      view_.data = array_.data();
+      view_.type = ScalarType::f32;
+      view_.extent = ops::Extent::whole(level.grid.size);
+    }
+  } else if (level.is_full() && samples_natively(volume.type())) {
     view_ = raw_view(volume);
   } else {
     owned_ = level.is_full() ? as_float(volume) : downsampled(volume, level, backend);
@@ -229,6 +261,9 @@ LevelImage::LevelImage(const Volume& volume, const LevelGrid& level, const Inten
 }
 
 LevelMask::LevelMask(const Volume& mask, const LevelGrid& level, ops::Backend& backend) {
+  // Masks are made on the host: once per level, of one byte per voxel.
+  const std::unique_ptr<ops::Backend> cpu = backend.on_host() ? nullptr : ops::make_cpu_backend();
+  ops::Backend& host = cpu != nullptr ? *cpu : backend;
   Volume binary(mask.grid(), ScalarType::u8);
   auto* flags = binary.channel<std::uint8_t>();
   dispatch(mask.type(), [&]<class T>() {
@@ -238,13 +273,21 @@ LevelMask::LevelMask(const Volume& mask, const LevelGrid& level, ops::Backend& b
   if (level.is_full()) {
     owned_ = std::move(binary);
   } else {
-    const Volume smooth = downsampled(binary, level, backend);
+    const Volume smooth = downsampled(binary, level, host);
     owned_ = Volume(level.grid, ScalarType::u8);
     auto* out = owned_.channel<std::uint8_t>();
     for (std::int64_t i = 0; i < level.grid.voxel_count(); ++i)
       out[i] = smooth.channel<float>()[i] >= 1.0F ? 1 : 0;
   }
   view_ = raw_view(owned_);
+  const auto* flag = owned_.channel<std::uint8_t>();
+  const std::int64_t voxels = level.grid.voxel_count();
+  count_ = std::count_if(flag, flag + voxels, [](std::uint8_t v) { return v != 0; });
+  if (backend.on_host()) return;
+  array_ = backend.allocate(static_cast<std::size_t>(voxels));
+  backend.upload(array_.data(), owned_.data(), static_cast<std::size_t>(voxels));
+  view_.data = array_.data();
+  owned_ = {};
 }
 
 }  // namespace gigawarp::solve

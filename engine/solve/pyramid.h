@@ -35,12 +35,27 @@ struct IntensityScale {
 double noise_variance(const Volume& volume, double threshold, double deviation);
 IntensityScale intensity_scale(const Volume& volume);
 
+/// A full volume where the back end can read it: the volume itself on the host; a copy in the
+/// device's memory otherwise, made once per run, as f32 when it is of a type the samplers do not
+/// take.
+class ResidentImage {
+ public:
+  ResidentImage(const Volume& volume, ops::Backend& backend);
+  const Volume& volume() const { return *volume_; }
+  const ops::ImageView& view() const { return view_; }  ///< absent on the host
+
+ private:
+  const Volume* volume_;
+  ops::Array array_;
+  ops::ImageView view_;
+};
+
 /// One volume at one level. Full levels of 8- and 16-bit and f32 volumes borrow the volume; others
 /// own f32.
 class LevelImage {
  public:
   LevelImage() = default;
-  LevelImage(const Volume& volume, const LevelGrid& level, const IntensityScale& scale,
+  LevelImage(const ResidentImage& image, const LevelGrid& level, const IntensityScale& scale,
              ops::Backend& backend);
   const ops::ImageView& view() const { return view_; }
   /// Of one voxel of the full volume, scaled. Coarse levels average voxel noise away, but keeping
@@ -49,6 +64,7 @@ class LevelImage {
 
  private:
   Volume owned_;
+  ops::Array array_;  ///< in place of owned_ in the device's memory
   ops::ImageView view_;
   double noise_variance_ = 0;
 };
@@ -59,10 +75,13 @@ class LevelMask {
   LevelMask() = default;
   LevelMask(const Volume& mask, const LevelGrid& level, ops::Backend& backend);
   const ops::ImageView& view() const { return view_; }
+  std::int64_t count() const { return count_; }  ///< voxels that count
 
  private:
   Volume owned_;
+  ops::Array array_;
   ops::ImageView view_;
+  std::int64_t count_ = 0;
 };
 
 }  // namespace gigawarp::solve

@@ -38,21 +38,25 @@ void check_input(const RegistrationInput& input, const JobSpec& job) {
 }
 
 /// u in voxels of the full grid becomes displacement in mm.
-DisplacementField to_millimetres(const ops::FieldView& u, const Grid& grid) {
+DisplacementField to_millimetres(const ops::FieldView& u, const Grid& grid, ops::Backend& backend) {
   DisplacementField field(grid);
   const Mat3& m = grid.world_from_voxel.linear;
   const std::int64_t plane = grid.size[0] * grid.size[1];
+  float* all[3] = {field.component_mm(0), field.component_mm(1), field.component_mm(2)};
+  if (!backend.on_host()) download_planes(u, {0, grid.size[2]}, backend, all);
   parallel_for(grid.size[2], [&](std::int64_t z) {
     const float* v[3];
     float* out[3];
     for (int c = 0; c < 3; ++c) {
-      v[c] = u.component[c].row(0, z);
-      out[c] = field.component_mm(c) + z * plane;
+      out[c] = all[c] + z * plane;
+      v[c] = backend.on_host() ? u.component[c].row(0, z) : out[c];
     }
-    for (int r = 0; r < 3; ++r) {
-      const auto a = static_cast<float>(m[r][0]), b = static_cast<float>(m[r][1]),
-                 c = static_cast<float>(m[r][2]);
-      for (std::int64_t i = 0; i < plane; ++i) out[r][i] = a * v[0][i] + b * v[1][i] + c * v[2][i];
+    float t[3][3];
+    for (int r = 0; r < 3; ++r)
+      for (int c = 0; c < 3; ++c) t[r][c] = static_cast<float>(m[r][c]);
+    for (std::int64_t i = 0; i < plane; ++i) {
+      const float a = v[0][i], b = v[1][i], c = v[2][i];
+      for (int r = 0; r < 3; ++r) out[r][i] = t[r][0] * a + t[r][1] * b + t[r][2] * c;
     }
   });
   return field;
@@ -71,28 +75,35 @@ void send_stage(const Run& run, EventKind kind, const std::string& name,
 void finish_fields(Run& run, DeformableResult deformable) {
   const Grid& fixed = run.subject.fixed_grid();
   const LevelGrid full = level_grid(fixed, 1);
-  const Grid lattice = fixed;
   deformable.state->keep_displacement_only();  // the peak of a run must not be here
-  if (deformable.level.shrink == full.shrink && full.is_full()) {
-    run.output.forward_mm = to_millimetres(deformable.state->displacement(), lattice);
-  } else {
+  std::unique_ptr<Displacement> upsampled;
+  ops::FieldView u = deformable.state->displacement();
+  if (deformable.level.shrink != full.shrink || !full.is_full()) {
     LevelGrid target;
     target.grid = fixed;
-    Volume u(fixed, ScalarType::f32, 3);
-    ops::FieldView view;
-    for (int c = 0; c < 3; ++c)
-      view.component[c] = {u.channel<float>(c), ops::Extent::whole(fixed.size)};
-    transfer_displacement(deformable.state->displacement(), deformable.level, view, target,
-                          run.backend);
-    run.output.forward_mm = to_millimetres(view, lattice);
+    upsampled = std::make_unique<Displacement>(fixed.size, run.backend);
+    transfer_displacement(u, deformable.level, upsampled->view(), target, run.backend);
+    u = upsampled->view();
+    deformable.state.reset();
   }
-  deformable.state.reset();
+  run.output.forward_mm = to_millimetres(u, fixed, run.backend);
+  const bool invert_on_device = !run.backend.on_host() && run.job.write_inverse;
+  if (!invert_on_device) {
+    deformable.state.reset();
+    upsampled.reset();
+  }
   if (!run.job.write_inverse) return;
   send_stage(run, EventKind::stage_started, "invert");
   const Vec3 spacing = fixed.spacing_mm();
-  run.output.inverse_mm = invert(
-      *run.output.forward_mm, fixed, kInverseIterations,
-      kInverseToleranceVoxels * std::min({spacing[0], spacing[1], spacing[2]}), run.control.stop);
+  if (invert_on_device) {
+    Displacement inverse(fixed.size, run.backend);
+    run.backend.invert({u, inverse.view(), kInverseIterations, kInverseToleranceVoxels});
+    run.output.inverse_mm = to_millimetres(inverse.view(), fixed, run.backend);
+  } else {
+    run.output.inverse_mm = invert(
+        *run.output.forward_mm, fixed, kInverseIterations,
+        kInverseToleranceVoxels * std::min({spacing[0], spacing[1], spacing[2]}), run.control.stop);
+  }
   send_stage(run, EventKind::stage_finished, "invert");
 }
 
@@ -140,7 +151,7 @@ RegistrationOutput register_volumes(const RegistrationInput& input, const JobSpe
   const std::unique_ptr<ops::Backend> backend = ops::make_cpu_backend();
   RegistrationOutput output;
   with_threads(job.threads, [&] {
-    const Subject subject(input, job.channel_weights);
+    const Subject subject(input, job.channel_weights, *backend);
     Run run(subject, job, control, *backend);
     run_stages(run);
     output = std::move(run.output);

@@ -84,9 +84,9 @@ void Run::warn(const std::string& sentence) {
   send(event);
 }
 
-void Run::save(const Position& position, std::span<const ArrayRef> arrays) {
+void Run::save(const Position& position, const std::function<std::vector<ArrayRef>()>& arrays) {
   if (control.checkpoints == nullptr) return;
-  control.checkpoints->save(position, arrays);
+  control.checkpoints->save(position, arrays ? arrays() : std::vector<ArrayRef>{});
   ProgressEvent event;
   event.kind = EventKind::checkpoint_written;
   event.level = position.level;
@@ -94,7 +94,7 @@ void Run::save(const Position& position, std::span<const ArrayRef> arrays) {
   send(event);
 }
 
-void Run::check(const Position& position, std::span<const ArrayRef> arrays) {
+void Run::check(const Position& position, const std::function<std::vector<ArrayRef>()>& arrays) {
   if (control.pause_gate) control.pause_gate();
   if (control.stop.stop_requested()) {
     save(position, arrays);

@@ -1,5 +1,6 @@
 #pragma once
 #include <chrono>
+#include <functional>
 #include <memory>
 
 #include "solve/deformable.h"
@@ -25,8 +26,9 @@ class Run {
   /// cost.
   void worked(double voxels) { done_ += voxels; }
   /// Blocks while paused; saves and throws Error{cancelled} when asked to stop; saves when due.
-  void check(const Position& position, std::span<const ArrayRef> arrays);
-  void save(const Position& position, std::span<const ArrayRef> arrays);
+  /// `arrays` is only called when there is something to save: it may have to fetch them.
+  void check(const Position& position, const std::function<std::vector<ArrayRef>()>& arrays = {});
+  void save(const Position& position, const std::function<std::vector<ArrayRef>()>& arrays = {});
 
  private:
   double planned_ = 0, done_ = 0;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "ops/invert_field.h"
 #include "solve/deformable_level.h"
 
 namespace gigawarp::solve {
@@ -13,7 +12,7 @@ constexpr double kShareOfEachSide = 0.5;
 /// The two half-way maps of one level.
 struct Halves {
   GreedyState fixed, moving;
-  explicit Halves(const Size3& size) : fixed(size), moving(size) {}
+  Halves(const Size3& size, ops::Backend& backend) : fixed(size, backend), moving(size, backend) {}
 
   std::vector<ArrayRef> arrays() const {
     std::vector<ArrayRef> all = fixed.arrays("_fixed");
@@ -30,8 +29,8 @@ Iteration iterate(Run& run, const StageSpec& spec, Objective& objective, Halves&
   Iteration out;
   out.loss = objective.symmetric(
       run.output.moving_from_fixed,
-      {halves.fixed.displacement(), halves.fixed.gradient(), halves.fixed.scratch()},
-      {halves.moving.displacement(), halves.moving.gradient(), halves.moving.scratch()});
+      {halves.fixed.displacement(), halves.fixed.gradient(), halves.fixed.symmetric_scratch()},
+      {halves.moving.displacement(), halves.moving.gradient(), halves.moving.symmetric_scratch()});
   for (GreedyState* side : {&halves.fixed, &halves.moving}) {
     const FieldStep step = take_step(run.backend, spec, objective, *side, i, kShareOfEachSide);
     out.step_voxels += step.step_voxels;
@@ -41,28 +40,13 @@ Iteration iterate(Run& run, const StageSpec& spec, Objective& objective, Halves&
   return out;
 }
 
-/// In voxels on a lattice of unit spacing, so that "mm" of the field are voxels.
-DisplacementField in_voxels(const ops::FieldView& u, const Size3& size) {
-  Grid lattice;
-  lattice.size = size;
-  DisplacementField field(lattice);
-  for (int c = 0; c < 3; ++c)
-    std::copy_n(u.component[c].data, lattice.voxel_count(), field.component_mm(c));
-  return field;
-}
-
 /// phi = (id + u_m) o (id + u_f)^-1 as one displacement, in the moving half's buffers.
 void join(Run& run, Halves& halves) {
   const Size3 size = halves.fixed.size();
-  const DisplacementField inverse = [&] {
-    const DisplacementField forward = in_voxels(halves.fixed.displacement(), size);
-    return invert(forward, forward.grid(), 60, 1e-3, run.control.stop);
-  }();
-  const ops::FieldView direction = halves.moving.direction();
-  for (int c = 0; c < 3; ++c)
-    std::copy_n(inverse.component_mm(c), inverse.grid().voxel_count(), direction.component[c].data);
+  // The fixed half's gradient is done with: the inverse goes there.
+  run.backend.invert({halves.fixed.displacement(), halves.fixed.gradient(), 60, 1e-3});
   ops::ComposeArgs compose;
-  compose.direction = direction;
+  compose.direction = halves.fixed.gradient();
   compose.displacement = halves.moving.displacement();
   compose.out = halves.moving.gradient();
   compose.range = {0, size[2]};
@@ -90,7 +74,7 @@ DeformableResult run_syn_stage(Run& run, int stage, DeformableResult previous,
                    level_grid(run.subject.fixed_grid(), level.shrink),
                    2.0,
                    resume != nullptr && l == first && resume->iteration > 0 ? resume : nullptr};
-    auto next = std::make_unique<Halves>(plan.grid.grid.size);
+    auto next = std::make_unique<Halves>(plan.grid.grid.size, run.backend);
     if (plan.resume != nullptr) {
       next->load(*run.control.checkpoints);
     } else if (current != nullptr) {

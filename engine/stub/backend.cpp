@@ -1,0 +1,12 @@
+#include "ops/backend.h"
+#include "gigawarp/error.h"
+
+namespace gigawarp::ops {
+
+std::unique_ptr<Backend> make_cuda_backend(int device, std::uint64_t /*memory_bytes*/) {
+  throw Error(ErrorCode::device_fault,
+              "This build of Gigawarp was made without CUDA; choose --device cpu.",
+              "cuda:" + std::to_string(device));
+}
+
+}  // namespace gigawarp::ops
