@@ -1,0 +1,28 @@
+#pragma once
+#include <vector>
+
+#include "cuda/support.h"
+#include "ops/backend.h"
+
+/// The CUDA definitions behind ops::Backend: launchers, one file per operation. Views hold device
+/// addresses; fields are compact. Work is queued on the device's stream; functions that return
+/// numbers wait for them.
+namespace gigawarp::cuda {
+
+void warp(Device& device, const ops::WarpArgs& args, std::vector<ops::PlaneSums>& sums);
+void lncc(Device& device, const ops::LnccArgs& args, std::vector<ops::PlaneSums>& sums);
+void mi_histogram(Device& device, const ops::MiArgs& args, ops::JointHistogram& histogram);
+void mi_gradient(Device& device, const ops::MiArgs& args, const ops::MiTable& table,
+                 std::vector<ops::PlaneSums>& sums);
+void mse(Device& device, const ops::MseArgs& args, std::vector<ops::PlaneSums>& sums);
+float direction(Device& device, const ops::DirectionArgs& args);
+void compose(Device& device, const ops::ComposeArgs& args);
+ops::FoldRepair repair_folds(Device& device, const ops::RepairArgs& args);
+void downsample(Device& device, const ops::DownsampleArgs& args);
+void upsample_field(Device& device, const ops::UpsampleArgs& args);
+void invert(Device& device, const ops::InvertArgs& args);
+double keep_common(Device& device, const ops::SlabView<float>& a, const ops::SlabView<float>& b,
+                   ops::ZRange range);
+void fill_words(Device& device, std::uint64_t* to, std::uint64_t word, std::int64_t count);
+
+}  // namespace gigawarp::cuda

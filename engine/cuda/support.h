@@ -1,0 +1,57 @@
+#pragma once
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+#include <string>
+
+#include "ops/array.h"
+
+/// What every launcher needs on the host side: errors, the stream, stream-ordered memory.
+namespace gigawarp::cuda {
+
+/// Throws Error{device_fault} naming what was being done; does_not_fit when memory ran out.
+void check(cudaError_t status, const char* what);
+/// After a launch: errors of its configuration. Errors inside a kernel show at the next
+/// synchronisation.
+inline void check_launch(const char* kernel) { check(cudaGetLastError(), kernel); }
+
+/// One device with its stream and the count of its memory in use. All work of a back end goes to
+/// this one stream, in order.
+class Device {
+ public:
+  /// Makes `index` current for the calling thread. Throws Error{device_fault} with the reason when
+  /// it cannot be used. `budget`: bytes that may be allocated, 0 for what is free.
+  Device(int index, std::uint64_t budget);
+  ~Device();
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  cudaStream_t stream() const { return stream_; }
+  int multiprocessors() const { return multiprocessors_; }
+  /// Not initialised. Throws Error{does_not_fit} with the numbers beyond the budget.
+  ops::Array allocate(std::size_t bytes);
+  std::uint64_t peak_bytes() const { return peak_; }
+  std::uint64_t budget_bytes() const { return budget_; }
+  std::uint64_t used_bytes() const { return used_; }
+  void synchronise();
+
+ private:
+  int index_ = 0, multiprocessors_ = 0;
+  cudaStream_t stream_ = nullptr;
+  std::uint64_t budget_ = 0, used_ = 0, peak_ = 0;
+};
+
+/// Names a range for profilers (NVTX) while it lives.
+class Range {
+ public:
+  explicit Range(const char* name);
+  ~Range();
+  Range(const Range&) = delete;
+  Range& operator=(const Range&) = delete;
+};
+
+inline unsigned blocks_for(std::int64_t count, std::int64_t per_block) {
+  return static_cast<unsigned>((count + per_block - 1) / per_block);
+}
+
+}  // namespace gigawarp::cuda
