@@ -4,6 +4,7 @@
 #include <new>
 #include <string>
 
+#include "app/desktop.h"
 #include "app/verbs.h"
 #include "gigawarp/error.h"
 #include "job/version.h"
@@ -33,6 +34,8 @@ int main(int argc, char** argv) {
     app.set_version_flag("--version", "gigawarp " + std::string(gigawarp::job::version()));
     app.footer(kExitCodes);
     app.require_subcommand(0, 1);
+    gigawarp::app::DesktopOptions desktop;
+    gigawarp::app::add_desktop_options(app, desktop);
 #define GIGAWARP_ADD_VERB(name) gigawarp::app::add_##name##_verb(app);
     GIGAWARP_FOR_EACH_VERB(GIGAWARP_ADD_VERB)
 #undef GIGAWARP_ADD_VERB
@@ -42,10 +45,7 @@ int main(int argc, char** argv) {
       if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
       return fail(std::string(error.what()) + ". See \"gigawarp --help\".", ErrorCode::usage);
     }
-    if (app.get_subcommands().empty()) {
-      std::cerr << app.help();
-      return static_cast<int>(ErrorCode::usage);
-    }
+    if (app.get_subcommands().empty()) return gigawarp::app::open_desktop(desktop, argc, argv);
     std::cout.flush();
     if (!std::cout)
       return fail("The output could not be printed in full.", ErrorCode::output_not_written);

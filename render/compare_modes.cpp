@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/parallel.h"
+
 namespace gigawarp::render {
 namespace {
 
@@ -14,14 +16,19 @@ namespace {
 template <class Colour>
 QImage picture(const SliceImage& slice, const Colour& colour) {
   QImage out(slice.width, slice.height, QImage::Format_RGB32);
-  for (int r = 0; r < slice.height; ++r) {
-    auto* line = reinterpret_cast<QRgb*>(out.scanLine(r));
-    for (int c = 0; c < slice.width; ++c) line[c] = colour(c, r);
-  }
+  auto* bits = out.bits();
+  const auto stride = out.bytesPerLine();
+  parallel_for(slice.height, [&](std::int64_t row) {
+    auto* line = reinterpret_cast<QRgb*>(bits + row * stride);
+    for (int c = 0; c < slice.width; ++c) line[c] = colour(c, static_cast<int>(row));
+  });
   return out;
 }
 
-QRgb grey(double t) { return colour_of(ColourMap::grey, t); }
+QRgb grey(double t) {
+  const int level = static_cast<int>(std::lround(255 * t));
+  return qRgb(level, level, level);
+}
 
 QRgb mix(QRgb under, QRgb over, double cover) {
   const auto one = [cover](int a, int b) {
@@ -67,13 +74,15 @@ Plane2 smoothed(const SliceImage& slice, const Window& window, double sigma) {
   for (int r = 0; r < slice.height; ++r)
     for (int c = 0; c < slice.width; ++c) in.at(c, r) = shown(slice.at(c, r), window);
   const auto pass = [&](const Plane2& from, Plane2& to, int dc, int dr) {
-    for (int r = 0; r < slice.height; ++r)
+    parallel_for(slice.height, [&](std::int64_t row) {
+      const int r = static_cast<int>(row);
       for (int c = 0; c < slice.width; ++c) {
         double v = 0;
         for (int i = -radius; i <= radius; ++i)
           v += weight[i + radius] * from.at(c + i * dc, r + i * dr);
         to.at(c, r) = v / sum;
       }
+    });
   };
   pass(in, across, 1, 0);
   pass(across, out, 0, 1);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <utility>
 
 #include "base/parallel.h"
 #include "render/compare_modes.h"
@@ -90,10 +91,15 @@ std::string SliceGeometry::position_text() const {
 }
 
 std::string SliceGeometry::edge_letters() const {
-  const PlaneAxes axes = axes_of(plane);
-  const char right = kPositive[axes.right], left = kNegative[axes.right];
-  const char down = axes.down_flipped ? kNegative[axes.down] : kPositive[axes.down];
-  const char up = axes.down_flipped ? kPositive[axes.down] : kNegative[axes.down];
+  const auto letters = [](const Vec3& direction) {  // towards its end, towards its start
+    int axis = 0;
+    for (int a = 1; a < 3; ++a)
+      if (std::abs(direction[a]) > std::abs(direction[axis])) axis = a;
+    return direction[axis] >= 0 ? std::pair{kPositive[axis], kNegative[axis]}
+                                : std::pair{kNegative[axis], kPositive[axis]};
+  };
+  const auto [right, left] = letters(right_mm);
+  const auto [down, up] = letters(down_mm);
   return {left, right, up, down};
 }
 

@@ -1,9 +1,11 @@
 """The frame of the program: help, version, exit codes of wrong use."""
 
+import os
 import re
+import subprocess
 import unittest
 
-from cli_support import DEVICE_FAULT, OK, USAGE, BAD_INPUT, run
+from cli_support import GIGAWARP, DEVICE_FAULT, OK, USAGE, BAD_INPUT, run
 
 
 def verbs():
@@ -12,10 +14,16 @@ def verbs():
 
 
 class Program(unittest.TestCase):
-    def test_without_a_verb_it_prints_help_and_fails(self):
-        process = run()
+    def test_without_a_verb_and_without_a_display_it_says_so_and_fails(self):
+        hidden = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+        process = run(env={k: v for k, v in os.environ.items() if k not in hidden})
         self.assertEqual(process.returncode, USAGE)
-        self.assertIn("Subcommands:", process.stderr)
+        self.assertIn("no display", process.stderr)
+
+    def test_without_a_verb_it_opens_a_window(self):
+        environment = dict(os.environ, QT_QPA_PLATFORM="offscreen")
+        with self.assertRaises(subprocess.TimeoutExpired):
+            subprocess.run([GIGAWARP], env=environment, timeout=1.5, capture_output=True)
 
     def test_help_names_the_exit_codes(self):
         process = run("--help")

@@ -1,0 +1,30 @@
+#include "app/desktop.h"
+
+#include <filesystem>
+
+#include "gigawarp/error.h"
+#include "ui/views/desktop.h"
+
+namespace gigawarp::app {
+
+void add_desktop_options(CLI::App& app, DesktopOptions& options) {
+  app.add_option(
+         "files", options.files,
+         "Without a verb: opens the window with these: FIXED MOVING, a folder of results or "
+         "a session")
+      ->type_name("FILE");
+}
+
+int open_desktop(const DesktopOptions& options, int& argc, char** argv) {
+  for (const std::string& file : options.files)
+    if (!std::filesystem::exists(file))
+      throw Error(ErrorCode::usage,
+                  "\"" + file + "\" is neither a verb nor a file; see \"gigawarp --help\".", file);
+  if (!ui::has_display())
+    throw Error(ErrorCode::usage,
+                "There is no display to open the window on; run a verb instead (see \"gigawarp "
+                "--help\"), or log in with a display.");
+  return ui::run_desktop(argc, argv, options.files);
+}
+
+}  // namespace gigawarp::app

@@ -1,0 +1,206 @@
+#include "render/scene.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/parallel.h"
+#include "render/warped_slice.h"
+
+namespace gigawarp::render {
+namespace {
+
+QRgb mix(QRgb under, QRgb over, double cover) {
+  const int w = static_cast<int>(std::lround(256 * std::clamp(cover, 0.0, 1.0)));
+  const auto one = [w](int a, int b) { return a + (w * (b - a)) / 256; };
+  return qRgb(one(qRed(under), qRed(over)), one(qGreen(under), qGreen(over)),
+              one(qBlue(under), qBlue(over)));
+}
+
+/// Changes every pixel of a picture, rows in parallel.
+template <class Change>
+void repaint(QImage& picture, const Change& change) {
+  auto* bits = picture.bits();  // detaches here, not in the threads
+  const auto stride = picture.bytesPerLine();
+  const int width = picture.width();
+  parallel_for(picture.height(), [&](std::int64_t row) {
+    auto* line = reinterpret_cast<QRgb*>(bits + row * stride);
+    for (int c = 0; c < width; ++c) change(line[c], c, static_cast<int>(row));
+  });
+}
+
+QImage empty_picture(const SliceGeometry& g) {
+  QImage out(g.width, g.height, QImage::Format_RGB32);
+  out.fill(kBackground);
+  return out;
+}
+
+QImage picture_of(const SliceImage& slice, const ShownVolume& shown) {
+  if (shown.map == ColourMap::grey) return grey_picture(slice, shown.window);
+  QImage out(slice.width, slice.height, QImage::Format_RGB32);
+  repaint(out, [&](QRgb& pixel, int c, int r) {
+    const float v = slice.at(c, r);
+    pixel = std::isnan(v) ? kBackground : colour_of(shown.map, shown.window(v));
+  });
+  return out;
+}
+
+/// At balance 0.5 both at full strength, so that equal images add up to grey.
+QImage blended(const SliceImage& fixed, const Window& fixed_window, const SliceImage& moving,
+               const Window& moving_window, double balance) {
+  const auto wf = static_cast<float>(std::min(1.0, 2 * (1 - balance)));
+  const auto wm = static_cast<float>(std::min(1.0, 2 * balance));
+  QImage out(fixed.width, fixed.height, QImage::Format_RGB32);
+  const auto low_f = static_cast<float>(fixed_window.low),
+             low_m = static_cast<float>(moving_window.low);
+  const auto scale_f = static_cast<float>(1 / (fixed_window.high - fixed_window.low)),
+             scale_m = static_cast<float>(1 / (moving_window.high - moving_window.low));
+  // Alone each of the two is shown in plain grey: colour says "two images".
+  const float tint = std::min(wf, wm);
+  repaint(out, [&](QRgb& pixel, int c, int r) {
+    const float f = fixed.at(c, r), m = moving.at(c, r);
+    if (std::isnan(f) && std::isnan(m)) {
+      pixel = kBackground;
+      return;
+    }
+    const float tf = std::isnan(f) ? 0 : wf * std::clamp((f - low_f) * scale_f, 0.0F, 1.0F);
+    const float tm = std::isnan(m) ? 0 : wm * std::clamp((m - low_m) * scale_m, 0.0F, 1.0F);
+    const auto channel = [&](int a, int b) {
+      const float colour_a = 255 + tint * static_cast<float>(a - 255);
+      const float colour_b = 255 + tint * static_cast<float>(b - 255);
+      return std::min(255, static_cast<int>(tf * colour_a + tm * colour_b));
+    };
+    pixel = qRgb(channel(qRed(kFixedColour), qRed(kMovingColour)),
+                 channel(qGreen(kFixedColour), qGreen(kMovingColour)),
+                 channel(qBlue(kFixedColour), qBlue(kMovingColour)));
+  });
+  return out;
+}
+
+QImage swiped(const SliceImage& fixed, const ShownVolume& a, const SliceImage& moving,
+              const ShownVolume& b, double place) {
+  QImage out = picture_of(fixed, a);
+  const QImage other = picture_of(moving, b);
+  const int edge = static_cast<int>(std::lround(place * out.width()));
+  repaint(out, [&](QRgb& pixel, int c, int r) {
+    if (c >= edge) pixel = reinterpret_cast<const QRgb*>(other.constScanLine(r))[c];
+  });
+  return out;
+}
+
+QImage compared(const Scene& s, const SliceImage& fixed, const SliceImage& moving,
+                const SliceGeometry& g) {
+  const Window &wf = s.fixed.window, &wm = s.moving.window;
+  switch (s.mode) {
+    case CompareMode::blend: return blended(fixed, wf, moving, wm, s.balance);
+    case CompareMode::checkerboard: return checker_picture(fixed, wf, moving, wm, s.checker_pixels);
+    case CompareMode::swipe: return swiped(fixed, s.fixed, moving, s.moving, s.swipe);
+    case CompareMode::flicker:
+      return s.flicker_moving ? picture_of(moving, s.moving) : picture_of(fixed, s.fixed);
+    case CompareMode::edges: {
+      // About the width of a voxel of a human brain scan, whatever the zoom.
+      const double sigma = std::clamp(1.2 / g.pixel_mm, 1.5, 3.0);
+      return edges_picture(fixed, wf, moving, wm, sigma);
+    }
+    case CompareMode::difference: break;
+  }
+  return difference_picture(fixed, wf, moving, wm);
+}
+
+void draw_labels(QImage& picture, const ShownLabels& shown, const Transform* warp,
+                 const SliceGeometry& g, const std::stop_token& stop) {
+  const SliceImage slice = sample_warped(*shown.volume, shown.on_moving ? warp : nullptr, g,
+                                         SliceInterpolation::nearest, stop);
+  const auto label_at = [&](int c, int r) {
+    const float v = slice.at(std::min(c, slice.width - 1), std::min(r, slice.height - 1));
+    return std::isnan(v) ? 0 : static_cast<int>(v);
+  };
+  repaint(picture, [&](QRgb& pixel, int c, int r) {
+    const int here = label_at(c, r), right = label_at(c + 1, r), down = label_at(c, r + 1);
+    const int shown_label = here != 0 ? here : right != 0 ? right : down;
+    if (shown_label == 0) return;
+    const bool edge = here != right || here != down;
+    if (!edge && (here == 0 || shown.is_mask)) return;
+    const QRgb colour = shown.is_mask ? qRgb(245, 220, 70) : label_colour(shown_label);
+    pixel = mix(pixel, colour, edge ? std::min(1.0, shown.opacity + 0.5) : shown.opacity);
+  });
+}
+
+void draw_map(QImage& picture, const ShownMap& map, const SliceGeometry& g,
+              const std::stop_token& stop) {
+  const SliceImage slice = sample_warped(*map.volume, nullptr, g, SliceInterpolation::linear, stop);
+  repaint(picture, [&](QRgb& pixel, int c, int r) {
+    const float v = slice.at(c, r);
+    if (std::isnan(v)) return;
+    if (map.kind == MapKind::jacobian) {
+      const QRgb colour =
+          v <= 0 ? kDefectColour
+                 : colour_of(ColourMap::diverging, 0.5 + 0.5 * std::log2(v) / map.window.high);
+      pixel = mix(pixel, colour, v <= 0 ? 1 : map.opacity);
+      return;
+    }
+    const double t = map.window(v);
+    const double shown = map.kind == MapKind::local_ncc ? 1 - t : t;
+    pixel = mix(pixel, colour_of(ColourMap::sequential, shown), map.opacity);
+  });
+}
+
+void draw_grid(QImage& picture, const Scene& s, const SliceGeometry& g,
+               const std::stop_token& stop) {
+  Vec3 right{}, down{};
+  for (int a = 0; a < 3; ++a) {
+    right[a] = g.right_mm[a] / g.pixel_mm;
+    down[a] = g.down_mm[a] / g.pixel_mm;
+  }
+  const SliceImage u = sample_displacement_component(*s.warp, g, right, true, stop);
+  const SliceImage v = sample_displacement_component(*s.warp, g, down, true, stop);
+  SliceImage nothing{g.width, g.height, {}};
+  nothing.values.assign(u.values.size(), 0.0F);
+  const QImage lines = grid_picture(u, v, g.pixel_mm, s.grid_mm, nothing, {0, 1});
+  repaint(picture, [&](QRgb& pixel, int c, int r) {
+    const QRgb line = reinterpret_cast<const QRgb*>(lines.constScanLine(r))[c];
+    const double cover = qGreen(line) / 214.0;  // of the lines' colour
+    pixel = mix(pixel, qRgb(120, 214, 200), cover);
+  });
+}
+
+}  // namespace
+
+QRgb label_colour(int label) {
+  constexpr double kGolden = 0.61803398875;
+  const double hue = label * kGolden - std::floor(label * kGolden);
+  const double lightness = 0.52 + 0.16 * ((label % 3) - 1);
+  return QColor::fromHslF(static_cast<float>(hue), 0.75F, static_cast<float>(lightness)).rgb();
+}
+
+QImage compose(const Scene& s, Content content, const SliceGeometry& g,
+               const std::stop_token& stop) {
+  const bool wants_fixed = content == Content::fixed || content == Content::compare;
+  const bool wants_moving = content == Content::moving || content == Content::warped ||
+                            (content == Content::compare && (s.overlay || !s.fixed) && s.moving);
+  const Transform* warp = content == Content::moving ? nullptr : s.warp.get();
+  SliceImage fixed, moving;
+  if (wants_fixed && s.fixed)
+    fixed = sample_warped(*s.fixed.volume, nullptr, g, SliceInterpolation::linear, stop);
+  if (wants_moving && s.moving)
+    moving = sample_warped(*s.moving.volume, warp, g, SliceInterpolation::linear, stop);
+  if (stop.stop_requested()) return {};
+  QImage out;
+  if (!fixed.values.empty() && !moving.values.empty())
+    out = compared(s, fixed, moving, g);
+  else if (!fixed.values.empty())
+    out = picture_of(fixed, s.fixed);
+  else if (!moving.values.empty())
+    out = picture_of(moving, s.moving);
+  else
+    out = empty_picture(g);
+  if (stop.stop_requested()) return {};
+  if (s.map.volume != nullptr && content != Content::moving) draw_map(out, s.map, g, stop);
+  for (const ShownLabels& labels : s.labels) {
+    if (labels.on_moving ? content == Content::fixed : content == Content::moving) continue;
+    draw_labels(out, labels, warp, g, stop);
+  }
+  if (s.grid_mm > 0 && warp != nullptr) draw_grid(out, s, g, stop);
+  return stop.stop_requested() ? QImage() : out;
+}
+
+}  // namespace gigawarp::render

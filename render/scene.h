@@ -1,0 +1,76 @@
+#pragma once
+#include <QImage>
+#include <memory>
+#include <stop_token>
+#include <vector>
+
+#include "gigawarp/transform.h"
+#include "gigawarp/volume.h"
+#include "render/colour_map.h"
+#include "render/compare_modes.h"
+#include "render/slice_sampler.h"
+
+namespace gigawarp::render {
+
+/// How two images are shown at one spot.
+enum class CompareMode { blend, checkerboard, swipe, flicker, edges, difference };
+
+/// What a view shows: both images compared, or one alone. `moving` ignores the warp.
+enum class Content { compare, fixed, moving, warped };
+
+/// An image with the way it is looked at. Volumes are shared and never change once shown.
+struct ShownVolume {
+  std::shared_ptr<const Volume> volume;
+  Window window;
+  ColourMap map = ColourMap::grey;
+  bool visible = true;
+  explicit operator bool() const { return visible && volume != nullptr; }
+};
+
+/// Labels or a mask, drawn as tinted areas with an outline.
+struct ShownLabels {
+  std::shared_ptr<const Volume> volume;
+  bool on_moving = false;  ///< seen through the warp
+  bool is_mask = false;    ///< one colour, outline only
+  double opacity = 0.35;
+};
+
+enum class MapKind {
+  jacobian,     ///< det J, 1 is neutral, folds in the defect colour
+  local_ncc,    ///< low correlation is bright
+  millimetres,  ///< sequential over the window
+};
+
+/// A map of figures on the fixed grid, laid over the images.
+struct ShownMap {
+  std::shared_ptr<const Volume> volume;
+  MapKind kind = MapKind::jacobian;
+  Window window{0, 1};  ///< of the shown figure; det J: log2 range is `window.high`
+  double opacity = 0.7;
+};
+
+/// Everything that decides the pixels of a slice view except where it looks.
+struct Scene {
+  ShownVolume fixed, moving;
+  std::shared_ptr<const Transform> warp;  ///< fixed points to moving points; null: identity
+  CompareMode mode = CompareMode::blend;
+  bool overlay = true;          ///< false: the fixed image alone
+  double balance = 0.5;         ///< blend: 0 fixed alone, 1 moving alone
+  double swipe = 0.5;           ///< place of the edge, 0…1 of the picture's width
+  bool flicker_moving = false;  ///< which of the two flicker shows now
+  int checker_pixels = 48;
+  std::vector<ShownLabels> labels;
+  ShownMap map;
+  double grid_mm = 0;  ///< spacing of the deformation grid; 0: none
+};
+
+/// Draws a slice, warped on the fly at the resolution of the picture. Threaded; runs on any thread
+/// that is not the interface's. A null picture when `stop` was requested.
+QImage compose(const Scene& scene, Content content, const SliceGeometry& geometry,
+               const std::stop_token& stop = {});
+
+/// The colour of a label, the same in every view and table: neighbours in number differ in hue and
+/// lightness.
+QRgb label_colour(int label);
+
+}  // namespace gigawarp::render

@@ -1,0 +1,52 @@
+#include <filesystem>
+
+#include "ui/window_fixture.h"
+
+/// Not a test of behaviour: drives the real window through its main states and writes a picture of
+/// each to the folder that GIGAWARP_PICTURES names (packaging/pictures.sh). Skipped without.
+namespace gigawarp {
+namespace {
+
+using ui::LayerRole;
+
+class Pictures : public test::WindowTest {
+ protected:
+  void SetUp() override {
+    const char* folder = std::getenv("GIGAWARP_PICTURES");
+    if (folder == nullptr) GTEST_SKIP() << "GIGAWARP_PICTURES names no folder";
+    folder_ = folder;
+    test::WindowTest::SetUp();
+    window->resize(1440, 900);
+  }
+  void TearDown() override {
+    if (window != nullptr) test::WindowTest::TearDown();
+  }
+  void save(const char* name) {
+    ASSERT_TRUE(wait_drawn());
+    QTest::qWait(120);
+    const QString path = QString::fromStdString((folder_ / name).string());
+    ASSERT_TRUE(window->grab().save(path)) << path.toStdString();
+  }
+  std::filesystem::path folder_;
+};
+
+const test::PhantomFiles& large_pair() {
+  static const test::PhantomFiles files(160);
+  return files;
+}
+
+TEST_F(Pictures, empty) { save("desktop_empty.png"); }
+
+TEST_F(Pictures, compared) {
+  workspace().open(large_pair().pair());
+  ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::moving}));
+  save("desktop_pair.png");
+  key(Qt::Key_F4);
+  save("desktop_columns.png");
+  key(Qt::Key_F1);
+  key(Qt::Key_A);
+  save("desktop_align.png");
+}
+
+}  // namespace
+}  // namespace gigawarp

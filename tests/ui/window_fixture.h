@@ -1,0 +1,116 @@
+#pragma once
+#include <gtest/gtest.h>
+
+#include <QApplication>
+#include <QElapsedTimer>
+#include <QSignalSpy>
+#include <QTest>
+#include <functional>
+#include <memory>
+
+#include "io/image_io.h"
+#include "phantom/phantom.h"
+#include "support/temporary_folder.h"
+#include "ui/views/main_window.h"
+
+namespace gigawarp::test {
+
+/// Runs the event loop until `done` or the time is up; true when done.
+inline bool wait_until(const std::function<bool()>& done, int milliseconds = 20000) {
+  return QTest::qWaitFor(done, milliseconds);
+}
+
+/// A phantom pair written once per process.
+class PhantomFiles {
+ public:
+  explicit PhantomFiles(std::int64_t size) {
+    phantom::PhantomSpec spec;
+    spec.size = {size, size, size};
+    const phantom::Phantom pair(spec);
+    io::write_image(pair.image(phantom::Side::fixed), folder_.path() / "fixed.nii.gz");
+    io::write_image(pair.image(phantom::Side::moving), folder_.path() / "moving.nii.gz");
+    io::write_image(pair.labels(phantom::Side::fixed), folder_.path() / "fixed_labels.nii.gz");
+    io::write_image(pair.labels(phantom::Side::moving), folder_.path() / "moving_labels.nii.gz");
+    std::vector<io::Landmark> fixed, moving;
+    for (const phantom::PhantomLandmark& mark : pair.landmarks()) {
+      fixed.push_back({mark.name, mark.fixed_mm});
+      moving.push_back({mark.name, mark.moving_mm});
+    }
+    io::write_landmarks(fixed, folder_.path() / "landmarks_fixed.csv");
+    io::write_landmarks(moving, folder_.path() / "landmarks_moving.csv");
+  }
+  QString path(const char* name) const {
+    return QString::fromStdString((folder_.path() / name).string());
+  }
+  QStringList pair() const { return {path("fixed.nii.gz"), path("moving.nii.gz")}; }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+inline const PhantomFiles& small_pair() {
+  static const PhantomFiles files(48);
+  return files;
+}
+
+/// The real window on the offscreen platform.
+class WindowTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    window = std::make_unique<ui::MainWindow>();
+    window->show();
+    ASSERT_TRUE(QTest::qWaitForWindowExposed(window.get()));
+  }
+  void TearDown() override { window.reset(); }
+
+  ui::Workspace& workspace() { return window->workspace(); }
+  bool wait_drawn() {
+    return wait_until([this] { return window->is_drawn(); });
+  }
+  bool wait_loaded(std::initializer_list<ui::LayerRole> roles) {
+    return wait_until([&] {
+      for (const ui::LayerRole role : roles)
+        if (!workspace().layers().is_ready(role)) return false;
+      return true;
+    });
+  }
+  void load_pair() {
+    workspace().open(small_pair().pair());
+    ASSERT_TRUE(wait_loaded({ui::LayerRole::fixed, ui::LayerRole::moving}));
+    ASSERT_TRUE(wait_drawn());
+  }
+  template <class T>
+  T* find(const char* name) {
+    return window->findChild<T*>(QLatin1String(name));
+  }
+  ui::SliceView* view(const char* name) { return find<ui::SliceView>(name); }
+  /// A key on the view that has the focus.
+  void key(Qt::Key k, Qt::KeyboardModifiers modifiers = Qt::NoModifier) {
+    QTest::keyClick(window->views().active(), k, modifiers);
+  }
+
+  std::unique_ptr<ui::MainWindow> window;
+};
+
+/// Mean absolute difference of two pictures per channel, 0…255; 255 when their sizes differ.
+inline double difference(const QImage& a, const QImage& b) {
+  if (a.size() != b.size() || a.isNull()) return 255;
+  double sum = 0;
+  for (int r = 0; r < a.height(); ++r)
+    for (int c = 0; c < a.width(); ++c) {
+      const QRgb p = a.pixel(c, r), q = b.pixel(c, r);
+      sum += std::abs(qRed(p) - qRed(q)) + std::abs(qGreen(p) - qGreen(q)) +
+             std::abs(qBlue(p) - qBlue(q));
+    }
+  return sum / (3.0 * a.width() * a.height());
+}
+
+/// Pixels of a picture that differ from the background.
+inline int drawn_pixels(const QImage& picture) {
+  int count = 0;
+  for (int r = 0; r < picture.height(); ++r)
+    for (int c = 0; c < picture.width(); ++c) count += qGray(picture.pixel(c, r)) > 40;
+  return count;
+}
+
+}  // namespace gigawarp::test

@@ -1,0 +1,135 @@
+#include "ui/models/key_map.h"
+
+#include <QCoreApplication>
+#include <QSettings>
+#include <array>
+
+namespace gigawarp::ui {
+namespace {
+
+/// One row of the table: keys are of Gigawarp, ITK-SNAP, 3D Slicer, BigDataViewer; null: as
+/// Gigawarp's.
+struct Row {
+  const char* id;
+  const char* text;
+  const char* help;
+  std::array<const char*, 4> keys;
+};
+
+constexpr const char* kSame = nullptr;
+
+// clang-format off
+constexpr Row kRows[] = {
+    {"open_fixed", QT_TRANSLATE_NOOP("Command", "Open &fixed image…"), QT_TRANSLATE_NOOP("Command", "The image that stays where it is"), {"Ctrl+O", "Ctrl+G", kSame, kSame}},
+    {"open_moving", QT_TRANSLATE_NOOP("Command", "Open &moving image…"), QT_TRANSLATE_NOOP("Command", "The image that is aligned to the fixed one"), {"Ctrl+M", kSame, kSame, kSame}},
+    {"open_result", QT_TRANSLATE_NOOP("Command", "Open &results…"), QT_TRANSLATE_NOOP("Command", "The folder a run has written"), {"Ctrl+R", kSame, kSame, kSame}},
+    {"open_session", QT_TRANSLATE_NOOP("Command", "Open &session…"), QT_TRANSLATE_NOOP("Command", "Files, views, alignment and job saved together"), {"Ctrl+Shift+O", kSame, kSame, kSame}},
+    {"save_session", QT_TRANSLATE_NOOP("Command", "&Save session"), QT_TRANSLATE_NOOP("Command", "Files, views, alignment and job together"), {"Ctrl+S", kSame, kSame, kSame}},
+    {"save_session_as", QT_TRANSLATE_NOOP("Command", "Save session &as…"), QT_TRANSLATE_NOOP("Command", "Under another name"), {"Ctrl+Shift+S", kSame, kSame, kSame}},
+    {"export_view", QT_TRANSLATE_NOOP("Command", "Export &picture of the view…"), QT_TRANSLATE_NOOP("Command", "The view that has the focus, as PNG"), {"Ctrl+P", kSame, kSame, kSame}},
+    {"export_report", QT_TRANSLATE_NOOP("Command", "Export &HTML report…"), QT_TRANSLATE_NOOP("Command", "Figures and pictures of the results in one file"), {"Ctrl+E", kSame, kSame, kSame}},
+    {"quit", QT_TRANSLATE_NOOP("Command", "&Quit"), QT_TRANSLATE_NOOP("Command", "Close the window"), {"Ctrl+Q", kSame, kSame, kSame}},
+    {"mode_blend", QT_TRANSLATE_NOOP("Command", "&Blend"), QT_TRANSLATE_NOOP("Command", "Fixed in orange and moving in blue; equal is grey"), {"1", kSame, kSame, kSame}},
+    {"mode_checkerboard", QT_TRANSLATE_NOOP("Command", "&Checkerboard"), QT_TRANSLATE_NOOP("Command", "Squares of one and the other"), {"2", kSame, kSame, kSame}},
+    {"mode_swipe", QT_TRANSLATE_NOOP("Command", "&Swipe"), QT_TRANSLATE_NOOP("Command", "One on each side of an edge that can be dragged"), {"3", kSame, kSame, kSame}},
+    {"mode_flicker", QT_TRANSLATE_NOOP("Command", "&Flicker"), QT_TRANSLATE_NOOP("Command", "One after the other at the same spot"), {"4", kSame, kSame, kSame}},
+    {"mode_edges", QT_TRANSLATE_NOOP("Command", "&Edges"), QT_TRANSLATE_NOOP("Command", "Contours of the fixed image over the moving one"), {"5", kSame, kSame, kSame}},
+    {"mode_difference", QT_TRANSLATE_NOOP("Command", "&Difference"), QT_TRANSLATE_NOOP("Command", "Fixed minus moving, each in its window"), {"6", kSame, kSame, kSame}},
+    {"overlay", QT_TRANSLATE_NOOP("Command", "Show the &moving image"), QT_TRANSLATE_NOOP("Command", "Off: the fixed image alone"), {"Space", "S", kSame, kSame}},
+    {"balance_fixed", QT_TRANSLATE_NOOP("Command", "More of the fi&xed image"), QT_TRANSLATE_NOOP("Command", "Shifts the blend"), {"[", "Shift+A", kSame, kSame}},
+    {"balance_moving", QT_TRANSLATE_NOOP("Command", "More of the mo&ving image"), QT_TRANSLATE_NOOP("Command", "Shifts the blend"), {"]", "Shift+D", kSame, kSame}},
+    {"previous_slice", QT_TRANSLATE_NOOP("Command", "&Previous slice"), QT_TRANSLATE_NOOP("Command", "Of the view that has the focus"), {",", "PgDown", "B", kSame}},
+    {"next_slice", QT_TRANSLATE_NOOP("Command", "&Next slice"), QT_TRANSLATE_NOOP("Command", "Of the view that has the focus"), {".", "PgUp", "F", kSame}},
+    {"zoom_in", QT_TRANSLATE_NOOP("Command", "Zoom &in"), QT_TRANSLATE_NOOP("Command", "All views together"), {"Ctrl++", kSame, kSame, "Up"}},
+    {"zoom_out", QT_TRANSLATE_NOOP("Command", "Zoom &out"), QT_TRANSLATE_NOOP("Command", "All views together"), {"Ctrl+-", kSame, kSame, "Down"}},
+    {"reset_view", QT_TRANSLATE_NOOP("Command", "&Reset the view"), QT_TRANSLATE_NOOP("Command", "The whole volume, its middle under the crosshair"), {"R", "Ctrl+0", "Shift+R", "Shift+R"}},
+    {"view_back", QT_TRANSLATE_NOOP("Command", "&Back"), QT_TRANSLATE_NOOP("Command", "Where the views looked before"), {"Alt+Left", kSame, kSame, kSame}},
+    {"view_forward", QT_TRANSLATE_NOOP("Command", "&Forward"), QT_TRANSLATE_NOOP("Command", "Where the views looked after"), {"Alt+Right", kSame, kSame, kSame}},
+    {"neurological", QT_TRANSLATE_NOOP("Command", "Ne&urological display"), QT_TRANSLATE_NOOP("Command", "The patient's left on the left; off: radiological"), {"Ctrl+L", kSame, kSame, kSame}},
+    {"layout_four", QT_TRANSLATE_NOOP("Command", "Four &views"), QT_TRANSLATE_NOOP("Command", "Three planes and the brain in 3-D"), {"F1", kSame, kSame, kSame}},
+    {"layout_one", QT_TRANSLATE_NOOP("Command", "&One view"), QT_TRANSLATE_NOOP("Command", "The view that has the focus, large"), {"F2", kSame, kSame, kSame}},
+    {"layout_three", QT_TRANSLATE_NOOP("Command", "&Three side by side"), QT_TRANSLATE_NOOP("Command", "Axial, coronal, sagittal"), {"F3", kSame, kSame, kSame}},
+    {"layout_columns", QT_TRANSLATE_NOOP("Command", "Fixed, mo&ving, warped"), QT_TRANSLATE_NOOP("Command", "A column for each image"), {"F4", kSame, kSame, kSame}},
+    {"grid", QT_TRANSLATE_NOOP("Command", "Deformation &grid"), QT_TRANSLATE_NOOP("Command", "Lines that are straight where nothing is deformed"), {"G", kSame, kSame, kSame}},
+    {"jacobian", QT_TRANSLATE_NOOP("Command", "&Jacobian map"), QT_TRANSLATE_NOOP("Command", "Where the warp grows (orange), shrinks (blue) or folds (magenta)"), {"J", kSame, kSame, kSame}},
+    {"local_ncc", QT_TRANSLATE_NOOP("Command", "&Local correlation map"), QT_TRANSLATE_NOOP("Command", "Bright where the images disagree"), {"K", kSame, kSame, kSame}},
+    {"next_worst", QT_TRANSLATE_NOOP("Command", "Next &worst place"), QT_TRANSLATE_NOOP("Command", "Jumps to the next place that is least to be trusted"), {"N", kSame, kSame, kSame}},
+    {"drop_landmark", QT_TRANSLATE_NOOP("Command", "Drop &landmark pair"), QT_TRANSLATE_NOOP("Command", "At the crosshair in the fixed image and where the warp leads in the moving one"), {"L", kSame, kSame, kSame}},
+    {"align", QT_TRANSLATE_NOOP("Command", "&Align by hand"), QT_TRANSLATE_NOOP("Command", "Drag and rotate the moving image on the slices"), {"A", kSame, kSame, kSame}},
+    {"align_centres", QT_TRANSLATE_NOOP("Command", "Align the &centres"), QT_TRANSLATE_NOOP("Command", "Middle of the moving volume on the middle of the fixed one"), {"", kSame, kSame, kSame}},
+    {"align_reset", QT_TRANSLATE_NOOP("Command", "&Forget the alignment"), QT_TRANSLATE_NOOP("Command", "Back to what the files say"), {"", kSame, kSame, kSame}},
+    {"undo", QT_TRANSLATE_NOOP("Command", "&Undo"), QT_TRANSLATE_NOOP("Command", "Alignment, display, landmarks"), {"Ctrl+Z", kSame, kSame, kSame}},
+    {"redo", QT_TRANSLATE_NOOP("Command", "&Redo"), QT_TRANSLATE_NOOP("Command", "What was undone"), {"Ctrl+Shift+Z", kSame, kSame, kSame}},
+    {"start", QT_TRANSLATE_NOOP("Command", "&Start registration"), QT_TRANSLATE_NOOP("Command", "With the job of the Register panel"), {"F5", kSame, kSame, kSame}},
+    {"pause", QT_TRANSLATE_NOOP("Command", "&Pause or go on"), QT_TRANSLATE_NOOP("Command", "The run keeps its memory while it pauses"), {"F6", kSame, kSame, kSame}},
+    {"cancel", QT_TRANSLATE_NOOP("Command", "&Cancel the run"), QT_TRANSLATE_NOOP("Command", "A checkpoint stays, so that it can go on later"), {"F7", kSame, kSame, kSame}},
+    {"settings", QT_TRANSLATE_NOOP("Command", "&Settings…"), QT_TRANSLATE_NOOP("Command", "Keys, appearance, conventions"), {"Ctrl+,", kSame, kSame, kSame}},
+};
+// clang-format on
+
+const Row* row_of(const QString& id) {
+  for (const Row& row : kRows)
+    if (id == QLatin1String(row.id)) return &row;
+  return nullptr;
+}
+
+}  // namespace
+
+const std::vector<Command>& all_commands() {
+  static const std::vector<Command> commands = [] {
+    std::vector<Command> list;
+    for (const Row& row : kRows)
+      list.push_back({QLatin1String(row.id), QCoreApplication::translate("Command", row.text),
+                      QCoreApplication::translate("Command", row.help)});
+    return list;
+  }();
+  return commands;
+}
+
+QStringList KeyMap::presets() {
+  return {QStringLiteral("Gigawarp"), QStringLiteral("ITK-SNAP"), QStringLiteral("3D Slicer"),
+          QStringLiteral("BigDataViewer")};
+}
+
+KeyMap::KeyMap() {
+  QSettings settings;
+  preset_ = settings.value(QStringLiteral("keys/preset"), presets().front()).toString();
+  if (!presets().contains(preset_)) preset_ = presets().front();
+  settings.beginGroup(QStringLiteral("keys/own"));
+  for (const QString& id : settings.childKeys()) own_[id] = settings.value(id).toString();
+}
+
+void KeyMap::set_preset(const QString& preset) {
+  if (presets().contains(preset)) preset_ = preset;
+}
+
+QKeySequence KeyMap::key(const QString& command) const {
+  if (const auto own = own_.find(command); own != own_.end())
+    return QKeySequence(*own, QKeySequence::PortableText);
+  const Row* row = row_of(command);
+  if (row == nullptr) return {};
+  const char* key = row->keys.at(static_cast<std::size_t>(presets().indexOf(preset_)));
+  return QKeySequence(QLatin1String(key != nullptr ? key : row->keys[0]),
+                      QKeySequence::PortableText);
+}
+
+void KeyMap::set_key(const QString& command, const QKeySequence& key) {
+  own_[command] = key.toString(QKeySequence::PortableText);
+}
+
+QString KeyMap::conflict(const QString& command, const QKeySequence& wanted) const {
+  if (wanted.isEmpty()) return {};
+  for (const Command& other : all_commands())
+    if (other.id != command && key(other.id) == wanted) return other.id;
+  return {};
+}
+
+void KeyMap::save() const {
+  QSettings settings;
+  settings.setValue(QStringLiteral("keys/preset"), preset_);
+  settings.remove(QStringLiteral("keys/own"));
+  settings.beginGroup(QStringLiteral("keys/own"));
+  for (auto it = own_.begin(); it != own_.end(); ++it) settings.setValue(it.key(), it.value());
+}
+
+}  // namespace gigawarp::ui

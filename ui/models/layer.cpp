@@ -1,0 +1,71 @@
+#include "ui/models/layer.h"
+
+#include <QCoreApplication>
+#include <QLocale>
+#include <algorithm>
+
+namespace gigawarp::ui {
+namespace {
+
+QString tr(const char* text) { return QCoreApplication::translate("Layer", text); }
+
+}  // namespace
+
+QString title_of(LayerRole role) {
+  switch (role) {
+    case LayerRole::fixed: return tr("Fixed image");
+    case LayerRole::moving: return tr("Moving image");
+    case LayerRole::fixed_mask: return tr("Fixed mask");
+    case LayerRole::moving_mask: return tr("Moving mask");
+    case LayerRole::fixed_labels: return tr("Fixed labels");
+    case LayerRole::moving_labels: return tr("Moving labels");
+    case LayerRole::fixed_landmarks: return tr("Fixed landmarks");
+    case LayerRole::moving_landmarks: break;
+  }
+  return tr("Moving landmarks");
+}
+
+const char* key_of(LayerRole role) {
+  constexpr std::array<const char*, kLayerRoles> kKeys{
+      "fixed",        "moving",        "fixed_mask",      "moving_mask",
+      "fixed_labels", "moving_labels", "fixed_landmarks", "moving_landmarks"};
+  return kKeys.at(static_cast<std::size_t>(role));
+}
+
+bool is_landmarks(LayerRole role) {
+  return role == LayerRole::fixed_landmarks || role == LayerRole::moving_landmarks;
+}
+bool is_labels(LayerRole role) { return !is_landmarks(role) && !is_image(role); }
+bool is_image(LayerRole role) { return role == LayerRole::fixed || role == LayerRole::moving; }
+bool is_of_moving(LayerRole role) { return static_cast<int>(role) % 2 == 1; }
+
+QString spacing_text(const Vec3& mm) {
+  const bool micro = std::max({mm[0], mm[1], mm[2]}) < 0.1;
+  const auto number = [micro](double v) { return QString::number(micro ? 1000 * v : v, 'g', 4); };
+  const QString unit = micro ? QStringLiteral("µm") : QStringLiteral("mm");
+  return QStringLiteral("%1 × %2 × %3 %4").arg(number(mm[0]), number(mm[1]), number(mm[2]), unit);
+}
+
+QStringList description_of(const Layer& layer) {
+  if (layer.state == Layer::State::failed) return {layer.problem};
+  if (layer.volume == nullptr) {
+    if (layer.landmarks.empty()) return {};
+    return {tr("%1 points").arg(layer.landmarks.size())};
+  }
+  const Grid& grid = layer.volume->grid();
+  QStringList lines;
+  lines << tr("Size: %1 × %2 × %3 voxels")
+               .arg(QLocale().toString(static_cast<qlonglong>(grid.size[0])),
+                    QLocale().toString(static_cast<qlonglong>(grid.size[1])),
+                    QLocale().toString(static_cast<qlonglong>(grid.size[2])));
+  lines << tr("Voxel: %1").arg(spacing_text(grid.spacing_mm()));
+  lines << tr("Axes grow towards: %1").arg(QString::fromStdString(grid.orientation()));
+  lines << tr("Type: %1, %2, %3 in memory")
+               .arg(QString::fromUtf8(name_of(layer.volume->type()).data()), layer.format,
+                    QLocale().formattedDataSize(static_cast<qint64>(layer.volume->bytes())));
+  lines << tr("Values: %1 to %2").arg(layer.range.low, 0, 'g', 5).arg(layer.range.high, 0, 'g', 5);
+  for (const QString& note : layer.notes) lines << tr("Note: %1").arg(note);
+  return lines;
+}
+
+}  // namespace gigawarp::ui

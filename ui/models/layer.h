@@ -1,0 +1,62 @@
+#pragma once
+#include <QString>
+#include <QStringList>
+#include <array>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "gigawarp/volume.h"
+#include "io/landmarks_io.h"
+#include "render/scene.h"
+
+namespace gigawarp::ui {
+
+/// What a file is to a registration; the workspace holds at most one of each.
+enum class LayerRole {
+  fixed,
+  moving,
+  fixed_mask,
+  moving_mask,
+  fixed_labels,
+  moving_labels,
+  fixed_landmarks,
+  moving_landmarks,
+};
+inline constexpr int kLayerRoles = 8;
+inline constexpr std::array<LayerRole, kLayerRoles> kAllLayerRoles{
+    LayerRole::fixed,           LayerRole::moving,          LayerRole::fixed_mask,
+    LayerRole::moving_mask,     LayerRole::fixed_labels,    LayerRole::moving_labels,
+    LayerRole::fixed_landmarks, LayerRole::moving_landmarks};
+
+QString title_of(LayerRole role);    ///< translated, for people
+const char* key_of(LayerRole role);  ///< in session files: "fixed_mask"
+bool is_landmarks(LayerRole role);
+bool is_labels(LayerRole role);  ///< labels and masks
+bool is_image(LayerRole role);
+bool is_of_moving(LayerRole role);
+
+/// One file and how it is shown.
+struct Layer {
+  enum class State { empty, loading, ready, failed };
+  State state = State::empty;
+  QString path;
+  QString problem;  ///< one sentence when it failed
+  std::shared_ptr<const Volume> volume;
+  std::vector<io::Landmark> landmarks;
+  QString format;
+  QStringList notes;           ///< what the reader had to assume
+  render::Window window;       ///< now
+  render::Window percentiles;  ///< 1st to 99th
+  render::Window range;        ///< smallest to largest
+  bool visible = true;
+  double opacity = 0.4;  ///< of labels and masks
+  render::ColourMap map = render::ColourMap::grey;
+};
+
+/// Size, voxel size, orientation letters, type and format of a volume, one line each.
+QStringList description_of(const Layer& layer);
+/// "0.5 × 0.5 × 2 mm" or, below a tenth of a millimetre, in µm.
+QString spacing_text(const Vec3& spacing_mm);
+
+}  // namespace gigawarp::ui

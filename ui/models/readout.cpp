@@ -1,0 +1,136 @@
+#include "ui/models/readout.h"
+
+#include <QCoreApplication>
+#include <QRegularExpression>
+#include <cmath>
+
+namespace gigawarp::ui {
+namespace {
+
+QString tr(const char* text) { return QCoreApplication::translate("Readout", text); }
+
+std::optional<double> value_at(const Volume& volume, const Vec3& world) {
+  const Vec3 v = volume.grid().voxel_from_world()(world);
+  std::int64_t i[3];
+  for (int a = 0; a < 3; ++a) {
+    const double nearest = std::floor(v[a] + 0.5);
+    if (!(nearest >= 0 && nearest < static_cast<double>(volume.grid().size[a])))
+      return std::nullopt;
+    i[a] = static_cast<std::int64_t>(nearest);
+  }
+  return volume.value(i[0], i[1], i[2]);
+}
+
+/// det of the derivative of the deformable part, by central differences of half a voxel.
+std::optional<double> jacobian_at(const Transform& warp, const Vec3& world, double step_mm) {
+  double m[3][3];
+  for (int c = 0; c < 3; ++c) {
+    Vec3 low = world, high = world;
+    low[c] -= step_mm;
+    high[c] += step_mm;
+    for (const TransformStage& stage : warp.stages) {
+      const auto* field = std::get_if<DisplacementField>(&stage);
+      if (field == nullptr) continue;
+      const auto a = field->at_world(low), b = field->at_world(high);
+      if (!a || !b) return std::nullopt;
+      for (int r = 0; r < 3; ++r) {
+        low[r] += (*a)[r];
+        high[r] += (*b)[r];
+      }
+    }
+    for (int r = 0; r < 3; ++r) m[r][c] = (high[r] - low[r]) / (2 * step_mm);
+  }
+  return m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) -
+         m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0]) +
+         m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0]);
+}
+
+bool has_field(const Transform& warp) {
+  for (const TransformStage& stage : warp.stages)
+    if (std::holds_alternative<DisplacementField>(stage)) return true;
+  return false;
+}
+
+}  // namespace
+
+QString world_text(const Vec3& world) {
+  constexpr char kPositive[] = "LPS", kNegative[] = "RAI";
+  QString text;
+  for (int a = 0; a < 3; ++a) {
+    if (a > 0) text += QStringLiteral("  ");
+    text += QLatin1Char(world[a] >= 0 ? kPositive[a] : kNegative[a]);
+    text += QLatin1Char(' ') + QString::number(std::abs(world[a]), 'f', 2);
+  }
+  return text + QStringLiteral(" mm");
+}
+
+QString Readout::line() const {
+  QString text =
+      voxel.isEmpty() ? world : tr("voxel %1").arg(voxel) + QStringLiteral("   ") + world;
+  for (const Value& v : values) text += QStringLiteral("   ") + v.name + QLatin1Char(' ') + v.value;
+  return text;
+}
+
+Readout read_out(const Workspace& workspace, const Vec3& world) {
+  Readout out;
+  out.world = world_text(world);
+  const Grid* grid = workspace.reference();
+  if (grid == nullptr) return out;
+  const Vec3 voxel = grid->voxel_from_world()(world);
+  out.voxel = QStringLiteral("%1, %2, %3")
+                  .arg(voxel[0], 0, 'f', 0)
+                  .arg(voxel[1], 0, 'f', 0)
+                  .arg(voxel[2], 0, 'f', 0);
+  const std::shared_ptr<const Transform> warp = workspace.warp();
+  const std::optional<Vec3> warped = warp != nullptr ? (*warp)(world) : world;
+  for (const LayerRole role : kAllLayerRoles) {
+    const Layer& layer = workspace.layers().layer(role);
+    if (layer.state != Layer::State::ready || layer.volume == nullptr) continue;
+    if (is_of_moving(role) && !warped) continue;
+    const auto value = value_at(*layer.volume, is_of_moving(role) ? *warped : world);
+    out.values.push_back({title_of(role), value ? QString::number(*value, 'g', 5) : tr("outside")});
+  }
+  if (warp != nullptr && warped) {
+    const double mm =
+        std::hypot((*warped)[0] - world[0], (*warped)[1] - world[1], (*warped)[2] - world[2]);
+    out.values.push_back({tr("Displacement"), QString::number(mm, 'f', 2) + QStringLiteral(" mm")});
+    if (has_field(*warp)) {
+      const Vec3 spacing = grid->spacing_mm();
+      if (const auto det =
+              jacobian_at(*warp, world, 0.5 * std::min({spacing[0], spacing[1], spacing[2]})))
+        out.values.push_back({tr("det J"), QString::number(*det, 'f', 3)});
+    }
+  }
+  return out;
+}
+
+std::optional<Vec3> parse_point(const QString& text, const Grid& grid) {
+  static const QRegularExpression number(
+      QStringLiteral("([LRAPSI]?)\\s*([-+]?[0-9]*\\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"),
+      QRegularExpression::CaseInsensitiveOption);
+  QString rest = text.trimmed();
+  const bool is_voxel = rest.startsWith(QLatin1Char('v'), Qt::CaseInsensitive);
+  if (is_voxel) rest.remove(QRegularExpression(QStringLiteral("^[a-zA-Z]+")));
+  Vec3 point{};
+  int found = 0;
+  auto matches = number.globalMatch(rest);
+  while (matches.hasNext()) {
+    const QRegularExpressionMatch match = matches.next();
+    if (found == 3) return std::nullopt;
+    double value = match.captured(2).toDouble();
+    int axis = found;
+    if (!match.captured(1).isEmpty() && !is_voxel) {
+      const QString letter = match.captured(1).toUpper();
+      const auto positive = QStringLiteral("LPS").indexOf(letter);
+      const auto negative = QStringLiteral("RAI").indexOf(letter);
+      axis = static_cast<int>(std::max(positive, negative));
+      if (negative >= 0) value = -value;
+    }
+    point.at(static_cast<std::size_t>(axis)) = value;
+    ++found;
+  }
+  if (found != 3) return std::nullopt;
+  return is_voxel ? grid.world_from_voxel(point) : point;
+}
+
+}  // namespace gigawarp::ui

@@ -1,0 +1,33 @@
+#pragma once
+#include "gigawarp/grid.h"
+#include "render/scene.h"
+
+namespace gigawarp::ui {
+
+/// Where every view looks; linked, so there is one.
+struct ViewState {
+  Vec3 cursor_mm{};  ///< crosshair, world LPS
+  Vec3 centre_mm{};  ///< middle of the pictures
+  double zoom = 1;   ///< 1: the volume fits
+  bool neurological = false;
+  friend bool operator==(const ViewState&, const ViewState&) = default;
+};
+
+/// Which map of figures is laid over the images.
+enum class MapChoice { none, jacobian, local_ncc, inverse_error };
+
+/// How images are compared and what is laid over them.
+struct DisplayState {
+  render::CompareMode mode = render::CompareMode::blend;
+  bool overlay = true;
+  double balance = 0.5;
+  double swipe = 0.5;
+  int checker_pixels = 48;
+  bool grid = false;
+  MapChoice map = MapChoice::none;
+  double map_opacity = 0.7;
+  bool landmarks = true;
+  friend bool operator==(const DisplayState&, const DisplayState&) = default;
+};
+
+}  // namespace gigawarp::ui

@@ -1,0 +1,40 @@
+#pragma once
+#include <QObject>
+#include <QThreadPool>
+#include <array>
+
+#include "ui/models/layer.h"
+
+namespace gigawarp::ui {
+
+/// Reads files on threads of its own and hands over complete layers on the interface thread.
+class VolumeLoader : public QObject {
+  Q_OBJECT
+ public:
+  explicit VolumeLoader(QObject* parent = nullptr);
+  ~VolumeLoader() override;  ///< waits for the file being read; results are dropped
+
+  /// Begins to read; a later call for the same role makes an earlier one's result be dropped.
+  void load(LayerRole role, const QString& path);
+  void forget(LayerRole role);
+  bool busy() const { return pending_ > 0; }
+
+ Q_SIGNALS:
+  /// With state ready or failed.
+  void loaded(gigawarp::ui::LayerRole role, gigawarp::ui::Layer layer);
+
+ private:
+  QThreadPool pool_;
+  std::array<quint64, kLayerRoles> newest_{};
+  int pending_ = 0;
+};
+
+/// The work of the loader, callable from any thread: never throws, failures are in the layer.
+Layer read_layer(LayerRole role, const QString& path);
+
+/// A best guess from name and header: landmarks files by their ending, labels and masks by words in
+/// their name.
+bool looks_like_landmarks(const QString& path);
+bool looks_like_labels(const QString& path);
+
+}  // namespace gigawarp::ui

@@ -1,0 +1,275 @@
+#include "ui/models/workspace.h"
+
+#include <QFileInfo>
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "render/view_geometry.h"
+#include "ui/models/value_change.h"
+
+namespace gigawarp::ui {
+namespace {
+
+constexpr int kFlickerMs = 450;
+constexpr double kSmallestZoom = 0.2, kLargestZoom = 200;
+/// The deformation grid has about this many cells across the volume.
+constexpr double kGridCells = 24;
+enum ChangeKind { display_change, alignment_change, change_kinds };
+
+double dot(const Vec3& a, const Vec3& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
+
+bool is_result_folder(const QFileInfo& info) {
+  return info.isDir() && (QFileInfo::exists(info.filePath() + QStringLiteral("/result.json")) ||
+                          QFileInfo::exists(info.filePath() + QStringLiteral("/job.json")));
+}
+
+Vec3 nearest_voxel_centre(const Grid& grid, const Vec3& world) {
+  Vec3 voxel = grid.voxel_from_world()(world);
+  for (int a = 0; a < 3; ++a)
+    voxel[a] = std::clamp(std::round(voxel[a]), 0.0, static_cast<double>(grid.size[a] - 1));
+  return grid.world_from_voxel(voxel);
+}
+
+}  // namespace
+
+Workspace::Workspace(QObject* parent) : QObject(parent) {
+  connect(&loader_, &VolumeLoader::loaded, this, &Workspace::take);
+  connect(&layers_, &LayerModel::layer_changed, this, [this] {
+    follow_reference();
+    Q_EMIT scene_changed();
+  });
+  flicker_.setInterval(kFlickerMs);
+  connect(&flicker_, &QTimer::timeout, this, [this] {
+    flicker_moving_ = !flicker_moving_;
+    Q_EMIT scene_changed();
+  });
+}
+
+void Workspace::open(const QStringList& paths) {
+  bool fixed_taken = layers_.layer(LayerRole::fixed).state != Layer::State::empty;
+  bool moving_taken = layers_.layer(LayerRole::moving).state != Layer::State::empty;
+  for (const QString& path : paths) {
+    const QFileInfo info(path);
+    if (is_result_folder(info)) {
+      Q_EMIT result_opened(info.absoluteFilePath());
+    } else if (path.endsWith(QLatin1String(".gigawarp"))) {
+      Q_EMIT session_opened(info.absoluteFilePath());
+    } else if (info.fileName() == QLatin1String("result.json")) {
+      Q_EMIT result_opened(info.absolutePath());
+    } else {
+      const auto first_free = [&](LayerRole fixed, LayerRole moving) {
+        return layers_.layer(fixed).state == Layer::State::empty ? fixed : moving;
+      };
+      LayerRole role = LayerRole::moving;
+      if (looks_like_landmarks(path))
+        role = first_free(LayerRole::fixed_landmarks, LayerRole::moving_landmarks);
+      else if (looks_like_labels(path) && fixed_taken)
+        role = first_free(LayerRole::fixed_labels, LayerRole::moving_labels);
+      else if (!fixed_taken)
+        role = LayerRole::fixed;
+      (role == LayerRole::fixed ? fixed_taken : moving_taken) = true;
+      open_as(role, info.absoluteFilePath());
+    }
+  }
+}
+
+void Workspace::open_as(LayerRole role, const QString& path) {
+  Layer layer;
+  layer.state = Layer::State::loading;
+  layer.path = path;
+  layers_.set_layer(role, std::move(layer));
+  loader_.load(role, path);
+}
+
+void Workspace::close_layer(LayerRole role) {
+  loader_.forget(role);
+  layers_.set_layer(role, {});
+}
+
+void Workspace::take(LayerRole role, const Layer& layer) {
+  layers_.set_layer(role, layer);
+  if (layer.state == Layer::State::failed)
+    Q_EMIT message(layer.problem);
+  else if (is_image(role) && source_ == WarpSource::result)
+    set_warp(WarpSource::header, nullptr);  // a result belongs to the images it was made from
+}
+
+const Grid* Workspace::reference() const { return reference_ ? &*reference_ : nullptr; }
+
+void Workspace::follow_reference() {
+  std::optional<Grid> grid;
+  for (const LayerRole role : {LayerRole::fixed, LayerRole::moving})
+    if (!grid && layers_.is_ready(role)) grid = layers_.layer(role).volume->grid();
+  if (grid == reference_) return;
+  reference_ = grid;
+  Q_EMIT reference_changed();
+  reset_view();
+}
+
+void Workspace::set_view(const ViewState& view) {
+  if (view == view_) return;
+  view_ = view;
+  Q_EMIT view_changed();
+}
+
+void Workspace::set_cursor(const Vec3& world_mm) {
+  ViewState view = view_;
+  view.cursor_mm = world_mm;
+  set_view(view);
+}
+
+void Workspace::step(render::Plane plane, int steps) {
+  if (!reference_) return;
+  const auto directions = render::plane_directions(*reference_, plane, view_.neurological);
+  Vec3 target = view_.cursor_mm;
+  for (int a = 0; a < 3; ++a)
+    target[a] += steps * directions.normal_spacing_mm * directions.normal[a];
+  // Onto the slice, and not out of the volume; along the normal only.
+  const Vec3 snapped = nearest_voxel_centre(*reference_, target);
+  Vec3 offset{};
+  for (int a = 0; a < 3; ++a) offset[a] = snapped[a] - view_.cursor_mm[a];
+  const double along = dot(offset, directions.normal);
+  Vec3 cursor = view_.cursor_mm;
+  for (int a = 0; a < 3; ++a) cursor[a] += along * directions.normal[a];
+  set_cursor(cursor);
+}
+
+void Workspace::set_centre(const Vec3& world_mm) {
+  ViewState view = view_;
+  view.centre_mm = world_mm;
+  set_view(view);
+}
+
+void Workspace::set_zoom(double zoom) {
+  ViewState view = view_;
+  view.zoom = std::clamp(zoom, kSmallestZoom, kLargestZoom);
+  set_view(view);
+}
+
+void Workspace::set_neurological(bool neurological) {
+  ViewState view = view_;
+  view.neurological = neurological;
+  set_view(view);
+}
+
+void Workspace::reset_view() {
+  if (!reference_) return;
+  ViewState view = view_;
+  view.centre_mm = reference_->centre_mm();
+  view.cursor_mm = nearest_voxel_centre(*reference_, reference_->centre_mm());
+  view.zoom = 1;
+  view_ = view;
+  Q_EMIT view_changed();
+}
+
+void Workspace::set_display(const DisplayState& display) {
+  if (display == display_) return;
+  display_ = display;
+  const bool flickers = display_.mode == render::CompareMode::flicker && display_.overlay;
+  if (flickers != flicker_.isActive()) flickers ? flicker_.start() : flicker_.stop();
+  Q_EMIT display_changed();
+  Q_EMIT scene_changed();
+}
+
+void Workspace::change_display(const DisplayState& display, const QString& text) {
+  if (display == display_) return;
+  undo_.push(new ValueChange<DisplayState>(text, display_, display,
+                                           gesture_ * change_kinds + display_change,
+                                           [this](const DisplayState& d) { set_display(d); }));
+}
+
+void Workspace::set_window(LayerRole role, const render::Window& window) {
+  if (!layers_.is_ready(role)) return;
+  Layer layer = layers_.layer(role);
+  layer.window = window;
+  layers_.set_layer(role, std::move(layer));
+}
+
+void Workspace::set_alignment(const Affine& moving_from_fixed) {
+  alignment_ = moving_from_fixed;
+  auto transform = std::make_shared<Transform>();
+  transform->stages.emplace_back(alignment_);
+  aligned_ = is_aligned() ? std::move(transform) : nullptr;
+  warp_ = nullptr;
+  source_ = is_aligned() ? WarpSource::alignment : WarpSource::header;
+  Q_EMIT warp_changed();
+  Q_EMIT scene_changed();
+}
+
+void Workspace::change_alignment(const Affine& moving_from_fixed, const QString& text) {
+  undo_.push(new ValueChange<Affine>(text, alignment_, moving_from_fixed,
+                                     gesture_ * change_kinds + alignment_change,
+                                     [this](const Affine& a) { set_alignment(a); }));
+}
+
+std::shared_ptr<const Transform> Workspace::warp() const {
+  switch (source_) {
+    case WarpSource::header: return nullptr;
+    case WarpSource::alignment: return aligned_;
+    case WarpSource::preview:
+    case WarpSource::result: break;
+  }
+  return warp_;
+}
+
+void Workspace::set_warp(WarpSource source, std::shared_ptr<const Transform> warp) {
+  source_ = source == WarpSource::alignment && !is_aligned() ? WarpSource::header : source;
+  warp_ = std::move(warp);
+  Q_EMIT warp_changed();
+  Q_EMIT scene_changed();
+}
+
+void Workspace::set_map(MapChoice choice, std::shared_ptr<const Volume> volume,
+                        const render::Window& window) {
+  maps_.at(static_cast<std::size_t>(choice)) = {std::move(volume), window};
+  Q_EMIT scene_changed();
+}
+
+bool Workspace::has_map(MapChoice choice) const {
+  return maps_.at(static_cast<std::size_t>(choice)).volume != nullptr;
+}
+
+void Workspace::add_labels(LayerRole role, render::Scene& scene) const {
+  const Layer& layer = layers_.layer(role);
+  if (layer.state != Layer::State::ready || !layer.visible || layer.volume == nullptr) return;
+  const bool mask = role == LayerRole::fixed_mask || role == LayerRole::moving_mask;
+  scene.labels.push_back({layer.volume, is_of_moving(role), mask, layer.opacity});
+}
+
+render::Scene Workspace::scene() const {
+  render::Scene scene;
+  const auto shown = [this](LayerRole role) {
+    const Layer& layer = layers_.layer(role);
+    return render::ShownVolume{layer.volume, layer.window, layer.map, layer.visible};
+  };
+  scene.fixed = shown(LayerRole::fixed);
+  scene.moving = shown(LayerRole::moving);
+  scene.warp = warp();
+  scene.mode = display_.mode;
+  scene.overlay = display_.overlay;
+  scene.balance = display_.balance;
+  scene.swipe = display_.swipe;
+  scene.flicker_moving = flicker_moving_;
+  scene.checker_pixels = display_.checker_pixels;
+  for (const LayerRole role : kAllLayerRoles)
+    if (is_labels(role)) add_labels(role, scene);
+  const Map& map = maps_.at(static_cast<std::size_t>(display_.map));
+  if (display_.map != MapChoice::none && map.volume != nullptr) {
+    const render::MapKind kind = display_.map == MapChoice::jacobian ? render::MapKind::jacobian
+                                 : display_.map == MapChoice::local_ncc
+                                     ? render::MapKind::local_ncc
+                                     : render::MapKind::millimetres;
+    scene.map = {map.volume, kind, map.window, display_.map_opacity};
+  }
+  if (display_.grid && reference_) {
+    const Vec3 spacing = reference_->spacing_mm();
+    double extent = 0;
+    for (std::size_t a = 0; a < 3; ++a)
+      extent = std::max(extent, spacing[a] * static_cast<double>(reference_->size[a]));
+    scene.grid_mm = extent / kGridCells;
+  }
+  return scene;
+}
+
+}  // namespace gigawarp::ui

@@ -1,0 +1,110 @@
+#pragma once
+#include <QObject>
+#include <QTimer>
+#include <QUndoStack>
+#include <memory>
+#include <optional>
+
+#include "gigawarp/transform.h"
+#include "ui/models/layer_model.h"
+#include "ui/models/view_state.h"
+#include "ui/models/volume_loader.h"
+
+namespace gigawarp::ui {
+
+/// Where the map that warps the moving image comes from.
+enum class WarpSource { header, alignment, preview, result };
+
+/// Everything the window shows: layers, where the views look, how images are compared, and the
+/// warp. Views read it and follow its signals; changes that a person can regret go through the undo
+/// stack.
+class Workspace : public QObject {
+  Q_OBJECT
+ public:
+  explicit Workspace(QObject* parent = nullptr);
+
+  LayerModel& layers() { return layers_; }
+  const LayerModel& layers() const { return layers_; }
+  VolumeLoader& loader() { return loader_; }
+  QUndoStack& undo_stack() { return undo_; }
+  /// Changes of one gesture (a drag) are undone together.
+  void begin_gesture() { ++gesture_; }
+
+  /// Gives a role to each file by what is there already and by its name, and reads it. Folders of
+  /// results and sessions are announced by signals instead.
+  void open(const QStringList& paths);
+  void open_as(LayerRole role, const QString& path);
+  void close_layer(LayerRole role);
+
+  /// The grid the views are laid out on: of the fixed image, else of the moving one.
+  const Grid* reference() const;
+
+  const ViewState& view() const { return view_; }
+  void set_cursor(const Vec3& world_mm);
+  /// Moves the cursor to the nearest slice `steps` slices along the normal of a plane.
+  void step(render::Plane plane, int steps);
+  void set_centre(const Vec3& world_mm);
+  void set_zoom(double zoom);
+  void set_neurological(bool neurological);
+  void set_view(const ViewState& view);
+  void reset_view();
+
+  const DisplayState& display() const { return display_; }
+  void set_display(const DisplayState& display);
+  /// The same through the undo stack.
+  void change_display(const DisplayState& display, const QString& text);
+
+  void set_window(LayerRole role, const render::Window& window);
+
+  const Affine& alignment() const { return alignment_; }
+  void set_alignment(const Affine& moving_from_fixed);
+  void change_alignment(const Affine& moving_from_fixed, const QString& text);
+  bool is_aligned() const { return alignment_ != Affine{}; }
+
+  WarpSource warp_source() const { return source_; }
+  /// What the views warp with; null: header geometry.
+  std::shared_ptr<const Transform> warp() const;
+  void set_warp(WarpSource source, std::shared_ptr<const Transform> warp);
+  /// A map for MapChoice, on the fixed grid; null takes it away.
+  void set_map(MapChoice choice, std::shared_ptr<const Volume> volume,
+               const render::Window& window);
+  bool has_map(MapChoice choice) const;
+
+  render::Scene scene() const;
+
+ Q_SIGNALS:
+  void scene_changed();      ///< pixels look different
+  void view_changed();       ///< the views look elsewhere
+  void reference_changed();  ///< another grid
+  void display_changed();
+  void warp_changed();
+  void result_opened(const QString& folder);
+  void session_opened(const QString& path);
+  void message(const QString& text);
+
+ private:
+  void take(LayerRole role, const Layer& layer);
+  void follow_reference();
+  void add_labels(LayerRole role, render::Scene& scene) const;
+
+  struct Map {
+    std::shared_ptr<const Volume> volume;
+    render::Window window;
+  };
+
+  LayerModel layers_;
+  VolumeLoader loader_;
+  QUndoStack undo_;
+  int gesture_ = 0;
+  QTimer flicker_;
+  bool flicker_moving_ = false;
+  ViewState view_;
+  DisplayState display_;
+  Affine alignment_;
+  WarpSource source_ = WarpSource::header;
+  std::shared_ptr<const Transform> warp_, aligned_;
+  std::array<Map, 4> maps_;
+  std::optional<Grid> reference_;
+};
+
+}  // namespace gigawarp::ui

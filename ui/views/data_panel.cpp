@@ -1,0 +1,192 @@
+#include "ui/views/data_panel.h"
+
+#include <QDragEnterEvent>
+#include <QDropEvent>
+#include <QFormLayout>
+#include <QHBoxLayout>
+#include <QHeaderView>
+#include <QMenu>
+#include <QMimeData>
+#include <QScrollArea>
+#include <QUrl>
+#include <QVBoxLayout>
+#include <algorithm>
+#include <cmath>
+
+namespace gigawarp::ui {
+
+DataPanel::DataPanel(Workspace& workspace, QWidget* parent)
+    : QWidget(parent), workspace_(workspace), list_(new QTreeView(this)) {
+  setObjectName(QStringLiteral("data_panel"));
+  list_->setObjectName(QStringLiteral("layers"));
+  list_->setAccessibleName(tr("Layers"));
+  list_->setModel(&workspace_.layers());
+  list_->setRootIsDecorated(false);
+  list_->setUniformRowHeights(true);
+  list_->setAlternatingRowColors(true);
+  list_->setAcceptDrops(true);
+  list_->setContextMenuPolicy(Qt::CustomContextMenu);
+  list_->setTextElideMode(Qt::ElideMiddle);
+  list_->viewport()->setAcceptDrops(true);
+  list_->viewport()->installEventFilter(this);
+  list_->header()->setSectionResizeMode(LayerModel::name_column, QHeaderView::ResizeToContents);
+  list_->header()->setStretchLastSection(true);
+  list_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
+  list_->setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+  list_->setFixedHeight(list_->header()->sizeHint().height() +
+                        kLayerRoles * (fontMetrics().height() + 9) + 6);
+  auto* column = new QVBoxLayout(this);
+  column->setContentsMargins(6, 6, 6, 6);
+  column->addWidget(list_);
+  column->addWidget(make_details());
+  column->addStretch(1);
+  connect(list_, &QTreeView::doubleClicked, this, [this](const QModelIndex& index) {
+    Q_EMIT file_wanted(static_cast<LayerRole>(index.row()));
+  });
+  connect(list_, &QTreeView::customContextMenuRequested, this, &DataPanel::show_menu);
+  connect(list_->selectionModel(), &QItemSelectionModel::currentRowChanged, this,
+          &DataPanel::show_details);
+  connect(&workspace_.layers(), &LayerModel::layer_changed, this, [this](LayerRole role) {
+    if (role == chosen()) show_details();
+  });
+  list_->setCurrentIndex(workspace_.layers().index(0, 0));
+}
+
+LayerRole DataPanel::chosen() const {
+  return static_cast<LayerRole>(std::max(0, list_->currentIndex().row()));
+}
+
+QWidget* DataPanel::make_details() {
+  details_ = new QGroupBox(this);
+  auto* form = new QFormLayout(details_);
+  form->setFieldGrowthPolicy(QFormLayout::ExpandingFieldsGrow);
+  description_ = new QLabel(details_);
+  description_->setWordWrap(true);
+  description_->setTextInteractionFlags(Qt::TextSelectableByMouse);
+  form->addRow(description_);
+  const auto number = [this](const QString& name) {
+    auto* box = new QDoubleSpinBox(details_);
+    box->setRange(-1e12, 1e12);
+    box->setDecimals(2);
+    box->setKeyboardTracking(false);
+    box->setAccessibleName(name);
+    box->setButtonSymbols(QAbstractSpinBox::NoButtons);
+    box->setMinimumWidth(70);
+    connect(box, &QDoubleSpinBox::valueChanged, this, &DataPanel::apply_window);
+    return box;
+  };
+  low_ = number(tr("Shown black"));
+  high_ = number(tr("Shown white"));
+  low_->setObjectName(QStringLiteral("window_low"));
+  high_->setObjectName(QStringLiteral("window_high"));
+  percentile_ = new QPushButton(tr("1–99 %"), details_);
+  percentile_->setObjectName(QStringLiteral("window_percentile"));
+  percentile_->setToolTip(tr("Window from the 1st to the 99th percentile"));
+  connect(percentile_, &QPushButton::clicked, this, [this] {
+    workspace_.set_window(chosen(), workspace_.layers().layer(chosen()).percentiles);
+  });
+  window_row_ = new QWidget(details_);
+  auto* row = new QHBoxLayout(window_row_);
+  row->setContentsMargins(0, 0, 0, 0);
+  row->addWidget(low_, 1);
+  row->addWidget(new QLabel(QStringLiteral("–"), window_row_));
+  row->addWidget(high_, 1);
+  row->addWidget(percentile_);
+  form->addRow(tr("Window"), window_row_);
+  map_ = new QComboBox(details_);
+  map_->addItems({tr("Grey"), tr("Diverging"), tr("Sequential")});
+  map_->setAccessibleName(tr("Colour map"));
+  map_row_ = map_;
+  form->addRow(tr("Colours"), map_);
+  connect(map_, &QComboBox::activated, this, [this](int choice) {
+    Layer layer = workspace_.layers().layer(chosen());
+    layer.map = static_cast<render::ColourMap>(choice);
+    workspace_.layers().set_layer(chosen(), std::move(layer));
+  });
+  opacity_ = new QSlider(Qt::Horizontal, details_);
+  opacity_->setRange(0, 100);
+  opacity_->setAccessibleName(tr("Opacity"));
+  opacity_row_ = opacity_;
+  form->addRow(tr("Opacity"), opacity_);
+  connect(opacity_, &QSlider::valueChanged, this, [this](int percent) {
+    if (updating_) return;
+    Layer layer = workspace_.layers().layer(chosen());
+    layer.opacity = percent / 100.0;
+    workspace_.layers().set_layer(chosen(), std::move(layer));
+  });
+  return details_;
+}
+
+void DataPanel::apply_window() {
+  if (!updating_) workspace_.set_window(chosen(), {low_->value(), high_->value()});
+}
+
+void DataPanel::show_details() {
+  updating_ = true;
+  const LayerRole role = chosen();
+  const Layer& layer = workspace_.layers().layer(role);
+  const bool ready = layer.state == Layer::State::ready;
+  details_->setTitle(title_of(role));
+  const QString nothing =
+      layer.state == Layer::State::loading
+          ? tr("Reading …")
+          : tr("Nothing here yet. Drop a file on the row above, or double-click "
+               "it to choose one.");
+  const QStringList lines = description_of(layer);
+  description_->setText(lines.isEmpty() ? nothing : lines.join(QLatin1Char('\n')));
+  auto* form = static_cast<QFormLayout*>(details_->layout());
+  form->setRowVisible(window_row_, ready && is_image(role));
+  form->setRowVisible(map_row_, ready && is_image(role));
+  form->setRowVisible(opacity_row_, ready && is_labels(role));
+  const double range = layer.range.high - layer.range.low;
+  const int decimals =
+      range > 0 ? std::clamp(2 - static_cast<int>(std::floor(std::log10(range))), 0, 6) : 2;
+  for (QDoubleSpinBox* box : {low_, high_}) {
+    box->setDecimals(decimals);
+    box->setSingleStep(range / 100);
+  }
+  low_->setValue(layer.window.low);
+  high_->setValue(layer.window.high);
+  map_->setCurrentIndex(static_cast<int>(layer.map));
+  opacity_->setValue(static_cast<int>(std::lround(100 * layer.opacity)));
+  updating_ = false;
+}
+
+void DataPanel::show_menu(const QPoint& at) {
+  const QModelIndex index = list_->indexAt(at);
+  if (!index.isValid()) return;
+  const auto role = static_cast<LayerRole>(index.row());
+  auto* menu = new QMenu(this);
+  menu->setAttribute(Qt::WA_DeleteOnClose);
+  menu->addAction(tr("Choose a file…"), this, [this, role] { Q_EMIT file_wanted(role); });
+  QAction* close =
+      menu->addAction(tr("Close"), this, [this, role] { workspace_.close_layer(role); });
+  close->setEnabled(workspace_.layers().layer(role).state != Layer::State::empty);
+  menu->popup(list_->viewport()->mapToGlobal(at));
+}
+
+/// A file dropped on a row becomes that layer.
+bool DataPanel::eventFilter(QObject* watched, QEvent* event) {
+  if (event->type() == QEvent::DragEnter || event->type() == QEvent::DragMove) {
+    auto* drag = static_cast<QDragMoveEvent*>(event);
+    if (drag->mimeData()->hasUrls()) drag->acceptProposedAction();
+    return true;
+  }
+  if (event->type() == QEvent::Drop) {
+    auto* drop = static_cast<QDropEvent*>(event);
+    const QModelIndex index = list_->indexAt(drop->position().toPoint());
+    const QList<QUrl> urls = drop->mimeData()->urls();
+    drop->acceptProposedAction();
+    if (index.isValid() && urls.size() == 1) {
+      workspace_.open_as(static_cast<LayerRole>(index.row()), urls.front().toLocalFile());
+    } else {
+      QStringList paths;
+      for (const QUrl& url : urls) paths << url.toLocalFile();
+      workspace_.open(paths);
+    }
+    return true;
+  }
+  return QWidget::eventFilter(watched, event);
+}
+
+}  // namespace gigawarp::ui

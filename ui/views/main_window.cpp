@@ -1,0 +1,153 @@
+#include "ui/views/main_window.h"
+
+#include <QDragEnterEvent>
+#include <QFileDialog>
+#include <QMimeData>
+#include <QSettings>
+#include <QStatusBar>
+#include <QUrl>
+#include <QVBoxLayout>
+
+#include "ui/models/readout.h"
+#include "ui/views/empty_state.h"
+
+namespace gigawarp::ui {
+
+MainWindow::MainWindow() : actions_(new Actions(this)), centre_(new QStackedWidget(this)) {
+  setWindowTitle(QStringLiteral("Gigawarp"));
+  setAcceptDrops(true);
+  setDockOptions(AnimatedDocks | AllowTabbedDocks);
+  setCorner(Qt::BottomLeftCorner, Qt::LeftDockWidgetArea);
+  setCorner(Qt::BottomRightCorner, Qt::RightDockWidgetArea);
+  resize(1360, 860);
+
+  auto* page = new QWidget(this);
+  auto* column = new QVBoxLayout(page);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(0);
+  next_step_ = new QLabel(page);
+  next_step_->setObjectName(QStringLiteral("next_step"));
+  next_step_->setWordWrap(true);
+  next_step_->setMargin(6);
+  views_ = new ViewGrid(workspace_, queue_, page);
+  column->addWidget(next_step_);
+  column->addWidget(views_, 1);
+  empty_ = make_empty_state(*actions_, this);
+  centre_->addWidget(empty_);
+  centre_->addWidget(page);
+  setCentralWidget(centre_);
+
+  make_docks();
+  make_menus();
+  make_status_bar();
+  connect_files();
+  connect_display();
+  connect_views();
+  connect_alignment();
+  connect(&workspace_, &Workspace::reference_changed, this, &MainWindow::show_next_step);
+  connect(&workspace_, &Workspace::scene_changed, this, &MainWindow::show_next_step);
+  show_next_step();
+}
+
+/// The views use the workspace and the queue, so they go first.
+MainWindow::~MainWindow() {
+  const QList<QWidget*> parts = findChildren<QWidget*>(QString(), Qt::FindDirectChildrenOnly);
+  qDeleteAll(parts);
+}
+
+bool MainWindow::is_drawn() const {
+  if (!queue_.idle()) return false;
+  for (const SliceView* view : views_->shown())
+    if (!view->is_current()) return false;
+  return true;
+}
+
+QDockWidget* MainWindow::add_dock(Qt::DockWidgetArea area, const QString& title, const char* name,
+                                  QWidget* content) {
+  auto* dock = new QDockWidget(title, this);
+  dock->setObjectName(QLatin1String(name));
+  dock->setWidget(content);
+  addDockWidget(area, dock);
+  return dock;
+}
+
+void MainWindow::make_docks() {
+  data_ = new DataPanel(workspace_, this);
+  QDockWidget* dock = add_dock(Qt::LeftDockWidgetArea, tr("Data"), "dock_data", data_);
+  resizeDocks({dock}, {330}, Qt::Horizontal);
+}
+
+void MainWindow::make_status_bar() {
+  readout_ = new QLineEdit(this);
+  readout_->setObjectName(QStringLiteral("readout"));
+  readout_->setAccessibleName(tr("Place of the crosshair; type a point to go there"));
+  readout_->setToolTip(tr(
+      "Type a point and press Return: \"R 12 A 3.5 S 40\", \"x, y, z\" in mm (LPS), or \"v 64 64 "
+      "32\" for a voxel"));
+  readout_->setFrame(false);
+  statusBar()->addPermanentWidget(readout_, 1);
+  connect(readout_, &QLineEdit::returnPressed, this, [this] {
+    if (const Grid* grid = workspace_.reference())
+      if (const auto point = parse_point(readout_->text(), *grid)) workspace_.set_cursor(*point);
+    views_->active()->setFocus();
+  });
+  connect(&workspace_, &Workspace::message, this,
+          [this](const QString& text) { statusBar()->showMessage(text, 10000); });
+}
+
+void MainWindow::show_readout(const Vec3& world_mm) {
+  if (readout_->hasFocus() || workspace_.reference() == nullptr) return;
+  readout_->setText(read_out(workspace_, world_mm).line());
+  readout_->setCursorPosition(0);
+}
+
+void MainWindow::show_next_step() {
+  const LayerModel& layers = workspace_.layers();
+  const auto state = [&](LayerRole role) { return layers.layer(role).state; };
+  using State = Layer::State;
+  const State fixed = state(LayerRole::fixed), moving = state(LayerRole::moving);
+  const bool empty = fixed == State::empty && moving == State::empty;
+  centre_->setCurrentIndex(empty ? 0 : 1);
+  QString text;
+  for (const LayerRole role : kAllLayerRoles)
+    if (state(role) == State::failed) text = layers.layer(role).problem;
+  if (text.isEmpty()) {
+    if (fixed == State::loading || moving == State::loading)
+      text = tr("Reading …");
+    else if (fixed == State::empty)
+      text = tr("Next: open the fixed image, the one that stays where it is (%1, or drop it here).")
+                 .arg((*actions_)["open_fixed"]->shortcut().toString(QKeySequence::NativeText));
+    else if (moving == State::empty)
+      text = tr("Next: open the moving image (%1, or drop it here).")
+                 .arg((*actions_)["open_moving"]->shortcut().toString(QKeySequence::NativeText));
+  }
+  if (next_step_->text() != text) next_step_->setText(text);
+  next_step_->setVisible(!text.isEmpty());
+}
+
+void MainWindow::ask_for_file(LayerRole role) {
+  QSettings settings;
+  auto* dialog = new QFileDialog(this, tr("Open: %1").arg(title_of(role)));
+  dialog->setAttribute(Qt::WA_DeleteOnClose);
+  dialog->setFileMode(QFileDialog::ExistingFile);
+  dialog->setDirectory(settings.value(QStringLiteral("folder")).toString());
+  connect(dialog, &QFileDialog::fileSelected, this, [this, role](const QString& path) {
+    QSettings().setValue(QStringLiteral("folder"), QFileInfo(path).absolutePath());
+    workspace_.open_as(role, path);
+  });
+  dialog->open();
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
+  if (event->mimeData()->hasUrls()) event->acceptProposedAction();
+}
+
+void MainWindow::dropEvent(QDropEvent* event) {
+  QStringList paths;
+  for (const QUrl& url : event->mimeData()->urls())
+    if (url.isLocalFile()) paths << url.toLocalFile();
+  event->acceptProposedAction();
+  workspace_.open(paths);
+}
+
+}  // namespace gigawarp::ui

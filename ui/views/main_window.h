@@ -1,0 +1,59 @@
+#pragma once
+#include <QDockWidget>
+#include <QLabel>
+#include <QLineEdit>
+#include <QMainWindow>
+#include <QStackedWidget>
+
+#include "ui/models/workspace.h"
+#include "ui/views/actions.h"
+#include "ui/views/data_panel.h"
+#include "ui/views/view_grid.h"
+
+namespace gigawarp::ui {
+
+/// The window: panels around the views, menus and keys. It connects parts and knows none of their
+/// insides.
+class MainWindow final : public QMainWindow {
+  Q_OBJECT
+ public:
+  MainWindow();
+  ~MainWindow() override;
+
+  Workspace& workspace() { return workspace_; }
+  ViewGrid& views() { return *views_; }
+  Actions& actions_table() { return *actions_; }
+  /// True when no picture is being drawn or waits to be.
+  bool is_drawn() const;
+
+ protected:
+  void dragEnterEvent(QDragEnterEvent* event) override;
+  void dropEvent(QDropEvent* event) override;
+
+ private:
+  void make_docks();
+  void make_menus();
+  void make_status_bar();
+  void connect_files();
+  void connect_display();
+  void connect_views();
+  void connect_alignment();
+  void ask_for_file(LayerRole role);
+  void show_next_step();
+  void show_readout(const Vec3& world_mm);
+  QDockWidget* add_dock(Qt::DockWidgetArea area, const QString& title, const char* name,
+                        QWidget* content);
+  void change(const QString& text, const std::function<void(DisplayState&)>& edit);
+
+  Workspace workspace_;
+  render::RenderQueue queue_;
+  Actions* actions_;
+  QStackedWidget* centre_;
+  ViewGrid* views_;
+  QWidget* empty_;
+  DataPanel* data_;
+  QLabel* next_step_;
+  QLineEdit* readout_;
+};
+
+}  // namespace gigawarp::ui

@@ -1,0 +1,163 @@
+#include <QMenuBar>
+#include <QTimer>
+#include <algorithm>
+
+#include "ui/models/readout.h"
+#include "ui/views/main_window.h"
+
+// What the menus hold and what the commands do.
+namespace gigawarp::ui {
+namespace {
+
+constexpr const char* kModes[6] = {"mode_blend",   "mode_checkerboard", "mode_swipe",
+                                   "mode_flicker", "mode_edges",        "mode_difference"};
+constexpr const char* kLayouts[4] = {"layout_four", "layout_one", "layout_three", "layout_columns"};
+constexpr double kBalanceStep = 0.1, kZoomStep = 1.25;
+
+void fill(QMenu* menu, const Actions& actions, std::initializer_list<const char*> ids) {
+  for (const char* id : ids) {
+    if (*id == '-')
+      menu->addSeparator();
+    else
+      menu->addAction(actions[id]);
+  }
+}
+
+}  // namespace
+
+void MainWindow::make_menus() {
+  const Actions& a = *actions_;
+  QMenu* file = menuBar()->addMenu(tr("&File"));
+  fill(file, a,
+       {"open_fixed", "open_moving", "open_result", "-", "open_session", "save_session",
+        "save_session_as", "-", "export_view", "export_report", "-", "quit"});
+  QMenu* edit = menuBar()->addMenu(tr("&Edit"));
+  fill(edit, a, {"undo", "redo", "-", "settings"});
+  QMenu* view = menuBar()->addMenu(tr("&View"));
+  fill(view, a,
+       {"layout_four", "layout_one", "layout_three", "layout_columns", "-", "reset_view", "zoom_in",
+        "zoom_out", "previous_slice", "next_slice", "view_back", "view_forward", "-",
+        "neurological"});
+  QMenu* compare = menuBar()->addMenu(tr("&Compare"));
+  fill(compare, a,
+       {"mode_blend", "mode_checkerboard", "mode_swipe", "mode_flicker", "mode_edges",
+        "mode_difference", "-", "overlay", "balance_fixed", "balance_moving"});
+  QMenu* align = menuBar()->addMenu(tr("&Align"));
+  fill(align, a, {"align", "align_centres", "align_reset", "-", "drop_landmark"});
+  QMenu* judge = menuBar()->addMenu(tr("&Judge"));
+  fill(judge, a, {"next_worst", "-", "grid", "jacobian", "local_ncc"});
+  QMenu* run = menuBar()->addMenu(tr("&Run"));
+  fill(run, a, {"start", "pause", "cancel"});
+}
+
+void MainWindow::connect_files() {
+  Actions& a = *actions_;
+  a.on("open_fixed", this, [this] { ask_for_file(LayerRole::fixed); });
+  a.on("open_moving", this, [this] { ask_for_file(LayerRole::moving); });
+  a.on("quit", this, [this] { close(); });
+  connect(data_, &DataPanel::file_wanted, this, &MainWindow::ask_for_file);
+  a.on("undo", this, [this] { workspace_.undo_stack().undo(); });
+  a.on("redo", this, [this] { workspace_.undo_stack().redo(); });
+  connect(&workspace_.undo_stack(), &QUndoStack::canUndoChanged, a["undo"], &QAction::setEnabled);
+  connect(&workspace_.undo_stack(), &QUndoStack::canRedoChanged, a["redo"], &QAction::setEnabled);
+  a["undo"]->setEnabled(false);
+  a["redo"]->setEnabled(false);
+}
+
+void MainWindow::change(const QString& text, const std::function<void(DisplayState&)>& edit) {
+  DisplayState display = workspace_.display();
+  edit(display);
+  workspace_.begin_gesture();
+  workspace_.change_display(display, text);
+}
+
+void MainWindow::connect_display() {
+  Actions& a = *actions_;
+  QStringList modes;
+  for (int i = 0; i < 6; ++i) {
+    modes << QLatin1String(kModes[i]);
+    a.on(kModes[i], this, [this, i] {
+      change(tr("Compare mode"), [i](DisplayState& d) {
+        d.mode = static_cast<render::CompareMode>(i);
+        d.overlay = true;
+      });
+    });
+  }
+  a.group(modes);
+  a.on_toggled("overlay", this, [this](bool on) {
+    change(tr("Overlay"), [on](DisplayState& d) { d.overlay = on; });
+  });
+  const auto balance = [this](double step) {
+    change(tr("Blend"),
+           [step](DisplayState& d) { d.balance = std::clamp(d.balance + step, 0.0, 1.0); });
+  };
+  a.on("balance_fixed", this, [balance] { balance(-kBalanceStep); });
+  a.on("balance_moving", this, [balance] { balance(kBalanceStep); });
+  a.on_toggled("grid", this,
+               [this](bool on) { change(tr("Grid"), [on](DisplayState& d) { d.grid = on; }); });
+  const auto map = [this](MapChoice choice) {
+    return [this, choice](bool on) {
+      change(tr("Map"), [on, choice](DisplayState& d) { d.map = on ? choice : MapChoice::none; });
+    };
+  };
+  a.on_toggled("jacobian", this, map(MapChoice::jacobian));
+  a.on_toggled("local_ncc", this, map(MapChoice::local_ncc));
+  const auto follow = [this] {
+    const DisplayState& d = workspace_.display();
+    (*actions_)[kModes[static_cast<int>(d.mode)]]->setChecked(true);
+    (*actions_)["overlay"]->setChecked(d.overlay);
+    (*actions_)["grid"]->setChecked(d.grid);
+    (*actions_)["jacobian"]->setChecked(d.map == MapChoice::jacobian);
+    (*actions_)["local_ncc"]->setChecked(d.map == MapChoice::local_ncc);
+    (*actions_)["jacobian"]->setEnabled(workspace_.has_map(MapChoice::jacobian));
+    (*actions_)["local_ncc"]->setEnabled(workspace_.has_map(MapChoice::local_ncc));
+    (*actions_)["grid"]->setEnabled(workspace_.warp() != nullptr);
+  };
+  connect(&workspace_, &Workspace::scene_changed, this, follow);
+  follow();
+}
+
+void MainWindow::connect_views() {
+  Actions& a = *actions_;
+  QStringList layouts;
+  for (int i = 0; i < 4; ++i) {
+    layouts << QLatin1String(kLayouts[i]);
+    a.on(kLayouts[i], this, [this, i] { views_->set_layout(static_cast<ViewLayout>(i)); });
+  }
+  a.group(layouts);
+  a[kLayouts[0]]->setChecked(true);
+  a.on("reset_view", this, [this] { workspace_.reset_view(); });
+  a.on("zoom_in", this, [this] { workspace_.set_zoom(workspace_.view().zoom * kZoomStep); });
+  a.on("zoom_out", this, [this] { workspace_.set_zoom(workspace_.view().zoom / kZoomStep); });
+  a.on("previous_slice", this, [this] { workspace_.step(views_->active()->plane(), -1); });
+  a.on("next_slice", this, [this] { workspace_.step(views_->active()->plane(), 1); });
+  a.on_toggled("neurological", this, [this](bool on) { workspace_.set_neurological(on); });
+  connect(views_, &ViewGrid::hovered, this, &MainWindow::show_readout);
+  const auto at_cursor = [this] { show_readout(workspace_.view().cursor_mm); };
+  connect(&workspace_, &Workspace::view_changed, this, at_cursor);
+  connect(&workspace_, &Workspace::scene_changed, this, at_cursor);
+}
+
+void MainWindow::connect_alignment() {
+  Actions& a = *actions_;
+  a.on_toggled("align", this, [this](bool on) {
+    if (on) workspace_.set_warp(WarpSource::alignment, nullptr);
+    views_->set_aligning(on);
+  });
+  a.on("align_centres", this, [this] {
+    const Layer& fixed = workspace_.layers().layer(LayerRole::fixed);
+    const Layer& moving = workspace_.layers().layer(LayerRole::moving);
+    if (fixed.volume == nullptr || moving.volume == nullptr) return;
+    Affine shift;
+    const Vec3 from = fixed.volume->grid().centre_mm(), to = moving.volume->grid().centre_mm();
+    for (int i = 0; i < 3; ++i) shift.offset[i] = to[i] - from[i];
+    workspace_.begin_gesture();
+    workspace_.change_alignment(shift, tr("Align the centres"));
+  });
+  a.on("align_reset", this, [this] {
+    workspace_.begin_gesture();
+    workspace_.change_alignment({}, tr("Forget the alignment"));
+  });
+}
+
+}  // namespace gigawarp::ui

@@ -1,0 +1,74 @@
+#pragma once
+#include <QImage>
+#include <QWidget>
+
+#include "render/render_queue.h"
+#include "render/view_geometry.h"
+#include "ui/models/workspace.h"
+
+namespace gigawarp::ui {
+
+/// One plane of the workspace: draws the newest picture it has and asks the render queue for a
+/// better one; mouse and wheel move the linked view. Left: crosshair (or the swipe edge, or the
+/// alignment); right or shift+left: window; middle or ctrl+left: pan; wheel: slices; ctrl+wheel:
+/// zoom.
+class SliceView final : public QWidget {
+  Q_OBJECT
+ public:
+  SliceView(Workspace& workspace, render::RenderQueue& queue, QWidget* parent = nullptr);
+  ~SliceView() override;
+
+  render::Plane plane() const { return plane_; }
+  render::Content content() const { return content_; }
+  void show_content(render::Plane plane, render::Content content);
+  /// Millimetres per logical pixel at zoom 1; the grid of views sets one for all.
+  void set_base_pixel_mm(double pixel_mm);
+  /// Left drag moves and rotates the moving image instead of the crosshair.
+  void set_aligning(bool aligning);
+
+  /// The slice as it would be drawn now, in logical pixels.
+  render::SliceGeometry geometry() const;
+  /// Last picture drawn by the queue, in device pixels; null before the first.
+  const QImage& picture() const { return picture_; }
+  /// True when the picture on screen is what was last asked for.
+  bool is_current() const { return wanted_ == shown_; }
+
+ Q_SIGNALS:
+  void hovered(const gigawarp::Vec3& world_mm);
+  void picture_shown();
+
+ protected:
+  void paintEvent(QPaintEvent* event) override;
+  void resizeEvent(QResizeEvent* event) override;
+  void showEvent(QShowEvent* event) override;
+  void mousePressEvent(QMouseEvent* event) override;
+  void mouseMoveEvent(QMouseEvent* event) override;
+  void mouseReleaseEvent(QMouseEvent* event) override;
+  void wheelEvent(QWheelEvent* event) override;
+  void leaveEvent(QEvent* event) override;
+
+ private:
+  enum class Drag { none, cursor, pan, window, swipe, move, rotate };
+  Drag drag_for(const QMouseEvent& event) const;
+  void ask();
+  void accept(QImage picture, const render::SliceGeometry& geometry, quint64 serial);
+  Vec3 world_at(const QPointF& position) const;
+  void drag_window(const QPoint& delta);
+  void drag_alignment(const QPointF& from, const QPointF& to);
+  QString accessible_text() const;
+
+  Workspace& workspace_;
+  render::RenderQueue& queue_;
+  render::Plane plane_ = render::Plane::axial;
+  render::Content content_ = render::Content::compare;
+  double base_pixel_mm_ = 1;
+  bool aligning_ = false;
+  QImage picture_;
+  render::SliceGeometry picture_geometry_;
+  quint64 wanted_ = 0, shown_ = 0;
+  Drag drag_ = Drag::none;
+  QPointF last_;
+  int wheel_rest_ = 0;
+};
+
+}  // namespace gigawarp::ui
