@@ -145,10 +145,12 @@ void add_job_options(CLI::App* verb, JobOptions& o) {
   verb->add_option("--job", o.job_file, "Job file (JSON), such as the job.json of an earlier run")
       ->type_name("FILE");
   verb->add_option("--fixed-mask", o.fixed_mask,
-                   "Voxels of the fixed image that count (non-zero); \"nonzero\" takes its own")
+                   "Voxels of the fixed image that count (non-zero); \"nonzero\" takes its own, "
+                   "\"none\" all (default: its own when only it is brain-extracted, else all)")
       ->type_name("FILE");
   verb->add_option("--moving-mask", o.moving_mask,
-                   "Voxels of the moving image that count (non-zero); \"nonzero\" takes its own")
+                   "Voxels of the moving image that count (non-zero); \"nonzero\" takes its own, "
+                   "\"none\" all")
       ->type_name("FILE");
   verb->add_option("--labels", o.labels, "Labels of the moving image, warped after the run")
       ->type_name("FILE");

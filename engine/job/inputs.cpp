@@ -8,6 +8,7 @@
 #include "io/image_io.h"
 #include "io/landmarks_io.h"
 #include "io/transform_io.h"
+#include "job/extraction.h"
 #include "job/input_checks.h"
 #include "job/names.h"
 
@@ -66,7 +67,7 @@ std::vector<InputFile> input_files(const JobSpec& job) {
   for (std::size_t i = 0; i < job.moving.size(); ++i)
     files.push_back({"moving[" + std::to_string(i) + "]", job.moving[i]});
   const auto add = [&files](const char* role, const std::string& path) {
-    if (!path.empty() && path != kNonZeroMask) files.push_back({role, path});
+    if (!path.empty() && path != kNonZeroMask && path != kNoMask) files.push_back({role, path});
   };
   add("fixed_mask", job.fixed_mask);
   add("moving_mask", job.moving_mask);
@@ -160,22 +161,34 @@ void check_labels(const JobSpec& job, const Grid& fixed) {
   check_label_grid(labels, job.fixed_labels, fixed, job.fixed[0]);
 }
 
-/// Share of zero voxels from which a volume looks brain-extracted.
-constexpr double kExtractedShare = 0.6;
-
-double zero_share(const Volume& volume) {
-  return 1.0 - static_cast<double>(intensity_statistics(volume).not_zero) /
-                   static_cast<double>(volume.grid().voxel_count());
-}
-
-Volume non_zero_mask(const Volume& volume) {
-  Volume mask(volume.grid(), ScalarType::u8);
-  dispatch(volume.type(), [&]<class T>() {
-    const T* from = volume.channel<T>();
-    for (std::int64_t i = 0; i < volume.grid().voxel_count(); ++i)
-      mask.channel<std::uint8_t>()[i] = from[i] != T(0) ? 1 : 0;
-  });
-  return mask;
+/// The masks of the job. Without any, the fixed volume's own non-zero voxels where only it was cut
+/// out of its head.
+void load_masks(const JobSpec& job, const Loaded& fixed, const Loaded& moving, RunInputs& inputs) {
+  const auto load = [](const std::string& path, const std::optional<Vec3>& spacing_mm,
+                       const Loaded& image, const std::string& image_path) {
+    if (path.empty() || path == kNoMask) return Volume();
+    if (path == kNonZeroMask) return non_zero_mask(image.volume);
+    return load_mask(path, spacing_mm, image, image_path);
+  };
+  inputs.fixed_mask = load(job.fixed_mask, job.fixed_spacing_mm, fixed, job.fixed[0]);
+  inputs.moving_mask = load(job.moving_mask, job.moving_spacing_mm, moving, job.moving[0]);
+  if (!job.fixed_mask.empty() || !job.moving_mask.empty()) return;
+  switch (compare_extraction(fixed.volume, moving.volume)) {
+    case ExtractedSide::neither_or_both: return;
+    case ExtractedSide::fixed_alone:
+      inputs.fixed_mask = non_zero_mask(fixed.volume);
+      inputs.fixed_mask_chosen = true;
+      inputs.warnings.push_back("\"" + job.fixed[0] + "\" is brain-extracted and \"" +
+                                job.moving[0] +
+                                "\" is not, so only the non-zero voxels of the fixed image count "
+                                "(--fixed-mask none would let all count).");
+      return;
+    case ExtractedSide::fixed_alone_perhaps:
+      inputs.warnings.push_back("\"" + job.fixed[0] +
+                                "\" may be brain-extracted and the moving image not; with "
+                                "--fixed-mask nonzero only the brain would decide the alignment.");
+      return;
+  }
 }
 
 }  // namespace
@@ -204,21 +217,7 @@ RunInputs load_inputs(const JobSpec& job, const std::stop_token& stop) {
   }
   inputs.fixed_file_grid = images[0].file_grid;
   inputs.fixed_order = images[0].order;
-  if (job.fixed_mask == kNonZeroMask)
-    inputs.fixed_mask = non_zero_mask(images[0].volume);
-  else if (!job.fixed_mask.empty())
-    inputs.fixed_mask = load_mask(job.fixed_mask, job.fixed_spacing_mm, images[0], job.fixed[0]);
-  if (job.moving_mask == kNonZeroMask)
-    inputs.moving_mask = non_zero_mask(images[channels].volume);
-  else if (!job.moving_mask.empty())
-    inputs.moving_mask =
-        load_mask(job.moving_mask, job.moving_spacing_mm, images[channels], job.moving[0]);
-  if (job.fixed_mask.empty() && job.moving_mask.empty() &&
-      zero_share(images[0].volume) > kExtractedShare &&
-      zero_share(images[channels].volume) < 0.6 * zero_share(images[0].volume))
-    inputs.warnings.push_back("\"" + job.fixed[0] +
-                              "\" seems to be brain-extracted and the moving image not; with "
-                              "--fixed-mask nonzero only the brain would decide the alignment.");
+  load_masks(job, images[0], images[channels], inputs);
   for (std::size_t i = 0; i < images.size(); ++i) {
     const Grid& grid = images[i < channels ? 0 : channels].volume.grid();
     if (i != 0 && i != channels)

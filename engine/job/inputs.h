@@ -31,6 +31,7 @@ std::vector<InputFile> input_files(const JobSpec& job);
 struct RunInputs {
   std::vector<Volume> fixed, moving;
   Volume fixed_mask, moving_mask;  ///< empty: none
+  bool fixed_mask_chosen = false;  ///< for the job, which names none
   Grid fixed_file_grid;            ///< the fixed file's own lattice
   AxisOrder fixed_order;           ///< canonical from file order
   std::optional<Affine> initial;   ///< moving_from_fixed, world mm

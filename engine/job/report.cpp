@@ -73,11 +73,15 @@ Json provenance_json(const JobSpec& job, const Plan& plan, const RunResult& resu
     inputs.push_back(input);
   }
   const DeviceInfo cpu = list_devices().front();
+  const std::string mask =
+      result.fixed_mask_chosen ? std::string(kNonZeroMask) + " (chosen)" : job.fixed_mask;
   return {{"program", "gigawarp"},
           {"version", version()},
           {"finished", utc_now()},
           {"command_line", command_line},
           {"inputs", inputs},
+          {"fixed_mask", mask.empty() ? kNoMask : mask},
+          {"moving_mask", job.moving_mask.empty() ? kNoMask : job.moving_mask},
           {"device", plan.device},
           {"cpu", cpu.name},
           {"instruction_set", cpu.instruction_set},

@@ -20,7 +20,7 @@ namespace gigawarp::job {
 namespace {
 
 std::string absolute(const std::string& path) {
-  if (path.empty() || path == kNonZeroMask) return path;
+  if (path.empty() || path == kNonZeroMask || path == kNoMask) return path;
   if (const auto inverted = inverted_transform(path)) return "[" + absolute(*inverted) + ",1]";
   return std::filesystem::absolute(path).lexically_normal().string();
 }
@@ -210,6 +210,7 @@ RunResult Run::execute() {
     inputs_ = load_inputs(job_, control_.stop_token());
     for (const std::string& warning : inputs_.warnings)
       recorder_->say(EventKind::warning, "load", warning);
+    result_.fixed_mask_chosen = inputs_.fixed_mask_chosen;
     recorder_->say(EventKind::stage_finished, "load", "");
   });
   stop_here("after the images were read");

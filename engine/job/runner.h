@@ -30,6 +30,7 @@ struct RunResult {
   std::vector<std::string> warnings;
   std::map<std::string, double> seconds;  ///< by phase: "load", "register", "write", "total"
   std::uint64_t peak_memory_bytes = 0;
+  bool fixed_mask_chosen = false;  ///< the fixed image's non-zero voxels, though the job names none
   bool was_complete = false;  ///< resume found a finished run of this very job; nothing was done
 };
 

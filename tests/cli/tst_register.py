@@ -124,6 +124,24 @@ class Register(PairCase):
         self.assertTrue(any("NaN" in warning for warning in result(self.folder / "nan")["warnings"]))
         self.assertTrue(np.isfinite(nibabel.load(self.folder / "nan" / "1Warp.nii.gz").get_fdata()).all())
 
+    def test_a_brain_extracted_fixed_image_masks_itself_when_told_nothing_else(self):
+        shape = (40, 44, 36)
+        grid = np.meshgrid(*[np.arange(n, dtype=float) for n in shape], indexing="ij")
+        radius = sum(((c - (n - 1) / 2) / (0.25 * n)) ** 2 for c, n in zip(grid, shape))
+        inside = 300 + 100 * np.sin(grid[0] / 2) * np.cos(grid[1] / 3) * np.sin(grid[2] / 2 + 1)
+        fixed = save(np.where(radius < 1, inside, 0), self.folder / "brain.nii.gz")
+        moving = save(np.where(radius < 1, inside, np.where(radius < 2.2, 150, 5)), self.folder / "whole.nii.gz")
+        for options, used in [([], "nonzero (chosen)"), (["--fixed-mask", "none"], "none"),
+                              (["--fixed-mask", "nonzero"], "nonzero")]:
+            out = self.folder / "masked"
+            process = run("register", "--fixed", fixed, "--moving", moving, "--out", out, "--preset", "fast",
+                          "--overwrite", *options)
+            self.assertEqual(process.returncode, 0, process.stderr)
+            self.assertEqual(result(out)["provenance"]["fixed_mask"], used)
+            told = [w for w in result(out)["warnings"] if "brain-extracted" in w]
+            self.assertEqual(len(told), 0 if options else 1)
+            self.assertEqual("--fixed-mask none" in process.stderr, not options)
+
     def test_plan_names_memory_and_time_without_writing(self):
         out = self.folder / "planned"
         process = run("plan", "--fixed", self.fixed, "--moving", self.moving, "--out", out, "--json")

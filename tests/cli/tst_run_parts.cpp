@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <limits>
@@ -9,6 +10,7 @@
 
 #include "gigawarp/error.h"
 #include "job/axis_reorder.h"
+#include "job/extraction.h"
 #include "job/input_checks.h"
 #include "job/inputs.h"
 #include "job/output_folder.h"
@@ -74,6 +76,46 @@ TEST(OutputFolder, ForgetsWhatAKilledRunWasWriting) {
   write(temporary.path() / ".writing" / "warped.nii.gz");
   OutputFolder folder(temporary.path());
   EXPECT_FALSE(fs::exists(temporary.path() / ".writing"));
+}
+
+/// A ball of tissue of `radius` voxels in `around`, in a shell of `shell` more; a neck of the
+/// shell reaches the low z face.
+Volume ball(double radius, double shell, double around, double rim = 1) {
+  constexpr std::int64_t n = 40;
+  Volume volume(
+      Grid::from_itk({n, n, n}, {1, 1, 1}, {0, 0, 0}, {{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}}),
+      ScalarType::f32);
+  auto* p = volume.channel<float>();
+  for (std::int64_t i = 0; i < n * n * n; ++i) {
+    const std::int64_t row = i / n, plane = row / n;
+    const auto x = static_cast<double>(i % n) - 19.5, y = static_cast<double>(row % n) - 19.5,
+               z = static_cast<double>(plane) - 19.5;
+    const double r = std::sqrt(x * x + y * y + z * z);
+    const bool neck = z < 0 && std::hypot(x, y) < 0.5 * (radius + shell);
+    double value = around;
+    if (shell > 0 && (r < radius + shell || neck)) value = 60;
+    if (r < radius) value = r < radius - 1.5 ? 100 : 100 * rim;
+    p[i] = static_cast<float>(value);
+  }
+  return volume;
+}
+
+TEST(Extraction, ABrainCutOutOfItsHeadIsToldFromTheHead) {
+  EXPECT_TRUE(examine_extraction(ball(10, 0, 0)).cut_out());
+  EXPECT_FALSE(examine_extraction(ball(10, 6, 0)).cut_out()) << "the neck reaches a face";
+  EXPECT_FALSE(examine_extraction(ball(10, 0, 2)).cut_out()) << "the background is not zero";
+  EXPECT_FALSE(examine_extraction(ball(10, 0, 0, 0.1)).cut_out()) << "the rim is dark";
+}
+
+TEST(Extraction, OnlyAFixedBrainWithAMovingHeadMasksItself) {
+  const Volume brain = ball(10, 0, 0), smaller = ball(9, 0, 0), head = ball(10, 6, 2);
+  EXPECT_EQ(compare_extraction(brain, head), ExtractedSide::fixed_alone);
+  EXPECT_EQ(compare_extraction(brain, smaller), ExtractedSide::neither_or_both);
+  EXPECT_EQ(compare_extraction(head, brain), ExtractedSide::neither_or_both);
+  EXPECT_EQ(compare_extraction(head, head), ExtractedSide::neither_or_both);
+  EXPECT_EQ(compare_extraction(brain, ball(10, 0, 2)), ExtractedSide::neither_or_both)
+      << "a brain on a noisy background shows no more than the fixed one";
+  EXPECT_EQ(compare_extraction(ball(10, 0, 0, 0.1), head), ExtractedSide::fixed_alone_perhaps);
 }
 
 TEST(RunSwitch, APausedRunWaitsUntilResumedOrCancelled) {

@@ -57,6 +57,8 @@ struct StageSpec {
 
 /// In place of a mask file: the non-zero voxels of the first channel count.
 inline constexpr const char* kNonZeroMask = "nonzero";
+/// In place of a mask file: all voxels count, also where a mask would be chosen.
+inline constexpr const char* kNoMask = "none";
 
 /// A registration job: everything a run depends on, the same for desktop and command line.
 /// JSON form: resources/job.schema.json.
@@ -66,7 +68,9 @@ struct JobSpec {
   std::vector<std::string> fixed;           ///< one file per channel
   std::vector<std::string> moving;          ///< as many as `fixed`
   std::vector<double> channel_weights;      ///< empty: equal
-  std::string fixed_mask, moving_mask;      ///< empty: none; non-zero voxels count; or kNonZeroMask
+  /// Files whose non-zero voxels count, kNonZeroMask or kNoMask. Both empty: none, except that a
+  /// brain-extracted fixed volume masks itself when the moving one is not extracted.
+  std::string fixed_mask, moving_mask;
   std::string fixed_labels, moving_labels;  ///< optional, warped and scored after the run
   std::optional<Vec3> fixed_spacing_mm, moving_spacing_mm;  ///< overrides the files' spacing
   Initialisation initialisation = Initialisation::automatic;

@@ -1,0 +1,31 @@
+#pragma once
+#include "gigawarp/volume.h"
+
+namespace gigawarp::job {
+
+/// What tells a brain-extracted volume from a whole head; channel 0 of a checked volume (finite,
+/// not constant).
+struct Extraction {
+  double zero_share = 0;    ///< voxels that are exactly zero
+  double zero_faces = 0;    ///< the same on the face of the volume that has fewest
+  double bright_rim = 0;    ///< share of the voxels beside a zero that are as bright as tissue
+  double not_zero_mm3 = 0;  ///< volume of the voxels that are not zero
+  double tissue_mm3 = 0;    ///< of those clearly above the smallest value: neither air nor noise
+
+  /// Cut out: zeros all around, and tissue, not a fading rim or noise, directly beside them.
+  /// Heads reach a face with the neck or keep their noise; brains cut with their dark fluid are
+  /// not told from heads with blackened air, and do not count.
+  bool cut_out() const;
+};
+Extraction examine_extraction(const Volume& volume);
+
+/// Fixed alone: it was cut out, and the moving volume was not and shows clearly more than it. Then
+/// what surrounds the fixed brain is no background that the moving tissue there could be compared
+/// with. Perhaps: much more of the fixed volume than of the moving one is zero, but its rim fades.
+enum class ExtractedSide { neither_or_both, fixed_alone, fixed_alone_perhaps };
+ExtractedSide compare_extraction(const Volume& fixed, const Volume& moving);
+
+/// u8, 1 where channel 0 is not zero.
+Volume non_zero_mask(const Volume& volume);
+
+}  // namespace gigawarp::job
