@@ -1,0 +1,166 @@
+#include <algorithm>
+#include <cfloat>
+
+#include "cuda/cuda_ops.h"
+#include "math/packed.h"
+
+/// Whole-field helpers: inversion, voxels two warped volumes share, filling.
+namespace gigawarp::cuda {
+namespace {
+
+constexpr int kColumns = 32, kRows = 4;
+constexpr std::int64_t kMostPlanesOfGrid = 65535;
+
+/// Blocks of kColumns × kRows over (x, y); blockIdx.z strides over the planes.
+dim3 plane_grid(const ops::Extent& e, std::int64_t planes) {
+  return {blocks_for(e.nx, kColumns), blocks_for(e.ny, kRows),
+          static_cast<unsigned>(std::min(planes, kMostPlanesOfGrid))};
+}
+
+/// Lower corner and weight at voxel i + s along an axis of n voxels, clamped. Offsets from the
+/// voxel keep their precision in large volumes.
+struct Corner {
+  int low;
+  float weight;
+};
+
+__device__ inline Corner corner_of(int i, float s, int n) {
+  const float whole = floorf(s);
+  Corner c{i + static_cast<int>(whole), s - whole};
+  const int last = max(n - 2, 0);
+  if (c.low < 0) c = {0, 0.0F};
+  if (c.low > last) c = {last, n > 1 ? 1.0F : 0.0F};
+  return c;
+}
+
+struct PackedField {
+  const std::uint64_t* data;
+  std::int64_t stride_y, stride_z, z_begin;
+  int nx, ny, nz;
+
+  /// u at voxel (x, y, z) + s, voxels.
+  __device__ math::Float3 at(int x, int y, int z, const math::Float3& s) const {
+    const Corner i = corner_of(x, s.x, nx), j = corner_of(y, s.y, ny), k = corner_of(z, s.z, nz);
+    const int sx = nx > 1 ? 1 : 0;
+    const std::int64_t sy = ny > 1 ? stride_y : 0, sz = nz > 1 ? stride_z : 0;
+    const std::uint64_t* p = data + (k.low - z_begin) * stride_z + j.low * stride_y + i.low;
+    const std::uint64_t word[8] = {p[0],  p[sx],      p[sy],      p[sy + sx],
+                                   p[sz], p[sz + sx], p[sz + sy], p[sz + sy + sx]};
+    math::Float3 c[8];
+#pragma unroll
+    for (int n = 0; n < 8; ++n) c[n] = math::unpack_vector_steps(word[n]);
+    const auto blend = [](const math::Float3& a, const math::Float3& b, float w) {
+      return math::Float3{a.x + w * (b.x - a.x), a.y + w * (b.y - a.y), a.z + w * (b.z - a.z)};
+    };
+    const math::Float3 low =
+        blend(blend(c[0], c[1], i.weight), blend(c[2], c[3], i.weight), j.weight);
+    const math::Float3 high =
+        blend(blend(c[4], c[5], i.weight), blend(c[6], c[7], i.weight), j.weight);
+    const math::Float3 v = blend(low, high, k.weight);
+    constexpr float kStep = 1.0F / math::kPackedSteps;
+    return {v.x * kStep, v.y * kStep, v.z * kStep};
+  }
+};
+
+/// Per voxel: 8 words of u per iteration (neighbours share them in the cache), writes one word. The
+/// estimate stays in registers.
+__global__ void __launch_bounds__(kColumns* kRows)
+    invert_field(const PackedField u, std::uint64_t* out, std::int64_t out_y, std::int64_t out_z,
+                 std::int64_t out_begin, int iterations, float tolerance) {
+  const int x = static_cast<int>(blockIdx.x * kColumns + threadIdx.x);
+  const int y = static_cast<int>(blockIdx.y * kRows + threadIdx.y);
+  if (x >= u.nx || y >= u.ny) return;
+  for (int z = static_cast<int>(blockIdx.z); z < u.nz; z += static_cast<int>(gridDim.z)) {
+    math::Float3 v;
+    float relaxation = 1, last = FLT_MAX;
+    for (int k = 0; k < iterations; ++k) {
+      const math::Float3 d = u.at(x, y, z, v);
+      const math::Float3 s{-d.x - v.x, -d.y - v.y, -d.z - v.z};
+      const float step = fmaxf(fmaxf(fabsf(s.x), fabsf(s.y)), fabsf(s.z));
+      if (step > last) relaxation *= 0.5F;  // growing steps: folds
+      last = step;
+      v = {v.x + relaxation * s.x, v.y + relaxation * s.y, v.z + relaxation * s.z};
+      if (step <= tolerance) break;
+    }
+    out[(z - out_begin) * out_z + y * out_y + x] = math::pack_vector(v);
+  }
+}
+
+/// Per voxel: reads two floats; writes one where only the other is NaN. Integer sums: the order in
+/// which blocks add theirs cannot show.
+__global__ void __launch_bounds__(kColumns* kRows)
+    keep_common_voxels(const ops::SlabView<float> a, const ops::SlabView<float> b, int z_begin,
+                       int z_end, unsigned long long* count) {
+  const int x = static_cast<int>(blockIdx.x * kColumns + threadIdx.x);
+  const int y = static_cast<int>(blockIdx.y * kRows + threadIdx.y);
+  unsigned mine = 0;
+  if (x < a.extent.nx && y < a.extent.ny)
+    for (int z = z_begin + static_cast<int>(blockIdx.z); z < z_end;
+         z += static_cast<int>(gridDim.z)) {
+      float* const f = a.row(y, z) + x;
+      float* const m = b.row(y, z) + x;
+      const float fv = *f, mv = *m;
+      const bool has_f = fv == fv, has_m = mv == mv;
+      if (has_f && has_m) ++mine;
+      if (has_f && !has_m) *f = mv;
+      if (has_m && !has_f) *m = fv;
+    }
+  mine = __reduce_add_sync(0xffffffffU, mine);
+  if (threadIdx.x == 0 && mine != 0) atomicAdd(count, static_cast<unsigned long long>(mine));
+}
+
+__global__ void __launch_bounds__(256)
+    fill(std::uint64_t* to, std::uint64_t word, std::int64_t count) {
+  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * 256;
+  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * 256 + threadIdx.x; i < count;
+       i += step)
+    to[i] = word;
+}
+
+}  // namespace
+
+void invert(Device& device, const ops::InvertArgs& args) {
+  const Range range("invert");
+  const ops::Extent &e = args.displacement.packed.extent, &o = args.out.packed.extent;
+  if (e.nx <= 0 || e.ny <= 0 || e.nz <= 0) return;
+  const PackedField u{args.displacement.packed.data,
+                      e.stride_y,
+                      e.stride_z,
+                      e.z_begin,
+                      static_cast<int>(e.nx),
+                      static_cast<int>(e.ny),
+                      static_cast<int>(e.nz)};
+  invert_field<<<plane_grid(e, e.nz), dim3(kColumns, kRows), 0, device.stream()>>>(
+      u, args.out.packed.data, o.stride_y, o.stride_z, o.z_begin, std::max(1, args.iterations),
+      static_cast<float>(args.tolerance_voxels));
+  check_launch("inversion");
+}
+
+double keep_common(Device& device, const ops::SlabView<float>& a, const ops::SlabView<float>& b,
+                   ops::ZRange range) {
+  const Range marker("keep_common");
+  if (range.begin >= range.end) return 0;
+  const ops::Array count = device.allocate(sizeof(unsigned long long));
+  check(cudaMemsetAsync(count.data(), 0, count.bytes(), device.stream()), "clearing a count");
+  // Several planes per thread: fewer additions to the one count.
+  const dim3 grid = plane_grid(a.extent, (range.end - range.begin + 7) / 8);
+  keep_common_voxels<<<grid, dim3(kColumns, kRows), 0, device.stream()>>>(
+      a, b, static_cast<int>(range.begin), static_cast<int>(range.end),
+      count.as<unsigned long long>());
+  check_launch("common voxels");
+  unsigned long long host = 0;
+  check(cudaMemcpyAsync(&host, count.data(), sizeof host, cudaMemcpyDeviceToHost, device.stream()),
+        "reading a count");
+  device.synchronise();
+  return static_cast<double>(host);
+}
+
+void fill_words(Device& device, std::uint64_t* to, std::uint64_t word, std::int64_t count) {
+  if (count <= 0) return;
+  const auto most = static_cast<std::int64_t>(device.multiprocessors()) * 16;
+  const auto blocks = static_cast<unsigned>(std::min((count + 255) / 256, most));
+  fill<<<blocks, 256, 0, device.stream()>>>(to, word, count);
+  check_launch("filling");
+}
+
+}  // namespace gigawarp::cuda

@@ -1,0 +1,282 @@
+#include <vector>
+
+#include "cuda/cuda_ops.h"
+#include "cuda/rows.cuh"
+#include "cuda/target.cuh"
+#include "math/metric.h"
+
+/// Mattes MI: the joint histogram in fixed point, exact whatever the order, and its gradient. Bins
+/// and weights are those of cpu/mi.cpp.
+namespace gigawarp::cuda {
+namespace {
+
+/// No weight exceeds 43,692 of 65,536, so that 32-bit counts hold this many voxels in one cell.
+constexpr std::int64_t kVoxelsPerBlock = 90000;
+constexpr int kColumnsPerBlock = 65536;
+constexpr std::size_t kHistogramBytes = std::size_t{32}
+                                        << 10U;  ///< of a block, but one copy at least
+
+struct BinMap {
+  float low, per_width, last;
+
+  static BinMap fixed(ops::BinRange range, int bins) {
+    return {range.low, static_cast<float>(bins) / std::max(range.high - range.low, 1e-20F),
+            static_cast<float>(bins - 1)};
+  }
+  static BinMap moving(ops::BinRange range, int bins) {
+    return {range.low, static_cast<float>(bins - 3) / std::max(range.high - range.low, 1e-20F),
+            static_cast<float>(bins - 3)};
+  }
+};
+
+struct Bins {
+  BinMap fixed, moving;
+  int count;
+};
+
+/// First of the four cells, and the position between the middle two.
+struct Place {
+  int cell;
+  float fraction;
+};
+
+__device__ inline Place place_of(const Bins& bins, float f, float m) {
+  float a = (f - bins.fixed.low) * bins.fixed.per_width;
+  a = a > 0.0F ? a : 0.0F;
+  a = a < bins.fixed.last ? a : bins.fixed.last;
+  float b = (m - bins.moving.low) * bins.moving.per_width;
+  b = b > 0.0F ? b : 0.0F;
+  const float top = bins.moving.last * 0.999999F;
+  b = b < top ? b : top;
+  const int j = static_cast<int>(b);
+  return {static_cast<int>(a) * bins.count + j, b - static_cast<float>(j)};
+}
+
+/// Adds one voxel per lane; all lanes of the warp take part. Lanes at the same place as the first
+/// one that counts add their weights together: flat backgrounds would queue at one cell otherwise.
+__device__ inline void add_voxels(unsigned* cells, int copies, bool counts, const Place& place) {
+  constexpr unsigned kAll = 0xffffffffU;
+  const unsigned live = __ballot_sync(kAll, counts);
+  if (live == 0) return;
+  const int lane = static_cast<int>(threadIdx.x & 31U), leader = __ffs(static_cast<int>(live)) - 1;
+  const int cell = __shfl_sync(kAll, place.cell, leader);
+  const float fraction = __shfl_sync(kAll, place.fraction, leader);
+  const bool joins = counts && place.cell == cell && place.fraction == fraction;
+  const unsigned together = __ballot_sync(kAll, joins);
+  if (!counts || (joins && lane != leader)) return;
+  const auto times = lane == leader ? static_cast<unsigned>(__popc(together)) : 1U;
+  float w[4];
+  math::cubic_bspline_weights(place.fraction, w);
+  constexpr auto kOne = static_cast<float>(ops::JointHistogram::kOne);
+  const auto a = static_cast<unsigned>(w[0] * kOne + 0.5F),
+             b = static_cast<unsigned>(w[1] * kOne + 0.5F),
+             d = static_cast<unsigned>(w[3] * kOne + 0.5F);
+  const unsigned c = static_cast<unsigned>(kOne) - a - b - d;
+  unsigned* mine = cells + place.cell * copies + (lane & (copies - 1));
+  atomicAdd(mine, a * times);
+  atomicAdd(mine + copies, b * times);
+  atomicAdd(mine + 2 * copies, c * times);
+  atomicAdd(mine + 3 * copies, d * times);
+}
+
+/// Per voxel: reads F, u (8 bytes) and 8 corners of M, or F and 4 bytes of `warped`. A block keeps
+/// `copies` histograms side by side in shared memory, lanes taking turns, and adds their sum to
+/// `counts` once.
+template <class T, bool kSample>
+__global__ void __launch_bounds__(kRowThreads, 3)
+    histogram_rows(const __grid_constant__ DevicePair pair,
+                   const __grid_constant__ ops::SlabView<float> warped,
+                   const __grid_constant__ RowPlan plan, const Bins bins, int copies,
+                   unsigned long long* counts) {
+  extern __shared__ unsigned cells[];
+  const int thread = static_cast<int>(threadIdx.x), lane = thread & 31;
+  const int all = bins.count * bins.count;
+  for (int i = thread; i < all * copies; i += kRowThreads) cells[i] = 0;
+  __syncthreads();
+  const int begin = static_cast<int>(blockIdx.z) * kColumnsPerBlock;
+  const int end = min(plan.nx, begin + kColumnsPerBlock);
+  plan.for_each_row([&](int y, int z) {
+    for (int x0 = begin; x0 < end; x0 += 32 * kInFlight) {
+      float f[kInFlight], m[kInFlight];
+      bool counted[kInFlight];
+#pragma unroll
+      for (int k = 0; k < kInFlight; ++k) {
+        const int x = min(x0 + 32 * k + lane, end - 1);
+        counted[k] = x0 + 32 * k + lane < end;
+        f[k] = pair.fixed.value(pair.fixed.index(x, y, z));
+        if constexpr (kSample) {
+          const math::Float3 p = pair.moving_point(x, y, z);
+          const Sampled s = sample<T, false>(pair.moving, p);
+          m[k] = s.value;
+          counted[k] = counted[k] && s.inside && masks_allow(pair, x, y, z, p);
+        } else {
+          m[k] = warped.row(y, z)[x];
+        }
+        counted[k] = counted[k] && m[k] == m[k];
+      }
+#pragma unroll
+      for (int k = 0; k < kInFlight; ++k)
+        add_voxels(cells, copies, counted[k], place_of(bins, f[k], counted[k] ? m[k] : 0.0F));
+    }
+  });
+  __syncthreads();
+  for (int i = thread; i < all; i += kRowThreads) {
+    unsigned long long sum = 0;
+    for (int c = 0; c < copies; ++c) sum += cells[i * copies + c];
+    if (sum != 0) atomicAdd(counts + i, sum);
+  }
+}
+
+/// Per voxel: reads F, u (8) and 8 corners of M, with `warped` 4 more; writes the gradient's word
+/// (8), or nothing in linear stages. The table lies in shared memory.
+template <class T, TargetKind kKind>
+__global__ void __launch_bounds__(
+    kRowThreads, kKind == TargetKind::linear || kKind == TargetKind::symmetric_field ? 2 : 3)
+    gradient_rows(const __grid_constant__ DevicePair pair,
+                  const __grid_constant__ ops::SlabView<float> warped,
+                  const __grid_constant__ RowPlan plan, const Bins bins, const float* derivative,
+                  float scale, const __grid_constant__ DeviceTarget target, double* slots) {
+  extern __shared__ float table[];
+  const int thread = static_cast<int>(threadIdx.x), lane = thread & 31;
+  const int all = bins.count * bins.count;
+  for (int i = thread; i < all; i += kRowThreads) table[i] = derivative[i];
+  __syncthreads();
+  const float low = bins.moving.low, high = low + bins.moving.last / bins.moving.per_width;
+  ThreadSums sums;
+  plan.for_each_row([&](int y, int z) {
+    for (int x0 = lane; x0 < plan.nx; x0 += 32 * kInFlight) {
+      float f[kInFlight];
+      Sampled s[kInFlight];
+#pragma unroll
+      for (int k = 0; k < kInFlight; ++k) {
+        const int x = min(x0 + 32 * k, plan.nx - 1);
+        f[k] = pair.fixed.value(pair.fixed.index(x, y, z));
+        const math::Float3 p = pair.moving_point(x, y, z);
+        s[k] = sample<T, true>(pair.moving, p);
+        if (warped.data != nullptr)
+          s[k].value = warped.row(y, z)[x];
+        else
+          s[k].inside = s[k].inside && masks_allow(pair, x, y, z, p);
+      }
+#pragma unroll
+      for (int k = 0; k < kInFlight; ++k) {
+        const int x = x0 + 32 * k;
+        if (x >= plan.nx) break;
+        const float m = s[k].value;
+        // Comparisons are false for NaN; beyond the bins' range values are clamped: no slope.
+        const bool slopes = (warped.data != nullptr || s[k].inside) && m > low && m < high;
+        float dl_dm = 0;
+        if (slopes) {
+          const Place place = place_of(bins, f[k], m);
+          float d[4];
+          math::cubic_bspline_derivatives(place.fraction, d);
+          const float* t = table + place.cell;
+          dl_dm = (d[0] * t[0] + d[1] * t[1] + d[2] * t[2] + d[3] * t[3]) * scale;
+        }
+        deliver<kKind>(pair, target, x, y, z, s[k].gradient, dl_dm, sums);
+      }
+    }
+  });
+  if constexpr (kKind == TargetKind::linear)
+    store_block_sums(sums, thread, kRowThreads, slots + plan.slot() * kSums);
+}
+
+Bins bins_of(const ops::MiArgs& args) {
+  return {BinMap::fixed(args.fixed_bins, args.bins), BinMap::moving(args.moving_bins, args.bins),
+          args.bins};
+}
+
+template <class Kernel>
+void allow_shared(Kernel* kernel, std::size_t bytes) {
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                             static_cast<int>(bytes)),
+        "asking for shared memory");
+}
+
+template <class T, bool kSample>
+void launch_histogram(Device& device, const ops::MiArgs& args, unsigned long long* counts) {
+  const RowPlan plan({std::min<std::int64_t>(args.pair.fixed.extent.nx, kColumnsPerBlock),
+                      args.pair.fixed.extent.ny, args.pair.fixed.extent.nz, 0, 0, 0, 0},
+                     args.range, kVoxelsPerBlock);
+  RowPlan whole = plan;
+  whole.nx = static_cast<int>(args.pair.fixed.extent.nx);
+  const std::size_t bytes =
+      static_cast<std::size_t>(args.bins) * static_cast<std::size_t>(args.bins) * sizeof(unsigned);
+  int copies = 1;
+  while (copies < 8 && 2 * static_cast<std::size_t>(copies) * bytes <= kHistogramBytes) copies *= 2;
+  const std::size_t shared = bytes * static_cast<std::size_t>(copies);
+  allow_shared(&histogram_rows<T, kSample>, shared);
+  const dim3 grid = whole.grid(blocks_for(whole.nx, kColumnsPerBlock));
+  histogram_rows<T, kSample><<<grid, kRowThreads, shared, device.stream()>>>(
+      DevicePair(args.pair), args.warped, whole, bins_of(args), copies, counts);
+  check_launch("MI histogram");
+}
+
+template <class T, TargetKind kKind>
+void launch_gradient(Device& device, const ops::MiArgs& args, const RowPlan& plan,
+                     const float* table, double* slots) {
+  const std::size_t shared =
+      static_cast<std::size_t>(args.bins) * static_cast<std::size_t>(args.bins) * sizeof(float);
+  const Bins bins = bins_of(args);
+  const auto scale =
+      static_cast<float>(static_cast<double>(bins.moving.per_width) / std::max(1.0, args.count));
+  allow_shared(&gradient_rows<T, kKind>, shared);
+  gradient_rows<T, kKind><<<plan.grid(), kRowThreads, shared, device.stream()>>>(
+      DevicePair(args.pair), args.warped, plan, bins, table, scale, DeviceTarget(args.target),
+      slots);
+  check_launch("MI gradient");
+}
+
+}  // namespace
+
+void mi_histogram(Device& device, const ops::MiArgs& args, ops::JointHistogram& histogram) {
+  const Range range("mi_histogram");
+  const std::size_t cells =
+      static_cast<std::size_t>(args.bins) * static_cast<std::size_t>(args.bins);
+  histogram.bins = args.bins;
+  histogram.counts.resize(cells, 0);
+  if (args.range.begin >= args.range.end) return;
+  const ops::Array counts = device.allocate(cells * sizeof(unsigned long long));
+  check(cudaMemsetAsync(counts.data(), 0, counts.bytes(), device.stream()), "clearing a histogram");
+  auto* const to = counts.as<unsigned long long>();
+  if (args.warped)
+    launch_histogram<float, false>(device, args, to);
+  else
+    dispatch_type(args.pair.moving.type,
+                  [&]<class T>() { launch_histogram<T, true>(device, args, to); });
+  std::vector<std::int64_t> host(cells);
+  check(cudaMemcpyAsync(host.data(), counts.data(), counts.bytes(), cudaMemcpyDeviceToHost,
+                        device.stream()),
+        "reading a histogram");
+  device.synchronise();
+  for (std::size_t i = 0; i < cells; ++i) histogram.counts[i] += host[i];
+}
+
+void mi_gradient(Device& device, const ops::MiArgs& args, const ops::MiTable& table,
+                 std::vector<ops::PlaneSums>& sums) {
+  const Range range("mi_gradient");
+  const RowPlan plan(args.pair.fixed.extent, args.range, kVoxelsPerBlock);
+  const TargetKind kind = kind_of(args.target);
+  spread_segments(plan, {}, sums);
+  if (kind == TargetKind::none || plan.segments <= 0) return;
+  const ops::Array derivative = device.allocate(table.derivative.size() * sizeof(float));
+  check(cudaMemcpyAsync(derivative.data(), table.derivative.data(), derivative.bytes(),
+                        cudaMemcpyHostToDevice, device.stream()),
+        "sending the table of MI");
+  const auto launch = [&]<TargetKind kKind>(double* slots) {
+    dispatch_type(args.pair.moving.type, [&]<class T>() {
+      launch_gradient<T, kKind>(device, args, plan, derivative.as<float>(), slots);
+    });
+  };
+  if (kind == TargetKind::linear) {
+    SegmentSums segments(device, plan.segments, plan.per_segment);
+    launch.template operator()<TargetKind::linear>(segments.slots());
+    spread_segments(plan, segments.collect(), sums);
+  } else if (kind == TargetKind::field) {
+    launch.template operator()<TargetKind::field>(nullptr);
+  } else {
+    launch.template operator()<TargetKind::symmetric_field>(nullptr);
+  }
+}
+
+}  // namespace gigawarp::cuda

@@ -1,0 +1,75 @@
+#include <vector>
+
+#include "cuda/cuda_ops.h"
+#include "cuda/rows.cuh"
+#include "cuda/target.cuh"
+
+/// Mean squared difference: values, count and gradient in one pass.
+namespace gigawarp::cuda {
+namespace {
+
+constexpr std::int64_t kVoxelsPerBlock = 90000;
+
+/// Per voxel: reads F, u (8 bytes) and 8 corners of M, with `warped` 4 more; writes the gradient's
+/// word (8), or nothing where there is no field.
+template <class T, TargetKind kKind>
+__global__ void __launch_bounds__(
+    kRowThreads, kKind == TargetKind::linear || kKind == TargetKind::symmetric_field ? 2 : 3)
+    difference_rows(const __grid_constant__ DevicePair pair,
+                    const __grid_constant__ ops::SlabView<float> warped,
+                    const __grid_constant__ RowPlan plan, float scale,
+                    const __grid_constant__ DeviceTarget target, double* slots) {
+  const int thread = static_cast<int>(threadIdx.x), lane = thread & 31;
+  ThreadSums sums;
+  plan.for_each_row([&](int y, int z) {
+    for (int x0 = lane; x0 < plan.nx; x0 += 32 * kInFlight) {
+      float f[kInFlight];
+      Sampled s[kInFlight];
+#pragma unroll
+      for (int k = 0; k < kInFlight; ++k) {
+        const int x = min(x0 + 32 * k, plan.nx - 1);
+        f[k] = pair.fixed.value(pair.fixed.index(x, y, z));
+        const math::Float3 p = pair.moving_point(x, y, z);
+        s[k] = sample<T, kKind != TargetKind::none>(pair.moving, p);
+        if (warped.data != nullptr) {
+          s[k].value = warped.row(y, z)[x];
+          s[k].inside = true;
+        } else {
+          s[k].inside = s[k].inside && masks_allow(pair, x, y, z, p);
+        }
+      }
+#pragma unroll
+      for (int k = 0; k < kInFlight; ++k) {
+        const int x = x0 + 32 * k;
+        if (x >= plan.nx) break;
+        const bool counts = s[k].inside && s[k].value == s[k].value;
+        const float difference = counts ? s[k].value - f[k] : 0.0F;
+        sums.v[0] += difference * difference;
+        sums.v[1] += counts ? 1.0F : 0.0F;
+        deliver<kKind>(pair, target, x, y, z, s[k].gradient, scale * difference, sums);
+      }
+    }
+  });
+  store_block_sums(sums, thread, kRowThreads, slots + plan.slot() * kSums);
+}
+
+}  // namespace
+
+void mse(Device& device, const ops::MseArgs& args, std::vector<ops::PlaneSums>& sums) {
+  const Range range("mse");
+  const RowPlan plan(args.pair.fixed.extent, args.range, kVoxelsPerBlock);
+  if (plan.segments <= 0) return;
+  const auto scale = static_cast<float>(2.0 / std::max(1.0, args.count));
+  SegmentSums segments(device, plan.segments, plan.per_segment);
+  dispatch_target(kind_of(args.target), [&]<TargetKind kKind>() {
+    dispatch_type(args.pair.moving.type, [&]<class T>() {
+      difference_rows<T, kKind><<<plan.grid(), kRowThreads, 0, device.stream()>>>(
+          DevicePair(args.pair), args.warped, plan, scale, DeviceTarget(args.target),
+          segments.slots());
+      check_launch("MSE");
+    });
+  });
+  spread_segments(plan, segments.collect(), sums);
+}
+
+}  // namespace gigawarp::cuda

@@ -1,0 +1,71 @@
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "cuda/support.h"
+#include "ops/similarity.h"
+
+/// How the metrics that look at single voxels (MI, MSE) walk a volume: a block takes a run of rows
+/// of one segment of planes, each of its warps a row at a time, each lane kInFlight voxels of it at
+/// once. The division into blocks depends on the size of the volume alone.
+namespace gigawarp::cuda {
+
+constexpr int kRowWarps = 8;
+constexpr int kRowThreads = 32 * kRowWarps;
+constexpr int kSegmentPlanes = 4;  ///< segments begin at multiples of this in global z
+constexpr int kInFlight = 2;
+
+struct RowPlan {
+  int nx = 0, ny = 0;
+  int z_begin = 0, z_end = 0;
+  int rows = 0;  ///< of a block
+  int first_segment = 0, segments = 0, per_segment = 0;
+
+  RowPlan(const ops::Extent& e, ops::ZRange range, std::int64_t most_voxels)
+      : nx(static_cast<int>(e.nx)),
+        ny(static_cast<int>(e.ny)),
+        z_begin(static_cast<int>(range.begin)),
+        z_end(static_cast<int>(range.end)) {
+    // About a thousand blocks in small volumes; in large ones as much as a block may take.
+    const std::int64_t even = e.ny * e.nz / 1024 / kRowWarps * kRowWarps;
+    const std::int64_t most =
+        std::max<std::int64_t>(1, most_voxels / std::max<std::int64_t>(e.nx, 1));
+    rows = static_cast<int>(
+        std::min<std::int64_t>(std::clamp<std::int64_t>(even, kRowWarps, 16 * kRowWarps), most));
+    first_segment = z_begin / kSegmentPlanes;
+    segments = (z_end + kSegmentPlanes - 1) / kSegmentPlanes - first_segment;
+    per_segment = static_cast<int>(blocks_for(std::int64_t{kSegmentPlanes} * ny, rows));
+  }
+  dim3 grid(unsigned depth = 1) const {
+    return {static_cast<unsigned>(per_segment), static_cast<unsigned>(segments), depth};
+  }
+
+#if defined(__CUDACC__)
+  /// Calls body(y, z) for every row of this warp.
+  template <class Body>
+  __device__ void for_each_row(const Body& body) const {
+    const int segment = (first_segment + static_cast<int>(blockIdx.y)) * kSegmentPlanes;
+    const int z0 = max(z_begin, segment), z1 = min(z_end, segment + kSegmentPlanes);
+    const int first = static_cast<int>(blockIdx.x) * rows, end = min(first + rows, (z1 - z0) * ny);
+    for (int r = first + static_cast<int>(threadIdx.x >> 5U); r < end; r += kRowWarps)
+      body(r % ny, z0 + r / ny);
+  }
+  /// This block's place in SegmentSums(segments, per_segment).
+  __device__ std::int64_t slot() const {
+    return static_cast<std::int64_t>(blockIdx.y) * per_segment + blockIdx.x;
+  }
+#endif
+};
+
+/// Segments' sums where the back end's callers look for them: each at its first plane.
+inline void spread_segments(const RowPlan& plan, const std::vector<ops::PlaneSums>& segments,
+                            std::vector<ops::PlaneSums>& sums) {
+  for (int z = plan.z_begin; z < plan.z_end; ++z) sums[static_cast<std::size_t>(z)] = {};
+  for (std::size_t s = 0; s < segments.size(); ++s) {
+    const int first = (plan.first_segment + static_cast<int>(s)) * kSegmentPlanes;
+    sums[static_cast<std::size_t>(std::max(plan.z_begin, first))] = segments[s];
+  }
+}
+
+}  // namespace gigawarp::cuda
