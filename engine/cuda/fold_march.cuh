@@ -1,0 +1,175 @@
+#pragma once
+#include <cstdint>
+
+#include "math/packed.h"
+#include "ops/view.h"
+
+/// det(I + grad u) of compact displacements, and bitmaps of voxels: words of 32 voxels along x,
+/// rows padded to whole words.
+namespace gigawarp::cuda {
+
+/// The displacement, and where its voxels' bits are. Planes beyond those stored are not touched.
+struct FoldField {
+  std::uint64_t* u;
+  std::int64_t stride_y, stride_z;
+  int nx, ny, nz;  ///< nz: planes stored; z counts from the first of them
+  int words;       ///< of a row
+
+  explicit FoldField(const ops::SlabView<std::uint64_t>& v)
+      : u(v.data),
+        stride_y(v.extent.stride_y),
+        stride_z(v.extent.stride_z),
+        nx(static_cast<int>(v.extent.nx)),
+        ny(static_cast<int>(v.extent.ny)),
+        nz(static_cast<int>(v.extent.z_end - v.extent.z_begin)),
+        words((nx + 31) / 32) {}
+
+  std::int64_t all_words() const { return static_cast<std::int64_t>(nz) * ny * words; }
+
+#if defined(__CUDACC__)
+  __device__ std::int64_t at(int x, int y, int z) const { return z * stride_z + y * stride_y + x; }
+  __device__ math::Float3 steps(int x, int y, int z) const {
+    return math::unpack_vector_steps(u[at(x, y, z)]);
+  }
+  __device__ std::int64_t word(int column, int y, int z) const {
+    return (static_cast<std::int64_t>(z) * ny + y) * words + column;
+  }
+  /// Bits of voxels inside the grid in a word.
+  __device__ unsigned inside(int column) const {
+    const int left = nx - 32 * column;
+    return left >= 32 ? 0xffffffffU : (1U << left) - 1U;
+  }
+#endif
+};
+
+#if defined(__CUDACC__)
+
+/// In differences over two voxels, the identity is this many steps; determinants are its cube
+/// larger. Both are powers of two: no rounding but that of the determinant itself.
+constexpr float kIdentitySteps = 2 * math::kPackedSteps;
+
+__device__ inline math::Float3 difference(const math::Float3& high, const math::Float3& low,
+                                          bool one_sided) {
+  const float s = one_sided ? 2.0F : 1.0F;
+  return {(high.x - low.x) * s, (high.y - low.y) * s, (high.z - low.z) * s};
+}
+
+/// det(I + grad u) · kIdentitySteps³ from the differences along x, y and z.
+__device__ inline float determinant_steps(const math::Float3& x, const math::Float3& y,
+                                          const math::Float3& z) {
+  const float a = x.x + kIdentitySteps, b = y.x, c = z.x;
+  const float p = x.y, q = y.y + kIdentitySteps, r = z.y;
+  const float s = x.z, t = y.z, v = z.z + kIdentitySteps;
+  return a * (q * v - r * t) - b * (p * v - r * s) + c * (p * t - q * s);
+}
+
+/// The same at any voxel, from memory.
+__device__ inline float determinant_at(const FoldField& f, int x, int y, int z) {
+  const int xm = max(x - 1, 0), xp = min(x + 1, f.nx - 1), ym = max(y - 1, 0),
+            yp = min(y + 1, f.ny - 1), zm = max(z - 1, 0), zp = min(z + 1, f.nz - 1);
+  return determinant_steps(difference(f.steps(xp, y, z), f.steps(xm, y, z), xp - xm < 2),
+                           difference(f.steps(x, yp, z), f.steps(x, ym, z), yp - ym < 2),
+                           difference(f.steps(x, y, zp), f.steps(x, y, zm), zp - zm < 2));
+}
+
+constexpr int kFoldColumns = 32;  ///< a warp's, and a word's
+constexpr int kFoldWarps = 8;
+constexpr int kFoldRowsPerThread = 4;
+constexpr int kFoldRows = kFoldWarps * kFoldRowsPerThread;
+constexpr int kFoldPlanes = 32;  ///< of a block
+
+/// Per voxel: reads u once (8 bytes; halo of one voxel around 32 × 32 columns), writes one bit.
+/// Marches along z; three planes of the thread's own four rows lie in registers, the middle one
+/// with its halo in shared memory, and the plane after next is on its way. `found` counts voxels
+/// below.
+__global__ void __launch_bounds__(kFoldColumns* kFoldWarps, 3)
+    find_folds(const __grid_constant__ FoldField f, int z_begin, int z_end, float minimum_steps,
+               unsigned* bits, unsigned long long* found) {
+  constexpr int kWidth = kFoldColumns + 2, kHeight = kFoldRows + 2;
+  __shared__ float2 tile_xy[kHeight][kWidth];
+  __shared__ float tile_z[kHeight][kWidth];
+  const int lane = static_cast<int>(threadIdx.x), warp = static_cast<int>(threadIdx.y);
+  const int x0 = static_cast<int>(blockIdx.x) * kFoldColumns,
+            y0 = static_cast<int>(blockIdx.y) * kFoldRows;
+  const int first = z_begin + static_cast<int>(blockIdx.z) * kFoldPlanes,
+            last = min(first + kFoldPlanes, z_end);
+  const int x = min(x0 + lane, f.nx - 1);
+  // Threads 0…127 bring one word of the halo each: rows above and below, columns left and right.
+  const int t = warp * kFoldColumns + lane;
+  const bool brings = t < 2 * kFoldColumns + 2 * kFoldRows;
+  int tile_row, tile_column;
+  if (t < 2 * kFoldColumns) {
+    tile_row = t < kFoldColumns ? 0 : kHeight - 1;
+    tile_column = 1 + (t & (kFoldColumns - 1));
+  } else {
+    tile_row = 1 + ((t - 2 * kFoldColumns) & (kFoldRows - 1));
+    tile_column = t - 2 * kFoldColumns < kFoldRows ? 0 : kWidth - 1;
+  }
+  const int halo_x = min(max(x0 + tile_column - 1, 0), f.nx - 1),
+            halo_y = min(max(y0 + tile_row - 1, 0), f.ny - 1);
+  int y[kFoldRowsPerThread];
+  math::Float3 before[kFoldRowsPerThread], here[kFoldRowsPerThread], after[kFoldRowsPerThread];
+  std::uint64_t ahead[kFoldRowsPerThread], halo = 0, halo_ahead = 0;
+  const int z1 = min(first + 1, f.nz - 1);
+#pragma unroll
+  for (int k = 0; k < kFoldRowsPerThread; ++k) {
+    y[k] = min(y0 + warp * kFoldRowsPerThread + k, f.ny - 1);
+    before[k] = f.steps(x, y[k], max(first - 1, 0));
+    here[k] = f.steps(x, y[k], first);
+    ahead[k] = f.u[f.at(x, y[k], z1)];
+  }
+  if (brings) halo = f.u[f.at(halo_x, halo_y, first)];
+  const bool edge_x = x == 0 || x == f.nx - 1;
+  unsigned mine = 0;
+  for (int z = first; z < last; ++z) {
+#pragma unroll
+    for (int k = 0; k < kFoldRowsPerThread; ++k) {
+      after[k] = math::unpack_vector_steps(ahead[k]);
+      const int row = 1 + warp * kFoldRowsPerThread + k;
+      tile_xy[row][lane + 1] = make_float2(here[k].x, here[k].y);
+      tile_z[row][lane + 1] = here[k].z;
+      ahead[k] = f.u[f.at(x, y[k], min(z + 2, f.nz - 1))];
+    }
+    if (brings) {
+      const math::Float3 v = math::unpack_vector_steps(halo);
+      tile_xy[tile_row][tile_column] = make_float2(v.x, v.y);
+      tile_z[tile_row][tile_column] = v.z;
+      halo_ahead = f.u[f.at(halo_x, halo_y, min(z + 1, f.nz - 1))];
+    }
+    __syncthreads();
+    const auto from_tile = [&](int row, int column) {
+      const float2 v = tile_xy[row][column];
+      return math::Float3{v.x, v.y, tile_z[row][column]};
+    };
+    const bool edge_z = z == 0 || z == f.nz - 1;
+#pragma unroll
+    for (int k = 0; k < kFoldRowsPerThread; ++k) {
+      const int row = 1 + warp * kFoldRowsPerThread + k;
+      const math::Float3 up = k > 0 ? here[k - 1 < 0 ? 0 : k - 1] : from_tile(row - 1, lane + 1);
+      const math::Float3 down = k + 1 < kFoldRowsPerThread
+                                    ? here[k + 1 < kFoldRowsPerThread ? k + 1 : 0]
+                                    : from_tile(row + 1, lane + 1);
+      const float d =
+          determinant_steps(difference(from_tile(row, lane + 2), from_tile(row, lane), edge_x),
+                            difference(down, up, y[k] == 0 || y[k] == f.ny - 1),
+                            difference(after[k], before[k], edge_z));
+      const int true_y = y0 + warp * kFoldRowsPerThread + k;
+      const bool below = x0 + lane < f.nx && true_y < f.ny && !(d >= minimum_steps);
+      const unsigned word = __ballot_sync(0xffffffffU, below);
+      if (lane == 0 && true_y < f.ny) bits[f.word(static_cast<int>(blockIdx.x), true_y, z)] = word;
+      mine += static_cast<unsigned>(__popc(word));
+    }
+    __syncthreads();
+#pragma unroll
+    for (int k = 0; k < kFoldRowsPerThread; ++k) {
+      before[k] = here[k];
+      here[k] = after[k];
+    }
+    halo = halo_ahead;
+  }
+  if (lane == 0 && mine != 0) atomicAdd(found, static_cast<unsigned long long>(mine));
+}
+
+#endif
+
+}  // namespace gigawarp::cuda
