@@ -36,6 +36,17 @@ void watch_signals(const std::stop_token& stop, job::RunSwitch& control) {
   }
 }
 
+/// {"command": "preview", "file": F, "interval_s": S, "largest_voxels": N}; without a file it ends.
+job::RunSwitch::Preview preview_of(const nlohmann::json& json) {
+  job::RunSwitch::Preview preview;
+  if (json.contains("file") && json["file"].is_string()) preview.file = json["file"];
+  if (json.contains("interval_s") && json["interval_s"].is_number())
+    preview.interval_s = json["interval_s"];
+  if (json.contains("largest_voxels") && json["largest_voxels"].is_number_integer())
+    preview.largest_voxels = json["largest_voxels"];
+  return preview;
+}
+
 void obey(const std::string& line, job::RunSwitch& control) {
   const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
   std::string command;
@@ -49,9 +60,12 @@ void obey(const std::string& line, job::RunSwitch& control) {
     control.cancel();
   else if (command == "checkpoint")
     control.request_checkpoint();
+  else if (command == "preview")
+    control.show_preview(preview_of(json));
   else
     std::cerr << "gigawarp: Not a command: " << line.substr(0, 80)
-              << "; send {\"command\": \"pause\"}, resume, cancel or checkpoint.\n";
+              << "; send {\"command\": \"pause\"}, resume, cancel, checkpoint or "
+                 "preview.\n";
 }
 
 void read_commands(const std::stop_token& stop, job::RunSwitch& control) {

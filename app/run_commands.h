@@ -21,8 +21,8 @@ class SignalWatch {
 };
 
 /// Reads commands from stdin, one JSON object a line: {"command": "pause" | "resume" | "cancel" |
-/// "checkpoint"}. Anything else is answered by a warning on stderr. The end of stdin does not end
-/// the run.
+/// "checkpoint" | "preview", "file": F}. Anything else is answered by a warning on stderr. The end
+/// of stdin does not end the run.
 class StdinCommands {
  public:
   explicit StdinCommands(job::RunSwitch& control);

@@ -15,7 +15,7 @@ namespace gigawarp::job {
 
 namespace {
 
-constexpr std::array<std::pair<EventKind, const char*>, 13> kEventNames{
+constexpr std::array<std::pair<EventKind, const char*>, 14> kEventNames{
     {{EventKind::run_started, "run_started"},
      {EventKind::stage_started, "stage_started"},
      {EventKind::level_started, "level_started"},
@@ -23,6 +23,7 @@ constexpr std::array<std::pair<EventKind, const char*>, 13> kEventNames{
      {EventKind::level_finished, "level_finished"},
      {EventKind::stage_finished, "stage_finished"},
      {EventKind::checkpoint_written, "checkpoint_written"},
+     {EventKind::preview_written, "preview_written"},
      {EventKind::warning, "warning"},
      {EventKind::message, "message"},
      {EventKind::paused, "paused"},
@@ -196,8 +197,8 @@ void Recorder::on_event(const ProgressEvent& event) {
   complete.eta_s = model_.eta_s(complete.elapsed_s);
   complete.memory_bytes = resident_bytes();
   if (complete.kind == EventKind::warning) warnings_.push_back(complete.text);
-  events_ << event_json(complete) << '\n';
-  if (complete.kind != EventKind::iteration) {
+  if (complete.kind != EventKind::preview_written) events_ << event_json(complete) << '\n';
+  if (complete.kind != EventKind::iteration && complete.kind != EventKind::preview_written) {
     log(complete);
     events_.flush();
   }

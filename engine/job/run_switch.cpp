@@ -45,4 +45,14 @@ bool RunSwitch::take_checkpoint_request() {
   return std::exchange(checkpoint_wanted_, false);
 }
 
+void RunSwitch::show_preview(const Preview& preview) {
+  const std::lock_guard lock(mutex_);
+  preview_ = preview;
+}
+
+RunSwitch::Preview RunSwitch::preview() const {
+  const std::lock_guard lock(mutex_);
+  return preview_;
+}
+
 }  // namespace gigawarp::job

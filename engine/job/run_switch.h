@@ -1,7 +1,9 @@
 #pragma once
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <stop_token>
+#include <string>
 
 namespace gigawarp::job {
 
@@ -15,6 +17,15 @@ class RunSwitch {
   void request_checkpoint();
 
   std::stop_token stop_token() const { return stop_.get_token(); }
+  /// Asks for a live preview: the run writes its alignment to `file` (job/preview_file.h) at most
+  /// once in `interval_s`, about `largest_voxels` voxels of it. An empty file name ends it.
+  struct Preview {
+    std::string file;
+    double interval_s = 0.25;
+    std::int64_t largest_voxels = 262144;
+  };
+  void show_preview(const Preview& preview);
+  Preview preview() const;
   bool cancelled() const { return stop_.stop_requested(); }
   bool paused() const;
   /// Blocks while paused and not cancelled.
@@ -28,6 +39,7 @@ class RunSwitch {
   std::stop_source stop_;
   bool paused_ = false;
   bool checkpoint_wanted_ = false;
+  Preview preview_;
 };
 
 }  // namespace gigawarp::job

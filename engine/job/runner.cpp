@@ -11,6 +11,7 @@
 #include "job/checksum.h"
 #include "job/inputs.h"
 #include "job/output_folder.h"
+#include "job/preview_file.h"
 #include "job/recorder.h"
 #include "job/report.h"
 #include "job/results.h"
@@ -194,6 +195,11 @@ solve::RegistrationOutput Run::register_images() {
     control_.wait_while_paused();
     recorder_->say(EventKind::resumed, "", "");
   };
+  PreviewFile preview(
+      control_,
+      [this](const std::string& file) { recorder_->say(EventKind::preview_written, "", file); },
+      [this](const std::string& why) { recorder_->say(EventKind::warning, "", why); });
+  control.preview = &preview;
   return solve::register_volumes(inputs_.view(), job_, control);
 }
 

@@ -15,7 +15,8 @@ constexpr double kWorkPerVoxel = 2.0;
 }  // namespace
 
 void run_level(Run& run, const LevelPlan& plan, const std::function<Iteration(int)>& iterate,
-               const std::function<std::vector<ArrayRef>()>& arrays) {
+               const std::function<std::vector<ArrayRef>()>& arrays,
+               const std::function<ShownField()>& shown) {
   const StageSpec& spec = run.job.stages[static_cast<std::size_t>(plan.stage)];
   const auto start = std::chrono::steady_clock::now();
   const auto voxels = static_cast<double>(plan.grid.grid.voxel_count());
@@ -56,6 +57,8 @@ void run_level(Run& run, const LevelPlan& plan, const std::function<Iteration(in
     event.step_voxels = step.step_voxels;
     event.ns_per_voxel = seconds_since(iteration_start) * 1e9 / voxels;
     run.send(event);
+    const ShownField field = shown();
+    run.show(run.output.moving_from_fixed, plan.grid.grid, field.plus, field.minus);
     report.converged = levelled_off(report.losses, spec.convergence_window, spec.convergence_slope);
     if (report.converged || i == plan.spec.iterations) break;
     position.numbers["losses"] = report.losses;

@@ -22,9 +22,15 @@ struct LevelPlan {
   const Position* resume = nullptr;  ///< when the run continues inside this level
 };
 
+/// The displacement of a level as a preview shows it: `plus` minus `minus`, which may be empty.
+struct ShownField {
+  ops::FieldView plus, minus;
+};
+
 /// Calls `iterate(i)` until the level's iterations are used up or the loss has levelled off, and
 /// sends events, honours pause, cancel and checkpoints, and files the level's report.
 void run_level(Run& run, const LevelPlan& plan, const std::function<Iteration(int)>& iterate,
-               const std::function<std::vector<ArrayRef>()>& arrays);
+               const std::function<std::vector<ArrayRef>()>& arrays,
+               const std::function<ShownField()>& shown);
 
 }  // namespace gigawarp::solve

@@ -109,7 +109,10 @@ DeformableResult run_greedy_stage(Run& run, int stage, DeformableResult previous
                         run.backend);
     run_level(
         run, plan, [&](int i) { return iterate(run, spec, objective, *state, i); },
-        [&] { return state->arrays(); });
+        [&] { return state->arrays(); },
+        [&] {
+          return ShownField{state->displacement(), {}};
+        });
     current.state = std::move(state);
     current.level = plan.grid;
   }

@@ -251,7 +251,7 @@ InitialAlignment initial_alignment(const Subject& subject, Initialisation how,
     if (done >= (c.mirrored ? kRefined / 2 : kRefined)) continue;
     ++done;
     const LinearResult refined =
-        solve_linear(objective, c.transform, options, [](int, double, double) {});
+        solve_linear(objective, c.transform, options, [](int, double, double, const Affine&) {});
     c.transform = refined.moving_from_fixed;
     c.score = -refined.loss;
     const Candidate*& top = best[c.mirrored ? 2 : c.keeps_orientation ? 0 : 1];

@@ -221,7 +221,7 @@ LinearResult solve_linear(Objective& objective, const Affine& start, const Linea
     result.loss = there.loss;
     result.iterations = i;
     result.losses.push_back(there.loss);
-    progress(i, there.loss, length * scale / 0.4 / voxel);
+    progress(i, there.loss, length * scale / 0.4 / voxel, result.moving_from_fixed);
     small_steps =
         gain < options.convergence * std::max(1e-3, std::abs(there.loss)) ? small_steps + 1 : 0;
     if (small_steps >= 3) {

@@ -24,8 +24,8 @@ struct LinearResult {
   std::vector<double> losses;
 };
 
-/// Called after every accepted step with (iteration, loss, step in voxels).
-using LinearProgress = std::function<void(int, double, double)>;
+/// Called after every accepted step with (iteration, loss, step in voxels, moving_from_fixed).
+using LinearProgress = std::function<void(int, double, double, const Affine&)>;
 
 /// BFGS with backtracking on the objective, in parameters scaled so that a unit step moves the
 /// volume by about one millimetre (rotations and shears through the radius of gyration of the fixed

@@ -79,16 +79,18 @@ void run_linear_stage(Run& run, int stage, const Position* resume) {
     event.iterations = levels[l].iterations;
     run.send(event);
     const auto voxels = static_cast<double>(grid.grid.voxel_count());
-    const LinearResult result = solve_linear(objective, run.output.moving_from_fixed, options,
-                                             [&](int iteration, double loss, double step) {
-                                               run.check(position);
-                                               run.worked(voxels);
-                                               event.kind = EventKind::iteration;
-                                               event.iteration = iteration;
-                                               event.loss = loss;
-                                               event.step_voxels = step;
-                                               run.send(event);
-                                             });
+    const LinearResult result =
+        solve_linear(objective, run.output.moving_from_fixed, options,
+                     [&](int iteration, double loss, double step, const Affine& moving_from_fixed) {
+                       run.show(moving_from_fixed);
+                       run.check(position);
+                       run.worked(voxels);
+                       event.kind = EventKind::iteration;
+                       event.iteration = iteration;
+                       event.loss = loss;
+                       event.step_voxels = step;
+                       run.send(event);
+                     });
     run.worked(voxels * std::max(0, std::min(20, levels[l].iterations) - result.iterations));
     run.output.moving_from_fixed = result.moving_from_fixed;
     if (is_as_good_unmoved(objective, result)) run.output.moving_from_fixed = Affine{};

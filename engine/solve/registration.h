@@ -45,12 +45,26 @@ class CheckpointStore {
   virtual void load(const std::string& name, std::byte* out, std::size_t bytes) = 0;
 };
 
+/// Looks at a run while it goes on.
+class PreviewSink {
+ public:
+  virtual ~PreviewSink() = default;
+  /// True when somebody wants to see the run now; asked at every iteration.
+  virtual bool due() = 0;
+  /// About how many voxels a displacement may have; finer ones are thinned out.
+  virtual std::int64_t largest_voxels() const = 0;
+  /// The alignment reached so far; `displacement_mm` is null in a linear stage. With two half-way
+  /// maps it is their difference, right to first order.
+  virtual void show(const Affine& moving_from_fixed, const DisplacementField* displacement_mm) = 0;
+};
+
 /// How a run talks to the outside. All members may be empty.
 struct RunControl {
   ProgressSink* progress = nullptr;
   std::stop_token stop;  ///< looked at every iteration: throws Error{cancelled} after a checkpoint
   std::function<void()> pause_gate;  ///< called every iteration; blocks while paused
   CheckpointStore* checkpoints = nullptr;
+  PreviewSink* preview = nullptr;
 };
 
 /// Borrowed inputs. Masks are on the grids of their images, any type, non-zero counts.

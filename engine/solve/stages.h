@@ -25,6 +25,10 @@ class Run {
   /// Counts work towards the run's fraction: `voxels` of one iteration, weighted by the stage's
   /// cost.
   void worked(double voxels) { done_ += voxels; }
+  /// Shows the alignment reached so far when a preview is due; the displacement is `plus` minus
+  /// `minus` (either may be empty), in voxels of `grid`.
+  void show(const Affine& moving_from_fixed, const Grid& grid = {}, const ops::FieldView& plus = {},
+            const ops::FieldView& minus = {}) const;
   /// Blocks while paused; saves and throws Error{cancelled} when asked to stop; saves when due.
   /// `arrays` is only called when there is something to save: it may have to fetch them.
   void check(const Position& position, const std::function<std::vector<ArrayRef>()>& arrays = {});

@@ -93,7 +93,10 @@ DeformableResult run_syn_stage(Run& run, int stage, DeformableResult previous,
                         run.backend);
     run_level(
         run, plan, [&](int i) { return iterate(run, spec, objective, *next, i); },
-        [&] { return next->arrays(); });
+        [&] { return next->arrays(); },
+        [&] {
+          return ShownField{next->moving.displacement(), next->fixed.displacement()};
+        });
     current = std::move(next);
     current_grid = plan.grid;
   }

@@ -9,6 +9,13 @@
 
 /// Windows without a display, settings in a folder of their own.
 int main(int argc, char** argv) {
+  // A window starts runs with its own program; here that must be gigawarp, never this one, which
+  // would start itself without end.
+  setenv("GIGAWARP", GIGAWARP_PROGRAM, 1);
+  if (argc > 1 && argv[1][0] != '-') {
+    std::cerr << "This is a test program, not gigawarp; it takes options of GoogleTest alone.\n";
+    return 2;
+  }
   const QTemporaryDir home;
   setenv("QT_QPA_PLATFORM", "offscreen", 1);
   setenv("XDG_CONFIG_HOME", home.path().toUtf8().constData(), 1);

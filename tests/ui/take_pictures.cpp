@@ -7,6 +7,7 @@
 namespace gigawarp {
 namespace {
 
+using test::wait_until;
 using ui::LayerRole;
 
 class Pictures : public test::WindowTest {
@@ -46,6 +47,29 @@ TEST_F(Pictures, compared) {
   key(Qt::Key_F1);
   key(Qt::Key_A);
   save("desktop_align.png");
+}
+
+TEST_F(Pictures, running) {
+  const test::TemporaryFolder folder;
+  workspace().open(large_pair().pair());
+  ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::moving}));
+  JobSpec common = window->jobs().common();
+  common.output_directory = (folder.path() / "subject_to_atlas").string();
+  window->jobs().set_common(common);
+  auto* start = find<QPushButton>("start_button");
+  ASSERT_TRUE(wait_until([&] { return start->isEnabled(); }));
+  save("desktop_ready.png");
+  QTest::mouseClick(start, Qt::LeftButton);
+  ASSERT_TRUE(wait_until(
+      [&] {
+        const auto& curves = window->run().curves();
+        return curves.size() >= 7 && curves.back().losses.size() > 15;
+      },
+      120000));
+  save("desktop_run.png");
+  ASSERT_TRUE(wait_until([&] { return !window->run().is_active(); }, 300000));
+  QTest::qWait(500);
+  save("desktop_done.png");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <QWheelEvent>
 
 #include "ui/models/readout.h"
+#include "ui/watchdog.h"
 #include "ui/window_fixture.h"
 
 namespace gigawarp {
@@ -291,30 +292,11 @@ TEST(LayerModel, behavesAsAModelShould) {
   EXPECT_FALSE(model.setData(model.index(1, 0), Qt::Checked, Qt::CheckStateRole));
 }
 
-/// How long the interface thread did not come round to its timer.
-class Watchdog {
- public:
-  Watchdog() {
-    clock_.start();
-    timer_.setInterval(1);
-    QObject::connect(&timer_, &QTimer::timeout, [this] {
-      longest_ms = std::max(longest_ms, clock_.nsecsElapsed() / 1e6);
-      clock_.start();
-    });
-    timer_.start();
-  }
-  double longest_ms = 0;
-
- private:
-  QElapsedTimer clock_;
-  QTimer timer_;
-};
-
 TEST_F(Views, theInterfaceIsNeverBlockedWhileVolumesLoadAndAreScrolled) {
   const test::PhantomFiles files(160);
   ASSERT_TRUE(wait_until([] { return true; }));
   QApplication::processEvents();
-  Watchdog watchdog;
+  test::Watchdog watchdog;
   workspace().open(files.pair());
   ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::moving}));
   for (int i = 0; i < 30; ++i) {

@@ -19,7 +19,7 @@ MainWindow::MainWindow() : actions_(new Actions(this)), centre_(new QStackedWidg
   setDockOptions(AnimatedDocks | AllowTabbedDocks);
   setCorner(Qt::BottomLeftCorner, Qt::LeftDockWidgetArea);
   setCorner(Qt::BottomRightCorner, Qt::RightDockWidgetArea);
-  resize(1360, 860);
+  resize(1440, 900);
 
   auto* page = new QWidget(this);
   auto* column = new QVBoxLayout(page);
@@ -44,6 +44,7 @@ MainWindow::MainWindow() : actions_(new Actions(this)), centre_(new QStackedWidg
   connect_display();
   connect_views();
   connect_alignment();
+  connect_run();
   connect(&workspace_, &Workspace::reference_changed, this, &MainWindow::show_next_step);
   connect(&workspace_, &Workspace::scene_changed, this, &MainWindow::show_next_step);
   show_next_step();
@@ -74,7 +75,12 @@ QDockWidget* MainWindow::add_dock(Qt::DockWidgetArea area, const QString& title,
 void MainWindow::make_docks() {
   data_ = new DataPanel(workspace_, this);
   QDockWidget* dock = add_dock(Qt::LeftDockWidgetArea, tr("Data"), "dock_data", data_);
-  resizeDocks({dock}, {330}, Qt::Horizontal);
+  register_ = new RegisterPanel(workspace_, jobs_, run_, this);
+  QDockWidget* job = add_dock(Qt::RightDockWidgetArea, tr("Register"), "dock_register", register_);
+  run_panel_ = new RunPanel(run_, this);
+  QDockWidget* run = add_dock(Qt::BottomDockWidgetArea, tr("Run"), "dock_run", run_panel_);
+  resizeDocks({dock, job}, {310, 330}, Qt::Horizontal);
+  resizeDocks({run}, {190}, Qt::Vertical);
 }
 
 void MainWindow::make_status_bar() {

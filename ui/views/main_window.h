@@ -8,6 +8,8 @@
 #include "ui/models/workspace.h"
 #include "ui/views/actions.h"
 #include "ui/views/data_panel.h"
+#include "ui/views/register_panel.h"
+#include "ui/views/run_panel.h"
 #include "ui/views/view_grid.h"
 
 namespace gigawarp::ui {
@@ -21,6 +23,8 @@ class MainWindow final : public QMainWindow {
   ~MainWindow() override;
 
   Workspace& workspace() { return workspace_; }
+  RunController& run() { return run_; }
+  JobModel& jobs() { return jobs_; }
   ViewGrid& views() { return *views_; }
   Actions& actions_table() { return *actions_; }
   /// True when no picture is being drawn or waits to be.
@@ -29,6 +33,7 @@ class MainWindow final : public QMainWindow {
  protected:
   void dragEnterEvent(QDragEnterEvent* event) override;
   void dropEvent(QDropEvent* event) override;
+  void closeEvent(QCloseEvent* event) override;
 
  private:
   void make_docks();
@@ -38,6 +43,8 @@ class MainWindow final : public QMainWindow {
   void connect_display();
   void connect_views();
   void connect_alignment();
+  void connect_run();
+  void ask_about_run();
   void ask_for_file(LayerRole role);
   void show_next_step();
   void show_readout(const Vec3& world_mm);
@@ -46,12 +53,16 @@ class MainWindow final : public QMainWindow {
   void change(const QString& text, const std::function<void(DisplayState&)>& edit);
 
   Workspace workspace_;
+  JobModel jobs_;
+  RunController run_;
   render::RenderQueue queue_;
   Actions* actions_;
   QStackedWidget* centre_;
   ViewGrid* views_;
   QWidget* empty_;
   DataPanel* data_;
+  RegisterPanel* register_;
+  RunPanel* run_panel_;
   QLabel* next_step_;
   QLineEdit* readout_;
 };

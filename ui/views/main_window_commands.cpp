@@ -1,4 +1,7 @@
+#include <QCloseEvent>
 #include <QMenuBar>
+#include <QMessageBox>
+#include <QPushButton>
 #include <QTimer>
 #include <algorithm>
 
@@ -158,6 +161,50 @@ void MainWindow::connect_alignment() {
     workspace_.begin_gesture();
     workspace_.change_alignment({}, tr("Forget the alignment"));
   });
+}
+
+void MainWindow::connect_run() {
+  Actions& a = *actions_;
+  a.on("start", this, [this] { register_->start(); });
+  a.on("pause", this,
+       [this] { run_.state() == RunController::State::paused ? run_.go_on() : run_.pause(); });
+  a.on("cancel", this, [this] { run_.cancel(); });
+  connect(&run_, &RunController::preview, &workspace_,
+          [this](const auto& warp) { workspace_.set_warp(WarpSource::preview, warp); });
+  connect(&run_, &RunController::state_changed, this, [this] {
+    const bool active = run_.is_active();
+    (*actions_)["pause"]->setEnabled(active);
+    (*actions_)["cancel"]->setEnabled(active);
+    (*actions_)["start"]->setEnabled(!active);
+    setWindowTitle(active ? tr("Gigawarp – registering") : QStringLiteral("Gigawarp"));
+  });
+  a["pause"]->setEnabled(false);
+  a["cancel"]->setEnabled(false);
+}
+
+void MainWindow::closeEvent(QCloseEvent* event) {
+  if (!run_.is_active()) return event->accept();
+  event->ignore();
+  ask_about_run();
+}
+
+/// A run cannot outlive its window without anybody to tell, so it is stopped where it can go on.
+void MainWindow::ask_about_run() {
+  auto* question = new QMessageBox(QMessageBox::Question, tr("A registration is running"),
+                                   tr("Stop it after a checkpoint and close? \"gigawarp register "
+                                      "--resume\", or opening its folder "
+                                      "here, goes on from there."),
+                                   QMessageBox::Cancel, this);
+  QPushButton* stop = question->addButton(tr("Stop and close"), QMessageBox::AcceptRole);
+  question->setObjectName(QStringLiteral("close_question"));
+  question->setAttribute(Qt::WA_DeleteOnClose);
+  connect(stop, &QPushButton::clicked, this, [this] {
+    connect(&run_, &RunController::state_changed, this, [this] {
+      if (!run_.is_active()) close();
+    });
+    run_.cancel();
+  });
+  question->open();
 }
 
 }  // namespace gigawarp::ui

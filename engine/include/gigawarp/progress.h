@@ -13,6 +13,7 @@ enum class EventKind {
   level_finished,
   stage_finished,
   checkpoint_written,
+  preview_written,  ///< text: the file; passed on, not kept in the log
   warning,
   message,
   paused,

@@ -1,0 +1,228 @@
+#include <QAbstractItemModelTester>
+#include <QClipboard>
+#include <QComboBox>
+#include <QDir>
+#include <QMessageBox>
+#include <QPlainTextEdit>
+#include <QPushButton>
+#include <csignal>
+#include <filesystem>
+
+#include "ui/views/loss_curve.h"
+#include "ui/watchdog.h"
+#include "ui/window_fixture.h"
+
+namespace gigawarp {
+namespace {
+
+using test::difference;
+using test::drawn_pixels;
+using test::small_pair;
+using test::wait_until;
+using ui::LayerRole;
+using State = ui::RunController::State;
+
+class Run : public test::WindowTest {
+ protected:
+  void SetUp() override {
+    test::WindowTest::SetUp();
+    load_pair();
+    out_ = QString::fromStdString((folder_.path() / "out").string());
+    JobSpec common = window->jobs().common();
+    common.output_directory = out_.toStdString();
+    window->jobs().set_common(common);
+  }
+  /// A deformable stage alone that goes on for `iterations`, whatever it reaches.
+  void long_job(int iterations) {
+    JobSpec job = job_from_preset("brain-t1");
+    job.stages = {job.stages.front(), job.stages.back()};
+    job.stages.front().levels = {{4, 5}};
+    job.stages.back().levels = {{2, iterations}, {1, 3}};
+    job.stages.back().convergence_slope = 0;
+    job.output_directory = out_.toStdString();
+    window->jobs().take(job);
+  }
+  bool press_start() {
+    auto* start = find<QPushButton>("start_button");
+    if (!wait_until([&] { return start->isEnabled(); })) return false;
+    QTest::mouseClick(start, Qt::LeftButton);
+    return true;
+  }
+  bool wait_state(State state, int milliseconds = 120000) {
+    return wait_until([&] { return window->run().state() == state; }, milliseconds);
+  }
+  bool wait_iteration(int levels, int iteration) {
+    return wait_until(
+        [&] {
+          const auto& curves = window->run().curves();
+          return static_cast<int>(curves.size()) >= levels &&
+                 static_cast<int>(curves.back().losses.size()) >= iteration;
+        },
+        60000);
+  }
+  test::TemporaryFolder folder_;
+  QString out_;
+};
+
+TEST_F(Run, theViewsShowTheWarpWhileItIsFoundAndTheLossFalls) {
+  long_job(60);
+  QTest::keyClick(view("view_axial"), Qt::Key_6);
+  ASSERT_TRUE(wait_drawn());
+  const QImage before = view("view_axial")->picture();
+  int previews = 0;
+  QObject::connect(&window->run(), &ui::RunController::preview, window.get(), [&] { ++previews; });
+  ASSERT_TRUE(press_start());
+  ASSERT_TRUE(wait_until([&] { return previews >= 2; }, 60000));
+  EXPECT_EQ(workspace().warp_source(), ui::WarpSource::preview);
+  ASSERT_TRUE(wait_until([&] { return difference(before, view("view_axial")->picture()) > 0.3; }));
+  ASSERT_TRUE(wait_state(State::finished)) << window->run().verdict().toStdString();
+  const auto& curve = window->run().curves().at(1);
+  EXPECT_EQ(curve.losses.size(), 60U);
+  EXPECT_LT(curve.losses.back(), curve.losses.front());
+  EXPECT_GT(find<QPlainTextEdit>("run_log")->blockCount(), 5);
+  EXPECT_GT(drawn_pixels(find<ui::LossCurveView>("loss_curve")->grab().toImage()), 1000);
+  EXPECT_TRUE(QFileInfo::exists(out_ + "/1Warp.nii.gz"));
+}
+
+TEST_F(Run, itPausesGoesOnAndCancelsWithACheckpointFromWhichItResumes) {
+  long_job(150);
+  ASSERT_TRUE(press_start());
+  ASSERT_TRUE(wait_iteration(2, 5));
+  QTest::mouseClick(find<QPushButton>("pause_button"), Qt::LeftButton);
+  ASSERT_TRUE(wait_state(State::paused, 5000));
+  const std::size_t at_pause = window->run().curves().back().losses.size();
+  QTest::qWait(300);
+  EXPECT_LE(window->run().curves().back().losses.size(), at_pause + 1);
+  QTest::mouseClick(find<QPushButton>("pause_button"), Qt::LeftButton);
+  ASSERT_TRUE(wait_state(State::running, 5000));
+  ASSERT_TRUE(wait_iteration(2, static_cast<int>(at_pause) + 5));
+  QTest::keyClick(window.get(), Qt::Key_F7);
+  ASSERT_TRUE(wait_state(State::cancelled, 20000));
+  EXPECT_TRUE(window->run().can_resume());
+  auto* resume = find<QPushButton>("resume_button");
+  ASSERT_TRUE(resume->isVisible());
+  QTest::mouseClick(resume, Qt::LeftButton);
+  ASSERT_TRUE(wait_state(State::finished)) << window->run().verdict().toStdString();
+  EXPECT_TRUE(QFileInfo::exists(out_ + "/result.json"));
+}
+
+TEST_F(Run, aKilledRunIsToldInWordsAndGoesOnFromItsCheckpoint) {
+  long_job(150);
+  ASSERT_TRUE(press_start());
+  ASSERT_TRUE(wait_iteration(2, 5));
+  window->run().checkpoint();
+  ASSERT_TRUE(wait_until([&] { return QFileInfo::exists(out_ + "/checkpoint/header.json"); }));
+  kill(static_cast<pid_t>(window->run().process_id()), SIGKILL);
+  ASSERT_TRUE(wait_state(State::crashed, 10000));
+  EXPECT_TRUE(find<QLabel>("run_state")->text().contains("killed"));
+  EXPECT_TRUE(find<QLabel>("run_state")->text().contains("checkpoint"));
+  EXPECT_TRUE(window->isEnabled());
+  QTest::mouseClick(find<QPushButton>("resume_button"), Qt::LeftButton);
+  ASSERT_TRUE(wait_state(State::finished)) << window->run().verdict().toStdString();
+}
+
+TEST_F(Run, aRunThatCannotBeginSaysWhy) {
+  JobSpec common = window->jobs().common();
+  common.output_directory = "/proc/nowhere";
+  window->jobs().set_common(common);
+  auto* plan = find<QLabel>("plan");
+  if (press_start()) {
+    ASSERT_TRUE(wait_state(State::failed, 20000));
+    EXPECT_TRUE(window->run().verdict().contains("/proc")) << window->run().verdict().toStdString();
+  } else {
+    EXPECT_TRUE(plan->text().contains("/proc")) << plan->text().toStdString();
+  }
+}
+
+TEST_F(Run, thePlanIsShownBeforeTheStart) {
+  auto* plan = find<QLabel>("plan");
+  ASSERT_TRUE(wait_until([&] { return plan->text().contains("Memory"); }));
+  EXPECT_TRUE(plan->text().contains("Time"));
+  workspace().close_layer(LayerRole::moving);
+  ASSERT_TRUE(wait_until([&] { return plan->text().contains("Open a fixed and a moving"); }));
+  EXPECT_FALSE(find<QPushButton>("start_button")->isEnabled());
+}
+
+TEST_F(Run, theCopiedCommandNamesThePairAndThePreset) {
+  auto* preset = find<QComboBox>("preset");
+  preset->setCurrentText("fast");
+  Q_EMIT preset->activated(preset->currentIndex());
+  QTest::mouseClick(find<QPushButton>("copy_command"), Qt::LeftButton);
+  const QString command = QGuiApplication::clipboard()->text();
+  EXPECT_TRUE(command.startsWith("gigawarp register --fixed ")) << command.toStdString();
+  EXPECT_TRUE(command.contains("--preset fast"));
+  EXPECT_TRUE(command.contains(small_pair().path("moving.nii.gz")));
+  EXPECT_TRUE(command.contains("--out " + out_));
+}
+
+TEST_F(Run, theAlignmentByHandIsTheStartOfTheRun) {
+  Affine shift;
+  shift.offset = {3, 0, 0};
+  workspace().set_alignment(shift);
+  auto* start_from = find<QComboBox>("start_from");
+  start_from->setCurrentIndex(start_from->count() - 1);
+  Q_EMIT start_from->activated(start_from->currentIndex());
+  long_job(3);
+  start_from->setCurrentIndex(start_from->count() - 1);
+  Q_EMIT start_from->activated(start_from->currentIndex());
+  ASSERT_TRUE(press_start());
+  ASSERT_TRUE(wait_state(State::finished)) << window->run().verdict().toStdString();
+  EXPECT_TRUE(QFileInfo::exists(out_ + "_start.mat"));
+}
+
+TEST_F(Run, closingTheWindowAsksAndStopsTheRunWithACheckpoint) {
+  long_job(400);
+  ASSERT_TRUE(press_start());
+  ASSERT_TRUE(wait_iteration(2, 3));
+  window->close();
+  auto* question = find<QMessageBox>("close_question");
+  ASSERT_NE(question, nullptr);
+  EXPECT_TRUE(window->isVisible());
+  for (QAbstractButton* button : question->buttons())
+    if (question->buttonRole(button) == QMessageBox::AcceptRole)
+      QTest::mouseClick(button, Qt::LeftButton);
+  ASSERT_TRUE(wait_until([&] { return !window->isVisible(); }, 20000));
+  EXPECT_TRUE(QFileInfo::exists(out_ + "/checkpoint/header.json"));
+}
+
+TEST_F(Run, theInterfaceIsNeverBlockedWhileARunGoesOn) {
+  long_job(40);
+  QApplication::processEvents();
+  ASSERT_TRUE(wait_until([&] { return find<QPushButton>("start_button")->isEnabled(); }));
+  test::Watchdog watchdog;
+  ASSERT_TRUE(press_start());
+  ASSERT_TRUE(wait_state(State::finished)) << window->run().verdict().toStdString();
+  EXPECT_LT(watchdog.longest_ms, 50);
+  std::cout << "longest block of the interface thread: " << watchdog.longest_ms << " ms\n";
+}
+
+TEST(JobModel, behavesAsAModelShouldAndKeepsTheJob) {
+  ui::JobModel model;
+  const QAbstractItemModelTester tester(&model,
+                                        QAbstractItemModelTester::FailureReportingMode::Fatal);
+  for (const std::string& name : preset_names()) {
+    model.set_preset(QString::fromStdString(name));
+    EXPECT_FALSE(model.is_changed());
+    ui::Workspace workspace;
+    JobSpec job = model.job_for(workspace);
+    const JobSpec preset = job_from_preset(name);
+    EXPECT_EQ(job.stages.size(), preset.stages.size());
+    JobSpec again = preset;
+    again.preset = job.preset;
+    EXPECT_EQ(to_json(job), to_json(again));
+  }
+  const int last = model.stage_count() - 1;
+  EXPECT_FALSE(
+      model.setData(model.index(last, ui::JobModel::levels_column), "1x5, 2x5", Qt::EditRole));
+  EXPECT_TRUE(
+      model.setData(model.index(last, ui::JobModel::levels_column), "4x7, 2×5", Qt::EditRole));
+  EXPECT_EQ(model.stage(last).levels.size(), 2U);
+  EXPECT_EQ(model.stage(last).levels.front().iterations, 7);
+  EXPECT_TRUE(model.is_changed());
+  EXPECT_TRUE(model.setData(model.index(last, 0), Qt::Unchecked, Qt::CheckStateRole));
+  ui::Workspace workspace;
+  EXPECT_EQ(static_cast<int>(model.job_for(workspace).stages.size()), last);
+}
+
+}  // namespace
+}  // namespace gigawarp

@@ -1,0 +1,114 @@
+#include <QCoreApplication>
+#include <QRegularExpression>
+#include <algorithm>
+#include <cmath>
+
+#include "job/names.h"
+#include "ui/models/job_model.h"
+#include "ui/models/workspace.h"
+
+namespace gigawarp::ui {
+namespace {
+
+QString tr(const char* text) { return QCoreApplication::translate("Job", text); }
+
+QString quoted(const std::string& word) {
+  static const QRegularExpression plain(QStringLiteral("^[A-Za-z0-9_./:,=@%+-]+$"));
+  QString text = QString::fromStdString(word);
+  if (plain.match(text).hasMatch()) return text;
+  text.replace(QLatin1Char('\''), QStringLiteral("'\\''"));
+  return QLatin1Char('\'') + text + QLatin1Char('\'');
+}
+
+double extent_mm(const Grid& grid) {
+  const Vec3 spacing = grid.spacing_mm();
+  double longest = 0;
+  for (std::size_t a = 0; a < 3; ++a)
+    longest = std::max(longest, spacing[a] * static_cast<double>(grid.size[a]));
+  return longest;
+}
+
+/// World box of a grid, from its corners.
+std::pair<Vec3, Vec3> box_of(const Grid& grid, const Affine& world_from_grid) {
+  Vec3 low{1e300, 1e300, 1e300}, high{-1e300, -1e300, -1e300};
+  for (int corner = 0; corner < 8; ++corner) {
+    Vec3 voxel{};
+    for (int a = 0; a < 3; ++a)
+      voxel[a] = (corner >> a & 1) != 0 ? static_cast<double>(grid.size[a]) - 0.5 : -0.5;
+    const Vec3 world = world_from_grid(grid.world_from_voxel(voxel));
+    for (int a = 0; a < 3; ++a) {
+      low[a] = std::min(low[a], world[a]);
+      high[a] = std::max(high[a], world[a]);
+    }
+  }
+  return {low, high};
+}
+
+}  // namespace
+
+QString command_line(const JobSpec& job, bool is_preset, const QString& job_file) {
+  QStringList words{QStringLiteral("gigawarp"), QStringLiteral("register")};
+  const auto option = [&words](const char* name, const std::string& value) {
+    if (!value.empty()) words << QLatin1String(name) << quoted(value);
+  };
+  if (!is_preset) {
+    option("--job", job_file.toStdString());
+  } else {
+    for (const std::string& file : job.fixed) option("--fixed", file);
+    for (const std::string& file : job.moving) option("--moving", file);
+    option("--preset", job.preset);
+    option("--fixed-mask", job.fixed_mask);
+    option("--moving-mask", job.moving_mask);
+    option("--fixed-labels", job.fixed_labels);
+    option("--labels", job.moving_labels);
+    if (!job.fixed_landmarks.empty())
+      words << QStringLiteral("--landmarks") << quoted(job.fixed_landmarks)
+            << quoted(job.moving_landmarks);
+    option("--init", job.initialisation == Initialisation::transform ? job.initial_transform
+                     : job.initialisation == Initialisation::automatic
+                         ? std::string()
+                         : job::name_of(job.initialisation));
+    if (job.device != "auto") option("--device", job.device);
+    if (job.threads > 0) option("--threads", std::to_string(job.threads));
+    if (job.memory_bytes > 0) option("--memory", std::to_string(job.memory_bytes));
+    if (!job.write_inverse) words << QStringLiteral("--no-inverse");
+    if (!job.write_warped) words << QStringLiteral("--no-warped");
+    if (!job.compress) words << QStringLiteral("--uncompressed");
+  }
+  option("--out", job.output_directory);
+  return words.join(QLatin1Char(' '));
+}
+
+QStringList gate_warnings(const Workspace& workspace) {
+  QStringList warnings;
+  const Layer& fixed = workspace.layers().layer(LayerRole::fixed);
+  const Layer& moving = workspace.layers().layer(LayerRole::moving);
+  if (fixed.volume == nullptr || moving.volume == nullptr) return warnings;
+  const Grid &f = fixed.volume->grid(), &m = moving.volume->grid();
+  const double ratio = extent_mm(f) / extent_mm(m);
+  if (ratio > 3 || ratio < 1.0 / 3)
+    warnings << tr("The longest side is %1 mm in the fixed and %2 mm in the moving image: is a "
+                   "voxel size wrong?")
+                    .arg(extent_mm(f), 0, 'g', 3)
+                    .arg(extent_mm(m), 0, 'g', 3);
+  for (const auto& [grid, name] : {std::pair{&f, tr("fixed")}, std::pair{&m, tr("moving")}})
+    if (grid->world_from_voxel.determinant() < 0)
+      warnings
+          << tr("The axes of the %1 image are left-handed. That is allowed; check that its left "
+                "is left.")
+                 .arg(name);
+  for (const Layer* layer : {&fixed, &moving})
+    for (const QString& note : layer->notes) warnings << note;
+  const auto [fl, fh] = box_of(f, workspace.alignment());
+  const auto [ml, mh] = box_of(m, {});
+  for (std::size_t a = 0; a < 3; ++a)
+    if (fl[a] > mh[a] || ml[a] > fh[a]) {
+      warnings << tr(
+          "By what the files say, the two images do not overlap. The automatic start "
+          "brings their centres together; or align them by hand.");
+      break;
+    }
+  return warnings;
+}
+
+}  // namespace gigawarp::ui

@@ -1,0 +1,99 @@
+#pragma once
+#include <QObject>
+#include <QProcess>
+#include <QTimer>
+#include <memory>
+#include <vector>
+
+#include "gigawarp/job.h"
+#include "gigawarp/transform.h"
+
+namespace gigawarp::ui {
+
+/// Losses of one level of a run.
+struct LossCurve {
+  QString stage;
+  int level = 0, levels = 0, shrink = 1;
+  std::vector<double> losses;
+};
+
+/// Where a run is, as its newest event says.
+struct RunProgress {
+  QString stage;
+  int level = 0, levels = 0, shrink = 1, iteration = 0, iterations = 0;
+  double loss = 0, step_voxels = 0, ns_per_voxel = 0, folds_percent = 0;
+  double fraction = 0, elapsed_s = 0, eta_s = -1;
+  quint64 memory_bytes = 0;
+};
+
+/// One registration as a child process of the same program: it alone knows that a process exists.
+/// Events come as lines of JSON on its stdout and commands go to its stdin; the alignment reached
+/// so far comes through a file in memory. A child that dies takes nothing with it.
+class RunController final : public QObject {
+  Q_OBJECT
+ public:
+  enum class State {
+    idle,
+    starting,
+    running,
+    paused,
+    cancelling,
+    finished,
+    cancelled,
+    failed,
+    crashed
+  };
+  Q_ENUM(State)
+
+  explicit RunController(QObject* parent = nullptr);
+  ~RunController() override;
+
+  State state() const { return state_; }
+  bool is_active() const;
+  const RunProgress& progress() const { return progress_; }
+  const std::vector<LossCurve>& curves() const { return curves_; }
+  const QString& folder() const { return folder_; }
+  /// What happened, in words, once the run has ended.
+  const QString& verdict() const { return verdict_; }
+  bool can_resume() const;
+  qint64 process_id() const { return process_ != nullptr ? process_->processId() : 0; }
+
+  /// Begins a run; `overwrite` replaces what is in its folder. Needs !is_active().
+  void start(const JobSpec& job, bool overwrite);
+  /// Goes on from the checkpoint in a folder.
+  void resume_folder(const QString& folder);
+  void pause();
+  void go_on();
+  void cancel();
+  void checkpoint();
+
+ Q_SIGNALS:
+  void state_changed();
+  void progressed();  ///< at most 20 times a second
+  void curve_started();
+  void logged(const QString& line);
+  /// The alignment so far.
+  void preview(std::shared_ptr<const gigawarp::Transform> moving_from_fixed);
+  void finished(const QString& folder);
+
+ private:
+  void launch(const QStringList& arguments);
+  void read_events();
+  void read_words();
+  void take_event(const QByteArray& line);
+  void take_iteration(const class QJsonObject& event);
+  void take_preview();
+  void end(int exit_code, QProcess::ExitStatus status);
+  void set_state(State state);
+  void send(const QByteArray& command);
+
+  State state_ = State::idle;
+  std::unique_ptr<QProcess> process_;
+  RunProgress progress_;
+  std::vector<LossCurve> curves_;
+  QString folder_, verdict_, words_, preview_file_;
+  bool reading_preview_ = false, preview_waits_ = false;
+  QTimer coalesce_;
+};
+
+}  // namespace gigawarp::ui

@@ -1,0 +1,32 @@
+#pragma once
+#include <QLabel>
+#include <QPlainTextEdit>
+#include <QProgressBar>
+#include <QPushButton>
+#include <QWidget>
+
+#include "ui/models/run_controller.h"
+#include "ui/views/loss_curve.h"
+
+namespace gigawarp::ui {
+
+/// The run: how far, how long to go, what it says; pause, cancel, and go on after an end that was
+/// none.
+class RunPanel final : public QWidget {
+  Q_OBJECT
+ public:
+  explicit RunPanel(RunController& run, QWidget* parent = nullptr);
+
+ private:
+  void show_state();
+  void show_progress();
+
+  RunController& run_;
+  QLabel *state_, *numbers_;
+  QProgressBar* bar_;
+  QPushButton *pause_, *cancel_, *resume_;
+  LossCurveView* curve_;
+  QPlainTextEdit* log_;
+};
+
+}  // namespace gigawarp::ui
