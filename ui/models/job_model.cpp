@@ -16,16 +16,16 @@ QString kind_text(StageKind kind) {
     case StageKind::rigid: return JobModel::tr("Rigid");
     case StageKind::similarity: return JobModel::tr("Similarity");
     case StageKind::affine: return JobModel::tr("Affine");
-    case StageKind::greedy: return JobModel::tr("Deformable (greedy)");
+    case StageKind::greedy: return JobModel::tr("Greedy");
     case StageKind::syn: break;
   }
-  return JobModel::tr("Deformable (SyN)");
+  return JobModel::tr("SyN");
 }
 
 QString metric_text(const MetricSpec& metric) {
   switch (metric.kind) {
-    case MetricKind::lncc: return JobModel::tr("LNCC, radius %1").arg(metric.radius);
-    case MetricKind::mi: return JobModel::tr("MI, %1 bins").arg(metric.bins);
+    case MetricKind::lncc: return JobModel::tr("LNCC %1").arg(metric.radius);
+    case MetricKind::mi: return JobModel::tr("MI %1").arg(metric.bins);
     case MetricKind::mse: break;
   }
   return JobModel::tr("MSE");
@@ -145,8 +145,13 @@ QVariant JobModel::data(const QModelIndex& index, int role) const {
   const Row& row = stages_[static_cast<std::size_t>(index.row())];
   if (role == Qt::CheckStateRole && index.column() == kind_column)
     return row.on ? Qt::Checked : Qt::Unchecked;
-  if (role == Qt::ToolTipRole && index.column() == levels_column)
-    return tr("Shrink factor × iterations, coarse to fine");
+  if (role == Qt::ToolTipRole) {
+    if (index.column() == kind_column) return tr("Greedy and SyN deform; SyN from both sides");
+    if (index.column() == metric_column)
+      return tr("LNCC with its radius, MI with its bins, or MSE");
+    return tr("Shrink factor × iterations, coarse to fine; double-click to edit: %1")
+        .arg(levels_text(row.spec.levels));
+  }
   if (role != Qt::DisplayRole && role != Qt::EditRole) return {};
   switch (index.column()) {
     case kind_column: return kind_text(row.spec.kind);

@@ -9,7 +9,7 @@ namespace {
 
 constexpr int kBottom = 34, kTop = 22, kSide = 8;
 /// Levels with few iterations stay wide enough for their names.
-constexpr double kLeastShare = 0.09;
+constexpr double kLeastShare = 0.11;
 
 }  // namespace
 

@@ -124,7 +124,7 @@ void RunPanel::show_progress() {
   bar_->setValue(finished ? kBarSteps : static_cast<int>(std::lround(kBarSteps * p.fraction)));
   QStringList parts;
   if (!p.stage.isEmpty() && !finished) {
-    parts << (p.levels > 0 ? tr("%1, level %2 of %3, iteration %4 of %5")
+    parts << (p.levels > 0 ? tr("%1, level %2/%3, iteration %4/%5")
                                  .arg(p.stage)
                                  .arg(p.level + 1)
                                  .arg(p.levels)
@@ -138,8 +138,8 @@ void RunPanel::show_progress() {
     parts << tr("%1 in memory")
                  .arg(QLocale().formattedDataSize(static_cast<qint64>(p.memory_bytes), 0));
   if (p.ns_per_voxel > 0 && run_.is_active())
-    parts << tr("%1 ns per voxel and iteration").arg(p.ns_per_voxel, 0, 'f', 1);
-  numbers_->setText(parts.join(QStringLiteral("\n")));
+    parts << tr("%1 ns/voxel").arg(p.ns_per_voxel, 0, 'f', 1);
+  numbers_->setText(parts.join(QStringLiteral(" · ")));
   curve_->show_curves(run_.curves());
 }
 

@@ -58,6 +58,7 @@ StageEditor::StageEditor(JobModel& jobs, QWidget* parent)
   column->setContentsMargins(0, 0, 0, 0);
   column->addWidget(table_);
   column->addLayout(form_);
+  setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
   for (QSpinBox* box : {radius_, bins_})
     connect(box, &QSpinBox::valueChanged, this, &StageEditor::store);
   connect(kind_, &QComboBox::activated, this, &StageEditor::store);
