@@ -1,0 +1,187 @@
+#pragma once
+#include <memory>
+#include <optional>
+
+#include "support/backend_memory.h"
+#include "support/reference.h"
+
+/// A reference problem in a back end's memory, and the metrics on it as the solvers call them: a
+/// back end that samples itself gets no warped volume.
+namespace gigawarp::test {
+
+struct ProblemOptions {
+  ScalarType type = ScalarType::f32;
+  Layout layout;            ///< of what lies on the fixed grid
+  bool displaced = true;    ///< else a linear stage
+  bool to_field = true;     ///< else sums for the affine parameters
+  bool accumulate = false;  ///< runs twice into one field
+  bool symmetric = false, wanted = true;
+  double count = 0;  ///< 0: the voxels that count
+};
+
+struct MetricResult {
+  double value = 0;
+  double count = 0;           ///< by warp()
+  double reported_count = 0;  ///< by the metric itself, where it samples
+  double linear[3][4] = {};  ///< ∇M sums and moments
+  Vectors gradient;
+  std::vector<std::uint64_t> words;  ///< of the gradient, compact back ends
+  ops::JointHistogram histogram;
+};
+
+/// Displacements that the compact form holds exactly, so that both back ends see the same.
+inline reference::Problem quantised(reference::Problem p) {
+  for (auto& c : p.u)
+    for (double& v : c) v = std::round(v * 2048) / 2048;
+  return p;
+}
+
+class BackendProblem {
+ public:
+  BackendProblem(ops::Backend& backend, const reference::Problem& p, const ProblemOptions& options)
+      : backend_(backend),
+        options_(options),
+        extent_(options.layout.extent(p.fixed_size)),
+        fixed_(backend, extent_, p.fixed, options.type),
+        moving_(backend, ops::Extent::whole(p.moving_size), p.moving, options.type),
+        displacement_(backend, extent_, Form::displacement),
+        gradient_(backend, extent_, Form::gradient),
+        sums_(static_cast<std::size_t>(p.fixed_size[2])) {
+    Vectors u;
+    for (std::size_t c = 0; c < 3; ++c) u[c].assign(p.u[c].begin(), p.u[c].end());
+    displacement_.set(u);
+    pair_.fixed = fixed_.view();
+    pair_.moving = moving_.view();
+    pair_.moving_from_fixed = p.t;
+    if (options.displaced) pair_.displacement = displacement_.view();
+    if (!p.fixed_mask.empty()) pair_.fixed_mask = mask(p.fixed_mask, extent_);
+    if (!p.moving_mask.empty())
+      pair_.moving_mask = mask(p.moving_mask, ops::Extent::whole(p.moving_size));
+    range_ = {extent_.z_begin, extent_.z_end};
+    if (!backend.samples_itself()) warped_.emplace(backend, extent_, 1e30F);
+  }
+
+  /// Computes these planes only; the layout must hold the metric's halo beside them.
+  void restrict_to(ops::ZRange range) { range_ = range; }
+
+  std::vector<float> warp() {
+    DeviceArray<float> out(backend_, extent_, 1e30F);
+    backend_.warp({pair_, out.view(), range_}, sums_);
+    out.fetch();
+    std::vector<float> values;
+    out.for_each([&](std::int64_t, std::int64_t, std::int64_t, float v) { values.push_back(v); });
+    return values;
+  }
+  double counted() {
+    backend_.warp({pair_, sampled(), {extent_.z_begin, extent_.z_end}}, sums_);
+    double count = 0;
+    for (std::int64_t z = range_.begin; z < range_.end; ++z)
+      count += sums_[static_cast<std::size_t>(z)].count;
+    counted_ = count;
+    return count;
+  }
+
+  MetricResult mse() {
+    const double count = share(counted());
+    return gather([&](const ops::GradientTarget& target) {
+      backend_.mse({pair_, sampled(), range_, count, target}, sums_);
+    });
+  }
+  MetricResult lncc(int radius, WindowKind window = WindowKind::box, bool approximate = false) {
+    ops::LnccArgs args;
+    args.pair = pair_;
+    args.count = share(counted());
+    args.warped = sampled();
+    args.range = range_;
+    args.radius = radius;
+    args.window = window;
+    args.approximate_gradient = approximate;
+    return gather([&](const ops::GradientTarget& target) {
+      args.target = target;
+      backend_.lncc(args, sums_);
+    });
+  }
+  MetricResult mi(int bins) {
+    ops::MiArgs args;
+    args.pair = pair_;
+    args.count = share(counted());
+    args.warped = sampled();
+    args.range = range_;
+    args.bins = bins;
+    args.fixed_bins = {-2.2F, 2.2F};
+    args.moving_bins = {-2.1F, 2.3F};
+    ops::JointHistogram histogram;
+    backend_.mi_histogram(args, histogram);
+    const ops::MiTable table = ops::mutual_information(histogram);
+    MetricResult out = gather([&](const ops::GradientTarget& target) {
+      args.target = target;
+      backend_.mi_gradient(args, table, sums_);
+    });
+    out.value = table.loss;
+    out.histogram = histogram;
+    return out;
+  }
+
+ private:
+  ops::SlabView<float> sampled() const {
+    return warped_ ? warped_->view() : ops::SlabView<float>{};
+  }
+  double share(double counted) const { return options_.count > 0 ? options_.count : counted; }
+
+  template <class Run>
+  MetricResult gather(const Run& run) {
+    ops::GradientTarget target;
+    target.weight = 0.7F;
+    target.symmetric = options_.symmetric;
+    target.wanted = options_.wanted;
+    if (options_.to_field) target.field = gradient_.view();
+    run(target);
+    if (options_.accumulate) {
+      target.accumulate = true;
+      run(target);
+    }
+    MetricResult out;
+    ops::PlaneSums total;
+    for (std::int64_t z = range_.begin; z < range_.end; ++z)
+      total += sums_[static_cast<std::size_t>(z)];
+    out.value = total.value;
+    out.count = counted_;
+    out.reported_count = total.count;
+    for (int r = 0; r < 3; ++r) {
+      out.linear[r][3] = total.gradient[r];
+      for (int c = 0; c < 3; ++c) out.linear[r][c] = total.moment[r][c];
+    }
+    if (options_.to_field && options_.wanted) {
+      out.gradient = gradient_.get();
+      if (backend_.compact()) out.words = gradient_.words();
+    }
+    return out;
+  }
+  ops::ImageView mask(const std::vector<std::uint8_t>& values, const ops::Extent& e) {
+    auto array = std::make_unique<DeviceArray<std::uint8_t>>(backend_, e);
+    array->for_each([&](std::int64_t x, std::int64_t y, std::int64_t z, std::uint8_t& v) {
+      v = values[static_cast<std::size_t>((z * e.ny + y) * e.nx + x)];
+    });
+    array->send();
+    ops::ImageView v;
+    v.data = array->view().data;
+    v.type = ScalarType::u8;
+    v.extent = e;
+    masks_.push_back(std::move(array));
+    return v;
+  }
+
+  ops::Backend& backend_;
+  ProblemOptions options_;
+  ops::Extent extent_;
+  DeviceImageOf fixed_, moving_;
+  DeviceField displacement_, gradient_;
+  std::vector<ops::PlaneSums> sums_;
+  std::vector<std::unique_ptr<DeviceArray<std::uint8_t>>> masks_;
+  std::optional<DeviceArray<float>> warped_;
+  ops::ImagePair pair_;
+  ops::ZRange range_;
+  double counted_ = 0;
+};
+
+}  // namespace gigawarp::test

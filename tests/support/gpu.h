@@ -1,0 +1,34 @@
+#pragma once
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "gigawarp/device.h"
+#include "ops/backend.h"
+
+namespace gigawarp::test {
+
+/// The first usable GPU's back end, or null and the reason.
+inline std::unique_ptr<ops::Backend> make_gpu(std::string& why_not) {
+  for (const DeviceInfo& device : list_devices()) {
+    if (!device.id.starts_with("cuda")) continue;
+    why_not = device.why_not;
+    if (device.usable) return ops::make_cuda_backend(std::stoi(device.id.substr(5)));
+  }
+  return nullptr;
+}
+
+/// Cases that need a GPU; without one they are skipped and say why.
+class GpuTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string why_not = "No CUDA device was listed.";
+    gpu_ = make_gpu(why_not);
+    if (gpu_ == nullptr) GTEST_SKIP() << why_not;
+    cpu_ = ops::make_cpu_backend();
+  }
+  std::unique_ptr<ops::Backend> gpu_, cpu_;
+};
+
+}  // namespace gigawarp::test
