@@ -42,6 +42,8 @@ ninja -C "$build" "-j${GIGAWARP_JOBS:-16}" tests/cuda/all tests/bench/all > "$bu
 grep -i 'warning' "$build/build.log" || true
 tail -1 "$build/build.log"
 
+# A GPU that the tests cannot use is a failure here, not a reason to skip.
+if command -v nvidia-smi >/dev/null; then export GIGAWARP_REQUIRE_GPU=1; fi
 status=0
 step "Tests"
 ctest --test-dir "$build/tests/cuda" --output-on-failure 2>&1 | tee "$build/tests.log" || status=1

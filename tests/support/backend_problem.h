@@ -23,7 +23,7 @@ struct MetricResult {
   double value = 0;
   double count = 0;           ///< by warp()
   double reported_count = 0;  ///< by the metric itself, where it samples
-  double linear[3][4] = {};  ///< ∇M sums and moments
+  double linear[3][4] = {};   ///< ∇M sums and moments
   Vectors gradient;
   std::vector<std::uint64_t> words;  ///< of the gradient, compact back ends
   ops::JointHistogram histogram;

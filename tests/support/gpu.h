@@ -1,6 +1,7 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -19,12 +20,15 @@ inline std::unique_ptr<ops::Backend> make_gpu(std::string& why_not) {
   return nullptr;
 }
 
-/// Cases that need a GPU; without one they are skipped and say why.
+/// Cases that need a GPU; without one they are skipped and say why, or fail where there must be one
+/// (GIGAWARP_REQUIRE_GPU=1, set by tests/gpu.sh).
 class GpuTest : public testing::Test {
  protected:
   void SetUp() override {
     std::string why_not = "No CUDA device was listed.";
     gpu_ = make_gpu(why_not);
+    const char* required = std::getenv("GIGAWARP_REQUIRE_GPU");
+    if (gpu_ == nullptr && required != nullptr && std::string(required) == "1") FAIL() << why_not;
     if (gpu_ == nullptr) GTEST_SKIP() << why_not;
     cpu_ = ops::make_cpu_backend();
   }
