@@ -1,5 +1,6 @@
 """Whole runs on a small pair, their files read by nibabel and ITK."""
 
+import itertools
 import json
 import pathlib
 import shutil
@@ -153,28 +154,70 @@ class Register(PairCase):
 
 
 class AxisOrders(PairCase):
-    def test_a_pair_stored_in_other_axis_orders_gives_the_same_world_transform(self):
-        self.register("plain")
-        reference = sitk.ReadTransform(str(self.folder / "plain" / "0GenericAffine.mat"))
-        plain_warp = nibabel.load(self.folder / "plain" / "1Warp.nii.gz").get_fdata()
-        fixed, moving = nibabel.load(self.fixed), nibabel.load(self.moving)
-        for number, (of_fixed, of_moving) in enumerate([("LPI", "ASR"), ("SAL", "RIP"), ("PIR", "LAS")]):
+    """A pair in other axis orders and flips, the positions of its voxels unchanged."""
+
+    shape = (36, 40, 32)
+    stages = [{"kind": "rigid", "metric": {"kind": "mi"}, "levels": [{"shrink": 2, "iterations": 30}]},
+              {"kind": "affine", "metric": {"kind": "lncc"}, "levels": [{"shrink": 2, "iterations": 30}]},
+              {"kind": "greedy", "metric": {"kind": "lncc"},
+               "levels": [{"shrink": 2, "iterations": 30}, {"shrink": 1, "iterations": 10}]}]
+
+    @staticmethod
+    def codes():
+        """All 48 orders as nibabel names them."""
+        return ["".join(letter[flip] for letter, flip in zip(axes, flips))
+                for axes in itertools.permutations(("LR", "PA", "SI"))
+                for flips in itertools.product((0, 1), repeat=3)]
+
+    def stored(self, image, role, code):
+        turn = nibabel.orientations.ornt_transform(nibabel.io_orientation(image.affine),
+                                                   nibabel.orientations.axcodes2ornt(tuple(code)))
+        path = self.folder / f"{role}-{code}.nii.gz"
+        nibabel.save(image.as_reoriented(turn), path)
+        return path
+
+    def transform(self, out, like):
+        """Parameters of the affine part, and the warps in the axis order of `like`."""
+        warps = []
+        for name in ("1Warp.nii.gz", "1InverseWarp.nii.gz"):
+            warp = nibabel.load(self.folder / out / name)
+            back = nibabel.orientations.ornt_transform(nibabel.io_orientation(warp.affine),
+                                                       nibabel.io_orientation(like.affine))
+            warps.append(nibabel.orientations.apply_orientation(warp.get_fdata(), back))
+        affine = sitk.ReadTransform(str(self.folder / out / "0GenericAffine.mat"))
+        return np.array(affine.GetParameters()), *warps
+
+    def check(self, fixed, moving, pairs):
+        job = self.folder / "job.json"
+        job.write_text(json.dumps({"version": 1, "stages": self.stages}))
+        options = ["--overwrite", "--job", job]
+        self.register("plain", *options, fixed=self.stored(fixed, "fixed", "LPS"),
+                      moving=self.stored(moving, "moving", "LPS"), preset=None)
+        wanted = self.transform("plain", fixed)
+        self.assertGreater(np.abs(wanted[1]).max(), 0.5)
+        for of_fixed, of_moving in pairs:
             with self.subTest(fixed=of_fixed, moving=of_moving):
-                paths = []
-                for image, code in ((fixed, of_fixed), (moving, of_moving)):
-                    turn = nibabel.orientations.ornt_transform(
-                        nibabel.io_orientation(image.affine), nibabel.orientations.axcodes2ornt(tuple(code)))
-                    paths.append(self.folder / f"{number}{code}.nii.gz")
-                    nibabel.save(image.as_reoriented(turn), paths[-1])
-                out = self.folder / f"orders{number}"
-                self.register(out.name, fixed=paths[0], moving=paths[1])
-                affine = sitk.ReadTransform(str(out / "0GenericAffine.mat"))
-                self.assertEqual(affine.GetParameters(), reference.GetParameters())
-                warp = nibabel.load(out / "1Warp.nii.gz")
-                back = nibabel.orientations.ornt_transform(nibabel.io_orientation(warp.affine),
-                                                           nibabel.io_orientation(fixed.affine))
-                turned = nibabel.orientations.apply_orientation(warp.get_fdata(), back)
-                np.testing.assert_array_equal(turned, plain_warp)
+                self.register("turned", *options, fixed=self.stored(fixed, "fixed", of_fixed),
+                              moving=self.stored(moving, "moving", of_moving), preset=None)
+                for got, expected in zip(self.transform("turned", fixed), wanted):
+                    np.testing.assert_array_equal(got, expected)
+
+    def test_twenty_axis_orders_give_the_same_world_transform_to_the_last_bit(self):
+        codes = self.codes()
+        # Steps of 5 and 7 are prime to 48: twenty different orders of each, from all six permutations of the axes.
+        pairs = [(codes[(2 + 5 * k) % 48], codes[(11 + 7 * k) % 48]) for k in range(20)]
+        self.check(nibabel.load(self.fixed), nibabel.load(self.moving), pairs)
+
+    def test_an_oblique_pair_of_long_voxels_too(self):
+        for name, angle, spacing in (("fixed", 0.3, (1.7, 2.0, 2.4)), ("moving", -0.2, (2.1, 1.9, 2.3))):
+            c, s = np.cos(angle), np.sin(angle)
+            turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ np.array([[1, 0, 0], [0, c, s], [0, -s, c]])
+            affine = np.eye(4)
+            affine[:3, :3] = turn * spacing
+            affine[:3, 3] = -affine[:3, :3] @ ((np.array(self.shape) - 1) / 2)
+            save(nibabel.load(getattr(self, name)).get_fdata(), self.folder / f"oblique-{name}.nii.gz", affine=affine)
+        self.check(nibabel.load(self.folder / "oblique-fixed.nii.gz"),
+                   nibabel.load(self.folder / "oblique-moving.nii.gz"), [("SAL", "RIP"), ("PIR", "LAS"), ("ASR", "ILP")])
 
 
 if __name__ == "__main__":
