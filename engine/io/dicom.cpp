@@ -1,3 +1,4 @@
+#include <gdcmReader.h>
 #include <itkGDCMImageIO.h>
 #include <itkGDCMSeriesFileNames.h>
 
@@ -27,6 +28,7 @@ struct Series {
 };
 
 std::vector<std::string> files_of_series(const fs::path& path) {
+  quiet_libraries();
   const bool folder = fs::is_directory(path);
   auto names = itk::GDCMSeriesFileNames::New();
   names->SetUseSeriesDetails(true);
@@ -48,6 +50,19 @@ std::vector<std::string> files_of_series(const fs::path& path) {
   return {path.string()};
 }
 
+/// GDCM fills voxels that a cut-off file lacks with zeros. Uncompressed ones are counted here; a
+/// codec finds out by itself.
+bool lacks_voxels(const std::string& file, std::uint64_t bytes) {
+  const gdcm::Tag pixel_data(0x7fe0, 0x0010);
+  gdcm::Reader reader;
+  reader.SetFileName(file.c_str());
+  if (!reader.ReadUpToTag(pixel_data, {pixel_data})) return true;  // stops at the first voxel
+  const gdcm::TransferSyntax syntax = reader.GetFile().GetHeader().GetDataSetTransferSyntax();
+  if (syntax.IsEncapsulated() || syntax == gdcm::TransferSyntax::DeflatedExplicitVRLittleEndian)
+    return false;
+  return reader.GetStreamCurrentPosition() + bytes > fs::file_size(file);
+}
+
 Slice inspect(const std::string& file, const fs::path& path) {
   Slice slice;
   slice.file = file;
@@ -60,8 +75,8 @@ Slice inspect(const std::string& file, const fs::path& path) {
   const auto bytes = volume_bytes(slice.header.grid.size, slice.header.type.samples,
                                   width_of(slice.header.type.scalar));
   // JPEG 2000 of a flat slice shrinks further than deflate does.
-  if (!bytes || *bytes > (fs::file_size(file) + 4096) * 4096)
-    refuse(path, "is truncated or its header is damaged: it promises more voxels than it holds.");
+  if (!bytes || *bytes > (fs::file_size(file) + 4096) * 4096 || lacks_voxels(file, *bytes))
+    refuse(file, "is truncated or its header is damaged: it promises more voxels than it holds.");
   return slice;
 }
 
@@ -89,9 +104,8 @@ double order_slices(std::vector<Slice>& slices, const fs::path& path) {
   for (std::size_t i = 1; i < slices.size(); ++i)
     if (std::abs(slices[i].position_mm - slices[i - 1].position_mm - mean) > 0.1 * mean)
       refuse(path,
-             "belongs to a DICOM series with missing or unevenly spaced slices; convert it with a "
-             "tool "
-             "that resamples them.");
+             "belongs to a DICOM series with missing or unevenly spaced slices; find the missing "
+             "files, or convert it with a tool that resamples the slices.");
   return mean;
 }
 

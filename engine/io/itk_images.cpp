@@ -14,7 +14,10 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <mutex>
+#include <string_view>
 
 #include "io/itk_support.h"
 
@@ -337,6 +340,20 @@ Buffer interleaved(const Volume& volume) {
   });
   return out;
 }
+/// Whether a MetaImage holds all the bytes that its header tells of: MetaIO does not look whether
+/// what it writes arrives.
+bool meta_is_complete(const fs::path& file, std::uint64_t voxel_bytes) {
+  std::ifstream stream(file, std::ios::binary);
+  std::uint64_t promised = voxel_bytes;
+  for (std::string line; std::getline(stream, line);) {
+    constexpr std::string_view kCompressed = "CompressedDataSize = ";
+    if (line.starts_with(kCompressed))
+      promised = std::strtoull(&line[kCompressed.size()], nullptr, 10);
+    if (line.starts_with("ElementDataFile"))  // the voxels follow
+      return static_cast<std::uint64_t>(stream.tellg()) + promised <= fs::file_size(file);
+  }
+  return false;
+}
 }  // namespace
 
 void write_itk(ItkFormat format, const Volume& volume, const fs::path& path) {
@@ -381,6 +398,8 @@ void write_itk(ItkFormat format, const Volume& volume, const fs::path& path) {
   } catch (...) {
     refuse_output(path, "the disk is full or the file library failed.");
   }
+  if (format == ItkFormat::meta && !meta_is_complete(file.temporary(), volume.bytes()))
+    refuse_output(path, "the disk is full.");
   file.commit();
 }
 

@@ -1,5 +1,7 @@
 """Inputs and places that cannot be used: the exit code, one sentence, and nothing left behind."""
 
+import contextlib
+import json
 import os
 import pathlib
 import subprocess
@@ -9,7 +11,7 @@ import nibabel
 import numpy as np
 import SimpleITK as sitk
 
-from cli_support import (BAD_INPUT, DOES_NOT_FIT, NOT_WRITTEN, USAGE, PairCase, leftovers, run, save)
+from cli_support import (BAD_INPUT, DOES_NOT_FIT, NOT_WRITTEN, OUTPUTS, USAGE, PairCase, leftovers, run, save, start)
 
 
 class BadInput(PairCase):
@@ -135,18 +137,50 @@ class BadInput(PairCase):
         self.register("mine", fixed=zero, expect=BAD_INPUT)
         self.assertEqual(leftovers(out), ["notes.txt"])
 
-    def test_full_disk(self):
+    @contextlib.contextmanager
+    def small_disk(self, size):
         mount = self.folder / "small"
-        mount.mkdir()
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(mount)], capture_output=True)
+        mount.mkdir(exist_ok=True)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(mount)], capture_output=True)
         if done.returncode != 0:
             self.skipTest("mounting a small tmpfs needs root: " + done.stderr.decode().strip())
         try:
-            process = self.register("small/out", expect=DOES_NOT_FIT)
-            self.assert_one_sentence(process, "MiB")
-            self.assertEqual(leftovers(mount), [])
+            yield mount
         finally:
             subprocess.run(["umount", str(mount)], check=True)
+
+    def test_a_disk_without_room_is_found_before_the_run(self):
+        with self.small_disk("200k") as disk:
+            process = self.register("small/out", expect=DOES_NOT_FIT)
+            self.assert_one_sentence(process, "MiB")
+            self.assertEqual(leftovers(disk), [])
+
+    def test_a_disk_that_fills_while_a_verb_writes_keeps_no_half_file(self):
+        identity = self.transform_file("identity.tfm", np.eye(3))
+        with self.small_disk("60k") as disk:
+            for name in ("out.nii", "out.nii.gz", "out.nrrd", "out.mha", "out.h5", "out.tif", "out.mnc"):
+                with self.subTest(name=name):
+                    process = run("apply", "--transform", identity, "--input", self.moving, "--reference", self.fixed,
+                                  "--out", disk / name)
+                    self.assertEqual(process.returncode, NOT_WRITTEN, process.stderr)
+                    self.assert_one_sentence(process, name)
+                    self.assertEqual(leftovers(disk), [])
+
+    def test_a_disk_that_others_fill_during_the_run_keeps_no_half_result(self):
+        with self.small_disk("12M") as disk:
+            process = start("register", "--fixed", self.fixed, "--moving", self.moving, "--out", disk / "out",
+                            "--preset", "fast", "--progress", "json")
+            for line in process.stdout:
+                if json.loads(line).get("stage") == "rigid":
+                    break
+            with open(disk / "filler", "wb", buffering=0) as filler, contextlib.suppress(OSError):
+                while True:
+                    filler.write(bytes(65536))
+            _, err = process.communicate(timeout=120)
+            self.assertEqual(process.returncode, NOT_WRITTEN, err)
+            self.assertIn("gigawarp: ", err)
+            finished = [n for n in leftovers(disk / "out") if n in [*OUTPUTS, "result.json"]]
+            self.assertEqual(finished, [])
 
     def test_result_below_something_that_is_no_folder(self):
         process = run("apply", "--transform", self.transform_file("identity.tfm", np.eye(3)), "--input", self.moving,
