@@ -27,7 +27,7 @@ packaging/check-format.sh
 build() {  # preset: configure and build, quietly unless something is wrong
   local log=build/$1.log
   mkdir -p build
-  cmake --preset "$1" > "$log" 2>&1 || { cat "$log"; exit 1; }
+  cmake --preset "$1" -DGIGAWARP_DEBUG_INFO=-g1 > "$log" 2>&1 || { cat "$log"; exit 1; }
   grep -E '^-- CUDA' "$log" || true
   cmake --build --preset "$1" --parallel "$jobs" > "$log" 2>&1 || { grep -A12 -E 'FAILED|error' "$log"; exit 1; }
   tail -1 "$log"
@@ -49,7 +49,7 @@ done
 
 step "All tests"
 status=0
-ctest --test-dir build/dev --output-on-failure 2>&1 | tee build/tests.log | sed '/% tests passed/,$d' || status=$?
+ctest --test-dir build/dev --output-on-failure --parallel "$jobs" 2>&1 | tee build/tests.log | sed '/% tests passed/,$d' || status=$?
 end_phase
 printf '\n== Minutes per phase\n'
 printf '%s\n' "${phases[@]}" "$(printf '%3d:%02d  in all' $((SECONDS / 60)) $((SECONDS % 60)))" ""
