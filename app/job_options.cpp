@@ -13,9 +13,9 @@ namespace gigawarp::app {
 
 namespace {
 
-std::string joined(const std::vector<std::string>& names) {
+std::string joined(const std::vector<std::string>& names, const char* between = ", ") {
   std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  for (const std::string& name : names) list += (list.empty() ? "" : between) + name;
   return list;
 }
 
@@ -103,11 +103,13 @@ std::vector<StageSpec> choose_stages(const std::string& list,
     chosen.push_back(*source);
     chosen.back().kind = kind;
   }
+  if (chosen.empty())
+    throw Error(ErrorCode::usage, "--stages names no stage; e.g. rigid,affine,greedy.", "--stages");
   return chosen;
 }
 
 void apply_stage_options(const JobOptions& options, JobSpec& job) {
-  if (!options.stages.empty()) job.stages = choose_stages(options.stages, job.stages);
+  if (options.stages) job.stages = choose_stages(*options.stages, job.stages);
   if (job.stages.empty()) return;
   StageSpec& last = job.stages.back();
   if (!options.metric.empty()) last.metric.kind = value_of<MetricKind>(options.metric, "--metric");
@@ -140,8 +142,8 @@ void add_job_options(CLI::App* verb, JobOptions& o) {
   verb->add_option("--moving", o.moving, "Image to be moved; as many files as --fixed")
       ->type_name("FILE");
   verb->add_option("--out", o.out, "Folder for the results; made if needed")->type_name("DIR");
-  verb->add_option("--preset", o.preset,
-                   "Settings: " + joined(preset_names()) + " (default: brain-t1)");
+  verb->add_option("--preset", o.preset, "Settings for a kind of pair (default: brain-t1)")
+      ->type_name(joined(preset_names(), "|"));
   verb->add_option("--job", o.job_file, "Job file (JSON), such as the job.json of an earlier run")
       ->type_name("FILE");
   verb->add_option("--fixed-mask", o.fixed_mask,
@@ -160,30 +162,32 @@ void add_job_options(CLI::App* verb, JobOptions& o) {
                    "Landmarks of fixed and moving: the error is scored; start from them with "
                    "--init landmarks")
       ->expected(2)
-      ->type_name("FIXED MOVING");
-  verb->add_option(
-          "--init", o.init,
-          "Start: automatic, identity, centres, moments, landmarks, a transform file or [file,1]")
-      ->type_name("HOW");
+      ->type_name("FILE");
+  verb->add_option("--init", o.init,
+                   "Where to start (default: the preset's); a transform file may be [file,1] for "
+                   "its inverse")
+      ->type_name("automatic|identity|centres|moments|landmarks|FILE");
   verb->add_option("--stages", o.stages,
                    "Stages to run, e.g. rigid,affine,syn (default: the preset's)")
       ->type_name("LIST");
-  verb->add_option("--metric", o.metric, "Similarity of the last stage: lncc, mi or mse");
+  verb->add_option("--metric", o.metric, "Similarity of the last stage")->type_name("lncc|mi|mse");
   verb->add_option("--radius", o.radius, "LNCC window radius of the last stage, voxels");
   verb->add_option("--bins", o.bins, "MI bins of the last stage, 16 to 128");
   verb->add_option("--levels", o.levels,
                    "Levels of the last stage, coarse to fine, e.g. 8x200,4x150,2x100")
-      ->type_name("SHRINKxITER,…");
+      ->type_name("LIST");
   verb->add_option("--weights", o.weights, "Weight of each channel (default: equal)")
       ->delimiter(',');
   add_spacing_option(verb, "--fixed-spacing", o.fixed_spacing_mm,
                      "Voxel size of the fixed image in mm, instead of the file's");
   add_spacing_option(verb, "--moving-spacing", o.moving_spacing_mm,
                      "Voxel size of the moving image in mm, instead of the file's");
-  verb->add_option("--device", o.device, "auto, cpu, cuda:0 or cuda:0,1 (default: auto)");
+  verb->add_option("--device", o.device, "auto, cpu, cuda:0 or cuda:0,1 (default: auto)")
+      ->type_name("auto|cpu|cuda:0");
   verb->add_option("--threads", o.threads,
                    "CPU threads (default: all); results do not depend on it");
-  verb->add_option("--memory", o.memory, "Memory the run may use, e.g. 8G (default: what is free)");
+  verb->add_option("--memory", o.memory, "Memory the run may use, e.g. 8G (default: what is free)")
+      ->type_name("BYTES");
   verb->add_flag("--no-inverse", o.no_inverse, "Do not compute and write the inverse warp");
   verb->add_flag("--no-warped", o.no_warped, "Do not write the warped moving image");
   verb->add_flag("--uncompressed", o.uncompressed, "Write .nii rather than .nii.gz");
@@ -194,12 +198,17 @@ JobSpec make_job(const JobOptions& o, bool from_output) {
     throw Error(ErrorCode::usage, "Give --preset or --job, not both.", "--preset");
   JobSpec job;
   const std::filesystem::path earlier = std::filesystem::path(o.out) / "job.json";
-  if (!o.job_file.empty())
+  const bool images_given = !o.fixed.empty() || !o.moving.empty();
+  if (!o.job_file.empty()) {
     job = read_job(o.job_file);
-  else if (from_output && o.fixed.empty() && o.moving.empty() && std::filesystem::exists(earlier))
+  } else if (from_output && !images_given && !o.out.empty()) {
+    if (!std::filesystem::exists(earlier))
+      throw Error(ErrorCode::usage,
+                  "\"" + o.out + "\" holds no run that could be resumed; check --out.", "--out");
     job = read_job(earlier);
-  else
+  } else {
     job = job_from_preset(o.preset.empty() ? preset_names().front() : o.preset);
+  }
   if (!o.fixed.empty()) job.fixed = o.fixed;
   if (!o.moving.empty()) job.moving = o.moving;
   if (!o.weights.empty()) job.channel_weights = o.weights;

@@ -16,7 +16,8 @@ struct JobOptions {
   std::string fixed_mask, moving_mask, fixed_labels, labels;
   std::vector<std::string> landmarks;  ///< fixed, moving
   std::optional<Vec3> fixed_spacing_mm, moving_spacing_mm;
-  std::string init, stages, metric, levels;
+  std::string init, metric, levels;
+  std::optional<std::string> stages;
   std::optional<int> radius, bins, threads;
   std::string device, memory, out;
   bool no_inverse = false, no_warped = false, uncompressed = false;

@@ -43,7 +43,10 @@ int main(int argc, char** argv) {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
       if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-      return fail(std::string(error.what()) + ". See \"gigawarp --help\".", ErrorCode::usage);
+      const auto verbs = app.get_subcommands();
+      const std::string verb = verbs.empty() ? "" : verbs.front()->get_name() + " ";
+      return fail(std::string(error.what()) + ". See \"gigawarp " + verb + "--help\".",
+                  ErrorCode::usage);
     }
     if (app.get_subcommands().empty()) return gigawarp::app::open_desktop(desktop, argc, argv);
     std::cout.flush();

@@ -117,6 +117,36 @@ class Bar final : public ProgressSink {
 
 }  // namespace
 
+StepProgress::StepProgress(const std::string& kind)
+    : display_(
+          make_progress_display(kind == "auto" && !is_terminal(STDERR_FILENO) ? "none" : kind)) {}
+
+void StepProgress::part(double from, double to, const std::string& what) {
+  from_ = from;
+  to_ = to;
+  ProgressEvent event;
+  event.stage = event.text = what;
+  on_event(event);
+}
+
+void StepProgress::on_event(const ProgressEvent& event) {
+  ProgressEvent complete = event;
+  complete.fraction = from_ + (to_ - from_) * event.fraction;
+  complete.elapsed_s =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
+  constexpr double kEnoughToTell = 0.05;
+  if (complete.fraction > kEnoughToTell)
+    complete.eta_s = complete.elapsed_s * (1 - complete.fraction) / complete.fraction;
+  display_->on_event(complete);
+}
+
+void StepProgress::finish() {
+  from_ = to_ = 1;
+  ProgressEvent event;
+  event.kind = EventKind::run_finished;
+  on_event(event);
+}
+
 std::string duration_text(double seconds) {
   const auto whole = static_cast<long long>(std::llround(std::max(0.0, seconds)));
   std::array<char, 32> text{};

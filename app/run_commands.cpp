@@ -99,6 +99,11 @@ SignalWatch::~SignalWatch() {
   pthread_sigmask(SIG_SETMASK, &previous_, nullptr);
 }
 
+void Interruption::look() const {
+  if (control_.cancelled())
+    throw Error(ErrorCode::cancelled, "Interrupted; nothing was written.", "signal");
+}
+
 StdinCommands::StdinCommands(job::RunSwitch& control) : thread_(read_commands, std::ref(control)) {}
 
 }  // namespace gigawarp::app

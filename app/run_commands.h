@@ -20,6 +20,20 @@ class SignalWatch {
   std::jthread thread_;
 };
 
+/// The same for a verb that is no run: signals become a stop request, a second one ends the
+/// process.
+class Interruption {
+ public:
+  Interruption() : signals_(control_) {}
+  std::stop_token stop() const { return control_.stop_token(); }
+  /// Throws Error{cancelled} once a signal came: before a verb starts to write.
+  void look() const;
+
+ private:
+  job::RunSwitch control_;
+  SignalWatch signals_;
+};
+
 /// Reads commands from stdin, one JSON object a line: {"command": "pause" | "resume" | "cancel" |
 /// "checkpoint" | "preview", "file": F}. Anything else is answered by a warning on stderr. The end
 /// of stdin does not end the run.

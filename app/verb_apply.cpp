@@ -1,6 +1,7 @@
 #include <iostream>
 #include <memory>
 
+#include "app/run_commands.h"
 #include "app/transform_list.h"
 #include "app/verbs.h"
 #include "gigawarp/error.h"
@@ -46,13 +47,16 @@ void apply_to_image(const ApplyOptions& options) {
     throw Error(ErrorCode::usage,
                 "apply needs --reference, the image whose lattice the result gets.", "--reference");
   const Interpolation interpolation = interpolation_of(options.interpolation);
+  const Interruption interruption;
   io::ReadOptions read{options.spacing_mm, interpolation == Interpolation::label};
   const Volume moving = io::read_image(options.input, read);
   const Grid grid = io::read_header(options.reference, {options.reference_spacing_mm, false}).grid;
   const Transform transform = read_transform_list(options.transforms, options.inverse);
   for (const std::string& note : moving.notes()) std::cerr << options.input << ": " << note << '\n';
-  io::write_image(apply_transform(moving, transform, grid, interpolation, options.background),
-                  options.out);
+  const Volume resampled = apply_transform(moving, transform, grid, interpolation,
+                                           options.background, interruption.stop());
+  interruption.look();
+  io::write_image(resampled, options.out);
 }
 
 void apply(const ApplyOptions& options) {
@@ -78,14 +82,19 @@ void add_apply_verb(CLI::App& app) {
                    "Transform files from fixed to moving; [file.mat,1] inverts an affine")
       ->required()
       ->type_name("FILE");
-  verb->add_option("--input,-i", options->input, "Moving image to resample");
+  verb->add_option("--input,-i", options->input, "Moving image to resample")->type_name("FILE");
   verb->add_option(
-      "--points", options->points,
-      "Points of the fixed space (.csv, .fcsv, .mrk.json); written in the moving space");
-  verb->add_option("--reference,-r", options->reference, "Image whose lattice the result gets");
-  verb->add_option("--out,-o", options->out, "Image or point file to write")->required();
+          "--points", options->points,
+          "Points of the fixed space (.csv, .fcsv, .mrk.json); written in the moving space")
+      ->type_name("FILE");
+  verb->add_option("--reference,-r", options->reference, "Image whose lattice the result gets")
+      ->type_name("FILE");
+  verb->add_option("--out,-o", options->out, "Image or point file to write")
+      ->required()
+      ->type_name("FILE");
   verb->add_option("--interpolation,-n", options->interpolation,
-                   "linear (default), nearest or label (label-linear, never mixes values)");
+                   "linear (default), nearest or label (label-linear, never mixes values)")
+      ->type_name("linear|nearest|label");
   verb->add_option("--background", options->background,
                    "Value outside the moving image (default 0)");
   verb->add_flag("--inverse", options->inverse, "Use the inverse of the whole chain");

@@ -130,14 +130,18 @@ void add_bench_verb(CLI::App& app) {
                "gigawarp bench --size 256 --metric lncc --radius 2,3 --json bench.json");
   auto options = std::make_shared<BenchOptions>();
   bench::Spec& spec = options->spec;
-  verb->add_option("--size", options->size, "Voxels: x,y,z or one number (default: 128)");
+  verb->add_option("--size", options->size, "Voxels: x,y,z or one number (default: 128)")
+      ->type_name("X,Y,Z");
   verb->add_option("--device", options->device, "auto or cpu (default: cpu)");
   verb->add_option("--threads", spec.threads, "CPU threads (default: all)");
   verb->add_option("--repeats", spec.repeats, "Timed calls; the median counts (default: 5)");
-  verb->add_option("--metric", options->metrics, "lncc, mi, mse (default: all)")->delimiter(',');
+  verb->add_option("--metric", options->metrics, "lncc, mi, mse (default: all)")
+      ->delimiter(',')
+      ->type_name("lncc|mi|mse");
   verb->add_option("--radius", spec.radii, "LNCC radii, voxels (default: 2,3,5)")->delimiter(',');
   verb->add_option("--bins", spec.bins, "MI bins per axis (default: 32,64)")->delimiter(',');
-  verb->add_option("--json", options->json, "Write the figures to this file as well");
+  verb->add_option("--json", options->json, "Write the figures to this file as well")
+      ->type_name("FILE");
   verb->callback([options] { run_bench(*options); });
 }
 

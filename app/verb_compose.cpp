@@ -1,5 +1,6 @@
 #include <memory>
 
+#include "app/run_commands.h"
 #include "app/transform_list.h"
 #include "app/verbs.h"
 #include "gigawarp/error.h"
@@ -22,6 +23,7 @@ bool ends_with_any(const std::string& name, std::initializer_list<const char*> e
 }
 
 void compose(const ComposeOptions& options) {
+  const Interruption interruption;
   const Transform transform = read_transform_list(options.transforms, false);
   if (ends_with_any(options.out, {".h5", ".hdf5"}))
     return io::write_composite(transform, options.out);
@@ -34,7 +36,9 @@ void compose(const ComposeOptions& options) {
         ".tfm or .h5.",
         "--reference");
   const Grid grid = io::read_header(options.reference).grid;
-  io::write_displacement(sample_displacement(transform, grid), options.out);
+  const DisplacementField total = sample_displacement(transform, grid, interruption.stop());
+  interruption.look();
+  io::write_displacement(total, options.out);
 }
 
 }  // namespace
@@ -51,10 +55,12 @@ void add_compose_verb(CLI::App& app) {
                    "Transform files, first applied first; [file.mat,1] inverts an affine")
       ->required()
       ->type_name("FILE");
-  verb->add_option("--reference,-r", options->reference, "Image whose lattice the field gets");
+  verb->add_option("--reference,-r", options->reference, "Image whose lattice the field gets")
+      ->type_name("FILE");
   verb->add_option("--out,-o", options->out,
                    ".mat .txt .tfm (matrix), .nii.gz .mha .nrrd (field) or .h5 (all stages kept)")
-      ->required();
+      ->required()
+      ->type_name("FILE");
   verb->callback([options] { compose(*options); });
 }
 

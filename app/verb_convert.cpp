@@ -2,6 +2,7 @@
 #include <iostream>
 #include <memory>
 
+#include "app/run_commands.h"
 #include "app/verbs.h"
 #include "gigawarp/error.h"
 #include "io/convert.h"
@@ -56,6 +57,7 @@ bool is_landmark_name(const std::string& name) {
 void convert(const ConvertOptions& options) {
   if (is_landmark_name(options.input))
     return io::write_landmarks(io::read_landmarks(options.input), options.output);
+  const Interruption interruption;
   Volume volume = io::read_image(options.input, {options.spacing_mm, false});
   for (const std::string& note : volume.notes()) std::cerr << options.input << ": " << note << '\n';
   if (!options.order.empty()) {
@@ -63,6 +65,7 @@ void convert(const ConvertOptions& options) {
     if (!order.is_identity()) volume = reordered(volume, order);
   }
   if (!options.type.empty()) volume = io::to_type(volume, type_of(options.type));
+  interruption.look();
   io::write_image(volume, options.output);
 }
 
@@ -73,14 +76,19 @@ void add_convert_verb(CLI::App& app) {
       app, "convert", "Write an image (or landmarks) in another format, type or axis order",
       "gigawarp convert stack.tif brain.nii.gz --spacing 0.005,0.005,0.01 --order RAS --type f32");
   auto options = std::make_shared<ConvertOptions>();
-  verb->add_option("input", options->input, "Image, DICOM folder or landmark file")->required();
+  verb->add_option("input", options->input, "Image, DICOM folder or landmark file")
+      ->required()
+      ->type_name("FILE");
   verb->add_option("output", options->output, "File to write; its extension chooses the format")
-      ->required();
+      ->required()
+      ->type_name("FILE");
   verb->add_option("--type", options->type,
-                   "u8 … f64; whole numbers are rounded, and refused where they do not fit");
+                   "Voxel type; whole numbers are rounded, and refused where they do not fit")
+      ->type_name("u8|i8|u16|i16|u32|i32|f32|f64");
   verb->add_option(
-      "--order", options->order,
-      "Store the axes growing towards these letters, e.g. RAS; positions do not change");
+          "--order", options->order,
+          "Store the axes growing towards these letters, e.g. RAS; positions do not change")
+      ->type_name("LETTERS");
   add_spacing_option(verb, "--spacing", options->spacing_mm,
                      "Voxel size in mm, wins over the file's");
   verb->callback([options] { convert(*options); });

@@ -154,7 +154,9 @@ void add_info_verb(CLI::App& app) {
       add_verb(app, "info", "Say what images, transforms and landmark files hold, in LPS mm",
                "gigawarp info brain.nii.gz out/0GenericAffine.mat --json");
   auto options = std::make_shared<InfoOptions>();
-  verb->add_option("files", options->files, "Files, or folders of a DICOM series")->required();
+  verb->add_option("files", options->files, "Files, or folders of a DICOM series")
+      ->required()
+      ->type_name("FILE");
   verb->add_flag("--json", options->json, "One JSON array instead of text");
   verb->add_flag("--header", options->header_only, "Images: leave the voxels unread");
   add_spacing_option(verb, "--spacing", options->spacing_mm,

@@ -1,6 +1,7 @@
 #include <iostream>
 #include <memory>
 
+#include "app/run_commands.h"
 #include "app/transform_list.h"
 #include "app/verbs.h"
 #include "gigawarp/error.h"
@@ -19,6 +20,7 @@ struct InvertOptions {
 };
 
 void invert_transform(const InvertOptions& options) {
+  const Interruption interruption;
   Transform transform = io::read_transform(options.transform);
   if (transform.is_affine()) return io::write_affine(transform.as_affine().inverse(), options.out);
   if (transform.stages.size() != 1)
@@ -37,12 +39,14 @@ void invert_transform(const InvertOptions& options) {
           ErrorCode::usage,
           "A B-spline is inverted as a field: give --reference, the lattice to invert it on.",
           "--reference");
-    DisplacementField sampled = sample_displacement(transform, *target);
+    DisplacementField sampled = sample_displacement(transform, *target, interruption.stop());
     transform.stages.front() = std::move(sampled);
   }
   const auto& forward = std::get<DisplacementField>(transform.stages.front());
   const DisplacementField inverse =
-      invert(forward, target.value_or(forward.grid()), options.iterations, options.tolerance_mm);
+      invert(forward, target.value_or(forward.grid()), options.iterations, options.tolerance_mm,
+             interruption.stop());
+  interruption.look();
   io::write_displacement(inverse, options.out);
   const InverseError error = inverse_error(forward, inverse);
   std::cout << "Inverse error: mean " << error.mean_mm << " mm, 95 % below " << error.p95_mm
@@ -57,11 +61,14 @@ void add_invert_verb(CLI::App& app) {
                "gigawarp invert --transform out/1Warp.nii.gz --out out/1InverseWarp.nii.gz");
   auto options = std::make_shared<InvertOptions>();
   verb->add_option("--transform,-t", options->transform, "Affine or displacement field")
-      ->required();
+      ->required()
+      ->type_name("FILE");
   verb->add_option("--reference,-r", options->reference,
-                   "Image whose lattice the inverse field gets (default: the field's own)");
+                   "Image whose lattice the inverse field gets (default: the field's own)")
+      ->type_name("FILE");
   verb->add_option("--out,-o", options->out, ".mat, .txt, .tfm for a matrix; .nii.gz for a field")
-      ->required();
+      ->required()
+      ->type_name("FILE");
   verb->add_option("--iterations", options->iterations, "Fixed-point steps at most (default 50)");
   verb->add_option("--tolerance", options->tolerance_mm, "Step that ends them, mm (default 0.001)");
   verb->callback([options] { invert_transform(*options); });

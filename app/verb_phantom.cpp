@@ -1,10 +1,13 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 #include <filesystem>
 #include <iostream>
 #include <memory>
 #include <sstream>
 
+#include "app/run_commands.h"
 #include "app/verbs.h"
 #include "gigawarp/error.h"
 #include "io/image_io.h"
@@ -78,11 +81,33 @@ void make_folder(const std::filesystem::path& folder, bool overwrite) {
         folder.string());
 }
 
-void write_volumes(const phantom::Phantom& pair, const std::filesystem::path& out, bool stream) {
+/// Uncompressed volumes take what they take: better told before hours of writing than after.
+void require_room(const phantom::Phantom& pair, const std::filesystem::path& out) {
+  std::error_code failure;
+  const auto space = std::filesystem::space(out, failure);
+  const auto voxels = static_cast<double>(pair.grid(Side::fixed).voxel_count());
+  const double needed = voxels * static_cast<double>(2 * size_of(pair.spec().type) + 3);
+  if (failure || needed <= static_cast<double>(space.available)) return;
+  constexpr double kGiB = 1073741824.0;
+  std::array<char, 96> numbers{};
+  std::snprintf(numbers.data(), numbers.size(), "%.1f GiB, but %.1f GiB are free", needed / kGiB,
+                static_cast<double>(space.available) / kGiB);
+  throw Error(ErrorCode::does_not_fit,
+              "The phantom needs " + std::string(numbers.data()) + " in \"" + out.string() +
+                  "\"; choose a smaller --size or another folder.",
+              out.string());
+}
+
+void write_volumes(const phantom::Phantom& pair, const std::filesystem::path& out, bool stream,
+                   const std::stop_token& stop) {
   const auto write = [&](Side side, StreamedKind kind, const std::string& name) {
+    if (stop.stop_requested())
+      throw Error(ErrorCode::cancelled,
+                  "Interrupted; the phantom in \"" + out.string() + "\" is not complete.",
+                  out.string());
     std::cerr << "writing " << name << (stream ? ".nii" : ".nii.gz") << "\n";
     if (stream) {
-      phantom::stream_nifti(pair, side, kind, out / (name + ".nii"));
+      phantom::stream_nifti(pair, side, kind, out / (name + ".nii"), {}, stop);
       return;
     }
     const Volume volume = kind == StreamedKind::image    ? pair.image(side)
@@ -117,7 +142,9 @@ void make_phantom(const PhantomOptions& options) {
   make_folder(options.out, options.overwrite);
   const std::int64_t voxels = pair.grid(Side::fixed).voxel_count();
   const bool stream = options.stream || voxels > kStreamBeyondVoxels;
-  write_volumes(pair, options.out, stream);
+  if (stream) require_room(pair, options.out);
+  const Interruption interruption;
+  write_volumes(pair, options.out, stream, interruption.stop());
   write_landmarks(pair, options.out);
   const bool warp = !options.no_warp && voxels <= kWarpUpToVoxels;
   if (warp) {
@@ -142,13 +169,19 @@ void add_phantom_verb(CLI::App& app) {
                "Make a brain-like pair of images whose true map, labels and landmarks are known",
                "gigawarp phantom --out pair --size 192 --fixed-contrast t1 --moving-contrast t2");
   auto options = std::make_shared<PhantomOptions>();
-  verb->add_option("--out", options->out, "Folder to write")->required();
-  verb->add_option("--size", options->size, "Voxels: N or X,Y,Z (default: 128)");
+  verb->add_option("--out", options->out, "Folder to write")->required()->type_name("DIR");
+  verb->add_option("--size", options->size, "Voxels: N or X,Y,Z (default: 128)")
+      ->type_name("X,Y,Z");
   verb->add_option("--spacing", options->spacing_mm,
                    "Voxel size in mm; the head fills the image (default: a head of human size)");
-  verb->add_option("--fixed-contrast", options->fixed_contrast, "t1 (default), t2 or lightsheet");
-  verb->add_option("--moving-contrast", options->moving_contrast, "t1 (default), t2 or lightsheet");
-  verb->add_option("--type", options->type, "Voxel type: u8 i8 u16 (default) i16 u32 i32 f32 f64");
+  verb->add_option("--fixed-contrast", options->fixed_contrast,
+                   "How the fixed image is weighted (default: t1)")
+      ->type_name("t1|t2|lightsheet");
+  verb->add_option("--moving-contrast", options->moving_contrast,
+                   "How the moving image is weighted (default: t1)")
+      ->type_name("t1|t2|lightsheet");
+  verb->add_option("--type", options->type, "Voxel type (default: u16)")
+      ->type_name("u8|i8|u16|i16|u32|i32|f32|f64");
   verb->add_option("--seed", options->seed, "Another seed is another map and noise (default: 1)");
   verb->add_option("--deformation", options->deformation_mm,
                    "Largest displacement in mm (default: 5 mm of a human head)");

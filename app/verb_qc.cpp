@@ -5,12 +5,14 @@
 #include <memory>
 #include <sstream>
 
+#include "app/progress_display.h"
+#include "app/run_commands.h"
+#include "app/transform_list.h"
 #include "app/verbs.h"
 #include "gigawarp/error.h"
 #include "gigawarp/job.h"
 #include "io/image_io.h"
 #include "io/landmarks_io.h"
-#include "io/transform_io.h"
 #include "phantom/phantom.h"
 #include "qc/report.h"
 #include "render/contact_sheet.h"
@@ -26,6 +28,7 @@ struct QcOptions {
   std::vector<std::string> transforms, inverse_transforms, reference, landmarks;
   std::optional<Vec3> fixed_spacing_mm, moving_spacing_mm;
   fs::path result, json, sheet, local_ncc, jacobian;
+  std::string progress = "auto";
   bool no_hd95 = false, summary_only = false;
 };
 
@@ -37,18 +40,6 @@ std::string read_text(const fs::path& path) {
     throw Error(ErrorCode::bad_input,
                 "\"" + path.string() + "\" cannot be read; check that it exists.", path.string());
   return text.str();
-}
-
-/// The given transforms, applied to a point first to last; "[file,1]" is the inverse of an affine
-/// file.
-Transform read_chain(const std::vector<std::string>& names) {
-  Transform out;
-  for (const std::string& name : names) {
-    const bool inverted = name.size() > 4 && name.front() == '[' && name.ends_with(",1]");
-    const std::string file = inverted ? name.substr(1, name.size() - 4) : name;
-    io::append(out, io::read_transform(file, inverted));
-  }
-  return out;
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -133,13 +124,14 @@ Files read_files(const QcOptions& o) {
   Files files;
   auto moving = std::async(std::launch::async,
                            [&] { return read_or_none(o.moving, o.moving_spacing_mm, false); });
-  auto transform = std::async(std::launch::async, [&] { return read_chain(o.transforms); });
+  auto transform =
+      std::async(std::launch::async, [&] { return read_transform_list(o.transforms, false); });
   files.fixed = read_or_none(o.fixed, o.fixed_spacing_mm, false);
   files.mask = read_or_none(o.mask, o.fixed_spacing_mm, true);
   files.fixed_labels = read_or_none(o.fixed_labels, o.fixed_spacing_mm, true);
   files.moving_labels = read_or_none(o.moving_labels, o.moving_spacing_mm, true);
-  files.inverse = read_chain(o.inverse_transforms);
-  files.reference = read_chain(o.reference);
+  files.inverse = read_transform_list(o.inverse_transforms, false);
+  files.reference = read_transform_list(o.reference, false);
   files.moving = moving.get();
   files.transform = transform.get();
   return files;
@@ -164,46 +156,81 @@ qc::QcInput input_of(const QcOptions& o, const Files& files) {
   return in;
 }
 
+/// What is written besides the table, made before anything is written.
+struct Pictures {
+  Volume jacobian;
+  QImage sheet;
+};
+
+Pictures draw(const QcOptions& o, const Files& files, const qc::Assessment& assessment) {
+  Pictures out;
+  if (!o.jacobian.empty()) out.jacobian = ops::jacobian_determinant(assessment.displacement);
+  if (!o.sheet.empty()) {
+    const render::OffscreenPainting painting;
+    out.sheet = render::contact_sheet(files.fixed, assessment);
+  }
+  return out;
+}
+
+void write(const QcOptions& o, const qc::Assessment& assessment, const Pictures& pictures) {
+  if (!o.json.empty()) write_text_file(o.json, qc::to_json(assessment.report));
+  if (!o.local_ncc.empty()) io::write_image(assessment.local_ncc, o.local_ncc);
+  if (!o.jacobian.empty()) io::write_image(pictures.jacobian, o.jacobian);
+  if (!o.sheet.empty()) render::write_png(pictures.sheet, o.sheet);
+}
+
 void check_quality(QcOptions o) {
   use_result_folder(o);
   check(o);
+  StepProgress progress(o.progress);
+  const Interruption interruption;
+  progress.part(0, 0.2, "reading");
   const Files files = read_files(o);
-  qc::Assessment assessment = qc::assess(input_of(o, files));
+  progress.part(0.2, 0.8, "measuring");
+  qc::Assessment assessment = qc::assess(input_of(o, files), interruption.stop(), &progress);
   qc::QcReport& report = assessment.report;
   report.fixed = o.fixed;
   report.moving = o.moving;
   report.transform = joined(o.transforms);
+  progress.part(0.8, 1, "drawing");
   if (!o.phantom.empty()) measure_known_map(o.phantom, files.transform, report);
-  std::cout << qc::to_table(report, !o.summary_only);
-  if (!o.json.empty()) write_text_file(o.json, qc::to_json(report));
-  if (!o.local_ncc.empty()) io::write_image(assessment.local_ncc, o.local_ncc);
-  if (!o.jacobian.empty())
-    io::write_image(ops::jacobian_determinant(assessment.displacement), o.jacobian);
-  if (!o.sheet.empty()) {
-    const render::OffscreenPainting painting;
-    render::write_png(render::contact_sheet(files.fixed, assessment), o.sheet);
-    std::cout << "\ncontact sheet  " << o.sheet.string() << "\n";
-  }
+  const Pictures pictures = draw(o, files, assessment);
+  interruption.look();
+  progress.finish();
+  const bool in_words = o.progress != "json";
+  if (in_words) std::cout << qc::to_table(report, !o.summary_only) << std::flush;
+  write(o, assessment, pictures);
+  if (in_words && !o.sheet.empty()) std::cout << "\ncontact sheet  " << o.sheet.string() << "\n";
 }
 
 void add_inputs(CLI::App* verb, QcOptions& o) {
-  verb->add_option("--fixed", o.fixed, "Image that the moving one was aligned to");
-  verb->add_option("--moving", o.moving, "Image that was moved");
+  verb->add_option("--fixed", o.fixed, "Image that the moving one was aligned to")
+      ->type_name("FILE");
+  verb->add_option("--moving", o.moving, "Image that was moved")->type_name("FILE");
   verb->add_option(
-      "--transform", o.transforms,
-      "Fixed to moving, in the order of antsApplyTransforms -t; [affine.mat,1] inverts");
+          "--transform", o.transforms,
+          "Fixed to moving, in the order of antsApplyTransforms -t; [affine.mat,1] inverts")
+      ->type_name("FILE");
   verb->add_option("--inverse-transform", o.inverse_transforms,
-                   "Moving to fixed: adds inverse error and inverse Dice");
-  verb->add_option("--result", o.result, "Folder of a run: everything from its job and transforms");
-  verb->add_option("--fixed-labels", o.fixed_labels, "Label volume of the fixed image");
-  verb->add_option("--labels,--moving-labels", o.moving_labels, "Label volume of the moving image");
+                   "Moving to fixed: adds inverse error and inverse Dice")
+      ->type_name("FILE");
+  verb->add_option("--result", o.result, "Folder of a run: everything from its job and transforms")
+      ->type_name("DIR");
+  verb->add_option("--fixed-labels", o.fixed_labels, "Label volume of the fixed image")
+      ->type_name("FILE");
+  verb->add_option("--labels,--moving-labels", o.moving_labels, "Label volume of the moving image")
+      ->type_name("FILE");
   verb->add_option("--landmarks", o.landmarks, "Landmark files of the fixed and the moving image")
-      ->expected(2);
+      ->expected(2)
+      ->type_name("FILE");
   verb->add_option("--mask,--fixed-mask", o.mask,
-                   "Measure similarity, det J and point errors only here (fixed grid)");
+                   "Measure similarity, det J and point errors only here (fixed grid)")
+      ->type_name("FILE");
   verb->add_option("--reference-transform", o.reference,
-                   "Another transform (true warp, other run) to measure the distance to");
-  verb->add_option("--phantom", o.phantom, "phantom.json: error against its exact map");
+                   "Another transform (true warp, other run) to measure the distance to")
+      ->type_name("FILE");
+  verb->add_option("--phantom", o.phantom, "phantom.json: error against its exact map")
+      ->type_name("FILE");
   add_spacing_option(verb, "--fixed-spacing", o.fixed_spacing_mm,
                      "Voxel size of the fixed image, mm");
   add_spacing_option(verb, "--moving-spacing", o.moving_spacing_mm,
@@ -218,13 +245,17 @@ void add_qc_verb(CLI::App& app) {
                "gigawarp qc --result out --json qc.json --sheet qc.png");
   auto options = std::make_shared<QcOptions>();
   add_inputs(verb, *options);
-  verb->add_option("--json", options->json, "Write every figure as JSON");
-  verb->add_option("--sheet", options->sheet, "Write the contact sheet as PNG");
-  verb->add_option("--jacobian", options->jacobian, "Write det J as an image");
+  verb->add_option("--json", options->json, "Write every figure as JSON")->type_name("FILE");
+  verb->add_option("--sheet", options->sheet, "Write the contact sheet as PNG")->type_name("FILE");
+  verb->add_option("--jacobian", options->jacobian, "Write det J as an image")->type_name("FILE");
   verb->add_option("--local-ncc", options->local_ncc,
-                   "Write the map of local correlation (radius 2)");
+                   "Write the map of local correlation (radius 2)")
+      ->type_name("FILE");
   verb->add_flag("--no-hd95", options->no_hd95, "Leave out surface distances of labels");
   verb->add_flag("--summary", options->summary_only, "Leave out the tables per label and landmark");
+  verb->add_option("--progress", options->progress,
+                   "bar, lines, json (events on stdout, no table), none or auto (default)")
+      ->type_name("bar|lines|json|none|auto");
   verb->callback([options] { check_quality(*options); });
 }
 

@@ -60,14 +60,16 @@ void add_register_verb(CLI::App& app) {
   auto options = std::make_shared<RegisterOptions>();
   add_job_options(verb, options->job);
   verb->add_option("--progress", options->progress,
-                   "bar, lines, json (events on stdout), none or auto (default)");
+                   "bar, lines, json (events on stdout), none or auto (default)")
+      ->type_name("bar|lines|json|none|auto");
   verb->add_flag("--resume", options->resume, "Continue the unfinished run in --out");
   verb->add_flag("--overwrite", options->overwrite, "Replace what an earlier run left in --out");
   verb->add_option("--checkpoint-every", options->checkpoint_interval_s,
                    "Seconds between checkpoints (default: 60)");
   verb->add_option(
-      "--control", options->control,
-      "stdin: read {\"command\": \"pause\"} (resume, cancel, checkpoint), one per line");
+          "--control", options->control,
+          "stdin: read {\"command\": \"pause\"} (resume, cancel, checkpoint), one per line")
+      ->type_name("stdin");
   verb->callback([options] { register_images(*options); });
 }
 

@@ -15,7 +15,7 @@ for argument in "$@"; do
     *) echo "setup.sh: unknown option $argument; it takes --tests or nothing." >&2; exit 2 ;;
   esac
 done
-if [ "$with_tests" = yes ]; then packages+=(clang-format clang-tidy python3 python3-venv); fi
+if [ "$with_tests" = yes ]; then packages+=(clang-format clang-tidy python3 python3-venv groff-base zsh fish); fi
 
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi

@@ -1,4 +1,6 @@
+#include <array>
 #include <cmath>
+#include <cstdio>
 #include <set>
 
 #include "gigawarp/error.h"
@@ -17,10 +19,9 @@ namespace {
 void require_range(double value, double low, double high, const std::string& key) {
   if (value >= low && value <= high) return;
   const auto text = [](double number) {
-    std::string digits = std::to_string(number);
-    digits.erase(digits.find_last_not_of('0') + 1);
-    if (!digits.empty() && digits.back() == '.') digits.pop_back();
-    return digits;
+    std::array<char, 32> digits{};
+    std::snprintf(digits.data(), digits.size(), "%.7g", number);
+    return std::string(digits.data());
   };
   refuse("\"" + key + "\" must lie between " + text(low) + " and " + text(high) + ", but it is " +
              text(value) + ".",

@@ -193,7 +193,8 @@ std::vector<std::int64_t> common_labels(const Volume& a, const Volume& b) {
 }
 
 OverlapSummary label_overlap(const Volume& fixed, const Volume& warped,
-                             std::span<const std::int64_t> labels, bool with_hd95) {
+                             std::span<const std::int64_t> labels, bool with_hd95,
+                             const std::stop_token& stop) {
   if (!fixed.grid().same_lattice(warped.grid()))
     throw Error(ErrorCode::bad_input,
                 "Two label volumes that are to be compared are not on the same grid.", "labels");
@@ -216,7 +217,7 @@ OverlapSummary label_overlap(const Volume& fixed, const Volume& warped,
   if (with_hd95)
     parallel_for(static_cast<std::int64_t>(out.labels.size()), [&](std::int64_t i) {
       LabelOverlap& one = out.labels[static_cast<std::size_t>(i)];
-      if (one.fixed_voxels > 0 && one.warped_voxels > 0)
+      if (one.fixed_voxels > 0 && one.warped_voxels > 0 && !stop.stop_requested())
         one.hd95_mm = hd95(fixed, warped, one.label, counts.at(one.label).box);
     });
   summarise(out);

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "gigawarp/volume.h"
@@ -28,9 +29,10 @@ std::vector<std::int64_t> common_labels(const Volume& a, const Volume& b);
 /// Dice of each of `labels` between two volumes of one lattice, and HD95 if asked for. HD95
 /// measures from the surface voxels (a face neighbour differs) of one to those of the other, by the
 /// exact Euclidean distance transform in mm, cropped to the label. Throws Error{bad_input} when the
-/// lattices differ.
+/// lattices differ; when `stop` is requested the surface distances of further labels stay out.
 OverlapSummary label_overlap(const Volume& fixed, const Volume& warped,
-                             std::span<const std::int64_t> labels, bool with_hd95);
+                             std::span<const std::int64_t> labels, bool with_hd95,
+                             const std::stop_token& stop = {});
 
 /// The p-th percentile (0…100), linear between order statistics as numpy does it. NaN for none.
 double percentile(std::vector<double> values, double p);

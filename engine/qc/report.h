@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "gigawarp/progress.h"
 #include "gigawarp/transform.h"
 #include "gigawarp/volume.h"
 #include "ops/jacobian.h"
@@ -51,8 +52,10 @@ struct Assessment {
   DisplacementField displacement;  ///< of the deformable part, for det J and the grid
 };
 
-/// Throws Error{bad_input | cancelled}.
-Assessment assess(const QcInput& input, const std::stop_token& stop = {});
+/// Tells `progress` (may be null) which measure comes next and the fraction done, estimated from
+/// the voxels each one passes over. Throws Error{bad_input | cancelled}.
+Assessment assess(const QcInput& input, const std::stop_token& stop = {},
+                  ProgressSink* progress = nullptr);
 
 std::string to_json(const QcReport& report);
 /// Aligned text; the per-label table only with `details`.

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import signal
 import tempfile
 import unittest
 
@@ -9,7 +10,7 @@ import nibabel
 import numpy as np
 import SimpleITK as sitk
 
-from cli_support import BAD_INPUT, OK, USAGE, run
+from cli_support import BAD_INPUT, CANCELLED, OK, USAGE, leftovers, run, start
 
 
 class PhantomAndQc(unittest.TestCase):
@@ -67,6 +68,40 @@ class PhantomAndQc(unittest.TestCase):
         self.assertGreater(picture.shape[1], 1200)
         self.assertGreater(picture.std(), 20)
         self.assertEqual(process.stderr, "")
+
+    def labelled(self):
+        return ["--fixed-labels", self.pair / "fixed_labels.nii.gz", "--labels", self.pair / "moving_labels.nii.gz"]
+
+    def test_progress_is_a_bar_or_events(self):
+        process = self.qc("--progress", "bar", "--summary")
+        self.assertEqual(process.returncode, OK, process.stderr)
+        for words in ("[#", "reading", "measuring similarity", "mapping local correlation", "to go"):
+            self.assertIn(words, process.stderr)
+        self.assertTrue(process.stderr.endswith("\x1b[K"))  # the bar is gone at the end
+        process = self.qc("--progress", "json", *self.labelled())
+        events = [json.loads(line) for line in process.stdout.splitlines()]
+        fractions = [event["fraction"] for event in events]
+        self.assertEqual(fractions, sorted(fractions))
+        self.assertEqual((fractions[-1], events[-1]["event"]), (1, "run_finished"))
+        self.assertIn("comparing labels", [event.get("text") for event in events])
+
+    def test_an_interrupted_check_ends_at_once_and_writes_nothing(self):
+        for sent, at in ((signal.SIGINT, "reading"), (signal.SIGTERM, "measuring similarity")):
+            with self.subTest(signal=sent):
+                out = self.folder / sent.name
+                out.mkdir()
+                process = start("qc", "--fixed", self.pair / "fixed.nii.gz", "--moving", self.pair / "moving.nii.gz",
+                                "--transform", self.pair / "true_warp.nii.gz", *self.labelled(), "--sheet",
+                                out / "sheet.png", "--json", out / "qc.json", "--jacobian", out / "jacobian.nii.gz",
+                                "--progress", "json")
+                for line in process.stdout:
+                    if json.loads(line).get("text") == at:
+                        process.send_signal(sent)
+                        break
+                _, err = process.communicate(timeout=60)
+                self.assertEqual(process.returncode, CANCELLED, err)
+                self.assertIn("cancelled", err)
+                self.assertEqual(leftovers(out), [])
 
     def test_a_streamed_phantom_has_the_same_voxels(self):
         streamed = self.folder / "streamed"

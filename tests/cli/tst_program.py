@@ -3,9 +3,10 @@
 import os
 import re
 import subprocess
+import tempfile
 import unittest
 
-from cli_support import GIGAWARP, DEVICE_FAULT, OK, USAGE, BAD_INPUT, run
+from cli_support import DEVICE_FAULT, DOES_NOT_FIT, GIGAWARP, OK, USAGE, BAD_INPUT, run
 
 
 def verbs():
@@ -65,7 +66,7 @@ class Program(unittest.TestCase):
 
     def test_bad_levels_memory_spacing_and_stages_are_wrong_use(self):
         for option, value in [("--levels", "8-200"), ("--levels", "2x10,4x10"), ("--memory", "lots"),
-                              ("--fixed-spacing", "0"), ("--stages", "rigid,wobbly"), ("--metric", "ssd"),
+                              ("--fixed-spacing", "0"), ("--stages", "rigid,wobbly"), ("--stages", ""), ("--metric", "ssd"),
                               ("--bins", "1000"), ("--threads", "-3"), ("--progress", "balloons"),
                               ("--control", "mouse"), ("--device", "gpu")]:
             with self.subTest(option=option, value=value):
@@ -77,9 +78,20 @@ class Program(unittest.TestCase):
         self.assertEqual(process.returncode, BAD_INPUT)
         self.assertIn("nowhere.nii", process.stderr)
 
+    def test_resuming_where_no_run_was_says_so(self):
+        process = run("register", "--resume", "--out", "nowhere")
+        self.assertEqual(process.returncode, USAGE)
+        self.assertIn("nowhere", process.stderr)
+
     def test_device_that_is_not_there_is_a_device_fault(self):
         process = run("register", "--fixed", "a", "--moving", "b", "--out", "c", "--device", "cuda:7")
         self.assertEqual(process.returncode, DEVICE_FAULT)
+
+    def test_a_phantom_beyond_the_disk_is_refused_with_the_numbers(self):
+        with tempfile.TemporaryDirectory() as folder:
+            process = run("phantom", "--out", folder, "--size", "60000")
+            self.assertEqual(process.returncode, DOES_NOT_FIT, process.stderr)
+            self.assertRegex(process.stderr, r"GiB, but .* GiB are free")
 
     def test_devices_start_with_the_cpu(self):
         self.assertTrue(run("devices").stdout.startswith("cpu"))

@@ -64,10 +64,10 @@ inline constexpr const char* kNoMask = "none";
 /// JSON form: resources/job.schema.json.
 struct JobSpec {
   static constexpr int kVersion = 1;
-  std::string preset;                       ///< name it was made from; informative
-  std::vector<std::string> fixed;           ///< one file per channel
-  std::vector<std::string> moving;          ///< as many as `fixed`
-  std::vector<double> channel_weights;      ///< empty: equal
+  std::string preset;                   ///< name it was made from; informative
+  std::vector<std::string> fixed;       ///< one file per channel
+  std::vector<std::string> moving;      ///< as many as `fixed`
+  std::vector<double> channel_weights;  ///< empty: equal
   /// Files whose non-zero voxels count, kNonZeroMask or kNoMask. Both empty: none, except that a
   /// brain-extracted fixed volume masks itself when the moving one is not extracted.
   std::string fixed_mask, moving_mask;
