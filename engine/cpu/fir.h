@@ -5,37 +5,13 @@
 #include <vector>
 
 #include "cpu/multiversion.h"
+#include "ops/taps.h"
 
 /// Short symmetric filters on rows. Always inlined, so that a multiversioned caller gets its own
 /// copy.
 namespace gigawarp::cpu {
 
-/// A symmetric kernel of radius up to kMaximum.
-struct Taps {
-  static constexpr int kMaximum = 16;
-  int radius = 0;
-  float weight[2 * kMaximum + 1] = {1};
-
-  static Taps box(int radius) {
-    Taps t;
-    t.radius = std::min(radius, kMaximum);
-    std::fill(t.weight, t.weight + 2 * t.radius + 1, 1.0F);
-    return t;
-  }
-  /// Sampled Gaussian out to `reach` sigma, weights adding up to `sum` (0: peak is 1).
-  static Taps gaussian(double sigma, double reach, double sum) {
-    Taps t;
-    if (!(sigma > 0)) return t;
-    t.radius = std::clamp(static_cast<int>(std::ceil(reach * sigma - 1e-9)), 1, kMaximum);
-    double total = 0;
-    for (int k = -t.radius; k <= t.radius; ++k) total += std::exp(-0.5 * k * k / (sigma * sigma));
-    if (sum == 0) sum = total;
-    for (int k = -t.radius; k <= t.radius; ++k)
-      t.weight[k + t.radius] =
-          static_cast<float>(std::exp(-0.5 * k * k / (sigma * sigma)) / total * sum);
-    return t;
-  }
-};
+using ops::Taps;
 
 /// out[x] = sum_k taps[k] in[x + k], x in [0, n): `in` holds radius more values before and after.
 template <int R>

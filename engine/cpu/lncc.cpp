@@ -253,7 +253,7 @@ void LnccTile::emit(std::int64_t z, ops::PlaneSums& sums) {
 void lncc(const ops::LnccArgs& args, std::vector<ops::PlaneSums>& sums) {
   const Taps taps = args.window == WindowKind::box
                         ? Taps::box(args.radius)
-                        : Taps::gaussian(0.5 * args.radius + 0.25, 2.0, 1.0);
+                        : Taps::gaussian_window(args.radius);
   Taps back_taps = taps;
   if (args.approximate_gradient) {
     std::fill_n(back_taps.weight, 2 * taps.radius + 1, 0.0F);

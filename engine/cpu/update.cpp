@@ -123,7 +123,7 @@ GIGAWARP_MULTIVERSION void compose_row(const ops::FieldView& u, const float* con
 
 float direction(const ops::DirectionArgs& args) {
   const ops::Extent& e = args.gradient.extent();
-  const Taps taps = Taps::gaussian(args.sigma_voxels, 3.0, 1.0);
+  const Taps taps = Taps::smoothing(args.sigma_voxels);
   const auto correction = [&](double beta) { return 1.0 / (1.0 - std::pow(beta, args.step)); };
   const std::int64_t strips = (e.ny + kSmoothRows - 1) / kSmoothRows;
   std::vector<float> largest(static_cast<std::size_t>(strips * e.nz), 0.0F);
@@ -160,7 +160,7 @@ float direction(const ops::DirectionArgs& args) {
 
 void compose(const ops::ComposeArgs& args) {
   const ops::Extent& e = args.displacement.extent();
-  const Taps taps = Taps::gaussian(args.sigma_voxels, 3.0, 1.0);
+  const Taps taps = Taps::smoothing(args.sigma_voxels);
   for_each_tile(e, args.range, kSmoothRows, kSmoothPlanes, [&](const Tile& tile) {
     thread_local SmoothScratch scratch;
     const auto source = [&](std::int64_t y, std::int64_t z, float* const rows[3]) {

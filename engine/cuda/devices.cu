@@ -10,6 +10,34 @@ constexpr int kOldestCapability = 80;
 std::string version_text(int v) {
   return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10);
 }
+int compute_mode(int device) {
+  int mode = cudaComputeModeDefault;
+  cudaDeviceGetAttribute(&mode, cudaDevAttrComputeMode, device);
+  return mode;
+}
+
+/// Free memory, which takes a context: a card that another program keeps for itself says so here.
+void ask_free_memory(int device, DeviceInfo& info) {
+  constexpr std::uint64_t kFewestFreeBytes = std::uint64_t{512} << 20U;
+  int before = 0;
+  cudaGetDevice(&before);
+  std::size_t free = 0, total = 0;
+  cudaError_t status = cudaSetDevice(device);
+  if (status == cudaSuccess) status = cudaMemGetInfo(&free, &total);
+  cudaSetDevice(before);
+  if (status != cudaSuccess) {
+    cudaGetLastError();
+    info.why_not = std::string("It cannot be used now (") + cudaGetErrorString(status) +
+                   "); another program may keep it for itself.";
+    return;
+  }
+  info.free_bytes = free;
+  info.usable = free >= kFewestFreeBytes;
+  if (!info.usable)
+    info.why_not = "Only " + std::to_string(free >> 20U) +
+                   " MiB of its memory are free; other programs use the rest.";
+}
+
 }  // namespace
 
 std::vector<DeviceInfo> list_devices() {
@@ -47,9 +75,10 @@ std::vector<DeviceInfo> list_devices() {
     if (info.compute_capability < kOldestCapability) {
       info.why_not = "Its compute capability " + std::to_string(properties.major) + "." +
                      std::to_string(properties.minor) + " is older than 8.0.";
+    } else if (compute_mode(i) == cudaComputeModeProhibited) {
+      info.why_not = "Its compute mode forbids programs to use it.";
     } else {
-      // The registration itself does not run on GPUs yet; say so rather than fall back in silence.
-      info.why_not = "This version registers on the CPU only; GPU support is not built in yet.";
+      ask_free_memory(i, info);
     }
     devices.push_back(info);
   }

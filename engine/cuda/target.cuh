@@ -9,19 +9,14 @@ namespace gigawarp::cuda {
 enum class TargetKind { none, field, symmetric_field, linear };
 
 struct DeviceTarget {
-  std::uint64_t* field = nullptr;  ///< math::PackedFloats
-  std::int64_t stride_y = 0, stride_z = 0, z_begin = 0;
-  float weight = 1;  ///< of the channel, over the field's unit
+  Plane<std::uint64_t> field;  ///< math::PackedFloats
+  float weight = 1;            ///< of the channel, over the field's unit
   bool accumulate = false;
 
   explicit DeviceTarget(const ops::GradientTarget& t)
       : weight(t.field ? static_cast<float>(static_cast<double>(t.weight) / t.unit) : t.weight),
         accumulate(t.accumulate) {
-    if (!t.field) return;
-    field = t.field.packed.data;
-    stride_y = t.field.packed.extent.stride_y;
-    stride_z = t.field.packed.extent.stride_z;
-    z_begin = t.field.packed.extent.z_begin;
+    if (t.field) field = Plane<std::uint64_t>(t.field.packed);
   }
 };
 
@@ -31,28 +26,44 @@ inline TargetKind kind_of(const ops::GradientTarget& t) {
   return t.symmetric ? TargetKind::symmetric_field : TargetKind::field;
 }
 
-/// `gradient`: ∇M along moving axes; `dl_dm` is zero where the voxel does not count.
+/// What dL/dM is multiplied with: ∇M along moving axes for the linear sums, along fixed axes for a
+/// field, halfway to ∇F for the symmetric one.
 template <TargetKind kKind>
-__device__ inline void deliver(const DevicePair& pair, const DeviceTarget& target, int x, int y,
-                               int z, const math::Float3& gradient, float dl_dm, ThreadSums& sums) {
+__device__ inline math::Float3 target_gradient(const DevicePair& pair, int x, int y, int z,
+                                               const math::Float3& gradient) {
+  if constexpr (kKind == TargetKind::linear || kKind == TargetKind::none) return gradient;
+  math::Float3 g = along_fixed_axes(pair, gradient);
+  if constexpr (kKind == TargetKind::symmetric_field) {
+    const math::Float3 f = fixed_gradient(pair.fixed, x, y, z);
+    g = {0.5F * (g.x + f.x), 0.5F * (g.y + f.y), 0.5F * (g.z + f.z)};
+  }
+  return g;
+}
+
+/// `g` from target_gradient(); `dl_dm` is zero where the voxel does not count.
+template <TargetKind kKind>
+__device__ inline void deliver_product(const DeviceTarget& target, int x, int y, int z,
+                                       math::Float3 g, float dl_dm, ThreadSums& sums) {
   const float s = dl_dm * target.weight;
+  g = {g.x * s, g.y * s, g.z * s};
   if constexpr (kKind == TargetKind::linear) {
-    sums.add_gradient(gradient.x * s, gradient.y * s, gradient.z * s, x, y, z);
+    sums.add_gradient(g.x, g.y, g.z, x, y, z);
   } else if constexpr (kKind != TargetKind::none) {
-    math::Float3 g = along_fixed_axes(pair, gradient);
-    if constexpr (kKind == TargetKind::symmetric_field) {
-      const math::Float3 f = fixed_gradient(pair.fixed, x, y, z);
-      g = {0.5F * (g.x + f.x), 0.5F * (g.y + f.y), 0.5F * (g.z + f.z)};
-    }
-    g = {g.x * s, g.y * s, g.z * s};
-    std::uint64_t* out =
-        target.field + (z - target.z_begin) * target.stride_z + y * target.stride_y + x;
+    std::uint64_t* out = target.field.at(x, y, z);
     if (target.accumulate) {
       const math::Float3 before = math::unpack_floats(*out);
       g = {g.x + before.x, g.y + before.y, g.z + before.z};
     }
     *out = math::pack_floats(g.x, g.y, g.z);
   }
+}
+
+/// Both at once. `gradient`: ∇M along moving axes.
+template <TargetKind kKind>
+__device__ inline void deliver(const DevicePair& pair, const DeviceTarget& target, int x, int y,
+                               int z, const math::Float3& gradient, float dl_dm, ThreadSums& sums) {
+  deliver_product<kKind>(target, x, y, z, target_gradient<kKind>(pair, x, y, z, gradient), dl_dm,
+                         sums);
 }
 
 /// Calls f.template operator()<kind>().

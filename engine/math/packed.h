@@ -65,10 +65,11 @@ GIGAWARP_HD Float3 unpack_vector(PackedVector w) {
 /// bits). Finite input only; the zero word is zero.
 using PackedFloats = std::uint64_t;
 
+/// Round to nearest, ties away from zero.
 GIGAWARP_HD std::uint32_t upper21(float v) {
   std::uint32_t bits;
   memcpy(&bits, &v, sizeof bits);
-  return (bits + 0x3ffU + ((bits >> 11U) & 1U)) >> 11U;
+  return (bits + 0x400U) >> 11U;
 }
 
 GIGAWARP_HD float from_upper21(std::uint32_t bits) {
@@ -98,7 +99,7 @@ using PackedMoments = std::uint64_t;
 GIGAWARP_HD std::uint32_t to_unsigned16(float v) {
   std::uint32_t bits;
   memcpy(&bits, &v, sizeof bits);
-  return (bits + 0x3fffU + ((bits >> 15U) & 1U)) >> 15U & 0xffffU;
+  return (bits + 0x4000U) >> 15U & 0xffffU;
 }
 
 GIGAWARP_HD float from_unsigned16(std::uint32_t bits) {

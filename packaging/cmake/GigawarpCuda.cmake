@@ -13,6 +13,7 @@ if(NOT GIGAWARP_CUDA STREQUAL "OFF" AND NOT GIGAWARP_SANITIZE)
     set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
     set(CMAKE_CUDA_STANDARD 20)
     set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
+    find_package(CUDAToolkit REQUIRED)  # cudart for the .cpp files beside the kernels
     set(GIGAWARP_HAVE_CUDA ON)
     message(STATUS "CUDA: ${CMAKE_CUDA_COMPILER} ${CMAKE_CUDA_COMPILER_VERSION}, "
                    "architectures ${CMAKE_CUDA_ARCHITECTURES}")

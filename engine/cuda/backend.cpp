@@ -1,0 +1,83 @@
+#include <string>
+
+#include "cuda/cuda_ops.h"
+#include "cuda/devices.h"
+#include "gigawarp/error.h"
+
+namespace gigawarp::ops {
+namespace {
+
+class CudaBackend final : public Backend {
+ public:
+  CudaBackend(int device, std::uint64_t memory_bytes) : device_(device, memory_bytes) {}
+
+  bool on_host() const override { return false; }
+  bool compact() const override { return true; }
+  bool samples_itself() const override { return true; }
+
+  Array allocate(std::size_t bytes) override {
+    Array array = device_.allocate(bytes);
+    cuda::check(cudaMemsetAsync(array.data(), 0, bytes, device_.stream()), "clearing memory");
+    return array;
+  }
+  void upload(void* to, const void* host, std::size_t bytes) override {
+    cuda::check(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, device_.stream()),
+                "copying to the device");
+    device_.synchronise();
+  }
+  void download(void* host, const void* from, std::size_t bytes) override {
+    cuda::check(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, device_.stream()),
+                "copying from the device");
+    device_.synchronise();
+  }
+  void fill_words(std::uint64_t* to, std::uint64_t word, std::int64_t count) override {
+    cuda::fill_words(device_, to, word, count);
+  }
+  void synchronise() override { device_.synchronise(); }
+  std::uint64_t peak_bytes() const override { return device_.peak_bytes(); }
+
+  void warp(const WarpArgs& args, std::vector<PlaneSums>& sums) override {
+    cuda::warp(device_, args, sums);
+  }
+  void lncc(const LnccArgs& args, std::vector<PlaneSums>& sums) override {
+    cuda::lncc(device_, args, sums);
+  }
+  void mi_histogram(const MiArgs& args, JointHistogram& histogram) override {
+    cuda::mi_histogram(device_, args, histogram);
+  }
+  void mi_gradient(const MiArgs& args, const MiTable& table,
+                   std::vector<PlaneSums>& sums) override {
+    cuda::mi_gradient(device_, args, table, sums);
+  }
+  void mse(const MseArgs& args, std::vector<PlaneSums>& sums) override {
+    cuda::mse(device_, args, sums);
+  }
+  float direction(const DirectionArgs& args) override { return cuda::direction(device_, args); }
+  void compose(const ComposeArgs& args) override { cuda::compose(device_, args); }
+  FoldRepair repair_folds(const RepairArgs& args) override {
+    return cuda::repair_folds(device_, args);
+  }
+  void downsample(const DownsampleArgs& args) override { cuda::downsample(device_, args); }
+  void upsample_field(const UpsampleArgs& args) override { cuda::upsample_field(device_, args); }
+  void invert(const InvertArgs& args) override { cuda::invert(device_, args); }
+  double keep_common(const SlabView<float>& a, const SlabView<float>& b, ZRange range) override {
+    return cuda::keep_common(device_, a, b, range);
+  }
+
+ private:
+  cuda::Device device_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_cuda_backend(int device, std::uint64_t memory_bytes) {
+  const std::string id = "cuda:" + std::to_string(device);
+  std::string reason = "this machine has no GPU of that number";
+  for (const DeviceInfo& info : cuda::list_devices()) {
+    if (info.id == id && info.usable) return std::make_unique<CudaBackend>(device, memory_bytes);
+    if (info.id == id || info.id == "cuda") reason = info.why_not;
+  }
+  throw Error(ErrorCode::device_fault, "Device \"" + id + "\" cannot be used: " + reason, id);
+}
+
+}  // namespace gigawarp::ops

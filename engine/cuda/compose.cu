@@ -1,0 +1,109 @@
+#include "cuda/adam_step.h"
+#include "cuda/cuda_ops.h"
+#include "cuda/direct.cuh"
+#include "cuda/march.cuh"
+
+/// v(i) = δ(i) + u(i + δ(i)), then smoothed. Per voxel: reads the moments (or a direction) 8 with
+/// halo and u 8 (8 corners, mostly from the caches: |δ| <= 1), writes 8.
+namespace gigawarp::cuda {
+namespace {
+
+/// u, as it is sampled.
+struct SampledField {
+  Plane<const std::uint64_t> words;
+  int nx, ny, nz;
+};
+
+/// u(p), trilinear with clamped edges, in steps of the fixed point.
+__device__ inline math::Float3 interpolate_steps(const SampledField& u, float px, float py,
+                                                 float pz) {
+  const AxisPlace ax = axis_place(px, u.nx), ay = axis_place(py, u.ny), az = axis_place(pz, u.nz);
+  const float fx = ax.fraction, fy = ay.fraction, fz = az.fraction;
+  const int sx = u.nx > 1 ? 1 : 0, sy = u.ny > 1 ? u.words.stride_y : 0,
+            sz = u.nz > 1 ? u.words.stride_z : 0;
+  // Four bases, the same for every thread, and one offset.
+  const std::int64_t at =
+      static_cast<std::int64_t>(az.low) * u.words.stride_z + (ay.low * u.words.stride_y + ax.low);
+  const std::uint64_t* base[4] = {u.words.data, u.words.data + sy, u.words.data + sz,
+                                  u.words.data + sz + sy};
+  std::uint64_t word[8];
+#pragma unroll
+  for (int q = 0; q < 4; ++q) {
+    word[2 * q] = __ldg(base[q] + at);
+    word[2 * q + 1] = __ldg(base[q] + at + sx);
+  }
+  const float w11 = fy * fz, w10 = fy - w11, w01 = fz - w11;
+  const float w[4] = {1.0F - fy - w01, w10, w01, w11};
+  math::Float3 low, high;
+#pragma unroll
+  for (int q = 0; q < 4; ++q) {
+    const math::Float3 a = math::unpack_vector_steps(word[2 * q]),
+                       b = math::unpack_vector_steps(word[2 * q + 1]);
+    low = {fmaf(w[q], a.x, low.x), fmaf(w[q], a.y, low.y), fmaf(w[q], a.z, low.z)};
+    high = {fmaf(w[q], b.x, high.x), fmaf(w[q], b.y, high.y), fmaf(w[q], b.z, high.z)};
+  }
+  return {fmaf(high.x - low.x, fx, low.x), fmaf(high.y - low.y, fx, low.y),
+          fmaf(high.z - low.z, fx, low.z)};
+}
+
+/// kMoments: the direction comes from Adam's moments; otherwise it is a displacement itself.
+template <bool kMoments>
+struct ComposeOp {
+  static constexpr bool kBox = false, kClamp = true;
+  using Raw = std::uint64_t;
+  struct Ahead {};
+  struct State {};
+
+  Plane<const std::uint64_t> from;
+  math::AdamStep adam;
+  float scale;
+  SampledField u;
+  Plane<std::uint64_t> out;
+
+  __device__ Raw load(int x, int y, int z) const { return __ldg(from.at(x, y, z)); }
+  __device__ math::Float3 value(Raw raw, int x, int y, int z) const {
+    math::Float3 d = kMoments ? math::adam_direction(adam, raw) : math::unpack_vector(raw);
+    d = {d.x * scale, d.y * scale, d.z * scale};
+    const math::Float3 v = interpolate_steps(
+        u, static_cast<float>(x) + d.x, static_cast<float>(y) + d.y, static_cast<float>(z) + d.z);
+    constexpr float kStep = 1.0F / math::kPackedSteps;
+    return {fmaf(v.x, kStep, d.x), fmaf(v.y, kStep, d.y), fmaf(v.z, kStep, d.z)};
+  }
+  __device__ Ahead load_ahead(int, int, int) const { return {}; }
+  __device__ void sink(State&, Ahead, int x, int y, int z, const math::Float3& v) const {
+    *out.at(x, y, z) = math::pack_vector(v);
+  }
+  __device__ void finish(const State&, int, int, int, int) const {}
+};
+
+template <bool kMoments>
+void launch(Device& device, const ops::ComposeArgs& args, const ComposeOp<kMoments>& op) {
+  const ops::Taps taps = ops::Taps::smoothing(args.sigma_voxels);
+  const ops::Extent& e = args.displacement.packed.extent;
+  const char* name = "compose";
+  switch (taps.radius) {
+    case 0: launch_march<0, 32, 2, 2>(device, op, e, args.range, taps, name); break;
+    case 1: launch_march<1, 32, 2, 2>(device, op, e, args.range, taps, name); break;
+    case 2: launch_march<2, 32, 2, 2>(device, op, e, args.range, taps, name); break;
+    case 3: launch_march<3, 32, 2, 2>(device, op, e, args.range, taps, name); break;
+    default: launch_direct(device, op, e, args.range, taps, name); break;
+  }
+}
+
+}  // namespace
+
+void compose(Device& device, const ops::ComposeArgs& args) {
+  const Range nvtx("compose");
+  const ops::Extent& e = args.displacement.packed.extent;
+  const SampledField u{readable(args.displacement.packed), static_cast<int>(e.nx),
+                       static_cast<int>(e.ny), static_cast<int>(e.nz)};
+  const Plane<std::uint64_t> out(args.out.packed);
+  if (args.from_moments != nullptr)
+    launch<true>(
+        device, args,
+        {readable(args.from_moments->moments), adam_step(*args.from_moments), args.scale, u, out});
+  else
+    launch<false>(device, args, {readable(args.direction.packed), {}, args.scale, u, out});
+}
+
+}  // namespace gigawarp::cuda

@@ -1,0 +1,70 @@
+#pragma once
+#include <cstdint>
+
+#include "ops/view.h"
+
+/// One number per voxel as kernels address it: rows contiguous, planes below 2^31 elements, the
+/// whole of any size. One wide multiplication per address.
+namespace gigawarp::cuda {
+
+template <class T>
+struct Plane {
+  T* data = nullptr;  ///< of voxel (0, 0, 0), which may lie outside the slab that is stored
+  int stride_y = 0, stride_z = 0;
+
+  Plane() = default;
+  explicit Plane(const ops::SlabView<T>& v)
+      : data(v.data == nullptr ? nullptr : v.data - v.extent.z_begin * v.extent.stride_z),
+        stride_y(static_cast<int>(v.extent.stride_y)),
+        stride_z(static_cast<int>(v.extent.stride_z)) {}
+  Plane(T* first, const ops::Extent& e)
+      : data(first),
+        stride_y(static_cast<int>(e.stride_y)),
+        stride_z(static_cast<int>(e.stride_z)) {}
+
+  __device__ T* plane(int z) const { return data + static_cast<std::int64_t>(z) * stride_z; }
+  __device__ T* at(int x, int y, int z) const { return plane(z) + (y * stride_y + x); }
+};
+
+inline Plane<const std::uint64_t> readable(const ops::SlabView<std::uint64_t>& v) {
+  return Plane<const std::uint64_t>(ops::SlabView<const std::uint64_t>{v.data, v.extent});
+}
+
+/// The same in a ring of planes: plane z is at z modulo their number. One launch sees no more
+/// planes than the ring has, from `base` on, a multiple of their number: one subtraction, no
+/// division.
+template <class T>
+struct PlaneRing {
+  T* data = nullptr;
+  int planes = 1, stride_y = 0, stride_z = 0, base = 0;
+
+  /// For a launch whose lowest plane is z.
+  PlaneRing from(std::int64_t z) const {
+    PlaneRing ring = *this;
+    ring.base = static_cast<int>(z) / planes * planes;
+    return ring;
+  }
+  __device__ T* plane(int z) const {
+    const int place = z - base;
+    return data + static_cast<std::int64_t>(place < planes ? place : place - planes) * stride_z;
+  }
+  __device__ T* at(int x, int y, int z) const { return plane(z) + (y * stride_y + x); }
+};
+
+/// Lower corner and fraction of a position between voxels 0 and n - 1, by the rounding of fp32
+/// instead of two conversions: exact halves may fall on either side, with fraction 1 or 0.
+struct AxisPlace {
+  int low;
+  float fraction;
+};
+__device__ inline AxisPlace axis_place(float p, int n) {
+  constexpr float kMagic = 12582912.0F;  // 1.5 · 2^23
+  const float c = fminf(fmaxf(p, 0.0F), static_cast<float>(n - 1));
+  const float rounded = (c - 0.5F) + kMagic;
+  // Only the last voxel's position can round beyond n - 2, and only one-voxel axes below 0.
+  const int low = max(min(__float_as_int(rounded) - 0x4b400000, n - 2), 0);
+  const float floor = __int_as_float(low + 0x4b400000) - kMagic;
+  return {low, c - floor};
+}
+
+}  // namespace gigawarp::cuda

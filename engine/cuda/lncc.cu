@@ -1,0 +1,118 @@
+#include "cuda/lncc.cuh"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "cuda/cuda_ops.h"
+
+/// LNCC in chunks of planes: sample, windows, gradient follow one another through rings that hold a
+/// chunk and its halo, so that the intermediates take a few hundred planes whatever the volume.
+namespace gigawarp::cuda {
+namespace {
+
+/// Bytes of the rings that are worth having: longer chunks prime fewer windows.
+constexpr std::int64_t kRingBytes = std::int64_t{1} << 28;
+
+int chunk_planes(const ops::Extent& e, int radius) {
+  constexpr std::int64_t kWords = sizeof(std::uint32_t) + sizeof(std::uint64_t);
+  const std::int64_t most = kRingBytes / (e.nx * e.ny * kWords) - 4 * radius;
+  if (most >= e.nz) return static_cast<int>(e.nz);
+  // No less than 64 (the longest segment), and whole segments, which may not be cut.
+  return static_cast<int>(std::max<std::int64_t>(64, most / 64 * 64));
+}
+
+template <class T>
+PlaneRing<T> ring_of(const ops::Array& array, int planes, const ops::Extent& e) {
+  return {array.as<T>(), planes, static_cast<int>(e.nx), static_cast<int>(e.nx * e.ny)};
+}
+
+/// The intermediates of one call.
+struct Rings {
+  ops::Array intensity_array, coefficient_array, gradient_array;
+  IntensityRing intensities;
+  CoefficientRing coefficients;
+  GradientRing gradients;
+
+  Rings(Device& device, const ops::LnccArgs& args, int chunk, int radius, int back) {
+    const ops::Extent& e = args.pair.fixed.extent;
+    const auto nz = static_cast<int>(e.nz);
+    const auto bytes = [&](int planes, std::size_t size) {
+      return static_cast<std::size_t>(planes * e.nx * e.ny) * size;
+    };
+    const int intensity_planes = std::min(nz, chunk + 2 * (radius + back));
+    intensity_array = device.allocate(bytes(intensity_planes, sizeof(std::uint32_t)));
+    intensities = ring_of<std::uint32_t>(intensity_array, intensity_planes, e);
+    if (!args.target.wanted) return;
+    const int coefficient_planes = std::min(nz, chunk + 2 * back);
+    coefficient_array = device.allocate(bytes(coefficient_planes, sizeof(std::uint64_t)));
+    coefficients = ring_of<std::uint64_t>(coefficient_array, coefficient_planes, e);
+    if (args.target.field && !args.target.accumulate) {
+      const Plane<std::uint64_t> field(args.target.field.packed);
+      gradients = {field.data, std::numeric_limits<int>::max(), field.stride_y, field.stride_z};
+    } else {
+      const int gradient_planes = std::min(nz, chunk + radius + back);
+      gradient_array = device.allocate(bytes(gradient_planes, sizeof(std::uint64_t)));
+      gradients = ring_of<std::uint64_t>(gradient_array, gradient_planes, e);
+    }
+  }
+};
+
+}  // namespace
+
+void lncc(Device& device, const ops::LnccArgs& args, std::vector<ops::PlaneSums>& sums) {
+  const Range nvtx("lncc");
+  const ops::Taps taps = args.window == WindowKind::box ? ops::Taps::box(args.radius)
+                                                        : ops::Taps::gaussian_window(args.radius);
+  const ops::Extent& e = args.pair.fixed.extent;
+  const std::int64_t r = taps.radius, back = args.approximate_gradient ? 0 : r;
+  const std::int64_t begin = args.range.begin, end = args.range.end;
+  for (std::int64_t z = begin; z < end; ++z) sums[static_cast<std::size_t>(z)] = {};
+  if (end <= begin) return;
+
+  const int chunk = chunk_planes(e, taps.radius);
+  const Rings rings(device, args, chunk, taps.radius, static_cast<int>(back));
+  const ops::Array totals_array = device.allocate(sizeof(LnccTotals));
+  auto* totals = totals_array.as<LnccTotals>();
+  check(cudaMemsetAsync(totals, 0, sizeof(LnccTotals), device.stream()), "lncc");
+  const bool linear = kind_of(args.target) == TargetKind::linear;
+  const int segment = lncc_segment(args, taps), tiles = lncc_tiles(args, taps);
+  const auto first = static_cast<int>(begin / segment);
+  const int segments = static_cast<int>((end - 1) / segment) - first + 1;
+  std::optional<SegmentSums> segment_sums;
+  if (linear) segment_sums.emplace(device, segments, tiles);
+
+  std::int64_t sampled = std::max<std::int64_t>(0, begin - r - back),
+               windowed = std::max<std::int64_t>(0, begin - back);
+  for (std::int64_t z0 = begin; z0 < end;) {
+    const std::int64_t z1 = std::min(end, (z0 / chunk + 1) * chunk);
+    const std::int64_t sample_end = std::min(e.nz, z1 + r + back),
+                       window_end = std::min(e.nz, z1 + back);
+    lncc_sample(device, args, rings.intensities, rings.gradients, {sampled, sample_end}, totals);
+    lncc_windows(device, args, taps, rings.intensities, rings.coefficients, {windowed, window_end},
+                 totals);
+    sampled = sample_end;
+    windowed = window_end;
+    if (args.target.wanted)
+      lncc_gradient(
+          device, args, taps, rings.intensities, rings.coefficients, rings.gradients, {z0, z1},
+          linear ? segment_sums->slots() + (z0 / segment - first) * tiles * kSums : nullptr);
+    z0 = z1;
+  }
+
+  if (linear) {
+    const std::vector<ops::PlaneSums> parts = segment_sums->collect();
+    for (int s = 0; s < segments; ++s)
+      sums[static_cast<std::size_t>(std::max<std::int64_t>(begin, (first + s) * segment))] =
+          parts[static_cast<std::size_t>(s)];
+  }
+  LnccTotals host;
+  check(cudaMemcpyAsync(&host, totals, sizeof host, cudaMemcpyDeviceToHost, device.stream()),
+        "lncc");
+  device.synchronise();
+  ops::PlaneSums& all = sums[static_cast<std::size_t>(begin)];
+  all.value = -static_cast<double>(static_cast<long long>(host.value)) / kLnccSteps;
+  all.count = static_cast<double>(host.count);
+}
+
+}  // namespace gigawarp::cuda

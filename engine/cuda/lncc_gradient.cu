@@ -1,0 +1,108 @@
+#include <algorithm>
+
+#include "cuda/direct.cuh"
+#include "cuda/lncc.cuh"
+
+/// LNCC, third pass: dL/dM(y) = −(1/N)·(F(y)·Σp − M(y)·Σq + Σr), sums over the window at y.
+namespace gigawarp::cuda {
+namespace {
+
+template <TargetKind kKind>
+struct GradientOp {
+  static constexpr bool kBox = true, kClamp = false;
+  using Raw = std::uint64_t;
+  struct Ahead {
+    std::uint32_t intensities = kNotCounted;
+    std::uint64_t gradient = 0;
+  };
+  using State = ThreadSums;
+
+  DeviceTarget target;
+  IntensityRing intensities;
+  CoefficientRing coefficients;
+  GradientRing gradients;
+  float scale;
+  double* slots;
+
+  __device__ Raw load(int x, int y, int z) const { return __ldg(coefficients.at(x, y, z)); }
+  __device__ math::Float3 value(Raw raw, int, int, int) const { return math::unpack_floats(raw); }
+  __device__ Ahead load_ahead(int x, int y, int z) const {
+    return {__ldg(intensities.at(x, y, z)), *gradients.at(x, y, z)};
+  }
+  __device__ void sink(State& state, const Ahead& ahead, int x, int y, int z,
+                       const math::Float3& c) const {
+    const float f = static_cast<float>(fixed_steps(ahead.intensities)),
+                m = static_cast<float>(moving_steps(ahead.intensities));
+    const float dl_dm = ahead.intensities != kNotCounted ? scale * (f * c.x - m * c.y + c.z) : 0.0F;
+    deliver_product<kKind>(target, x, y, z, math::unpack_floats(ahead.gradient), dl_dm, state);
+  }
+  __device__ void finish(const State& state, int thread, int segment, int tile, int tiles) const {
+    if constexpr (kKind == TargetKind::linear)
+      store_block_sums(state, thread, static_cast<int>(blockDim.x * blockDim.y),
+                       slots + (static_cast<std::int64_t>(segment) * tiles + tile) * kSums);
+  }
+};
+
+constexpr int kX = 32, kRowsPerThread = 2;
+using AnyShape = MarchShape<0, kX, kRowsPerThread>;
+
+bool direct_path(const ops::LnccArgs& args) {
+  return !lncc_marches(args) && !args.approximate_gradient;
+}
+
+template <TargetKind kKind>
+void launch(Device& device, const ops::LnccArgs& args, const ops::Taps& taps,
+            const GradientOp<kKind>& op, ops::ZRange planes) {
+  const ops::Extent& e = args.pair.fixed.extent;
+  const char* name = "lncc gradient";
+  if (args.approximate_gradient) {
+    launch_march<0, kX, 2, 2>(device, op, e, planes, ops::Taps::box(0), name);
+  } else if (direct_path(args)) {
+    launch_direct(device, op, e, planes, taps, name);
+  } else {
+    switch (taps.radius) {
+      case 1: launch_march<1, kX, 2, 2>(device, op, e, planes, taps, name); break;
+      case 2: launch_march<2, kX, 2, 2>(device, op, e, planes, taps, name); break;
+      case 3: launch_march<3, kX, 2, 2>(device, op, e, planes, taps, name); break;
+      case 4: launch_march<4, kX, 2, 1>(device, op, e, planes, taps, name); break;
+      default: launch_march<5, kX, 2, 1>(device, op, e, planes, taps, name); break;
+    }
+  }
+}
+
+}  // namespace
+
+int lncc_tiles(const ops::LnccArgs& args, const ops::Taps& /*taps*/) {
+  const ops::Extent& e = args.pair.fixed.extent;
+  if (direct_path(args)) return static_cast<int>(blocks_for(e.nx, 64) * blocks_for(e.ny, 4));
+  return MarchGrid(e, {0, e.nz}, AnyShape::kTileX, AnyShape::kTileY).tiles();
+}
+
+int lncc_segment(const ops::LnccArgs& args, const ops::Taps& /*taps*/) {
+  const ops::Extent& e = args.pair.fixed.extent;
+  if (direct_path(args)) return 1;
+  return MarchGrid(e, {0, e.nz}, AnyShape::kTileX, AnyShape::kTileY).segment;
+}
+
+void lncc_gradient(Device& device, const ops::LnccArgs& args, const ops::Taps& taps,
+                   const IntensityRing& intensities, const CoefficientRing& coefficients,
+                   const GradientRing& gradients, ops::ZRange planes, double* slots) {
+  if (planes.end <= planes.begin) return;
+  const int back = args.approximate_gradient ? 0 : taps.radius;
+  const auto scale = static_cast<float>(-1.0 / std::max(1.0, args.count));
+  const auto go = [&]<TargetKind kKind>() {
+    launch<kKind>(device, args, taps,
+                  {DeviceTarget(args.target), intensities.from(planes.begin),
+                   coefficients.from(std::max<std::int64_t>(planes.begin - back, 0)),
+                   gradients.from(planes.begin), scale, slots},
+                  planes);
+  };
+  switch (kind_of(args.target)) {
+    case TargetKind::none: break;
+    case TargetKind::field:
+    case TargetKind::symmetric_field: go.template operator()<TargetKind::field>(); break;
+    case TargetKind::linear: go.template operator()<TargetKind::linear>(); break;
+  }
+}
+
+}  // namespace gigawarp::cuda

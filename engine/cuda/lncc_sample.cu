@@ -1,0 +1,82 @@
+#include <algorithm>
+
+#include "cuda/lncc.cuh"
+
+namespace gigawarp::cuda {
+namespace {
+
+constexpr int kPlanesPerThread = 2;  ///< independent gathers in flight
+
+struct SampleArgs {
+  DevicePair pair;
+  Plane<const float> warped;  ///< in place of sampling the value
+  IntensityRing intensities;
+  GradientRing gradients;
+  int begin, end, range_begin, range_end;
+  LnccTotals* totals;
+};
+
+template <class T, TargetKind kKind>
+__global__ void __launch_bounds__(256, 4) sample_kernel(const SampleArgs args) {
+  const DevicePair& pair = args.pair;
+  const int x = static_cast<int>(blockIdx.x * 64 + threadIdx.x);
+  const int y = static_cast<int>(blockIdx.y * 4 + threadIdx.y);
+  const int z0 = args.begin + static_cast<int>(blockIdx.z) * kPlanesPerThread;
+  unsigned valid = 0;
+  if (x < pair.fixed.nx && y < pair.fixed.ny) {
+    std::uint64_t word[kPlanesPerThread];
+#pragma unroll
+    for (int i = 0; i < kPlanesPerThread; ++i)
+      if (z0 + i < args.end) word[i] = pair.displacement(x, y, z0 + i);
+#pragma unroll
+    for (int i = 0; i < kPlanesPerThread; ++i) {
+      const int z = z0 + i;
+      if (z >= args.end) break;
+      const bool own = z >= args.range_begin && z < args.range_end;
+      const float f = pair.fixed.value(pair.fixed.index(x, y, z));
+      Sampled s = sample_voxel<T, kKind != TargetKind::none>(pair, x, y, z, word[i]);
+      if (args.warped.data != nullptr) {
+        s.value = *args.warped.at(x, y, z);
+        s.inside = s.value == s.value;
+      }
+      const bool counts = s.inside && f == f;
+      valid += counts && own ? 1 : 0;
+      *args.intensities.at(x, y, z) = counts ? pack_intensities(f, s.value) : kNotCounted;
+      if constexpr (kKind != TargetKind::none) {
+        if (!own) continue;
+        const math::Float3 g = target_gradient<kKind>(pair, x, y, z, s.gradient);
+        *args.gradients.at(x, y, z) = math::pack_floats(g.x, g.y, g.z);
+      }
+    }
+  }
+  valid = __reduce_add_sync(0xffffffffU, valid);
+  if ((threadIdx.x & 31U) == 0 && valid != 0) atomicAdd(&args.totals->count, valid);
+}
+
+}  // namespace
+
+void lncc_sample(Device& device, const ops::LnccArgs& args, const IntensityRing& intensities,
+                 const GradientRing& gradients, ops::ZRange planes, LnccTotals* totals) {
+  if (planes.end <= planes.begin) return;
+  SampleArgs a{DevicePair(args.pair),
+               {},
+               intensities.from(planes.begin),
+               gradients.from(std::max(planes.begin, args.range.begin)),
+               static_cast<int>(planes.begin),
+               static_cast<int>(planes.end),
+               static_cast<int>(args.range.begin),
+               static_cast<int>(args.range.end),
+               totals};
+  if (args.warped)
+    a.warped = Plane<const float>(ops::SlabView<const float>{args.warped.data, args.warped.extent});
+  const dim3 block(64, 4), blocks(blocks_for(a.pair.fixed.nx, 64), blocks_for(a.pair.fixed.ny, 4),
+                                  blocks_for(planes.end - planes.begin, kPlanesPerThread));
+  dispatch_type(a.pair.moving.type, [&]<class T>() {
+    dispatch_target(kind_of(args.target), [&]<TargetKind kKind>() {
+      sample_kernel<T, kKind><<<blocks, block, 0, device.stream()>>>(a);
+    });
+  });
+  check_launch("lncc sampling");
+}
+
+}  // namespace gigawarp::cuda

@@ -1,0 +1,288 @@
+#pragma once
+#include <cstdint>
+
+#include "cuda/device_view.cuh"
+#include "cuda/support.h"
+#include "math/packed.h"
+#include "ops/taps.h"
+
+/// A separable filter of three numbers per voxel in one march along z: the field is never stored in
+/// between. A block owns a column of kTileX × kTileY voxels over one segment of planes. Per plane
+/// it brings the tile with its halo to shared memory, filters along x, then y; the filter along z
+/// is a row of 2·R+1 partial sums per voxel in registers, each of which takes its share of the
+/// plane and moves one place on.
+///
+/// An Op says what comes in and what happens to the result:
+///   static constexpr bool kBox     all taps are one
+///   static constexpr bool kClamp   beyond the volume the edge repeats; otherwise zero
+///   using Raw                      what is loaded ahead of time for one voxel of tile or halo
+///   Raw load(x, y, z)              x, y, z inside the volume
+///   Float3 value(raw, x, y, z)     the numbers to filter
+///   using Ahead                    what the sink needs, loaded before the plane is filtered
+///   Ahead load_ahead(x, y, z)      for voxels of the range
+///   using State; void sink(state, ahead, x, y, z, filtered)   for every voxel of the range
+///   void finish(state, thread, segment, tile, tiles)   once per thread, all threads together
+namespace gigawarp::cuda {
+
+constexpr int kMarchThreads = 512;
+
+/// Where a march goes; the same for every launch over one grid, whatever the slab or the device.
+struct MarchGrid {
+  int nx = 0, ny = 0, nz = 0;
+  int begin = 0, end = 0;  ///< planes to compute
+  int origin = 0;          ///< where segments are counted from
+  int segment = 1;         ///< planes per block, borders at multiples in global z
+  int tiles_x = 1, tiles_y = 1;
+
+  MarchGrid(const ops::Extent& e, ops::ZRange range, int tile_x, int tile_y)
+      : nx(static_cast<int>(e.nx)),
+        ny(static_cast<int>(e.ny)),
+        nz(static_cast<int>(e.nz)),
+        begin(static_cast<int>(range.begin)),
+        end(static_cast<int>(range.end)),
+        tiles_x((nx + tile_x - 1) / tile_x),
+        tiles_y((ny + tile_y - 1) / tile_y) {
+    // Enough blocks to fill any card, few enough that priming the window costs little.
+    constexpr int kBlocks = 1056;
+    const int wanted = (kBlocks + tiles() - 1) / tiles();
+    // A power of two: chunks of 64 planes hold whole segments.
+    for (segment = 8; segment < 64 && segment * wanted < nz;) segment *= 2;
+  }
+  int tiles() const { return tiles_x * tiles_y; }
+  /// One segment per launch: for marches that keep no sums per segment, over chunks not aligned.
+  MarchGrid unaligned() const {
+    MarchGrid g = *this;
+    const int planes = end - begin, parts = (planes + segment - 1) / segment;
+    g.origin = begin;
+    g.segment = parts <= 1 ? (planes > 0 ? planes : 1) : (planes + parts - 1) / parts;
+    if (planes <= segment + segment / 4) g.segment = planes > 0 ? planes : 1;
+    return g;
+  }
+  int first_segment() const { return (begin - origin) / segment; }
+  int segments() const {
+    return end > begin ? (end - 1 - origin) / segment - first_segment() + 1 : 0;
+  }
+  __device__ int segment_begin(int block) const {
+    return max(origin + ((begin - origin) / segment + block) * segment, begin);
+  }
+  __device__ int segment_end(int block) const {
+    return min(origin + ((begin - origin) / segment + block + 1) * segment, end);
+  }
+  dim3 blocks() const {
+    return {static_cast<unsigned>(tiles_x), static_cast<unsigned>(tiles_y),
+            static_cast<unsigned>(segments())};
+  }
+};
+
+struct DeviceTaps {
+  float weight[2 * ops::Taps::kMaximum + 1];
+  explicit DeviceTaps(const ops::Taps& t) {
+    for (int k = 0; k <= 2 * ops::Taps::kMaximum; ++k)
+      weight[k] = k <= 2 * t.radius ? t.weight[k] : 0.0F;
+  }
+};
+
+/// R: radius; X: tile width; kRows: rows per thread, one below the other.
+template <int R, int X, int kRows>
+struct MarchShape {
+  static constexpr int K = 2 * R + 1;
+  static constexpr int kTileX = X, kTileY = kMarchThreads / X * kRows;
+  static constexpr int kHaloX = X + 2 * R, kHaloY = kTileY + 2 * R;
+  static constexpr int kPitch = X - 4 + (4 + 2 * R + 3) / 4 * 4;  ///< whole float4 per quad
+  static constexpr int kColumns = (kHaloX * kHaloY + kMarchThreads - 1) / kMarchThreads;
+  static constexpr int kTileFloats = kHaloY * kPitch;
+  static constexpr int kRowFloats = kHaloY * X;
+};
+
+/// Sums along x of one quad: out[i] = sum_k w[k] in[i + k], i = 0…3, `in` 16-byte aligned.
+template <int R, bool kBox>
+__device__ inline float4 filter_quad(const float* in, const float* w) {
+  constexpr int kReads = (4 + 2 * R + 3) / 4;
+  float v[4 * kReads];
+#pragma unroll
+  for (int i = 0; i < kReads; ++i) {
+    const float4 q = reinterpret_cast<const float4*>(in)[i];
+    v[4 * i] = q.x;
+    v[4 * i + 1] = q.y;
+    v[4 * i + 2] = q.z;
+    v[4 * i + 3] = q.w;
+  }
+  float o[4];
+  if constexpr (kBox && R >= 2) {
+    // The taps that all four share, once.
+    float shared = 0;
+#pragma unroll
+    for (int k = 3; k <= 2 * R; ++k) shared += v[k];
+    const float a = v[1] + v[2], b = v[2 * R + 1] + v[2 * R + 2];
+    o[0] = shared + (v[0] + a);
+    o[1] = shared + (a + v[2 * R + 1]);
+    o[2] = shared + (v[2] + b);
+    o[3] = shared + (b + v[2 * R + 3]);
+  } else {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      o[i] = kBox ? v[i] : w[0] * v[i];
+#pragma unroll
+      for (int k = 1; k <= 2 * R; ++k) o[i] = kBox ? o[i] + v[i + k] : fmaf(w[k], v[i + k], o[i]);
+    }
+  }
+  return {o[0], o[1], o[2], o[3]};
+}
+
+/// Sums along y of kRows consecutive rows at one x: out[i] = sum_k w[k] column[i + k].
+template <int R, int kPitch, int kRows, bool kBox>
+__device__ inline void filter_column(const float* column, const float* w, float (&out)[kRows]) {
+  float v[kRows + 2 * R];
+#pragma unroll
+  for (int i = 0; i < kRows + 2 * R; ++i) v[i] = column[i * kPitch];
+  if constexpr (kBox && kRows == 4 && R >= 2) {
+    float shared = 0;
+#pragma unroll
+    for (int k = 3; k <= 2 * R; ++k) shared += v[k];
+    const float a = v[1] + v[2], b = v[2 * R + 1] + v[2 * R + 2];
+    out[0] = shared + (v[0] + a);
+    out[1] = shared + (a + v[2 * R + 1]);
+    out[2] = shared + (v[2] + b);
+    out[3] = shared + (b + v[2 * R + 3]);
+  } else if constexpr (kBox && kRows == 2) {
+    float shared = 0;
+#pragma unroll
+    for (int k = 1; k <= 2 * R; ++k) shared += v[k];
+    out[0] = v[0] + shared;
+    out[1] = shared + v[2 * R + 1];
+  } else {
+#pragma unroll
+    for (int i = 0; i < kRows; ++i) {
+      out[i] = kBox ? v[i] : w[0] * v[i];
+#pragma unroll
+      for (int k = 1; k <= 2 * R; ++k)
+        out[i] = kBox ? out[i] + v[i + k] : fmaf(w[k], v[i + k], out[i]);
+    }
+  }
+}
+
+template <int R, int X, int kRows, int kBlocksPerSm, class Op>
+__global__ void __launch_bounds__(kMarchThreads, kBlocksPerSm)
+    march(const Op op, const MarchGrid grid, const DeviceTaps taps) {
+  using Shape = MarchShape<R, X, kRows>;
+  constexpr int K = Shape::K, kColumns = Shape::kColumns;
+  extern __shared__ __align__(16) float shared[];
+  float* const tile = shared;                           // 3 × kTileFloats
+  float* const rows = shared + 3 * Shape::kTileFloats;  // 3 × kRowFloats
+  const int thread = static_cast<int>(threadIdx.x);
+  const int tx = thread % X, ty = thread / X;
+  const int x0 = static_cast<int>(blockIdx.x) * Shape::kTileX,
+            y0 = static_cast<int>(blockIdx.y) * Shape::kTileY;
+  const int z0 = grid.segment_begin(static_cast<int>(blockIdx.z)),
+            z1 = grid.segment_end(static_cast<int>(blockIdx.z));
+
+  // The columns of tile and halo that this thread brings in, clamped to the volume; x is -1 where
+  // there is nothing to bring.
+  int column_x[kColumns], column_y[kColumns];
+#pragma unroll
+  for (int c = 0; c < kColumns; ++c) {
+    const int e = thread + c * kMarchThreads;
+    const int row = e / Shape::kHaloX, column = e % Shape::kHaloX;
+    const int x = x0 - R + column, y = y0 - R + row;
+    const bool inside = x >= 0 && y >= 0 && x < grid.nx && y < grid.ny;
+    const bool used = row < Shape::kHaloY;
+    column_x[c] = used && (Op::kClamp || inside) ? min(max(x, 0), grid.nx - 1) : -1;
+    column_y[c] = min(max(y, 0), grid.ny - 1);
+  }
+  const auto load_plane = [&](int z, typename Op::Raw(&raw)[kColumns]) {
+    const bool inside = Op::kClamp || (z >= 0 && z < grid.nz);
+    const int zc = min(max(z, 0), grid.nz - 1);
+#pragma unroll
+    for (int c = 0; c < kColumns; ++c)
+      if (inside && column_x[c] >= 0) raw[c] = op.load(column_x[c], column_y[c], zc);
+  };
+  const int x = x0 + tx, first_row = y0 + ty * kRows;
+
+  float sum[3][kRows][K];  // of the planes still to come: sum[…][k] is complete after k + 1 planes
+#pragma unroll
+  for (int q = 0; q < 3; ++q)
+#pragma unroll
+    for (int i = 0; i < kRows; ++i)
+#pragma unroll
+      for (int k = 0; k < K; ++k) sum[q][i][k] = 0;
+  typename Op::State state{};
+  typename Op::Raw raw[kColumns];
+  load_plane(z0 - R, raw);
+  for (int z = z0 - R; z < z1 + R; ++z) {
+    const bool inside = Op::kClamp || (z >= 0 && z < grid.nz);
+    const int zc = min(max(z, 0), grid.nz - 1), centre = z - R;
+    typename Op::Ahead ahead[kRows];
+    if (centre >= z0 && x < grid.nx) {
+#pragma unroll
+      for (int i = 0; i < kRows; ++i)
+        if (first_row + i < grid.ny) ahead[i] = op.load_ahead(x, first_row + i, centre);
+    }
+#pragma unroll
+    for (int c = 0; c < kColumns; ++c) {
+      const int e = thread + c * kMarchThreads;
+      const int row = e / Shape::kHaloX, column = e % Shape::kHaloX;
+      if (row >= Shape::kHaloY) continue;
+      math::Float3 v;
+      if (inside && column_x[c] >= 0) v = op.value(raw[c], column_x[c], column_y[c], zc);
+      float* to = tile + row * Shape::kPitch + column;
+      to[0] = v.x;
+      to[Shape::kTileFloats] = v.y;
+      to[2 * Shape::kTileFloats] = v.z;
+    }
+    __syncthreads();
+    if (z + 1 < z1 + R) load_plane(z + 1, raw);  // arrives while this plane is filtered
+    for (int e = thread; e < Shape::kHaloY * (X / 4); e += kMarchThreads) {
+      const int row = e / (X / 4), quad = e % (X / 4);
+#pragma unroll
+      for (int q = 0; q < 3; ++q)
+        reinterpret_cast<float4*>(rows + q * Shape::kRowFloats + row * X)[quad] =
+            filter_quad<R, Op::kBox>(tile + q * Shape::kTileFloats + row * Shape::kPitch + 4 * quad,
+                                     taps.weight);
+    }
+    __syncthreads();
+    float done[3][kRows];
+#pragma unroll
+    for (int q = 0; q < 3; ++q) {
+      float in[kRows];
+      filter_column<R, X, kRows, Op::kBox>(rows + q * Shape::kRowFloats + ty * kRows * X + tx,
+                                           taps.weight, in);
+#pragma unroll
+      for (int i = 0; i < kRows; ++i) {
+        done[q][i] =
+            Op::kBox ? sum[q][i][0] + in[i] : fmaf(taps.weight[2 * R], in[i], sum[q][i][0]);
+#pragma unroll
+        for (int k = 0; k + 2 < K; ++k)
+          sum[q][i][k] = Op::kBox ? sum[q][i][k + 1] + in[i]
+                                  : fmaf(taps.weight[2 * R - 1 - k], in[i], sum[q][i][k + 1]);
+        if constexpr (K > 1) sum[q][i][K - 2] = Op::kBox ? in[i] : taps.weight[0] * in[i];
+      }
+    }
+    if (centre < z0 || x >= grid.nx) continue;
+#pragma unroll
+    for (int i = 0; i < kRows; ++i)
+      if (first_row + i < grid.ny)
+        op.sink(state, ahead[i], x, first_row + i, centre, {done[0][i], done[1][i], done[2][i]});
+  }
+  op.finish(state, thread, static_cast<int>(blockIdx.z),
+            static_cast<int>(blockIdx.y) * grid.tiles_x + static_cast<int>(blockIdx.x),
+            grid.tiles_x * grid.tiles_y);
+}
+
+/// X, kRows and kBlocksPerSm trade halo against occupancy.
+template <int R, int X, int kRows, int kBlocksPerSm, class Op>
+void launch_march(Device& device, const Op& op, const ops::Extent& extent, ops::ZRange range,
+                  const ops::Taps& taps, const char* name) {
+  using Shape = MarchShape<R, X, kRows>;
+  const MarchGrid grid(extent, range, Shape::kTileX, Shape::kTileY);
+  if (grid.segments() == 0) return;
+  constexpr std::size_t kBytes = sizeof(float) * 3 * (Shape::kTileFloats + Shape::kRowFloats);
+  const auto kernel = march<R, X, kRows, kBlocksPerSm, Op>;
+  static_assert(kBytes <= 100 * 1024);
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                             static_cast<int>(kBytes)),
+        name);
+  kernel<<<grid.blocks(), kMarchThreads, kBytes, device.stream()>>>(op, grid, DeviceTaps(taps));
+  check_launch(name);
+}
+
+}  // namespace gigawarp::cuda

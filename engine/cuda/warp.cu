@@ -1,0 +1,62 @@
+#include <limits>
+
+#include "cuda/cuda_ops.h"
+#include "cuda/sampler.cuh"
+
+/// The composite sampler. Per voxel: reads u 8 and M (8 corners, one reading of M when coherent),
+/// writes f32 4, or nothing where only the voxels that count are of interest.
+namespace gigawarp::cuda {
+namespace {
+
+constexpr int kPlanes = 2;  ///< per thread, for independent gathers
+
+template <class T>
+__global__ void __launch_bounds__(256) warp_kernel(const DevicePair pair, const Plane<float> warped,
+                                                   int begin, int end, unsigned long long* count) {
+  const int x = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+  const int y = static_cast<int>(blockIdx.y * blockDim.y + threadIdx.y);
+  const int z0 = begin + static_cast<int>(blockIdx.z) * kPlanes;
+  unsigned valid = 0;
+  if (x < pair.fixed.nx && y < pair.fixed.ny) {
+#pragma unroll
+    for (int i = 0; i < kPlanes; ++i) {
+      const int z = z0 + i;
+      if (z >= end) break;
+      const Sampled s = sample_voxel<T, false>(pair, x, y, z, pair.displacement(x, y, z));
+      valid += s.inside ? 1 : 0;
+      if (warped.data != nullptr)
+        *warped.at(x, y, z) = s.inside ? s.value : __int_as_float(0x7fc00000);
+    }
+  }
+  valid = __reduce_add_sync(0xffffffffU, valid);
+  if ((threadIdx.x & 31U) == 0 && valid != 0) atomicAdd(count, valid);
+}
+
+}  // namespace
+
+void warp(Device& device, const ops::WarpArgs& args, std::vector<ops::PlaneSums>& sums) {
+  const Range range("warp");
+  for (std::int64_t z = args.range.begin; z < args.range.end; ++z)
+    sums[static_cast<std::size_t>(z)] = {};
+  if (args.range.end <= args.range.begin) return;
+  const ops::Array count = device.allocate(sizeof(unsigned long long));
+  check(cudaMemsetAsync(count.data(), 0, count.bytes(), device.stream()), "warp");
+  const DevicePair pair(args.pair);
+  const dim3 block(64, 4), blocks(blocks_for(pair.fixed.nx, 64), blocks_for(pair.fixed.ny, 4),
+                                  blocks_for(args.range.end - args.range.begin, kPlanes));
+  dispatch_type(pair.moving.type, [&]<class T>() {
+    warp_kernel<T><<<blocks, block, 0, device.stream()>>>(
+        pair, Plane<float>(args.warped), static_cast<int>(args.range.begin),
+        static_cast<int>(args.range.end), count.as<unsigned long long>());
+  });
+  check_launch("warp");
+  unsigned long long total = 0;
+  check(
+      cudaMemcpyAsync(&total, count.data(), sizeof total, cudaMemcpyDeviceToHost, device.stream()),
+      "warp");
+  device.synchronise();
+  // Exact, so that it does not matter which plane it is filed under.
+  sums[static_cast<std::size_t>(args.range.begin)].count = static_cast<double>(total);
+}
+
+}  // namespace gigawarp::cuda

@@ -1,0 +1,54 @@
+#pragma once
+#include <cmath>
+
+#include "math/packed.h"
+
+namespace gigawarp::math {
+
+/// Riemannian Adam's numbers of one step (Jena et al., 2026; Kingma & Ba, ICLR 2015): one second
+/// moment per voxel, the mean square of the components, so that the direction turns with the axes.
+struct AdamStep {
+  float beta1 = 0.9F, beta2 = 0.99F;
+  float correction1 = 1;       ///< 1 / (1 - beta1^step)
+  float root_correction2 = 1;  ///< sqrt(1 / (1 - beta2^step))
+  float epsilon = 1e-8F;
+};
+
+/// Division and root as they come from the processor's own units on a GPU (2 ulp): the moments have
+/// 8 and 9 bits.
+GIGAWARP_HD float quick_quotient(float a, float b) {
+#if defined(__CUDA_ARCH__)
+  return __fdividef(a, b);
+#else
+  return a / b;
+#endif
+}
+GIGAWARP_HD float quick_root(float v) {
+#if defined(__CUDA_ARCH__)
+  float out;
+  asm("sqrt.approx.f32 %0, %1;" : "=f"(out) : "f"(v));
+  return out;
+#else
+  return std::sqrt(v);
+#endif
+}
+
+/// d = m̂ / (√v̂ + ε) from the moments as they are kept.
+GIGAWARP_HD Float3 adam_direction(const AdamStep& a, PackedMoments word) {
+  const Float3 m = unpack_first_moment(word);
+  const float s =
+      quick_quotient(a.correction1, unpack_second_root(word) * a.root_correction2 + a.epsilon);
+  return {m.x * s, m.y * s, m.z * s};
+}
+
+/// The moments after gradient g.
+GIGAWARP_HD PackedMoments adam_update(const AdamStep& a, PackedMoments word, const Float3& g) {
+  Float3 m = unpack_first_moment(word);
+  const float root = unpack_second_root(word);
+  const float keep = 1.0F - a.beta1;
+  m = {m.x * a.beta1 + keep * g.x, m.y * a.beta1 + keep * g.y, m.z * a.beta1 + keep * g.z};
+  const float square = (g.x * g.x + g.y * g.y + g.z * g.z) * (1.0F / 3.0F);
+  return pack_moments(m, quick_root(root * root * a.beta2 + (1.0F - a.beta2) * square));
+}
+
+}  // namespace gigawarp::math
