@@ -33,6 +33,10 @@ void print(const job::Plan& plan) {
             << mebibytes(plan.forecast.images_bytes) << ", state "
             << mebibytes(plan.forecast.state_bytes) << ", scratch "
             << mebibytes(plan.forecast.scratch_bytes) << ")\n";
+  if (plan.gpu_needed > 0)
+    std::cout << "  GPU       " << mebibytes(plan.gpu_needed) << " of "
+              << mebibytes(plan.gpu_available) << " free\n";
+  if (!plan.note.empty()) std::cout << "  note      " << plan.note << "\n";
   if (!plan.disk.empty())
     std::cout << "  disk      up to " << mebibytes(plan.disk_needed) << " of "
               << mebibytes(plan.disk_free) << " free in " << plan.disk << "\n";

@@ -6,6 +6,7 @@
 #include "bench/problem.h"
 #include "bench/rows.h"
 #include "gigawarp/error.h"
+#include "solve/device_choice.h"
 
 namespace gigawarp::bench {
 namespace {
@@ -25,10 +26,7 @@ void require(std::int64_t value, std::int64_t low, std::int64_t high, const std:
 }
 
 std::unique_ptr<ops::Backend> backend_of(const std::string& device) {
-  if (device == "cpu") return ops::make_cpu_backend();
-  throw Error(ErrorCode::device_fault,
-              "Device \"" + device + "\" cannot be measured by this build; choose --device cpu.",
-              device);
+  return solve::make_backend(solve::chosen_device(device), 0);
 }
 
 void require_memory(const Spec& spec) {

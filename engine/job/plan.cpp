@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/parallel.h"
-#include "gigawarp/device.h"
 #include "gigawarp/error.h"
 #include "io/image_io.h"
 #include "job/input_checks.h"
+#include "solve/device_choice.h"
 
 namespace gigawarp::job {
 
@@ -21,8 +21,7 @@ std::string mebibytes(std::uint64_t bytes) {
 }
 
 void choose_device(const JobSpec& job, Plan& plan) {
-  require_usable_device(job.device);
-  plan.device = "cpu";
+  plan.device = solve::chosen_device(job.device);
   plan.threads = job.threads > 0 ? std::min(job.threads, available_threads()) : available_threads();
 }
 
@@ -56,19 +55,36 @@ void look_at_disk(const JobSpec& job, std::size_t moving_bytes, Plan& plan) {
   plan.disk_free = failure ? 0 : space.available;
 }
 
+bool on_gpu(const Plan& plan) { return plan.device != "cpu"; }
+
+void predict(const JobSpec& job, std::size_t fixed_bytes, std::size_t moving_bytes, Plan& plan) {
+  JobSpec resolved = job;
+  resolved.device = plan.device;
+  with_threads(job.threads, [&] {
+    plan.forecast = solve::forecast(plan.fixed, plan.moving, fixed_bytes, moving_bytes, resolved);
+  });
+  plan.memory_needed = plan.forecast.peak_bytes + kProgramBytes;
+  plan.gpu_needed = plan.forecast.device_bytes;
+  plan.gpu_available = on_gpu(plan) ? solve::gpu_info(plan.device).free_bytes : 0;
+}
+
+/// What the GPU lacks, or empty.
+std::string gpu_misfit(const Plan& plan) {
+  if (!on_gpu(plan)) return {};
+  if (plan.memory_budget != 0 && plan.gpu_needed > plan.memory_budget)
+    return "The run needs " + mebibytes(plan.gpu_needed) + " of GPU memory, more than the " +
+           mebibytes(plan.memory_budget) +
+           " it may use; raise --memory, leave out the finest level, or choose --device cpu.";
+  if (plan.gpu_needed > plan.gpu_available)
+    return "The run needs " + mebibytes(plan.gpu_needed) + " of GPU memory, but " + plan.device +
+           " has only " + mebibytes(plan.gpu_available) +
+           " free; leave out the finest level, or choose another --device.";
+  return {};
+}
+
 }  // namespace
 
-void require_usable_device(const std::string& device) {
-  if (device == "auto" || device == "cpu") return;
-  std::string reason = "this version registers on the CPU only";
-  for (const DeviceInfo& one : list_devices())
-    if (one.id == "cuda" && !one.why_not.empty()) reason = one.why_not;
-  if (!reason.empty() && reason.back() == '.') reason.pop_back();
-  throw Error(
-      ErrorCode::device_fault,
-      "Device \"" + device + "\" cannot be used: " + reason + "; choose --device cpu or auto.",
-      device);
-}
+void require_usable_device(const std::string& device) { solve::chosen_device(device); }
 
 Plan make_plan(const JobSpec& job) {
   Plan plan;
@@ -76,18 +92,21 @@ Plan make_plan(const JobSpec& job) {
   plan.channels = static_cast<int>(job.fixed.size());
   const std::size_t fixed_bytes = voxel_bytes(job.fixed, job.fixed_spacing_mm, plan.fixed);
   const std::size_t moving_bytes = voxel_bytes(job.moving, job.moving_spacing_mm, plan.moving);
-  with_threads(job.threads, [&] {
-    plan.forecast = solve::forecast(plan.fixed, plan.moving, fixed_bytes, moving_bytes, job);
-  });
-  plan.memory_needed = plan.forecast.peak_bytes + kProgramBytes;
-  plan.memory_available = available_memory_bytes();
   plan.memory_budget = job.memory_bytes;
+  predict(job, fixed_bytes, moving_bytes, plan);
+  if (job.device == "auto" && !gpu_misfit(plan).empty()) {
+    plan.note = gpu_misfit(plan) + " It runs on the CPU instead.";
+    plan.device = "cpu";
+    predict(job, fixed_bytes, moving_bytes, plan);
+  }
+  plan.memory_available = available_memory_bytes();
   if (!job.output_directory.empty()) look_at_disk(job, moving_bytes, plan);
   return plan;
 }
 
 std::string misfit(const Plan& plan) {
-  if (plan.memory_budget != 0 && plan.memory_needed > plan.memory_budget)
+  if (std::string gpu = gpu_misfit(plan); !gpu.empty()) return gpu;
+  if (!on_gpu(plan) && plan.memory_budget != 0 && plan.memory_needed > plan.memory_budget)
     return "The run needs " + mebibytes(plan.memory_needed) + " of memory, more than the " +
            mebibytes(plan.memory_budget) +
            " it may use; raise --memory or leave out the finest level.";
@@ -110,6 +129,7 @@ std::string to_json(const Plan& plan) {
   };
   const nlohmann::ordered_json json{
       {"device", plan.device},
+      {"note", plan.note},
       {"threads", plan.threads},
       {"fixed", grid(plan.fixed)},
       {"moving", grid(plan.moving)},
@@ -121,6 +141,7 @@ std::string to_json(const Plan& plan) {
         {"images_bytes", plan.forecast.images_bytes},
         {"state_bytes", plan.forecast.state_bytes},
         {"scratch_bytes", plan.forecast.scratch_bytes}}},
+      {"gpu_memory", {{"needed_bytes", plan.gpu_needed}, {"available_bytes", plan.gpu_available}}},
       {"disk",
        {{"folder", plan.disk}, {"needed_bytes", plan.disk_needed}, {"free_bytes", plan.disk_free}}},
       {"seconds", plan.forecast.seconds},

@@ -200,7 +200,9 @@ solve::RegistrationOutput Run::register_images() {
       [this](const std::string& file) { recorder_->say(EventKind::preview_written, "", file); },
       [this](const std::string& why) { recorder_->say(EventKind::warning, "", why); });
   control.preview = &preview;
-  return solve::register_volumes(inputs_.view(), job_, control);
+  JobSpec resolved = job_;
+  resolved.device = plan_.device;
+  return solve::register_volumes(inputs_.view(), resolved, control);
 }
 
 RunResult Run::execute() {
@@ -211,6 +213,7 @@ RunResult Run::execute() {
   if (!resuming_) write_job();
   recorder_->say(EventKind::run_started, "",
                  resuming_ ? "Continuing from the checkpoint" : job_.output_directory);
+  if (!plan_.note.empty()) recorder_->say(EventKind::warning, "plan", plan_.note);
   timed("load", [&] {
     recorder_->say(EventKind::stage_started, "load", "");
     inputs_ = load_inputs(job_, control_.stop_token());

@@ -6,6 +6,7 @@
 #include "base/parallel.h"
 #include "gigawarp/error.h"
 #include "ops/invert_field.h"
+#include "solve/device_choice.h"
 #include "solve/initialise.h"
 #include "solve/stages.h"
 #include "solve/syn_stage.h"
@@ -112,6 +113,13 @@ void run_stages(Run& run) {
   if (run.control.checkpoints != nullptr) resume = run.control.checkpoints->position();
   int first = 0;
   if (resume) {
+    const auto form = resume->numbers.find("compact");
+    if (form != resume->numbers.end() && (form->second.at(0) != 0) != run.backend.compact())
+      throw Error(ErrorCode::usage,
+                  run.backend.compact()
+                      ? "The checkpoint is of a run on the CPU; continue it with --device cpu."
+                      : "The checkpoint is of a run on a GPU; continue it with --device cuda:0.",
+                  "--device");
     run.output.moving_from_fixed = affine_of(resume->numbers.at("affine"));
     first = std::max(resume->stage, 0);
   } else {
@@ -148,7 +156,9 @@ void run_stages(Run& run) {
 RegistrationOutput register_volumes(const RegistrationInput& input, const JobSpec& job,
                                     const RunControl& control) {
   check_input(input, job);
-  const std::unique_ptr<ops::Backend> backend = ops::make_cpu_backend();
+  const std::string device = chosen_device(job.device);
+  const std::unique_ptr<ops::Backend> backend =
+      make_backend(device, device == "cpu" ? 0 : job.memory_bytes);
   RegistrationOutput output;
   with_threads(job.threads, [&] {
     const Subject subject(input, job.channel_weights, *backend);
@@ -156,20 +166,63 @@ RegistrationOutput register_volumes(const RegistrationInput& input, const JobSpe
     run_stages(run);
     output = std::move(run.output);
   });
+  output.device = device;
+  output.device_peak_bytes = backend->peak_bytes();
   return output;
 }
 
+namespace {
+
+/// Peak of a compact back end's memory at each deformable level: full volumes, f32 copies of
+/// coarse ones, 24 bytes of state per voxel and LNCC's rings; and at the end the warp and its
+/// inverse.
+std::uint64_t gpu_peak_bytes(const Grid& fixed, const Grid& moving, std::size_t fixed_voxel_bytes,
+                             std::size_t moving_voxel_bytes, const JobSpec& job) {
+  const auto f = static_cast<double>(fixed.voxel_count());
+  const auto m = static_cast<double>(moving.voxel_count());
+  const auto resident = [](std::size_t bytes) {
+    return bytes > 4 ? 4.0 : static_cast<double>(bytes);
+  };
+  const double images = f * resident(fixed_voxel_bytes) + m * resident(moving_voxel_bytes);
+  constexpr double kRing = 3e8, kSmall = 64e6;
+  double most = 0;
+  bool deformable = false;
+  for (const StageSpec& stage : job.stages)
+    for (const LevelSpec& level : effective_levels(fixed, stage)) {
+      const LevelGrid grid = level_grid(fixed, level.shrink);
+      const auto voxels = static_cast<double>(grid.grid.voxel_count());
+      const double own = grid.is_full() ? 0 : 4 * (voxels + voxels * m / f);
+      const double sides = stage.kind == StageKind::syn ? 2 : 1;
+      const double state =
+          is_linear(stage.kind) ? 8 * voxels : sides * voxels * (sides > 1 ? 28 : 24);
+      deformable = deformable || !is_linear(stage.kind);
+      const double ring = stage.metric.kind == MetricKind::lncc ? std::min(kRing, 12 * voxels) : 0;
+      most = std::max(most, own + state + ring);
+    }
+  if (deformable) most = std::max(most, 16 * f);
+  return static_cast<std::uint64_t>(images + most + kSmall);
+}
+
+/// Seconds of the iterations, measured (tests/bench/RESULTS.md): per voxel and iteration of a
+/// linear stage, of LNCC and of other deformable stages; the CPU's are of two cores.
+struct Pace {
+  double linear, lncc, other, per_iteration, per_voxel;
+};
+constexpr Pace kTwoZen4Cores{12e-9, 25e-9, 20e-9, 0, 40e-9};
+constexpr Pace kH100{0.1e-9, 0.1e-9, 0.06e-9, 150e-6, 15e-9};
+
+}  // namespace
+
 MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed_voxel_bytes,
                         std::size_t moving_voxel_bytes, const JobSpec& job) {
+  const bool gpu = job.device.starts_with("cuda");
   const auto f = static_cast<double>(fixed.voxel_count());
   const auto m = static_cast<double>(moving.voxel_count());
   MemoryForecast out;
   out.images_bytes = static_cast<std::uint64_t>(f * static_cast<double>(fixed_voxel_bytes) +
                                                 m * static_cast<double>(moving_voxel_bytes));
-  // Measured on two 2.6 GHz Zen 4 cores (tests/bench/RESULTS.md), scaled by the threads of this
-  // run.
-  constexpr double kLinearSeconds = 12e-9, kLnccSeconds = 25e-9, kOtherSeconds = 20e-9;
   const double cores = std::max(1, job.threads > 0 ? job.threads : available_threads()) / 2.0;
+  const Pace& pace = gpu ? kH100 : kTwoZen4Cores;
   double peak_state = 0, seconds = 0;
   for (const StageSpec& stage : job.stages) {
     for (const LevelSpec& level : effective_levels(fixed, stage)) {
@@ -179,22 +232,27 @@ MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed
       const double own = grid.is_full() ? 0 : 4 * (voxels + voxels * m / f);
       if (is_linear(stage.kind)) {
         peak_state = std::max(peak_state, voxels * 4 + own);
-        seconds += voxels * std::min(level.iterations, 20) * kLinearSeconds;
+        seconds += std::min(level.iterations, 20) * (voxels * pace.linear + pace.per_iteration);
       } else {
         const double fields = stage.kind == StageKind::syn ? 2 : 1;
         peak_state = std::max(peak_state, fields * voxels * 46 + own);
-        seconds += fields * voxels * level.iterations *
-                   (stage.metric.kind == MetricKind::lncc ? kLnccSeconds : kOtherSeconds);
+        seconds += fields * level.iterations *
+                   (voxels * (stage.metric.kind == MetricKind::lncc ? pace.lncc : pace.other) +
+                    pace.per_iteration);
       }
     }
     if (!is_linear(stage.kind)) peak_state = std::max(peak_state, f * 24);
+  }
+  if (gpu) {
+    out.device_bytes = gpu_peak_bytes(fixed, moving, fixed_voxel_bytes, moving_voxel_bytes, job);
+    peak_state = f * (job.write_inverse ? 24 : 12);  // only the results come to the host
   }
   out.state_bytes = static_cast<std::uint64_t>(peak_state);
   out.scratch_bytes = static_cast<std::uint64_t>(
       8e6 * available_threads() + 200.0 * static_cast<double>(fixed.size[0] * fixed.size[1]));
   constexpr std::uint64_t kProgram = 60U << 20U;
   out.peak_bytes = out.images_bytes + out.state_bytes + out.scratch_bytes + kProgram;
-  out.seconds = seconds / cores + (f + m) * 40e-9;
+  out.seconds = (gpu ? seconds : seconds / cores) + (f + m) * pace.per_voxel;
   return out;
 }
 

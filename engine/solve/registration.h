@@ -97,17 +97,20 @@ struct RegistrationOutput {
   std::optional<DisplacementField> inverse_mm;
   std::vector<LevelReport> levels;
   std::vector<std::string> warnings;
+  std::string device;                   ///< that it ran on: "cpu", "cuda:0"
+  std::uint64_t device_peak_bytes = 0;  ///< of a GPU's memory
 };
 
 /// Runs every stage of the job. Inputs are used as given (no reordering). Throws Error.
 RegistrationOutput register_volumes(const RegistrationInput& input, const JobSpec& job,
                                     const RunControl& control);
 
-/// What register_volumes will need, for the plan.
+/// What register_volumes will need, for the plan; `job.device` must be a chosen one.
 struct MemoryForecast {
   std::uint64_t images_bytes = 0, state_bytes = 0, scratch_bytes = 0;
-  std::uint64_t peak_bytes = 0;
-  double seconds = 0;  ///< predicted on this machine
+  std::uint64_t peak_bytes = 0;    ///< host memory
+  std::uint64_t device_bytes = 0;  ///< of a GPU's memory, when the job runs on one
+  double seconds = 0;              ///< predicted on this machine
 };
 MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed_voxel_bytes,
                         std::size_t moving_voxel_bytes, const JobSpec& job);

@@ -86,7 +86,9 @@ void Run::warn(const std::string& sentence) {
 
 void Run::save(const Position& position, const std::function<std::vector<ArrayRef>()>& arrays) {
   if (control.checkpoints == nullptr) return;
-  control.checkpoints->save(position, arrays ? arrays() : std::vector<ArrayRef>{});
+  Position marked = position;
+  marked.numbers["compact"] = {backend.compact() ? 1.0 : 0.0};
+  control.checkpoints->save(marked, arrays ? arrays() : std::vector<ArrayRef>{});
   ProgressEvent event;
   event.kind = EventKind::checkpoint_written;
   event.level = position.level;
