@@ -70,10 +70,12 @@ class CudaBackend final : public Backend {
 
 }  // namespace
 
+std::vector<DeviceInfo> list_gpus() { return cuda::list_devices(); }
+
 std::unique_ptr<Backend> make_cuda_backend(int device, std::uint64_t memory_bytes) {
   const std::string id = "cuda:" + std::to_string(device);
   std::string reason = "this machine has no GPU of that number";
-  for (const DeviceInfo& info : cuda::list_devices()) {
+  for (const DeviceInfo& info : list_gpus()) {
     if (info.id == id && info.usable) return std::make_unique<CudaBackend>(device, memory_bytes);
     if (info.id == id || info.id == "cuda") reason = info.why_not;
   }

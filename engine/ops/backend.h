@@ -2,6 +2,7 @@
 #include <memory>
 #include <vector>
 
+#include "gigawarp/device.h"
 #include "ops/array.h"
 #include "ops/resample.h"
 #include "ops/similarity.h"
@@ -51,6 +52,9 @@ class Backend {
 
 /// The CPU: threads and SIMD. Results do not depend on the number of threads.
 std::unique_ptr<Backend> make_cpu_backend();
+
+/// Every GPU seen, or one unusable entry that says why there is none.
+std::vector<DeviceInfo> list_gpus();
 
 /// An NVIDIA GPU by its CUDA number. Throws Error{device_fault} with the reason when it cannot be
 /// used. `memory_bytes`: budget of its memory, 0 for what is free. Definition: cuda/, or stub/ in

@@ -1,13 +1,12 @@
 #include "solve/device_choice.h"
 
-#include "cuda/devices.h"
 #include "gigawarp/error.h"
 
 namespace gigawarp::solve {
 
 std::string chosen_device(const std::string& device) {
   if (device == "cpu") return device;
-  const std::vector<DeviceInfo> gpus = cuda::list_devices();
+  const std::vector<DeviceInfo> gpus = ops::list_gpus();
   if (device == "auto") {
     const DeviceInfo* best = nullptr;
     for (const DeviceInfo& gpu : gpus)
@@ -29,7 +28,7 @@ std::string chosen_device(const std::string& device) {
 }
 
 DeviceInfo gpu_info(const std::string& id) {
-  for (const DeviceInfo& gpu : cuda::list_devices())
+  for (const DeviceInfo& gpu : ops::list_gpus())
     if (gpu.id == id) return gpu;
   return {};
 }

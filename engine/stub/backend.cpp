@@ -1,7 +1,10 @@
 #include "ops/backend.h"
+#include "cuda/devices.h"
 #include "gigawarp/error.h"
 
 namespace gigawarp::ops {
+
+std::vector<DeviceInfo> list_gpus() { return cuda::list_devices(); }
 
 std::unique_ptr<Backend> make_cuda_backend(int device, std::uint64_t /*memory_bytes*/) {
   throw Error(ErrorCode::device_fault,
