@@ -4,6 +4,7 @@
 
 #include "cpu/cpu_ops.h"
 #include "cpu/smooth_march.h"
+#include "math/adam.h"
 
 namespace gigawarp::cpu {
 
@@ -25,7 +26,7 @@ struct AdamRow {
   float* v;
   float* d[3];
   std::int64_t n;
-  float beta1, beta2, correction1, correction2, epsilon;
+  float beta1, beta2, correction1, correction2, epsilon, kappa;
 };
 
 /// Riemannian Adam at one row; returns the largest |d|².
@@ -41,7 +42,7 @@ GIGAWARP_MULTIVERSION float adam_row(const AdamRow& row) {
   float* __restrict dy = row.d[1];
   float* __restrict dz = row.d[2];
   const float b1 = row.beta1, b2 = row.beta2, c1 = row.correction1, c2 = row.correction2;
-  const float epsilon = row.epsilon;
+  const float epsilon = row.epsilon, kappa = row.kappa;
   float largest = 0;
 #pragma omp simd reduction(max : largest)
   for (std::int64_t x = 0; x < row.n; ++x) {
@@ -54,7 +55,9 @@ GIGAWARP_MULTIVERSION float adam_row(const AdamRow& row) {
     my[x] = math::to_bfloat16(mb);
     mz[x] = math::to_bfloat16(mc);
     v[x] = w;
-    const float s = c1 / (__builtin_sqrtf(w * c2) + epsilon);
+    const float hat = w * c2;
+    const float s = c1 / (__builtin_sqrtf(hat) + epsilon) *
+                    math::agreement((ma * ma + mb * mb + mc * mc) * (c1 * c1), hat, kappa);
     const float p = ma * s, q = mb * s, r = mc * s;
     dx[x] = p;
     dy[x] = q;
@@ -148,6 +151,7 @@ float direction(const ops::DirectionArgs& args) {
       row.correction1 = static_cast<float>(correction(args.beta1));
       row.correction2 = static_cast<float>(correction(args.beta2));
       row.epsilon = args.epsilon;
+      row.kappa = args.incoherence_damping;
       float& top = largest[static_cast<std::size_t>(z * strips + tile.y0 / kSmoothRows)];
       top = std::max(top, adam_row(row));
     };

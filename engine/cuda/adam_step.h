@@ -15,6 +15,7 @@ inline math::AdamStep adam_step(const ops::DirectionArgs& args) {
   a.root_correction2 = static_cast<float>(
       std::sqrt(1.0 / (1.0 - std::pow(static_cast<double>(args.beta2), args.step))));
   a.epsilon = args.epsilon;
+  a.incoherence_damping = args.incoherence_damping;
   return a;
 }
 

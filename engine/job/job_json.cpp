@@ -56,10 +56,11 @@ std::vector<LevelSpec> parse_levels(const JsonObject& stage) {
 }
 
 StageSpec parse_stage(const nlohmann::json& json, const std::string& path) {
-  const JsonObject object(json, path,
-                          {"kind", "metric", "levels", "learning_rate", "sigma_gradient_voxels",
-                           "sigma_warp_voxels", "convergence_slope", "convergence_window",
-                           "minimum_jacobian", "gradient_floor", "noise_floor", "noise_smoothing"});
+  const JsonObject object(
+      json, path,
+      {"kind", "metric", "levels", "learning_rate", "sigma_gradient_voxels", "sigma_warp_voxels",
+       "convergence_slope", "convergence_window", "minimum_jacobian", "gradient_floor",
+       "noise_floor", "noise_smoothing", "incoherence_damping"});
   StageSpec stage;
   read_name(object, "kind", stage.kind);
   if (object.has("metric"))
@@ -74,6 +75,7 @@ StageSpec parse_stage(const nlohmann::json& json, const std::string& path) {
   object.read("gradient_floor", stage.gradient_floor);
   object.read("noise_floor", stage.noise_floor);
   object.read("noise_smoothing", stage.noise_smoothing);
+  object.read("incoherence_damping", stage.incoherence_damping);
   return stage;
 }
 
@@ -114,7 +116,8 @@ nlohmann::ordered_json stage_json(const StageSpec& stage) {
           {"minimum_jacobian", stage.minimum_jacobian},
           {"gradient_floor", stage.gradient_floor},
           {"noise_floor", stage.noise_floor},
-          {"noise_smoothing", stage.noise_smoothing}};
+          {"noise_smoothing", stage.noise_smoothing},
+          {"incoherence_damping", stage.incoherence_damping}};
 }
 
 }  // namespace

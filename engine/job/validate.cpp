@@ -106,6 +106,7 @@ void validate_stage(const StageSpec& stage, const std::string& key) {
   require_range(stage.gradient_floor, 0, 1000, key + ".gradient_floor");
   require_range(stage.noise_floor, 0, 1000, key + ".noise_floor");
   require_range(stage.noise_smoothing, 0, 1000, key + ".noise_smoothing");
+  require_range(stage.incoherence_damping, 0, 100, key + ".incoherence_damping");
 }
 
 void validate_device(const std::string& device) {

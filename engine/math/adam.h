@@ -12,6 +12,7 @@ struct AdamStep {
   float correction1 = 1;       ///< 1 / (1 - beta1^step)
   float root_correction2 = 1;  ///< sqrt(1 / (1 - beta2^step))
   float epsilon = 1e-8F;
+  float incoherence_damping = 0;  ///< κ of agreement()
 };
 
 /// Division and root as they come from the processor's own units on a GPU (2 ulp): the moments have
@@ -33,11 +34,21 @@ GIGAWARP_HD float quick_root(float v) {
 #endif
 }
 
-/// d = m̂ / (√v̂ + ε) from the moments as they are kept.
+/// r/(r + κ), r = |m̂|²/(3 v̂): v is the mean square of three components, so that r is 1 where all
+/// gradients so far agree, and near 0 where they cancel. There Adam alone would keep a voxel
+/// trembling by a tenth of its learning rate. κ = 0: 1.
+GIGAWARP_HD float agreement(float m_squared, float v, float kappa) {
+  constexpr float kSmallest = 1.2e-38F;  // 0/0 where nothing has ever pulled
+  return kappa > 0.0F ? quick_quotient(m_squared, m_squared + 3.0F * kappa * v + kSmallest) : 1.0F;
+}
+
+/// d = m̂ / (√v̂ + ε) · r/(r + κ) from the moments as they are kept.
 GIGAWARP_HD Float3 adam_direction(const AdamStep& a, PackedMoments word) {
   const Float3 m = unpack_first_moment(word);
-  const float s =
-      quick_quotient(a.correction1, unpack_second_root(word) * a.root_correction2 + a.epsilon);
+  const float root = unpack_second_root(word) * a.root_correction2;
+  const float square = (m.x * m.x + m.y * m.y + m.z * m.z) * (a.correction1 * a.correction1);
+  const float s = quick_quotient(a.correction1, root + a.epsilon) *
+                  agreement(square, root * root, a.incoherence_damping);
   return {m.x * s, m.y * s, m.z * s};
 }
 

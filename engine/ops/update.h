@@ -11,12 +11,13 @@ struct DirectionArgs {
   FieldView gradient;                        ///< dL/du
   SlabView<math::Bfloat16> first_moment[3];  ///< m
   SlabView<float> second_moment;  ///< v: one number per voxel, mean square of the components
-  FieldView direction;            ///< out: m̂/(√v̂ + ε)
+  FieldView direction;            ///< out: m̂/(√v̂ + ε) · r/(r + κ), see math/adam.h
   ZRange range;
   double sigma_voxels = 1;
   float beta1 = 0.9F, beta2 = 0.99F;
   int step = 1;  ///< 1-based: bias correction
   float epsilon = 1e-8F;
+  float incoherence_damping = 0;  ///< κ of math::agreement(); 0: none
   /// In place of first_moment, second_moment and direction in compact back ends: m and √v in one
   /// word (math::PackedMoments). compose() computes d from them.
   SlabView<std::uint64_t> moments;

@@ -42,6 +42,7 @@ FieldStep take_step(ops::Backend& backend, const StageSpec& spec, const Objectiv
   direction.epsilon =
       static_cast<float>(std::max(1e-12, floor / std::max(1.0, objective.reference_count())) /
                          objective.gradient_unit());
+  direction.incoherence_damping = static_cast<float>(spec.incoherence_damping);
   const float largest = backend.direction(direction);
 
   ops::ComposeArgs compose;

@@ -86,6 +86,7 @@ struct Optimiser {
     args.step = iteration;
     args.sigma_voxels = sigma;
     args.epsilon = 1e-3F;
+    args.incoherence_damping = 0.3F;
     const float largest = backend.direction(args);
     ops::ComposeArgs compose;
     compose.direction = args.direction;

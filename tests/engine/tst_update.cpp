@@ -139,6 +139,36 @@ TEST(Direction, secondStepRemembersTheFirst) {
   EXPECT_EQ(direction.at(0, 2, 2, 1), 0.0F);
 }
 
+TEST(Direction, gradientsThatCancelAreDampedAndThoseThatAgreeAreNot) {
+  const Size3 n{5, 4, 3};
+  const auto last = [&](float damping, bool alternating) {
+    Field gradient(n), direction(n);
+    Moments moments(n);
+    ops::DirectionArgs args;
+    args.gradient = gradient.view;
+    args.direction = direction.view;
+    moments.attach(args);
+    args.range = {0, n[2]};
+    args.sigma_voxels = 0;
+    args.epsilon = 0;
+    args.incoherence_damping = damping;
+    const auto backend = ops::make_cpu_backend();
+    for (int t = 1; t <= 50; ++t) {
+      const float g = alternating && t % 2 == 0 ? -1e-7F : 1e-7F;
+      std::fill(gradient.data[0].begin(), gradient.data[0].end(), g);
+      args.step = t;
+      backend->direction(args);
+    }
+    EXPECT_EQ(direction.at(1, 2, 2, 1), 0.0F);
+    return std::abs(direction.at(0, 2, 2, 1));
+  };
+  EXPECT_NEAR(last(0, false), std::sqrt(3.0F), 0.03F);
+  EXPECT_NEAR(last(0.5F, false), std::sqrt(3.0F) / 1.5F, 0.03F);
+  const float trembling = last(0, true);
+  EXPECT_GT(trembling, 0.03F);
+  EXPECT_LT(last(0.5F, true), 0.02F * trembling);
+}
+
 TEST(Compose, matchesTheDefinitionThenSmooths) {
   Field u(kSize), d(kSize), out(kSize);
   u.randomise(2, 3.0F);

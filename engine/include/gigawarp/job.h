@@ -44,7 +44,9 @@ struct StageSpec {
   double learning_rate = 0.5;     ///< deformable: voxels per iteration
   double gradient_floor = 0.1;    ///< deformable: gradients (per voxel, intensities of unit
                                   ///< deviation) well below this move in proportion; 0: plain Adam
-  double noise_floor = 5.0;       ///< deformable: times the volumes' noise variance, added to it
+  double incoherence_damping = 0.3;  ///< deformable: steps are scaled by r/(r + this), r from 0 to
+                                     ///< 1 how far a voxel's gradients agree over the iterations
+  double noise_floor = 5.0;          ///< deformable: times the volumes' noise variance, added to it
   double noise_smoothing = 12.0;  ///< deformable: times the noise variance, added to the square of
                                   ///< sigma_gradient_voxels
   double sigma_gradient_voxels = 0.7;  ///< deformable: smoothing of the gradient ("fluid")
