@@ -8,6 +8,7 @@
 #include "ops/invert_field.h"
 #include "solve/device_choice.h"
 #include "solve/initialise.h"
+#include "solve/inverse_samples.h"
 #include "solve/stages.h"
 #include "solve/syn_stage.h"
 
@@ -105,6 +106,7 @@ void finish_fields(Run& run, DeformableResult deformable) {
         *run.output.forward_mm, fixed, kInverseIterations,
         kInverseToleranceVoxels * std::min({spacing[0], spacing[1], spacing[2]}), run.control.stop);
   }
+  fit_between_samples(*run.output.inverse_mm);
   send_stage(run, EventKind::stage_finished, "invert");
 }
 
