@@ -43,10 +43,17 @@ GIGAWARP_ALWAYS_INLINE float brightness_at(float x, float y, float z, const Look
   const float* b = look.brightness.data();
   const float k = sharpness;
   float v = b[kAir];
-  v = paint(v, b[kSkin], s.skin, k);
+  // Fat lobules and muscle, marrow that comes and goes, vessels in the fluid round the brain: at 8
+  // to 16 mm, so that what lies between smooth surfaces can be matched along them too.
+  const float lobule = sin_turns(0.075F * x + 0.031F * z + 0.15F) *
+                       sin_turns(0.069F * y - 0.027F * x + 0.4F) *
+                       sin_turns(0.071F * z + 0.023F * y + 0.7F);
+  const float vessel = sin_turns(0.083F * x - 0.049F * y + 0.3F * lobule) *
+                       sin_turns(0.087F * z + 0.053F * y - 0.031F * x + 0.6F);
+  v = paint(v, b[kSkin] * (1.0F + look.scalp * lobule), s.skin, k);
   v = paint(v, b[kSkull], s.skull, k);
-  v = paint(v, b[kMarrow], s.marrow, k);
-  v = paint(v, b[kFluid], s.cavity, k);
+  v = paint(v, b[kMarrow] * (1.0F + look.scalp * vessel), s.marrow, k);
+  v = paint(v, b[kFluid] + look.vessels * vessel * vessel, s.cavity, k);
   v = paint(v, b[kCerebellarCortex], s.cerebellar_grey, k);
   v = paint(v, b[kCerebellarWhite], s.cerebellar_white, k);
   const float layer = sin_turns(s.depth_in_cortex * (0.85F / kCortexThickness));
@@ -78,9 +85,9 @@ GIGAWARP_ALWAYS_INLINE float label(float under, int left, int right, float dista
   return distance < 0 ? number : under;
 }
 
-GIGAWARP_ALWAYS_INLINE float label_at(float x, float y, float z) {
+GIGAWARP_ALWAYS_INLINE float label_at(float x, float y, float z, float fluid) {
   const Shape s = shape_at(x, y, z);
-  float v = label(0, 24, 24, s.cavity, s.left);
+  float v = s.cavity < 0 ? fluid : 0;
   v = label(v, 8, 47, s.cerebellar_grey, s.left);
   v = label(v, 7, 46, s.cerebellar_white, s.left);
   v = label(v, 3, 42, s.grey, s.left);
@@ -118,11 +125,15 @@ Look look_of(Contrast contrast) {
       b = {0.01F, 0.70F, 0.08F, 0.45F, 0.16F, 0.55F, 0.86F, 0.92F, 0.60F,
            0.64F, 0.76F, 0.70F, 0.56F, 0.53F, 0.58F, 0.52F, 0.84F, 0.80F};
       look.texture = 0.06F;
+      look.vessels = 0.25F;
+      look.scalp = 0.5F;
       break;
     case Contrast::t2:
       b = {0.01F, 0.42F, 0.05F, 0.33F, 1.00F, 0.60F, 0.38F, 0.34F, 0.56F,
            0.52F, 0.30F, 0.50F, 0.63F, 0.62F, 0.58F, 0.62F, 0.40F, 0.42F};
       look.texture = -0.07F;
+      look.vessels = -0.6F;
+      look.scalp = 0.5F;
       break;
     case Contrast::lightsheet:
       b = {0.02F, 0.02F, 0.02F, 0.02F, 0.03F, 0.62F, 0.34F, 0.26F, 0.50F,
@@ -155,7 +166,8 @@ void anatomy_row(const Row& row, const MapView& map, const Look& look, float edg
 }
 
 GIGAWARP_MULTIVERSION
-void label_row(const Row& row, const MapView& map, float* out) {
+void label_row(const Row& row, const MapView& map, bool fluid, float* out) {
+  const float outside = fluid ? 24 : 0;
   float x[kRowChunk], y[kRowChunk], z[kRowChunk];
   if (map.identity) {
     for (int i = 0; i < row.count; ++i) {
@@ -169,7 +181,7 @@ void label_row(const Row& row, const MapView& map, float* out) {
     for (int i = 0; i < row.count; ++i) map_point(row, map, i, x[i], y[i], z[i]);
   }
 #pragma omp simd
-  for (int i = 0; i < row.count; ++i) out[i] = label_at(x[i], y[i], z[i]);
+  for (int i = 0; i < row.count; ++i) out[i] = label_at(x[i], y[i], z[i], outside);
 }
 
 GIGAWARP_MULTIVERSION

@@ -33,6 +33,8 @@ enum Tissue {
 struct Look {
   std::array<float, kTissues> brightness{};
   float texture = 0;     ///< relative amplitude of the texture inside tissue, signed
+  float vessels = 0;     ///< brightness that vessels and their walls add to the fluid, signed
+  float scalp = 0;       ///< relative amplitude of fat and muscle in the scalp, signed
   float layers = 0;      ///< brightness of cortical layers
   float absorption = 0;  ///< light-sheet: relative loss of light across the head
 };
@@ -58,8 +60,8 @@ inline constexpr int kRowChunk = 256;
 
 /// Brightness of the row's points; `edge_mm` is the width of partial-volume edges in nominal mm.
 void anatomy_row(const Row& row, const MapView& map, const Look& look, float edge_mm, float* out);
-/// Label numbers, as floats.
-void label_row(const Row& row, const MapView& map, float* out);
+/// Label numbers, as floats; `fluid`: the fluid round the brain is part of the specimen.
+void label_row(const Row& row, const MapView& map, bool fluid, float* out);
 
 /// Adds noise of standard deviation `sigma` that depends on (key, first + i) alone, and the shading
 /// 1 + bias . (point, second-order terms), to `values`.

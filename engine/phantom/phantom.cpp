@@ -238,9 +238,11 @@ void Phantom::label_slab(Side side, std::int64_t z0, std::int64_t z1, std::uint8
   const Size3& size = s.spec.size;
   const MapView still;
   const MapView& view = side == Side::fixed ? s.view : still;
+  const Contrast contrast = side == Side::fixed ? s.spec.fixed_contrast : s.spec.moving_contrast;
+  const bool fluid = contrast != Contrast::lightsheet;
   for_each_chunk(size, z0, z1, [&](std::int64_t x, std::int64_t y, std::int64_t z, int count) {
     float values[kRowChunk];
-    label_row(s.row(side, x, y, z, count), view, values);
+    label_row(s.row(side, x, y, z, count), view, fluid, values);
     std::uint8_t* to = out + ((z - z0) * size[1] + y) * size[0] + x;
     for (int i = 0; i < count; ++i) to[i] = static_cast<std::uint8_t>(values[i]);
   });

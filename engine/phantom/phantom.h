@@ -99,9 +99,10 @@ class Phantom {
 
   /// Planes z0 <= z < z1 in spec().type, x fastest; `out` holds them all. Threaded.
   void render_slab(Side side, std::int64_t z0, std::int64_t z1, std::byte* out) const;
-  /// Label numbers of the same planes, one byte each.
+  /// Label numbers of the same planes, one byte each. A cleared brain (light-sheet) has lost the
+  /// fluid around it.
   void label_slab(Side side, std::int64_t z0, std::int64_t z1, std::uint8_t* out) const;
-  /// 1 where label_slab is not 0: the brain with its fluid.
+  /// 1 where label_slab is not 0: the brain, with its fluid where it has one.
   void mask_slab(Side side, std::int64_t z0, std::int64_t z1, std::uint8_t* out) const;
 
   Volume image(Side side) const;
