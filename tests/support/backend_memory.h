@@ -157,8 +157,10 @@ class DeviceImageOf {
                 ScalarType type)
       : type_(type), extent_(e) {
     switch (type) {
-      case ScalarType::u8: fill<std::uint8_t>(backend, values, 1.0F / 40, 128); break;
-      case ScalarType::i8: fill<std::int8_t>(backend, values, 1.0F / 40, 3); break;
+      // Unit deviation, and no grey level of many voxels at the edge of a bin of MI, where the last
+      // bit of a product would send them all to one side or the other.
+      case ScalarType::u8: fill<std::uint8_t>(backend, values, 1.0F / 37.7F, 128.3F); break;
+      case ScalarType::i8: fill<std::int8_t>(backend, values, 1.0F / 37.7F, 3.3F); break;
       case ScalarType::u16: fill<std::uint16_t>(backend, values, 1.0F / 5000, 30000); break;
       case ScalarType::i16: fill<std::int16_t>(backend, values, 1.0F / 5000, -100); break;
       default: fill<float>(backend, values, 1, 0); break;
