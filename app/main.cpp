@@ -1,3 +1,5 @@
+#include <malloc.h>
+
 #include <csignal>
 #include <exception>
 #include <iostream>
@@ -25,6 +27,11 @@ int fail(const std::string& sentence, gigawarp::ErrorCode code) {
 
 int main(int argc, char** argv) {
   using gigawarp::ErrorCode;
+#ifdef __GLIBC__
+  // Large buffers go back to the system when freed. By default each one freed raises the limit to
+  // its own size, and the arrays of the coarse levels stay in the peak of a run (4 MiB at 1 mm).
+  mallopt(M_MMAP_THRESHOLD, 128 << 10);
+#endif
   std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the size limit is a failed write, told as one
   try {
     CLI::App app(
