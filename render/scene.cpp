@@ -135,7 +135,9 @@ void draw_map(QImage& picture, const ShownMap& map, const SliceGeometry& g,
       const QRgb colour =
           v <= 0 ? kDefectColour
                  : colour_of(ColourMap::diverging, 0.5 + 0.5 * std::log2(v) / map.window.high);
-      pixel = mix(pixel, colour, v <= 0 ? 1 : map.opacity);
+      // Where nothing changes the image stays as it is.
+      const double change = std::min(1.0, 1.6 * std::abs(std::log2(v)) / map.window.high);
+      pixel = mix(pixel, colour, v <= 0 ? 1 : map.opacity * change);
       return;
     }
     const double t = map.window(v);

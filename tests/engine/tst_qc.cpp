@@ -10,6 +10,7 @@
 #include "phantom/phantom.h"
 #include "qc/distance.h"
 #include "qc/report.h"
+#include "qc/worst.h"
 
 namespace gigawarp::qc {
 namespace {
@@ -224,6 +225,36 @@ TEST(Report, theNumberOfThreadsDoesNotMatter) {
       text[i] = to_json(assessed(pair, truth).report);
     });
   EXPECT_EQ(text[0], text[1]);
+}
+
+TEST(WorstPlaces, foldsComeFirstThenLandmarksAndDisagreementInTurn) {
+  const Grid grid = grid_of({20, 20, 20});
+  Volume fixed(grid, ScalarType::f32), jacobian(grid, ScalarType::f32);
+  Assessment assessment;
+  assessment.local_ncc = Volume(grid, ScalarType::f32);
+  const auto index = [](int x, int y, int z) { return (z * 20 + y) * 20 + x; };
+  for (std::int64_t i = 0; i < grid.voxel_count(); ++i) {
+    fixed.channel<float>()[i] = i % 20 < 10 ? 100.0F : 0.0F;  // bright where x < 10
+    jacobian.channel<float>()[i] = 1;
+    assessment.local_ncc.channel<float>()[i] = 1;
+  }
+  jacobian.channel<float>()[index(7, 8, 9)] = -0.5F;
+  jacobian.channel<float>()[index(0, 0, 0)] = -9;  // at a face: says little
+  for (int k = 0; k < 2; ++k)
+    for (int j = 0; j < 2; ++j)
+      for (int i = 0; i < 2; ++i) {
+        assessment.local_ncc.channel<float>()[index(4 + i, 4 + j, 4 + k)] = 0.1F;
+        assessment.local_ncc.channel<float>()[index(14 + i, 4 + j, 4 + k)] = -1;  // background
+      }
+  assessment.report.landmarks = LandmarkErrors{};
+  assessment.report.landmarks->landmarks = {{"A", 3, 1}, {"B", 3, 4}};
+  const std::vector<WorstPlace> worst =
+      worst_places(fixed, assessment, jacobian, {{"A", {1, 1, 1}}, {"B", {2, 2, 2}}}, 1);
+  ASSERT_EQ(worst.size(), 3U);
+  EXPECT_EQ(worst[0].position_mm, (Vec3{7, 8, 9}));
+  EXPECT_EQ(worst[1].position_mm, (Vec3{2, 2, 2}));
+  EXPECT_EQ(worst[2].position_mm, (Vec3{4, 4, 4}));
+  EXPECT_NE(worst[0].reason.find("fold"), std::string::npos);
 }
 
 }  // namespace

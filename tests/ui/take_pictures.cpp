@@ -58,6 +58,16 @@ TEST_F(Pictures, running) {
   window->jobs().set_common(common);
   auto* start = find<QPushButton>("start_button");
   ASSERT_TRUE(wait_until([&] { return start->isEnabled(); }));
+  workspace().open_as(LayerRole::fixed_labels, large_pair().path("fixed_labels.nii.gz"));
+  workspace().open_as(LayerRole::moving_labels, large_pair().path("moving_labels.nii.gz"));
+  workspace().open_as(LayerRole::fixed_landmarks, large_pair().path("landmarks_fixed.csv"));
+  workspace().open_as(LayerRole::moving_landmarks, large_pair().path("landmarks_moving.csv"));
+  ASSERT_TRUE(wait_loaded({LayerRole::fixed_labels, LayerRole::moving_labels,
+                           LayerRole::fixed_landmarks, LayerRole::moving_landmarks}));
+  for (const LayerRole role : {LayerRole::fixed_labels, LayerRole::moving_labels})
+    workspace().layers().setData(workspace().layers().index(static_cast<int>(role), 0),
+                                 Qt::Unchecked, Qt::CheckStateRole);
+  ASSERT_TRUE(wait_until([&] { return start->isEnabled(); }));
   save("desktop_ready.png");
   QTest::mouseClick(start, Qt::LeftButton);
   ASSERT_TRUE(wait_until(
@@ -68,8 +78,11 @@ TEST_F(Pictures, running) {
       120000));
   save("desktop_run.png");
   ASSERT_TRUE(wait_until([&] { return !window->run().is_active(); }, 300000));
-  QTest::qWait(500);
-  save("desktop_done.png");
+  ASSERT_TRUE(
+      wait_until([&] { return window->results().state() == ui::Results::State::ready; }, 120000));
+  key(Qt::Key_J);
+  key(Qt::Key_N);
+  save("desktop_results.png");
 }
 
 }  // namespace

@@ -88,11 +88,11 @@ void Workspace::close_layer(LayerRole role) {
 }
 
 void Workspace::take(LayerRole role, const Layer& layer) {
+  // A result belongs to the images it was made from. Before the layer is announced: who waited for
+  // this image may set its warp then.
+  if (is_image(role) && source_ == WarpSource::result) set_warp(WarpSource::header, nullptr);
   layers_.set_layer(role, layer);
-  if (layer.state == Layer::State::failed)
-    Q_EMIT message(layer.problem);
-  else if (is_image(role) && source_ == WarpSource::result)
-    set_warp(WarpSource::header, nullptr);  // a result belongs to the images it was made from
+  if (layer.state == Layer::State::failed) Q_EMIT message(layer.problem);
 }
 
 const Grid* Workspace::reference() const { return reference_ ? &*reference_ : nullptr; }

@@ -45,6 +45,7 @@ MainWindow::MainWindow() : actions_(new Actions(this)), centre_(new QStackedWidg
   connect_views();
   connect_alignment();
   connect_run();
+  connect_results();
   connect(&workspace_, &Workspace::reference_changed, this, &MainWindow::show_next_step);
   connect(&workspace_, &Workspace::scene_changed, this, &MainWindow::show_next_step);
   show_next_step();
@@ -77,6 +78,12 @@ void MainWindow::make_docks() {
   QDockWidget* dock = add_dock(Qt::LeftDockWidgetArea, tr("Data"), "dock_data", data_);
   register_ = new RegisterPanel(workspace_, jobs_, run_, this);
   QDockWidget* job = add_dock(Qt::RightDockWidgetArea, tr("Register"), "dock_register", register_);
+  results_panel_ = new ResultsPanel(workspace_, results_, this);
+  QDockWidget* results =
+      add_dock(Qt::RightDockWidgetArea, tr("Results"), "dock_results", results_panel_);
+  tabifyDockWidget(job, results);
+  setTabPosition(Qt::RightDockWidgetArea, QTabWidget::North);
+  job->raise();
   run_panel_ = new RunPanel(run_, this);
   QDockWidget* run = add_dock(Qt::BottomDockWidgetArea, tr("Run"), "dock_run", run_panel_);
   resizeDocks({dock, job}, {310, 330}, Qt::Horizontal);

@@ -9,6 +9,7 @@
 #include "ui/views/actions.h"
 #include "ui/views/data_panel.h"
 #include "ui/views/register_panel.h"
+#include "ui/views/results_panel.h"
 #include "ui/views/run_panel.h"
 #include "ui/views/view_grid.h"
 
@@ -24,6 +25,7 @@ class MainWindow final : public QMainWindow {
 
   Workspace& workspace() { return workspace_; }
   RunController& run() { return run_; }
+  Results& results() { return results_; }
   JobModel& jobs() { return jobs_; }
   ViewGrid& views() { return *views_; }
   Actions& actions_table() { return *actions_; }
@@ -44,6 +46,8 @@ class MainWindow final : public QMainWindow {
   void connect_views();
   void connect_alignment();
   void connect_run();
+  void connect_results();
+  void export_view();
   void ask_about_run();
   void ask_for_file(LayerRole role);
   void show_next_step();
@@ -55,6 +59,7 @@ class MainWindow final : public QMainWindow {
   Workspace workspace_;
   JobModel jobs_;
   RunController run_;
+  Results results_{workspace_};
   render::RenderQueue queue_;
   Actions* actions_;
   QStackedWidget* centre_;
@@ -62,6 +67,7 @@ class MainWindow final : public QMainWindow {
   QWidget* empty_;
   DataPanel* data_;
   RegisterPanel* register_;
+  ResultsPanel* results_panel_;
   RunPanel* run_panel_;
   QLabel* next_step_;
   QLineEdit* readout_;

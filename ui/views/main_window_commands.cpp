@@ -1,4 +1,5 @@
 #include <QCloseEvent>
+#include <QFileDialog>
 #include <QMenuBar>
 #include <QMessageBox>
 #include <QPushButton>
@@ -205,6 +206,50 @@ void MainWindow::ask_about_run() {
     run_.cancel();
   });
   question->open();
+}
+
+void MainWindow::connect_results() {
+  Actions& a = *actions_;
+  const auto open = [this](const QString& folder) {
+    results_.open(folder);
+    findChild<QDockWidget*>(QStringLiteral("dock_results"))->raise();
+  };
+  connect(&workspace_, &Workspace::result_opened, this, open);
+  connect(&run_, &RunController::finished, this, open);
+  a.on("open_result", this, [this, open] {
+    auto* dialog = new QFileDialog(this, tr("Open the folder of a run"));
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setFileMode(QFileDialog::Directory);
+    connect(dialog, &QFileDialog::fileSelected, this, open);
+    dialog->open();
+  });
+  a.on("next_worst", this, [this] { results_panel_->next_worst(); });
+  a.on("export_report", this, [this] { results_panel_->export_report(); });
+  a.on("export_view", this, [this] { export_view(); });
+  const auto follow = [this] {
+    const bool ready = results_.judgement() != nullptr;
+    (*actions_)["next_worst"]->setEnabled(ready);
+    (*actions_)["export_report"]->setEnabled(ready);
+  };
+  connect(&results_, &Results::changed, this, follow);
+  follow();
+}
+
+void MainWindow::export_view() {
+  if (workspace_.reference() == nullptr) return;
+  auto* dialog = new QFileDialog(this, tr("Export the picture of the view"),
+                                 QStringLiteral("view.png"), tr("PNG pictures (*.png)"));
+  dialog->setObjectName(QStringLiteral("export_view_dialog"));
+  dialog->setAttribute(Qt::WA_DeleteOnClose);
+  dialog->setAcceptMode(QFileDialog::AcceptSave);
+  // As it is on screen, letters and scale bar included.
+  const QPixmap picture = views_->active()->grab();
+  connect(dialog, &QFileDialog::fileSelected, this, [this, picture](const QString& path) {
+    const bool written = picture.save(path, "PNG");
+    Q_EMIT workspace_.message(written ? tr("Picture written to %1").arg(path)
+                                      : tr("\"%1\" could not be written.").arg(path));
+  });
+  dialog->open();
 }
 
 }  // namespace gigawarp::ui

@@ -65,9 +65,9 @@ void SliceView::show_content(render::Plane plane, render::Content content) {
 }
 
 QString SliceView::accessible_text() const {
-  const QString plane = plane_ == render::Plane::axial     ? tr("Axial")
-                        : plane_ == render::Plane::coronal ? tr("Coronal")
-                                                           : tr("Sagittal");
+  QString plane = plane_ == render::Plane::axial     ? tr("Axial")
+                  : plane_ == render::Plane::coronal ? tr("Coronal")
+                                                     : tr("Sagittal");
   switch (content_) {
     case render::Content::fixed: return tr("%1 · fixed").arg(plane);
     case render::Content::moving: return tr("%1 · moving").arg(plane);

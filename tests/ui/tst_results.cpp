@@ -1,0 +1,171 @@
+#include <QAbstractItemModelTester>
+#include <QFile>
+#include <QFileDialog>
+#include <QProcess>
+#include <QPushButton>
+#include <QTableView>
+#include <QXmlStreamReader>
+
+#include "ui/window_fixture.h"
+
+namespace gigawarp {
+namespace {
+
+using test::difference;
+using test::small_pair;
+using test::wait_until;
+using ui::LayerRole;
+using State = ui::Results::State;
+
+/// One registration with labels and landmarks, made by the program once for all cases.
+const QString& finished_run() {
+  static const test::TemporaryFolder folder;
+  static const QString out = [] {
+    const QString path = QString::fromStdString((folder.path() / "out").string());
+    QProcess process;
+    process.start(qEnvironmentVariable("GIGAWARP"),
+                  {"register", "--fixed", small_pair().path("fixed.nii.gz"), "--moving",
+                   small_pair().path("moving.nii.gz"), "--preset", "fast", "--fixed-labels",
+                   small_pair().path("fixed_labels.nii.gz"), "--labels",
+                   small_pair().path("moving_labels.nii.gz"), "--landmarks",
+                   small_pair().path("landmarks_fixed.csv"),
+                   small_pair().path("landmarks_moving.csv"), "--out", path, "--progress", "none"});
+    EXPECT_TRUE(process.waitForFinished(120000));
+    EXPECT_EQ(process.exitCode(), 0) << process.readAllStandardError().toStdString();
+    return path;
+  }();
+  return out;
+}
+
+class ResultsWindow : public test::WindowTest {
+ protected:
+  void open_run() {
+    workspace().open({finished_run()});
+    ASSERT_TRUE(wait_until([&] { return window->results().state() == State::ready; }, 60000))
+        << window->results().problem().toStdString();
+    ASSERT_TRUE(wait_drawn());
+  }
+};
+
+TEST_F(ResultsWindow, aFolderOfResultsOpensWithItsImagesWarpAndFigures) {
+  open_run();
+  EXPECT_TRUE(workspace().layers().is_ready(LayerRole::fixed));
+  EXPECT_TRUE(workspace().layers().is_ready(LayerRole::moving));
+  EXPECT_EQ(workspace().warp_source(), ui::WarpSource::result);
+  const auto& report = window->results().judgement()->assessment.report;
+  EXPECT_GT(report.after->ncc, report.before->ncc);
+  ASSERT_TRUE(report.overlap);
+  EXPECT_EQ(find<QTableView>("overlap_table")->model()->rowCount(),
+            static_cast<int>(report.overlap->labels.size()));
+  EXPECT_EQ(find<QTableView>("landmark_table")->model()->rowCount(),
+            static_cast<int>(report.landmarks->landmarks.size()));
+  EXPECT_LT(report.landmarks->after.mean_mm, report.landmarks->before.mean_mm);
+}
+
+TEST_F(ResultsWindow, theWarpedImageIsDrawnAsTheProgramWroteIt) {
+  open_run();
+  ui::SliceView* axial = view("view_axial");
+  axial->setFocus();
+  for (const LayerRole role : {LayerRole::fixed_labels, LayerRole::moving_labels})
+    workspace().close_layer(role);
+  QTest::keyClick(axial, Qt::Key_BracketRight);  // towards the warped image alone
+  for (int i = 0; i < 4; ++i) QTest::keyClick(axial, Qt::Key_BracketRight);
+  ASSERT_TRUE(wait_drawn());
+  const QImage on_the_fly = axial->picture();
+  const render::Window window_before = workspace().layers().layer(LayerRole::moving).window;
+  workspace().open_as(LayerRole::moving, finished_run() + "/warped.nii.gz");
+  ASSERT_TRUE(wait_until([&] {
+    return workspace().layers().is_ready(LayerRole::moving) &&
+           workspace().layers().layer(LayerRole::moving).path.endsWith("warped.nii.gz");
+  }));
+  workspace().set_warp(ui::WarpSource::header, nullptr);
+  workspace().set_window(LayerRole::moving, window_before);
+  ASSERT_TRUE(wait_drawn());
+  // The file was interpolated once more, on voxels: that blurs, and no more.
+  EXPECT_LT(difference(on_the_fly, axial->picture()), 3);
+}
+
+TEST_F(ResultsWindow, keysShowJacobianGridAndTheNextWorstPlace) {
+  open_run();
+  ui::SliceView* axial = view("view_axial");
+  axial->setFocus();
+  const QImage plain = axial->picture();
+  QTest::keyClick(axial, Qt::Key_J);
+  ASSERT_TRUE(wait_drawn());
+  const QImage jacobian = axial->picture();
+  EXPECT_GT(difference(plain, jacobian), 2);
+  QTest::keyClick(axial, Qt::Key_J);
+  QTest::keyClick(axial, Qt::Key_G);
+  ASSERT_TRUE(wait_drawn());
+  EXPECT_GT(difference(plain, axial->picture()), 1);
+  QTest::keyClick(axial, Qt::Key_G);
+  const auto& worst = window->results().judgement()->worst;
+  ASSERT_GT(worst.size(), 3U);
+  for (std::size_t i = 0; i <= worst.size(); ++i) {
+    QTest::keyClick(axial, Qt::Key_N);
+    EXPECT_EQ(workspace().view().cursor_mm, worst[i % worst.size()].position_mm);
+  }
+  EXPECT_TRUE(find<QLabel>("worst_text")->text().startsWith("1 of "));
+}
+
+TEST_F(ResultsWindow, theReportIsOnePageWithFiguresTablesAndPicture) {
+  open_run();
+  const test::TemporaryFolder folder;
+  const QString path = QString::fromStdString((folder.path() / "report.html").string());
+  find<ui::ResultsPanel>("results_panel")->write_report(path);
+  ASSERT_TRUE(wait_until([&] { return QFile::exists(path); }, 60000));
+  QFile file(path);
+  ASSERT_TRUE(file.open(QIODevice::ReadOnly));
+  const QString html = QString::fromUtf8(file.readAll());
+  EXPECT_TRUE(html.contains("Dice"));
+  EXPECT_TRUE(html.contains("HD95"));
+  EXPECT_TRUE(html.contains("Folds"));
+  EXPECT_FALSE(html.contains("src=\"http"));
+  const qsizetype start = html.indexOf("base64,") + 7;
+  const QImage sheet = QImage::fromData(
+      QByteArray::fromBase64(html.mid(start, html.indexOf('"', start) - start).toLatin1()));
+  EXPECT_GT(sheet.width(), 500);
+}
+
+TEST_F(ResultsWindow, aViewIsExportedAsAPicture) {
+  load_pair();
+  const test::TemporaryFolder folder;
+  const QString path = QString::fromStdString((folder.path() / "view.png").string());
+  QTest::keyClick(window.get(), Qt::Key_P, Qt::ControlModifier);
+  auto* dialog = find<QFileDialog>("export_view_dialog");
+  ASSERT_NE(dialog, nullptr);
+  Q_EMIT dialog->fileSelected(path);
+  const QImage picture(path);
+  EXPECT_EQ(picture.size(), window->views().active()->size());
+  EXPECT_GT(test::drawn_pixels(picture), 2000);
+  dialog->reject();
+}
+
+TEST_F(ResultsWindow, aFolderWithoutARunIsToldInWords) {
+  const test::TemporaryFolder folder;
+  window->results().open(QString::fromStdString(folder.path().string()));
+  ASSERT_TRUE(wait_until([&] { return window->results().state() == State::failed; }));
+  EXPECT_TRUE(find<QLabel>("results_state")->text().contains("job.json"));
+}
+
+TEST(ResultTables, behaveAsModelsShould) {
+  ui::OverlapModel overlap;
+  ui::LandmarkModel landmarks;
+  const QAbstractItemModelTester a(&overlap, QAbstractItemModelTester::FailureReportingMode::Fatal);
+  const QAbstractItemModelTester b(&landmarks,
+                                   QAbstractItemModelTester::FailureReportingMode::Fatal);
+  qc::OverlapSummary summary;
+  summary.labels.push_back({3, 10, 12, 9, 0.818, -1});
+  overlap.set(summary);
+  EXPECT_EQ(overlap.index(0, 1).data().toString(), "0.818");
+  EXPECT_EQ(overlap.index(0, 2).data().toString(), "–");
+  qc::LandmarkErrors errors;
+  errors.landmarks.push_back({"AC", 5, std::nan("")});
+  landmarks.set(errors);
+  EXPECT_EQ(landmarks.index(0, 2).data().toString(), "–");
+  landmarks.set(std::nullopt);
+  EXPECT_EQ(landmarks.rowCount(), 0);
+}
+
+}  // namespace
+}  // namespace gigawarp

@@ -1,0 +1,207 @@
+#include "ui/models/results.h"
+
+#include <QCoreApplication>
+#include <QFile>
+#include <QFileInfo>
+#include <QPointer>
+#include <QThreadPool>
+#include <utility>
+
+#include "gigawarp/error.h"
+#include "io/transform_io.h"
+
+namespace gigawarp::ui {
+namespace {
+
+constexpr std::size_t kWorstPlaces = 12;
+
+/// "1Warp.nii.gz" or "1Warp.nii" of a folder; empty when there is none.
+std::string found(const QString& folder, const char* name) {
+  for (const char* ending : {".nii.gz", ".nii", ".mat"}) {
+    const QString path = folder + QLatin1Char('/') + QLatin1String(name) + QLatin1String(ending);
+    if (QFileInfo::exists(path)) return path.toStdString();
+  }
+  return {};
+}
+
+std::vector<qc::NamedPoint> named(const std::vector<io::Landmark>& landmarks) {
+  std::vector<qc::NamedPoint> points;
+  for (const io::Landmark& mark : landmarks) points.push_back({mark.name, mark.position_mm});
+  return points;
+}
+
+}  // namespace
+
+struct Results::Files {
+  JobSpec job;
+  std::shared_ptr<Transform> forward, inverse;
+  QString problem;
+};
+
+namespace {
+
+template <class Files>
+std::shared_ptr<Files> read_files(const QString& folder) {
+  auto files = std::make_shared<Files>();
+  try {
+    QFile file(folder + QStringLiteral("/job.json"));
+    if (!file.open(QIODevice::ReadOnly))
+      throw Error(ErrorCode::bad_input, "\"" + folder.toStdString() +
+                                            "\" holds no job.json; choose the folder of a run.");
+    files->job = parse_job(file.readAll().toStdString());
+    const std::string affine = found(folder, "0GenericAffine"), warp = found(folder, "1Warp"),
+                      back = found(folder, "1InverseWarp");
+    if (affine.empty())
+      throw Error(
+          ErrorCode::bad_input,
+          "\"" + folder.toStdString() + "\" holds no finished run: 0GenericAffine.mat is missing.");
+    files->forward = std::make_shared<Transform>();
+    if (!warp.empty()) io::append(*files->forward, io::read_transform(warp));
+    io::append(*files->forward, io::read_transform(affine));
+    if (warp.empty() || !back.empty()) {
+      files->inverse = std::make_shared<Transform>(io::read_transform(affine, true));
+      if (!back.empty()) io::append(*files->inverse, io::read_transform(back));
+    }
+  } catch (const std::exception& error) {
+    files->problem = QString::fromStdString(error.what());
+  }
+  return files;
+}
+
+}  // namespace
+
+Results::Results(Workspace& workspace, QObject* parent) : QObject(parent), workspace_(workspace) {
+  connect(&workspace_.layers(), &LayerModel::layer_changed, this, &Results::measure_when_loaded);
+}
+
+void Results::fail(const QString& sentence) {
+  problem_ = sentence;
+  state_ = State::failed;
+  Q_EMIT workspace_.message(sentence);
+  Q_EMIT changed();
+}
+
+void Results::open(const QString& folder) {
+  folder_ = folder;
+  problem_.clear();
+  judgement_.reset();
+  files_.reset();
+  worst_ = 0;
+  state_ = State::reading;
+  const quint64 serial = ++serial_;
+  Q_EMIT changed();
+  QThreadPool::globalInstance()->start([guard = QPointer<Results>(this), folder, serial] {
+    auto files = read_files<Files>(folder);
+    QMetaObject::invokeMethod(
+        qApp,
+        [guard, serial, files = std::move(files)] {
+          if (guard != nullptr && serial == guard->serial_) guard->take_files(files);
+        },
+        Qt::QueuedConnection);
+  });
+}
+
+void Results::take_files(const std::shared_ptr<Files>& files) {
+  if (!files->problem.isEmpty()) return fail(files->problem);
+  files_ = files;
+  const auto open = [this](LayerRole role, const std::string& path) {
+    const QString wanted = QString::fromStdString(path);
+    const Layer& layer = workspace_.layers().layer(role);
+    if (path.empty() || path == kNonZeroMask) return;
+    if (layer.path == wanted && layer.state != Layer::State::failed) return;
+    workspace_.open_as(role, wanted);
+  };
+  const JobSpec& job = files_->job;
+  open(LayerRole::fixed, job.fixed.empty() ? std::string() : job.fixed.front());
+  open(LayerRole::moving, job.moving.empty() ? std::string() : job.moving.front());
+  open(LayerRole::fixed_labels, job.fixed_labels);
+  open(LayerRole::moving_labels, job.moving_labels);
+  open(LayerRole::fixed_landmarks, job.fixed_landmarks);
+  open(LayerRole::moving_landmarks, job.moving_landmarks);
+  measure_when_loaded();
+}
+
+void Results::measure_when_loaded() {
+  if (state_ != State::reading || files_ == nullptr) return;
+  const LayerModel& layers = workspace_.layers();
+  for (const LayerRole role : kAllLayerRoles) {
+    if (layers.layer(role).state == Layer::State::loading) return;
+    if (is_image(role) && layers.layer(role).state != Layer::State::ready)
+      return fail(
+          tr("The images of this run could not be read: %1").arg(layers.layer(role).problem));
+  }
+  state_ = State::measuring;
+  Q_EMIT changed();
+  workspace_.set_warp(WarpSource::result, files_->forward);
+  const auto labels = [&](LayerRole role) { return layers.layer(role).volume; };
+  QThreadPool::globalInstance()->start(
+      [guard = QPointer<Results>(this), serial = serial_, files = files_,
+       fixed = layers.layer(LayerRole::fixed).volume,
+       moving = layers.layer(LayerRole::moving).volume,
+       fixed_labels = labels(LayerRole::fixed_labels),
+       moving_labels = labels(LayerRole::moving_labels),
+       fixed_marks = named(layers.layer(LayerRole::fixed_landmarks).landmarks),
+       moving_marks = named(layers.layer(LayerRole::moving_landmarks).landmarks),
+       folder = folder_] {
+        auto result = std::make_shared<Judgement>();
+        QString problem;
+        try {
+          qc::QcInput in;
+          in.fixed = fixed.get();
+          in.moving = moving.get();
+          in.transform = files->forward.get();
+          in.inverse = files->inverse.get();
+          if (fixed_labels != nullptr && moving_labels != nullptr) {
+            in.fixed_labels = fixed_labels.get();
+            in.moving_labels = moving_labels.get();
+          }
+          if (!fixed_marks.empty() && !moving_marks.empty()) {
+            in.fixed_landmarks = fixed_marks;
+            in.moving_landmarks = moving_marks;
+          }
+          result->fixed = fixed;
+          result->moving = moving;
+          result->assessment = qc::assess(in);
+          qc::QcReport& report = result->assessment.report;
+          report.fixed = files->job.fixed.front();
+          report.moving = files->job.moving.front();
+          report.transform = folder.toStdString();
+          result->jacobian =
+              std::make_shared<Volume>(ops::jacobian_determinant(result->assessment.displacement));
+          result->worst = qc::worst_places(*fixed, result->assessment, *result->jacobian,
+                                           in.fixed_landmarks, kWorstPlaces);
+          result->local_ncc = std::make_shared<Volume>(std::move(result->assessment.local_ncc));
+        } catch (const std::exception& error) {
+          problem = QString::fromStdString(error.what());
+        }
+        QMetaObject::invokeMethod(
+            qApp,
+            [guard, serial, result = std::move(result), problem] {
+              if (guard == nullptr || serial != guard->serial_) return;
+              if (!problem.isEmpty()) return guard->fail(problem);
+              guard->take_judgement(result);
+            },
+            Qt::QueuedConnection);
+      });
+}
+
+void Results::take_judgement(std::shared_ptr<Judgement> judgement) {
+  workspace_.set_map(MapChoice::jacobian, judgement->jacobian, {0, 1});
+  workspace_.set_map(MapChoice::local_ncc, judgement->local_ncc, {0, 1});
+  judgement_ = std::move(judgement);
+  state_ = State::ready;
+  Q_EMIT changed();
+}
+
+QString Results::next_worst() {
+  if (judgement_ == nullptr || judgement_->worst.empty()) return {};
+  const std::size_t index = worst_++ % judgement_->worst.size();
+  const qc::WorstPlace& place = judgement_->worst[index];
+  workspace_.set_cursor(place.position_mm);
+  return tr("%1 of %2: %3")
+      .arg(index + 1)
+      .arg(judgement_->worst.size())
+      .arg(QString::fromStdString(place.reason));
+}
+
+}  // namespace gigawarp::ui

@@ -1,0 +1,97 @@
+#pragma once
+#include <QAbstractTableModel>
+#include <QObject>
+#include <memory>
+
+#include "gigawarp/job.h"
+#include "qc/report.h"
+#include "qc/worst.h"
+#include "ui/models/workspace.h"
+
+namespace gigawarp::ui {
+
+/// Everything that was measured about a run, shared with whoever exports it.
+struct Judgement {
+  std::shared_ptr<const Volume> fixed, moving;
+  qc::Assessment assessment;
+  std::shared_ptr<const Volume> jacobian, local_ncc;
+  std::vector<qc::WorstPlace> worst;
+};
+
+/// The folder of a run: its images and transforms are opened in the workspace, then measured on
+/// another thread.
+class Results final : public QObject {
+  Q_OBJECT
+ public:
+  enum class State { none, reading, measuring, ready, failed };
+
+  explicit Results(Workspace& workspace, QObject* parent = nullptr);
+
+  void open(const QString& folder);
+  State state() const { return state_; }
+  const QString& folder() const { return folder_; }
+  const QString& problem() const { return problem_; }
+  /// Null until ready.
+  std::shared_ptr<const Judgement> judgement() const { return judgement_; }
+  /// Moves the crosshair to the next place of the list, worst first, round and round. Returns what
+  /// is wrong there; empty when there is nothing to go to.
+  QString next_worst();
+
+ Q_SIGNALS:
+  void changed();
+
+ private:
+  struct Files;
+  void take_files(const std::shared_ptr<Files>& files);
+  void measure_when_loaded();
+  void take_judgement(std::shared_ptr<Judgement> judgement);
+  void fail(const QString& sentence);
+
+  Workspace& workspace_;
+  State state_ = State::none;
+  QString folder_, problem_;
+  quint64 serial_ = 0;
+  std::shared_ptr<Files> files_;
+  std::shared_ptr<const Judgement> judgement_;
+  std::size_t worst_ = 0;
+};
+
+/// Label overlap as a table: label, Dice, HD95, voxels.
+class OverlapModel final : public QAbstractTableModel {
+  Q_OBJECT
+ public:
+  explicit OverlapModel(QObject* parent = nullptr) : QAbstractTableModel(parent) {}
+  void set(const std::optional<qc::OverlapSummary>& overlap);
+  int rowCount(const QModelIndex& parent = {}) const override;
+  int columnCount(const QModelIndex& parent = {}) const override;
+  QVariant data(const QModelIndex& index, int role) const override;
+  QVariant headerData(int section, Qt::Orientation orientation, int role) const override;
+
+ private:
+  std::vector<qc::LabelOverlap> rows_;
+};
+
+/// Landmarks as a table: name, distance before, distance after.
+class LandmarkModel final : public QAbstractTableModel {
+  Q_OBJECT
+ public:
+  explicit LandmarkModel(QObject* parent = nullptr) : QAbstractTableModel(parent) {}
+  void set(const std::optional<qc::LandmarkErrors>& errors);
+  const qc::LandmarkError& row(int index) const { return rows_[static_cast<std::size_t>(index)]; }
+  int rowCount(const QModelIndex& parent = {}) const override;
+  int columnCount(const QModelIndex& parent = {}) const override;
+  QVariant data(const QModelIndex& index, int role) const override;
+  QVariant headerData(int section, Qt::Orientation orientation, int role) const override;
+
+ private:
+  std::vector<qc::LandmarkError> rows_;
+};
+
+/// Name and value of every figure, for panel and report.
+std::vector<std::pair<QString, QString>> figures_of(const qc::QcReport& report);
+
+/// A page that needs no other file: figures, tables, worst places and the contact sheet. Threads:
+/// any.
+QByteArray html_report(const Judgement& judgement, const QString& title);
+
+}  // namespace gigawarp::ui
