@@ -113,10 +113,6 @@ JobSpec JobModel::job_for(const Workspace& workspace) const {
   job.moving_labels = path(LayerRole::moving_labels);
   job.fixed_landmarks = path(LayerRole::fixed_landmarks);
   job.moving_landmarks = path(LayerRole::moving_landmarks);
-  if (job.fixed_landmarks.empty() || job.moving_landmarks.empty()) {
-    job.fixed_landmarks.clear();
-    job.moving_landmarks.clear();
-  }
   return job;
 }
 

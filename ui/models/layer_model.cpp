@@ -35,7 +35,10 @@ QVariant LayerModel::data(const QModelIndex& index, int role) const {
         case Layer::State::empty: return tr("drop a file here");
         case Layer::State::loading: return tr("reading %1 …").arg(QFileInfo(layer.path).fileName());
         case Layer::State::failed: return tr("%1 (failed)").arg(QFileInfo(layer.path).fileName());
-        case Layer::State::ready: return QFileInfo(layer.path).fileName();
+        case Layer::State::ready:
+          return layer.path.isEmpty()
+                     ? tr("%1 points, not in a file yet").arg(layer.landmarks.size())
+                     : QFileInfo(layer.path).fileName();
       }
       return {};
     case Qt::CheckStateRole:

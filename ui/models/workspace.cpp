@@ -15,7 +15,7 @@ constexpr int kFlickerMs = 450;
 constexpr double kSmallestZoom = 0.2, kLargestZoom = 200;
 /// The deformation grid has about this many cells across the volume.
 constexpr double kGridCells = 24;
-enum ChangeKind { display_change, alignment_change, change_kinds };
+enum ChangeKind { display_change, alignment_change, landmark_change, change_kinds };
 
 double dot(const Vec3& a, const Vec3& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 
@@ -201,6 +201,40 @@ void Workspace::change_alignment(const Affine& moving_from_fixed, const QString&
   undo_.push(new ValueChange<Affine>(text, alignment_, moving_from_fixed,
                                      gesture_ * change_kinds + alignment_change,
                                      [this](const Affine& a) { set_alignment(a); }));
+}
+
+void Workspace::drop_landmark() {
+  const std::shared_ptr<const Transform> map = warp();
+  const std::optional<Vec3> moving = map != nullptr ? (*map)(view_.cursor_mm) : view_.cursor_mm;
+  if (!reference_ || !moving) return;
+  const LandmarkPair before{layers_.layer(LayerRole::fixed_landmarks).landmarks,
+                            layers_.layer(LayerRole::moving_landmarks).landmarks};
+  LandmarkPair after = before;
+  const auto is_taken = [&](const std::string& name) {
+    for (const auto& side : before)
+      for (const io::Landmark& mark : side)
+        if (mark.name == name) return true;
+    return false;
+  };
+  std::string name;
+  for (int i = 1; name.empty() || is_taken(name); ++i) name = "P" + std::to_string(i);
+  after[0].push_back({name, view_.cursor_mm});
+  after[1].push_back({name, *moving});
+  begin_gesture();
+  undo_.push(new ValueChange<LandmarkPair>(tr("Drop landmark"), before, after,
+                                           gesture_ * change_kinds + landmark_change,
+                                           [this](const LandmarkPair& l) { set_landmarks(l); }));
+}
+
+/// No file holds them any more: the next run, or an export, writes them.
+void Workspace::set_landmarks(const LandmarkPair& landmarks) {
+  for (std::size_t side = 0; side < 2; ++side) {
+    Layer layer;
+    layer.landmarks = landmarks[side];
+    layer.state = layer.landmarks.empty() ? Layer::State::empty : Layer::State::ready;
+    layers_.set_layer(side == 0 ? LayerRole::fixed_landmarks : LayerRole::moving_landmarks,
+                      std::move(layer));
+  }
 }
 
 std::shared_ptr<const Transform> Workspace::warp() const {

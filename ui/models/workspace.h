@@ -59,6 +59,8 @@ class Workspace : public QObject {
   const Affine& alignment() const { return alignment_; }
   void set_alignment(const Affine& moving_from_fixed);
   void change_alignment(const Affine& moving_from_fixed, const QString& text);
+  /// Adds a pair: at the cursor in the fixed image and where the warp leads in the moving one.
+  void drop_landmark();
   bool is_aligned() const { return alignment_ != Affine{}; }
 
   WarpSource warp_source() const { return source_; }
@@ -83,6 +85,8 @@ class Workspace : public QObject {
   void message(const QString& text);
 
  private:
+  using LandmarkPair = std::array<std::vector<io::Landmark>, 2>;
+  void set_landmarks(const LandmarkPair& landmarks);
   void take(LayerRole role, const Layer& layer);
   void follow_reference();
   void add_labels(LayerRole role, render::Scene& scene) const;

@@ -46,6 +46,8 @@ MainWindow::MainWindow() : actions_(new Actions(this)), centre_(new QStackedWidg
   connect_alignment();
   connect_run();
   connect_results();
+  connect_session();
+  connect_history();
   connect(&workspace_, &Workspace::reference_changed, this, &MainWindow::show_next_step);
   connect(&workspace_, &Workspace::scene_changed, this, &MainWindow::show_next_step);
   show_next_step();

@@ -5,6 +5,8 @@
 #include <QMainWindow>
 #include <QStackedWidget>
 
+#include "ui/models/session.h"
+#include "ui/models/view_history.h"
 #include "ui/models/workspace.h"
 #include "ui/views/actions.h"
 #include "ui/views/data_panel.h"
@@ -26,6 +28,7 @@ class MainWindow final : public QMainWindow {
   Workspace& workspace() { return workspace_; }
   RunController& run() { return run_; }
   Results& results() { return results_; }
+  Session& session() { return session_; }
   JobModel& jobs() { return jobs_; }
   ViewGrid& views() { return *views_; }
   Actions& actions_table() { return *actions_; }
@@ -47,6 +50,10 @@ class MainWindow final : public QMainWindow {
   void connect_alignment();
   void connect_run();
   void connect_results();
+  void connect_session();
+  void connect_history();
+  void save_session_as();
+  void fill_recent(QMenu* menu);
   void export_view();
   void ask_about_run();
   void ask_for_file(LayerRole role);
@@ -60,6 +67,9 @@ class MainWindow final : public QMainWindow {
   JobModel jobs_;
   RunController run_;
   Results results_{workspace_};
+  Session session_{workspace_, jobs_, results_};
+  ViewHistory history_;
+  QTimer rest_;  ///< runs out when the views have come to rest
   render::RenderQueue queue_;
   Actions* actions_;
   QStackedWidget* centre_;

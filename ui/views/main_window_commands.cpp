@@ -34,7 +34,11 @@ void MainWindow::make_menus() {
   QMenu* file = menuBar()->addMenu(tr("&File"));
   fill(file, a,
        {"open_fixed", "open_moving", "open_result", "-", "open_session", "save_session",
-        "save_session_as", "-", "export_view", "export_report", "-", "quit"});
+        "save_session_as"});
+  QMenu* recent = file->addMenu(tr("Re&cent"));
+  recent->setObjectName(QStringLiteral("recent_menu"));
+  connect(recent, &QMenu::aboutToShow, this, [this, recent] { fill_recent(recent); });
+  fill(file, a, {"-", "export_view", "export_report", "-", "quit"});
   QMenu* edit = menuBar()->addMenu(tr("&Edit"));
   fill(edit, a, {"undo", "redo", "-", "settings"});
   QMenu* view = menuBar()->addMenu(tr("&View"));
@@ -158,6 +162,7 @@ void MainWindow::connect_alignment() {
     workspace_.begin_gesture();
     workspace_.change_alignment(shift, tr("Align the centres"));
   });
+  a.on("drop_landmark", this, [this] { workspace_.drop_landmark(); });
   a.on("align_reset", this, [this] {
     workspace_.begin_gesture();
     workspace_.change_alignment({}, tr("Forget the alignment"));

@@ -156,6 +156,15 @@ QString RegisterPanel::suggested_folder() const {
 JobSpec RegisterPanel::job() const {
   JobSpec job = jobs_.job_for(workspace_);
   if (job.output_directory.empty()) job.output_directory = suggested_folder().toStdString();
+  const LayerModel& layers = workspace_.layers();
+  for (const auto& [role, file] : {std::pair{LayerRole::fixed_landmarks, &job.fixed_landmarks},
+                                   std::pair{LayerRole::moving_landmarks, &job.moving_landmarks}})
+    if (layers.is_ready(role) && layers.layer(role).path.isEmpty())
+      *file = job.output_directory + "_" + key_of(role) + ".csv";
+  if (job.fixed_landmarks.empty() || job.moving_landmarks.empty()) {
+    job.fixed_landmarks.clear();
+    job.moving_landmarks.clear();
+  }
   if (job.initialisation == Initialisation::transform && job.initial_transform.empty())
     job.initial_transform = job.output_directory + kStartSuffix;
   return job;
@@ -184,7 +193,14 @@ void RegisterPanel::follow() {
     text += QStringLiteral("⚠ ") + warning + QLatin1Char('\n');
   gate_->setText(text.trimmed());
   gate_->setVisible(!warnings.isEmpty());
-  plan_.ask(job());
+  // Files that only Start writes are no part of the plan.
+  JobSpec planned = jobs_.job_for(workspace_);
+  planned.output_directory = job().output_directory;
+  planned.initialisation = Initialisation::automatic;
+  planned.initial_transform.clear();
+  planned.fixed_landmarks.clear();
+  planned.moving_landmarks.clear();
+  plan_.ask(planned);
 }
 
 void RegisterPanel::store() {
@@ -207,17 +223,26 @@ void RegisterPanel::show_plan() {
   start_->setEnabled(problem.isEmpty() && plan_.is_ready() && !run_.is_active());
 }
 
+/// What was made in the window and the run reads from files: alignment and landmarks.
+void RegisterPanel::write_inputs(const JobSpec& spec) const {
+  if (spec.initialisation == Initialisation::transform &&
+      spec.initial_transform == spec.output_directory + kStartSuffix)
+    io::write_affine(workspace_.alignment(), spec.initial_transform);
+  for (const auto& [role, file] : {std::pair{LayerRole::fixed_landmarks, &spec.fixed_landmarks},
+                                   std::pair{LayerRole::moving_landmarks, &spec.moving_landmarks}})
+    if (const Layer& layer = workspace_.layers().layer(role);
+        !file->empty() && layer.path.isEmpty())
+      io::write_landmarks(layer.landmarks, *file);
+}
+
 void RegisterPanel::start() {
   if (!start_->isEnabled()) return;
   const JobSpec spec = job();
-  if (spec.initialisation == Initialisation::transform &&
-      spec.initial_transform == spec.output_directory + kStartSuffix) {
-    try {
-      io::write_affine(workspace_.alignment(), spec.initial_transform);
-    } catch (const Error& error) {
-      Q_EMIT workspace_.message(QString::fromStdString(error.what()));
-      return;
-    }
+  try {
+    write_inputs(spec);
+  } catch (const Error& error) {
+    Q_EMIT workspace_.message(QString::fromStdString(error.what()));
+    return;
   }
   const QString folder = QString::fromStdString(spec.output_directory);
   const bool occupied = QFileInfo::exists(folder + QStringLiteral("/job.json"));

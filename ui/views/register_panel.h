@@ -34,6 +34,7 @@ class RegisterPanel final : public QWidget {
   void load_job();
   void save_job();
   void copy_command();
+  void write_inputs(const JobSpec& spec) const;
   QString suggested_folder() const;
 
   Workspace& workspace_;

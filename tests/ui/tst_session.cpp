@@ -1,0 +1,241 @@
+#include <QAction>
+#include <QComboBox>
+#include <QDialogButtonBox>
+#include <QFile>
+#include <QFileDialog>
+#include <QJsonArray>
+#include <QKeySequenceEdit>
+#include <QMenu>
+#include <QMessageBox>
+#include <QPushButton>
+#include <QSettings>
+#include <QStandardPaths>
+#include <QTableWidget>
+#include <QTreeView>
+#include <filesystem>
+
+#include "ui/models/session_json.h"
+#include "ui/views/settings_dialog.h"
+#include "ui/window_fixture.h"
+
+namespace gigawarp {
+namespace {
+
+using test::difference;
+using test::small_pair;
+using test::wait_until;
+using ui::LayerRole;
+
+class Session : public test::WindowTest {
+ protected:
+  /// A pair copied into a folder of its own, opened and set up.
+  void set_up_work(const std::filesystem::path& folder) {
+    for (const char* name : {"fixed.nii.gz", "moving.nii.gz", "fixed_labels.nii.gz"})
+      std::filesystem::copy(small_pair().path(name).toStdString(), folder / name);
+    workspace().open({QString::fromStdString((folder / "fixed.nii.gz").string()),
+                      QString::fromStdString((folder / "moving.nii.gz").string()),
+                      QString::fromStdString((folder / "fixed_labels.nii.gz").string())});
+    ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::moving, LayerRole::fixed_labels}));
+    workspace().step(render::Plane::axial, 3);
+    workspace().set_zoom(1.7);
+    Affine shift;
+    shift.offset = {4, 0, -2};
+    workspace().set_alignment(shift);
+    ui::DisplayState display;
+    display.mode = render::CompareMode::difference;
+    workspace().set_display(display);
+    workspace().set_window(LayerRole::fixed, {10, 2000});
+    window->jobs().set_preset("fast");
+    ASSERT_TRUE(wait_drawn());
+  }
+  bool save(const QString& path) {
+    bool saved = false;
+    QObject::connect(&window->session(), &ui::Session::saved, window.get(), [&] { saved = true; });
+    window->session().save(path);
+    return wait_until([&] { return saved; });
+  }
+  void new_window() {
+    window.reset();
+    WindowTest::SetUp();
+    window->resize(1440, 900);
+  }
+};
+
+TEST_F(Session, aMovedFolderOpensAsItWasSaved) {
+  const test::TemporaryFolder folder;
+  const std::filesystem::path first = folder.path() / "first", second = folder.path() / "second";
+  std::filesystem::create_directory(first);
+  set_up_work(first);
+  const ui::ViewState looked = workspace().view();
+  const QImage before = view("view_axial")->picture();
+  ASSERT_TRUE(save(QString::fromStdString((first / "work.gigawarp").string())));
+  std::filesystem::rename(first, second);
+  new_window();
+  workspace().open({QString::fromStdString((second / "work.gigawarp").string())});
+  ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::moving, LayerRole::fixed_labels}));
+  ASSERT_TRUE(wait_drawn());
+  EXPECT_EQ(workspace().view(), looked);
+  EXPECT_EQ(workspace().alignment().offset, (Vec3{4, 0, -2}));
+  EXPECT_EQ(workspace().layers().layer(LayerRole::fixed).window.high, 2000);
+  EXPECT_EQ(window->jobs().preset(), "fast");
+  EXPECT_LT(difference(before, view("view_axial")->picture()), 0.5);
+}
+
+TEST_F(Session, aMissingFileIsNamedAndTheRestOpens) {
+  const test::TemporaryFolder folder;
+  set_up_work(folder.path());
+  const QString path = QString::fromStdString((folder.path() / "work.gigawarp").string());
+  ASSERT_TRUE(save(path));
+  std::filesystem::remove(folder.path() / "moving.nii.gz");
+  new_window();
+  workspace().open({path});
+  ASSERT_TRUE(wait_loaded({LayerRole::fixed}));
+  EXPECT_EQ(workspace().layers().layer(LayerRole::moving).state, ui::Layer::State::failed);
+  EXPECT_TRUE(find<QLabel>("next_step")->text().contains("moving.nii.gz"));
+}
+
+TEST_F(Session, aChangedFileIsNoticed) {
+  const test::TemporaryFolder folder;
+  set_up_work(folder.path());
+  const QString path = QString::fromStdString((folder.path() / "work.gigawarp").string());
+  ASSERT_TRUE(save(path));
+  std::filesystem::copy(folder.path() / "moving.nii.gz", folder.path() / "fixed.nii.gz",
+                        std::filesystem::copy_options::overwrite_existing);
+  new_window();
+  QString message;
+  QObject::connect(&workspace(), &ui::Workspace::message, window.get(), [&](const QString& text) {
+    if (text.contains("has changed")) message = text;
+  });
+  workspace().open({path});
+  ASSERT_TRUE(wait_until([&] { return message.contains("fixed.nii.gz"); }));
+}
+
+TEST_F(Session, aDamagedSessionIsRefusedInWords) {
+  const test::TemporaryFolder folder;
+  const QString path = QString::fromStdString((folder.path() / "broken.gigawarp").string());
+  QFile file(path);
+  ASSERT_TRUE(file.open(QIODevice::WriteOnly));
+  file.write("{\"gigawarp_session\": 1, \"lay");
+  file.close();
+  QString message;
+  QObject::connect(&workspace(), &ui::Workspace::message, window.get(),
+                   [&](const QString& text) { message = text; });
+  workspace().open({path});
+  EXPECT_TRUE(message.contains("broken.gigawarp"));
+}
+
+TEST_F(Session, workOfAProgramThatCrashedIsOfferedAgain) {
+  const test::TemporaryFolder folder;
+  set_up_work(folder.path());
+  window->session().autosave();
+  const QString data = QStandardPaths::writableLocation(QStandardPaths::AppDataLocation);
+  const QString mine =
+      QStringLiteral("%1/autosave-%2.gigawarp").arg(data).arg(QCoreApplication::applicationPid());
+  ASSERT_TRUE(wait_until([&] { return QFile::exists(mine); }));
+  ASSERT_TRUE(QFile::copy(mine, data + "/autosave-999999999.gigawarp"));  // nobody's number
+  new_window();
+  EXPECT_FALSE(QFile::exists(mine));  // ended in order
+  QMessageBox* question = nullptr;
+  ASSERT_TRUE(wait_until([&] {
+    question = find<QMessageBox>("recover_question");
+    return question != nullptr && question->isVisible();
+  }));
+  for (QAbstractButton* button : question->buttons())
+    if (question->buttonRole(button) == QMessageBox::AcceptRole)
+      QTest::mouseClick(button, Qt::LeftButton);
+  ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::moving}));
+  EXPECT_EQ(workspace().alignment().offset, (Vec3{4, 0, -2}));
+  EXPECT_FALSE(QFile::exists(data + "/autosave-999999999.gigawarp"));
+}
+
+TEST_F(Session, landmarksAreDroppedInPairsAndUndone) {
+  load_pair();
+  view("view_axial")->setFocus();
+  QTest::keyClick(view("view_axial"), Qt::Key_L);
+  workspace().step(render::Plane::axial, 2);
+  QTest::keyClick(view("view_axial"), Qt::Key_L);
+  const auto& layers = workspace().layers();
+  ASSERT_EQ(layers.layer(LayerRole::fixed_landmarks).landmarks.size(), 2U);
+  ASSERT_EQ(layers.layer(LayerRole::moving_landmarks).landmarks.size(), 2U);
+  EXPECT_EQ(layers.layer(LayerRole::fixed_landmarks).landmarks[1].position_mm,
+            workspace().view().cursor_mm);
+  QTest::keyClick(window.get(), Qt::Key_Z, Qt::ControlModifier);
+  EXPECT_EQ(layers.layer(LayerRole::moving_landmarks).landmarks.size(), 1U);
+  QTest::keyClick(window.get(), Qt::Key_Z, Qt::ControlModifier | Qt::ShiftModifier);
+  EXPECT_EQ(layers.layer(LayerRole::moving_landmarks).landmarks.size(), 2U);
+}
+
+TEST_F(Session, theViewsGoBackToWhereTheyRested) {
+  load_pair();
+  QTest::qWait(800);
+  const ui::ViewState first = workspace().view();
+  workspace().step(render::Plane::axial, 5);
+  QTest::qWait(800);
+  QTest::keyClick(window.get(), Qt::Key_Left, Qt::AltModifier);
+  EXPECT_EQ(workspace().view(), first);
+  QTest::keyClick(window.get(), Qt::Key_Right, Qt::AltModifier);
+  EXPECT_NE(workspace().view(), first);
+}
+
+TEST_F(Session, keysFollowThePresetAndTheUser) {
+  load_pair();
+  QTest::keyClick(window.get(), Qt::Key_Comma, Qt::ControlModifier);
+  auto* dialog = find<ui::SettingsDialog>("settings_dialog");
+  ASSERT_NE(dialog, nullptr);
+  auto* preset = dialog->findChild<QComboBox*>("key_preset");
+  preset->setCurrentText("3D Slicer");
+  Q_EMIT preset->activated(preset->currentIndex());
+  auto* table = dialog->findChild<QTableWidget*>("keys");
+  for (int row = 0; row < table->rowCount(); ++row)
+    if (ui::all_commands()[static_cast<std::size_t>(row)].id == "grid")
+      static_cast<QKeySequenceEdit*>(table->cellWidget(row, 1))->setKeySequence(QKeySequence("J"));
+  EXPECT_TRUE(dialog->findChild<QLabel*>("key_conflict")->text().contains("jacobian"));
+  auto* buttons = dialog->findChild<QDialogButtonBox*>();
+  QTest::mouseClick(buttons->button(QDialogButtonBox::Ok), Qt::LeftButton);
+  EXPECT_EQ(window->actions_table()["next_slice"]->shortcut(), QKeySequence("F"));
+  const Vec3 before = workspace().view().cursor_mm;
+  view("view_axial")->setFocus();
+  QTest::keyClick(view("view_axial"), Qt::Key_F);
+  EXPECT_GT(workspace().view().cursor_mm[2], before[2]);
+  QSettings().clear();
+}
+
+TEST_F(Session, everythingAPersonUsesHasANameForScreenReaders) {
+  load_pair();
+  for (QWidget* widget : window->findChildren<QWidget*>()) {
+    if (!widget->isVisible() || widget->focusPolicy() == Qt::NoFocus) continue;
+    const bool internal = widget->objectName().startsWith("qt_") ||
+                          QString(widget->metaObject()->className()).startsWith("QTab") ||
+                          QString(widget->metaObject()->className()).contains("ScrollArea") ||
+                          QString(widget->metaObject()->className()).contains("Header");
+    if (qobject_cast<QLabel*>(widget) != nullptr) continue;  // says its text
+    const auto* button = qobject_cast<QAbstractButton*>(widget);
+    if (internal || widget->parentWidget()->inherits("QAbstractSpinBox")) continue;
+    EXPECT_TRUE(
+        !widget->accessibleName().isEmpty() ||
+        (button != nullptr && (!button->text().isEmpty() || !button->toolTip().isEmpty())) ||
+        !widget->toolTip().isEmpty())
+        << widget->metaObject()->className() << " " << widget->objectName().toStdString();
+  }
+}
+
+TEST(SessionJson, partsComeBackAsTheyWere) {
+  ui::ViewState view;
+  view.cursor_mm = {1.25, -2, 3};
+  view.zoom = 2.5;
+  view.neurological = true;
+  EXPECT_EQ(ui::view_from(ui::to_json(view)), view);
+  ui::DisplayState display;
+  display.mode = render::CompareMode::edges;
+  display.map = ui::MapChoice::local_ncc;
+  display.balance = 0.3;
+  EXPECT_EQ(ui::display_from(ui::to_json(display)), display);
+  Affine map;
+  map.linear[0][1] = 0.1234567890123456;
+  map.offset = {1, 2, 3};
+  EXPECT_EQ(ui::affine_from(ui::to_json(map)), map);
+  EXPECT_FALSE(ui::affine_from(QJsonValue("nonsense")));
+}
+
+}  // namespace
+}  // namespace gigawarp

@@ -1,0 +1,84 @@
+#include "ui/models/session_json.h"
+
+#include <QJsonArray>
+#include <algorithm>
+#include <cmath>
+
+namespace gigawarp::ui {
+namespace {
+
+QJsonArray array_of(const Vec3& v) { return {v[0], v[1], v[2]}; }
+
+Vec3 vec3_from(const QJsonValue& json) {
+  const QJsonArray array = json.toArray();
+  return {array.at(0).toDouble(), array.at(1).toDouble(), array.at(2).toDouble()};
+}
+
+}  // namespace
+
+QJsonObject to_json(const ViewState& view) {
+  return {{"cursor_mm", array_of(view.cursor_mm)},
+          {"centre_mm", array_of(view.centre_mm)},
+          {"zoom", view.zoom},
+          {"neurological", view.neurological}};
+}
+
+ViewState view_from(const QJsonObject& json) {
+  ViewState view;
+  view.cursor_mm = vec3_from(json["cursor_mm"]);
+  view.centre_mm = vec3_from(json["centre_mm"]);
+  view.zoom = std::clamp(json["zoom"].toDouble(1), 0.01, 1000.0);
+  view.neurological = json["neurological"].toBool();
+  return view;
+}
+
+QJsonObject to_json(const DisplayState& d) {
+  return {{"mode", static_cast<int>(d.mode)},
+          {"overlay", d.overlay},
+          {"balance", d.balance},
+          {"swipe", d.swipe},
+          {"checker_pixels", d.checker_pixels},
+          {"grid", d.grid},
+          {"map", static_cast<int>(d.map)},
+          {"map_opacity", d.map_opacity},
+          {"landmarks", d.landmarks}};
+}
+
+DisplayState display_from(const QJsonObject& json) {
+  DisplayState d;
+  d.mode = static_cast<render::CompareMode>(std::clamp(json["mode"].toInt(), 0, 5));
+  d.overlay = json["overlay"].toBool(true);
+  d.balance = std::clamp(json["balance"].toDouble(0.5), 0.0, 1.0);
+  d.swipe = std::clamp(json["swipe"].toDouble(0.5), 0.0, 1.0);
+  d.checker_pixels = std::clamp(json["checker_pixels"].toInt(48), 4, 1000);
+  d.grid = json["grid"].toBool();
+  d.map = static_cast<MapChoice>(std::clamp(json["map"].toInt(), 0, 3));
+  d.map_opacity = std::clamp(json["map_opacity"].toDouble(0.7), 0.0, 1.0);
+  d.landmarks = json["landmarks"].toBool(true);
+  return d;
+}
+
+QJsonArray to_json(const Affine& map) {
+  QJsonArray array;
+  for (std::size_t r = 0; r < 3; ++r) {
+    for (std::size_t c = 0; c < 3; ++c) array.append(map.linear[r][c]);
+    array.append(map.offset[r]);
+  }
+  return array;
+}
+
+std::optional<Affine> affine_from(const QJsonValue& json) {
+  const QJsonArray array = json.toArray();
+  if (array.size() != 12) return std::nullopt;
+  Affine map;
+  for (int r = 0; r < 3; ++r)
+    for (int c = 0; c < 4; ++c) {
+      const double value = array.at(4 * r + c).toDouble(std::nan(""));
+      if (!std::isfinite(value)) return std::nullopt;
+      const auto row = static_cast<std::size_t>(r), column = static_cast<std::size_t>(c);
+      (c < 3 ? map.linear[row][column] : map.offset[row]) = value;
+    }
+  return map;
+}
+
+}  // namespace gigawarp::ui

@@ -1,0 +1,106 @@
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QMenu>
+#include <QMessageBox>
+#include <QPushButton>
+
+#include "ui/views/main_window.h"
+#include "ui/views/settings_dialog.h"
+
+// Sessions, recent files, settings, history of the views.
+namespace gigawarp::ui {
+namespace {
+
+constexpr int kRestMs = 600;
+
+QString filter() { return MainWindow::tr("Sessions (*.gigawarp)"); }
+
+}  // namespace
+
+void MainWindow::connect_session() {
+  Actions& a = *actions_;
+  connect(&workspace_, &Workspace::session_opened, &session_, &Session::open);
+  a.on("open_session", this, [this] {
+    auto* dialog = new QFileDialog(this, tr("Open a session"), {}, filter());
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    connect(dialog, &QFileDialog::fileSelected, &session_, &Session::open);
+    dialog->open();
+  });
+  a.on("save_session", this,
+       [this] { session_.path().isEmpty() ? save_session_as() : session_.save(session_.path()); });
+  a.on("save_session_as", this, [this] { save_session_as(); });
+  a.on("settings", this, [this] {
+    auto* dialog = new SettingsDialog(this);
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    connect(dialog, &SettingsDialog::applied, this, [this] { actions_->use(KeyMap()); });
+    dialog->open();
+  });
+  connect(&workspace_.layers(), &LayerModel::layer_changed, this, [this](LayerRole role) {
+    const Layer& layer = workspace_.layers().layer(role);
+    if (is_image(role) && layer.state == Layer::State::ready &&
+        Session::recent().value(0) != layer.path)
+      Session::remember(layer.path);
+  });
+  const QStringList lost = Session::left_behind();
+  if (lost.isEmpty()) return;
+  auto* question =
+      new QMessageBox(QMessageBox::Question, tr("Recover"),
+                      tr("Gigawarp did not end in order last time. Bring back what was "
+                         "open?"),
+                      QMessageBox::NoButton, this);
+  question->setObjectName(QStringLiteral("recover_question"));
+  question->setAttribute(Qt::WA_DeleteOnClose);
+  QPushButton* recover = question->addButton(tr("Bring back"), QMessageBox::AcceptRole);
+  QPushButton* forget = question->addButton(tr("Forget it"), QMessageBox::DestructiveRole);
+  connect(recover, &QPushButton::clicked, this, [this, lost] { session_.recover(lost.front()); });
+  connect(forget, &QPushButton::clicked, this, [lost] {
+    for (const QString& file : lost) QFile::remove(file);
+  });
+  QTimer::singleShot(0, question, [question] { question->open(); });
+}
+
+void MainWindow::save_session_as() {
+  auto* dialog =
+      new QFileDialog(this, tr("Save the session"), QStringLiteral("session.gigawarp"), filter());
+  dialog->setObjectName(QStringLiteral("save_session_dialog"));
+  dialog->setAttribute(Qt::WA_DeleteOnClose);
+  dialog->setAcceptMode(QFileDialog::AcceptSave);
+  dialog->setDefaultSuffix(QStringLiteral("gigawarp"));
+  connect(dialog, &QFileDialog::fileSelected, &session_, &Session::save);
+  dialog->open();
+}
+
+void MainWindow::fill_recent(QMenu* menu) {
+  menu->clear();
+  for (const QString& path : Session::recent())
+    menu->addAction(
+        QFileInfo(path).fileName() + QStringLiteral("   ") + QFileInfo(path).absolutePath(), this,
+        [this, path] { workspace_.open({path}); });
+  if (menu->isEmpty()) menu->addAction(tr("Nothing yet"))->setEnabled(false);
+}
+
+/// A place counts as visited when the views have rested there for a moment.
+void MainWindow::connect_history() {
+  rest_.setSingleShot(true);
+  rest_.setInterval(kRestMs);
+  connect(&workspace_, &Workspace::view_changed, &rest_, qOverload<>(&QTimer::start));
+  const auto follow = [this] {
+    (*actions_)["view_back"]->setEnabled(history_.can_go_back());
+    (*actions_)["view_forward"]->setEnabled(history_.can_go_forward());
+  };
+  connect(&rest_, &QTimer::timeout, this, [this, follow] {
+    history_.visit(workspace_.view());
+    follow();
+  });
+  actions_->on("view_back", this, [this, follow] {
+    workspace_.set_view(history_.back());
+    follow();
+  });
+  actions_->on("view_forward", this, [this, follow] {
+    workspace_.set_view(history_.forward());
+    follow();
+  });
+  follow();
+}
+
+}  // namespace gigawarp::ui
