@@ -7,6 +7,7 @@
 #include <QWheelEvent>
 
 #include "ui/models/readout.h"
+#include "ui/views/brain_view.h"
 #include "ui/watchdog.h"
 #include "ui/window_fixture.h"
 
@@ -220,6 +221,21 @@ TEST_F(Views, layoutsShowTheViewsTheyName) {
     for (const ui::SliceView* shown : window->views().shown())
       EXPECT_GT(drawn_pixels(shown->picture()), 500);
   }
+}
+
+TEST_F(Views, theVolumeIsDrawnInThreeDimensionsAndTurns) {
+  load_pair();
+  auto* brain = find<ui::BrainView>("brain_view");
+  ASSERT_TRUE(wait_until([&] { return !brain->picture().isNull(); }));
+  ASSERT_TRUE(wait_drawn());
+  const QImage before = brain->picture();
+  EXPECT_GT(drawn_pixels(before), 2000);
+  QTest::mousePress(brain, Qt::LeftButton, {}, {50, 50});
+  QTest::mouseMove(brain, {90, 60});
+  QTest::mouseRelease(brain, Qt::LeftButton, {}, {90, 60});
+  ASSERT_TRUE(wait_until([&] {
+    return difference(before, brain->picture()) > 2 && before.size() == brain->picture().size();
+  }));
 }
 
 TEST_F(Views, theReadoutNamesVoxelMillimetresAndEveryLayer) {

@@ -9,6 +9,7 @@
 #include <QVBoxLayout>
 
 #include "ui/models/readout.h"
+#include "ui/views/brain_view.h"
 #include "ui/views/empty_state.h"
 
 namespace gigawarp::ui {
@@ -30,6 +31,7 @@ MainWindow::MainWindow() : actions_(new Actions(this)), centre_(new QStackedWidg
   next_step_->setWordWrap(true);
   next_step_->setMargin(6);
   views_ = new ViewGrid(workspace_, queue_, page);
+  views_->set_companion(new BrainView(workspace_, queue_, views_));
   column->addWidget(next_step_);
   column->addWidget(views_, 1);
   empty_ = make_empty_state(*actions_, this);
