@@ -156,7 +156,8 @@ class Caster {
     Vec3 light{};
     for (int a = 0; a < 3; ++a)
       light[a] = (-0.35 * axes_.right[a] - 0.5 * axes_.down[a] - 0.8 * axes_.into[a]) / 1.006;
-    const double lit = std::max(0.0, dot(normal, light) / length);
+    // Lit from behind as well: specks at the rim of the cut would be black otherwise.
+    const double lit = std::abs(dot(normal, light)) / length;
     const double shade = 0.18 + 0.82 * lit;
     return qRgb(static_cast<int>(232 * shade), static_cast<int>(208 * shade),
                 static_cast<int>(184 * shade));

@@ -11,6 +11,7 @@
 #include "phantom/phantom.h"
 #include "render/compare_modes.h"
 #include "render/contact_sheet.h"
+#include "render/golden.h"
 #include "render/offscreen.h"
 #include "render/slice_sampler.h"
 #include "support/temporary_folder.h"
@@ -41,32 +42,6 @@ struct PhantomSlice {
   SliceImage fixed, moving;
   Window fixed_window, moving_window;
 };
-
-/// Compares with tests/render/golden/<name>.png; GIGAWARP_WRITE_GOLDEN=1 writes it instead and
-/// fails, so that nobody passes a test by setting it.
-void expect_golden(const QImage& picture, const std::string& name) {
-  const std::filesystem::path path =
-      std::filesystem::path(GIGAWARP_GOLDEN_FOLDER) / (name + ".png");
-  if (std::getenv("GIGAWARP_WRITE_GOLDEN") != nullptr) {
-    write_png(picture, path);
-    FAIL() << "wrote " << path << "; look at it, then run again";
-  }
-  const QImage golden(QString::fromStdString(path.string()));
-  ASSERT_EQ(golden.size(), picture.size()) << name;
-  double sum = 0;
-  int far = 0;
-  for (int r = 0; r < picture.height(); ++r)
-    for (int c = 0; c < picture.width(); ++c) {
-      const QRgb a = picture.pixel(c, r), b = golden.pixel(c, r);
-      const int d = std::abs(qRed(a) - qRed(b)) + std::abs(qGreen(a) - qGreen(b)) +
-                    std::abs(qBlue(a) - qBlue(b));
-      sum += d;
-      far += d > 30;
-    }
-  const double pixels = picture.width() * picture.height();
-  EXPECT_LT(sum / pixels, 1.0) << name;
-  EXPECT_LT(far / pixels, 0.002) << name;
-}
 
 TEST(Pictures, compareModesLookAsTheyDid) {
   const PhantomSlice s;

@@ -34,7 +34,7 @@ DataPanel::DataPanel(Workspace& workspace, QWidget* parent)
   list_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
   list_->setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
   list_->setFixedHeight(list_->header()->sizeHint().height() +
-                        kLayerRoles * (fontMetrics().height() + 9) + 6);
+                        kLayerRoles * list_->sizeHintForRow(0) + 4);
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(6, 6, 6, 6);
   column->addWidget(list_);

@@ -72,7 +72,7 @@ void draw_title(QPainter& painter, const Decorations& d) {
   const QString place = QString::fromStdString(d.geometry.position_text());
   outlined(painter, line, Qt::AlignLeft | Qt::AlignTop,
            painter.fontMetrics().elidedText(d.title, Qt::ElideRight,
-                                            d.geometry.width / 2 - (wide ? 30 : 24)),
+                                            d.geometry.width / 2 - (wide ? 30 : 16)),
            kText);
   outlined(painter, line, Qt::AlignRight | Qt::AlignTop, place, kText);
 }

@@ -1,0 +1,211 @@
+#include <gtest/gtest.h>
+
+#include <QImage>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <condition_variable>
+#include <cstdlib>
+#include <iostream>
+#include <mutex>
+#include <thread>
+
+#include "phantom/phantom.h"
+#include "render/golden.h"
+#include "render/render_queue.h"
+#include "render/scene.h"
+#include "render/surface_cast.h"
+#include "render/view_geometry.h"
+#include "render/warped_slice.h"
+
+namespace gigawarp::render {
+namespace {
+
+/// A phantom pair with its true map, as the window shows it.
+struct PhantomScene {
+  explicit PhantomScene(std::int64_t size = 56) {
+    phantom::PhantomSpec spec;
+    spec.size = {size, size, size};
+    spec.moving_contrast = phantom::Contrast::t2;
+    const phantom::Phantom pair(spec);
+    auto fixed = std::make_shared<Volume>(pair.image(phantom::Side::fixed));
+    auto moving = std::make_shared<Volume>(pair.image(phantom::Side::moving));
+    auto labels = std::make_shared<Volume>(pair.labels(phantom::Side::moving));
+    auto warp = std::make_shared<Transform>();
+    warp->stages.emplace_back(pair.true_warp());
+    scene.fixed = {fixed, percentile_window(*fixed), ColourMap::grey, true};
+    scene.moving = {moving, percentile_window(*moving), ColourMap::grey, true};
+    scene.warp = warp;
+    moving_labels = labels;
+    const Grid& grid = fixed->grid();
+    frame = {Plane::coronal,
+             grid.centre_mm(),
+             grid.centre_mm(),
+             fitting_pixel_mm(grid, Plane::coronal, 150, 150),
+             150,
+             150,
+             false};
+  }
+  SliceGeometry geometry() const { return view_geometry(scene.fixed.volume->grid(), frame); }
+  Scene scene;
+  ViewFrame frame;
+  std::shared_ptr<const Volume> moving_labels;
+};
+
+TEST(Scene, everyCompareModeLooksAsItDid) {
+  PhantomScene p;
+  const std::pair<CompareMode, const char*> modes[] = {
+      {CompareMode::blend, "scene_blend"}, {CompareMode::checkerboard, "scene_checker"},
+      {CompareMode::swipe, "scene_swipe"}, {CompareMode::flicker, "scene_flicker"},
+      {CompareMode::edges, "scene_edges"}, {CompareMode::difference, "scene_difference"}};
+  p.scene.checker_pixels = 24;
+  for (const auto& [mode, name] : modes) {
+    p.scene.mode = mode;
+    expect_golden(compose(p.scene, Content::compare, p.geometry()), name);
+  }
+}
+
+TEST(Scene, warpedLabelsAndGridLookAsTheyDid) {
+  PhantomScene p;
+  p.scene.labels.push_back({p.moving_labels, true, false, 0.35});
+  p.scene.grid_mm = 12;
+  expect_golden(compose(p.scene, Content::fixed, p.geometry()), "scene_fixed_grid");
+  expect_golden(compose(p.scene, Content::compare, p.geometry()), "scene_labels_grid");
+}
+
+TEST(Scene, theWarpIsFollowedAtEveryPixel) {
+  const PhantomScene p;
+  const SliceGeometry g = p.geometry();
+  const Volume& moving = *p.scene.moving.volume;
+  const SliceImage slice = sample_warped(moving, p.scene.warp.get(), g, SliceInterpolation::linear);
+  const auto* field = std::get_if<DisplacementField>(&p.scene.warp->stages.front());
+  const Affine voxel_from_world = moving.grid().voxel_from_world();
+  int compared = 0;
+  for (int r = 5; r < g.height; r += 7)
+    for (int c = 5; c < g.width; c += 7) {
+      const Vec3 x = g.at(c, r);
+      const auto d = field->at_world(x);
+      ASSERT_TRUE(d);
+      const Vec3 v = voxel_from_world({x[0] + (*d)[0], x[1] + (*d)[1], x[2] + (*d)[2]});
+      bool well_inside = true;
+      for (int a = 0; a < 3; ++a) well_inside = well_inside && v[a] > 0.01 && v[a] < 54.99;
+      if (!well_inside) continue;
+      double expected = 0;
+      for (int corner = 0; corner < 8; ++corner) {
+        double weight = 1;
+        std::int64_t i[3];
+        for (int a = 0; a < 3; ++a) {
+          const double low = std::floor(v[a]);
+          const int up = corner >> a & 1;
+          i[a] = static_cast<std::int64_t>(low) + up;
+          weight *= up != 0 ? v[a] - low : 1 - (v[a] - low);
+        }
+        expected += weight * moving.value(i[0], i[1], i[2]);
+      }
+      EXPECT_NEAR(slice.at(c, r), expected, 0.3 + 2e-3 * expected);
+      ++compared;
+    }
+  EXPECT_GT(compared, 100);
+}
+
+TEST(Scene, storageOrderDoesNotShow) {
+  PhantomScene p;
+  const QImage before = compose(p.scene, Content::compare, p.geometry());
+  AxisOrder order;
+  order.axis = {2, 0, 1};
+  order.flipped = {true, false, true};
+  p.scene.fixed.volume = std::make_shared<Volume>(reordered(*p.scene.fixed.volume, order));
+  const QImage after = compose(p.scene, Content::compare, p.geometry());
+  EXPECT_LT(picture_difference(before, after), 0.05);
+}
+
+TEST(ViewGeometry, neurologicalMirrorsAndPixelsComeBack) {
+  PhantomScene p;
+  p.frame.plane = Plane::axial;
+  EXPECT_EQ(p.geometry().edge_letters(), "RLAP");
+  p.frame.neurological = true;
+  const SliceGeometry g = p.geometry();
+  EXPECT_EQ(g.edge_letters(), "LRAP");
+  const PixelPosition at = pixel_of(g, g.at(12.5, 40));
+  EXPECT_NEAR(at.column, 12.5, 1e-9);
+  EXPECT_NEAR(at.row, 40, 1e-9);
+  const PixelPosition cursor = pixel_of(g, p.frame.cursor_mm);
+  EXPECT_NEAR(cursor.column, 74.5, 1e-9);
+}
+
+TEST(SurfaceCast, theCutCornerShowsTheInside) {
+  const PhantomScene p;
+  CastScene cast;
+  cast.volume = p.scene.fixed.volume;
+  cast.window = p.scene.fixed.window;
+  cast.threshold = surface_threshold(cast.window);
+  cast.cut_mm = cast.volume->grid().centre_mm();
+  CastView view;
+  view.width = view.height = 150;
+  expect_golden(cast_surface(cast, view), "cast_cut");
+  cast.cut = false;
+  expect_golden(cast_surface(cast, view), "cast_whole");
+}
+
+TEST(RenderQueue, onlyTheNewestRequestOfAViewIsDelivered) {
+  RenderQueue queue;
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<int> delivered;
+  const int view = 0;
+  for (int i = 0; i < 50; ++i)
+    queue.request(
+        &view,
+        [](const std::stop_token& stop) {
+          for (int k = 0; k < 20 && !stop.stop_requested(); ++k)
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+          return stop.stop_requested() ? QImage() : QImage(1, 1, QImage::Format_RGB32);
+        },
+        [&, i](QImage) {
+          const std::lock_guard lock(mutex);
+          delivered.push_back(i);
+          changed.notify_all();
+        });
+  std::unique_lock lock(mutex);
+  ASSERT_TRUE(changed.wait_for(lock, std::chrono::seconds(10),
+                               [&] { return !delivered.empty() && delivered.back() == 49; }));
+  EXPECT_LT(delivered.size(), 10U);
+}
+
+TEST(RenderQueue, nothingIsDeliveredToAForgottenView) {
+  std::atomic<int> delivered = 0;
+  const int view = 0;
+  RenderQueue queue;
+  for (int i = 0; i < 20; ++i) {
+    queue.request(
+        &view, [](const std::stop_token&) { return QImage(1, 1, QImage::Format_RGB32); },
+        [&](QImage) { ++delivered; });
+    queue.forget(&view);
+    const int now = delivered;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    EXPECT_EQ(delivered, now);
+  }
+}
+
+/// Frames a second of a 512-cube pair with warp and blend at 800 x 800, printed; the number depends
+/// on the machine and what else it does, so only a floor is asked for.
+TEST(Speed, scrollsAWarpedPair) {
+  const std::int64_t size = std::getenv("GIGAWARP_BENCH") != nullptr ? 512 : 128;
+  PhantomScene p(size);
+  p.frame.plane = Plane::axial;
+  p.frame.width = p.frame.height = 800;
+  p.frame.pixel_mm = fitting_pixel_mm(p.scene.fixed.volume->grid(), Plane::axial, 800, 800);
+  const auto start = std::chrono::steady_clock::now();
+  constexpr int kFrames = 30;
+  for (int i = 0; i < kFrames; ++i) {
+    p.frame.cursor_mm[2] += i < kFrames / 2 ? 1 : -1;
+    compose(p.scene, Content::compare, p.geometry());
+  }
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  std::cout << size << " cube: " << kFrames / seconds << " frames a second\n";
+  EXPECT_GT(kFrames / seconds, 4);
+}
+
+}  // namespace
+}  // namespace gigawarp::render
