@@ -11,26 +11,21 @@ namespace {
 /// u, as it is sampled.
 struct SampledField {
   Plane<const std::uint64_t> words;
-  int nx, ny, nz;
+  Axis x, y, z;
 };
 
 /// u(p), trilinear with clamped edges, in steps of the fixed point.
 __device__ inline math::Float3 interpolate_steps(const SampledField& u, float px, float py,
                                                  float pz) {
-  const AxisPlace ax = axis_place(px, u.nx), ay = axis_place(py, u.ny), az = axis_place(pz, u.nz);
+  const AxisPlace ax = axis_place(px, u.x), ay = axis_place(py, u.y), az = axis_place(pz, u.z);
   const float fx = ax.fraction, fy = ay.fraction, fz = az.fraction;
-  const int sx = u.nx > 1 ? 1 : 0, sy = u.ny > 1 ? u.words.stride_y : 0,
-            sz = u.nz > 1 ? u.words.stride_z : 0;
-  // Four bases, the same for every thread, and one offset.
-  const std::int64_t at =
-      static_cast<std::int64_t>(az.low) * u.words.stride_z + (ay.low * u.words.stride_y + ax.low);
-  const std::uint64_t* base[4] = {u.words.data, u.words.data + sy, u.words.data + sz,
-                                  u.words.data + sz + sy};
+  const auto at = corner_rows(u.words.data, u.y, u.z, u.words.stride_y, u.words.stride_z, ax.low,
+                              ay.low, az.low);
   std::uint64_t word[8];
 #pragma unroll
   for (int q = 0; q < 4; ++q) {
-    word[2 * q] = __ldg(base[q] + at);
-    word[2 * q + 1] = __ldg(base[q] + at + sx);
+    word[2 * q] = __ldg(at.row[q]);
+    word[2 * q + 1] = __ldg(at.row[q] + 1);
   }
   const float w11 = fy * fz, w10 = fy - w11, w01 = fz - w11;
   const float w[4] = {1.0F - fy - w01, w10, w01, w11};
@@ -60,7 +55,8 @@ struct ComposeOp {
   SampledField u;
   Plane<std::uint64_t> out;
 
-  __device__ Raw load(int x, int y, int z) const { return __ldg(from.at(x, y, z)); }
+  __device__ int offset(int x, int y) const { return y * from.stride_y + x; }
+  __device__ Raw load(int at, int z) const { return __ldg(from.plane(z) + at); }
   __device__ math::Float3 value(Raw raw, int x, int y, int z) const {
     math::Float3 d = kMoments ? math::adam_direction(adam, raw) : math::unpack_vector(raw);
     d = {d.x * scale, d.y * scale, d.z * scale};
@@ -84,8 +80,8 @@ void launch(Device& device, const ops::ComposeArgs& args, const ComposeOp<kMomen
   switch (taps.radius) {
     case 0: launch_march<0, 32, 2, 2>(device, op, e, args.range, taps, name); break;
     case 1: launch_march<1, 32, 2, 2>(device, op, e, args.range, taps, name); break;
-    case 2: launch_march<2, 32, 2, 2>(device, op, e, args.range, taps, name); break;
-    case 3: launch_march<3, 32, 2, 2>(device, op, e, args.range, taps, name); break;
+    case 2: launch_march<2, 64, 4, 1>(device, op, e, args.range, taps, name); break;
+    case 3: launch_march<3, 32, 2, 1>(device, op, e, args.range, taps, name); break;
     default: launch_direct(device, op, e, args.range, taps, name); break;
   }
 }
@@ -95,8 +91,9 @@ void launch(Device& device, const ops::ComposeArgs& args, const ComposeOp<kMomen
 void compose(Device& device, const ops::ComposeArgs& args) {
   const Range nvtx("compose");
   const ops::Extent& e = args.displacement.packed.extent;
-  const SampledField u{readable(args.displacement.packed), static_cast<int>(e.nx),
-                       static_cast<int>(e.ny), static_cast<int>(e.nz)};
+  const SampledField u{readable(args.displacement.packed), Axis(static_cast<int>(e.nx), 1),
+                       Axis(static_cast<int>(e.ny), static_cast<int>(e.stride_y)),
+                       Axis(static_cast<int>(e.nz), static_cast<int>(e.stride_z))};
   const Plane<std::uint64_t> out(args.out.packed);
   if (args.from_moments != nullptr)
     launch<true>(

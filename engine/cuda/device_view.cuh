@@ -51,20 +51,46 @@ struct PlaneRing {
   __device__ T* at(int x, int y, int z) const { return plane(z) + (y * stride_y + x); }
 };
 
-/// Lower corner and fraction of a position between voxels 0 and n - 1, by the rounding of fp32
-/// instead of two conversions: exact halves may fall on either side, with fraction 1 or 0.
+/// One axis of a grid that is sampled, with what the sampler needs of it at hand.
+struct Axis {
+  float high = 0;  ///< n - 1
+  int last = 0;    ///< n - 2: the last lower corner; -1 on one-voxel axes
+  int step = 0;    ///< elements to the upper corner: 0 on one-voxel axes
+
+  Axis() = default;
+  Axis(int n, int stride)
+      : high(static_cast<float>(n - 1)), last(n - 2), step(n > 1 ? stride : 0) {}
+  __device__ bool inside(float p) const { return p > -0.5F && p < high + 0.5F; }
+  __device__ bool is_free(float p) const { return p > 0.0F && p < high; }
+};
+
+/// Lower corner and fraction of a position clamped to the grid, by the rounding of fp32 instead of
+/// two conversions: exact halves may fall on either side, with fraction 1 or 0.
 struct AxisPlace {
   int low;
   float fraction;
 };
-__device__ inline AxisPlace axis_place(float p, int n) {
+__device__ inline AxisPlace axis_place(float p, const Axis& axis) {
   constexpr float kMagic = 12582912.0F;  // 1.5 · 2^23
-  const float c = fminf(fmaxf(p, 0.0F), static_cast<float>(n - 1));
+  const float c = fminf(fmaxf(p, 0.0F), axis.high);
   const float rounded = (c - 0.5F) + kMagic;
   // Only the last voxel's position can round beyond n - 2, and only one-voxel axes below 0.
-  const int low = max(min(__float_as_int(rounded) - 0x4b400000, n - 2), 0);
-  const float floor = __int_as_float(low + 0x4b400000) - kMagic;
-  return {low, c - floor};
+  const int low = max(min(__float_as_int(rounded) - 0x4b400000, axis.last), 0);
+  return {low, c - (__int_as_float(low + 0x4b400000) - kMagic)};
+}
+
+/// The rows of the eight corners. The upper corner along x is always the next element: on one-voxel
+/// axes its weight is zero, and arrays have room behind their end (Device::allocate).
+template <class T>
+struct CornerRows {
+  const T* row[4];  ///< (y, z), (y + 1, z), (y, z + 1), (y + 1, z + 1)
+};
+template <class T>
+__device__ inline CornerRows<T> corner_rows(const T* data, const Axis& y, const Axis& z,
+                                            int stride_y, int stride_z, int i, int j, int k) {
+  const T* first = data + (static_cast<std::int64_t>(k) * stride_z + (j * stride_y + i));
+  const T* behind = first + z.step;
+  return {{first, first + y.step, behind, behind + y.step}};
 }
 
 }  // namespace gigawarp::cuda

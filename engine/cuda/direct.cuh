@@ -25,7 +25,7 @@ __global__ void __launch_bounds__(256)
           int a = x + i;
           if (!Op::kClamp && (a < 0 || a >= grid.nx)) continue;
           a = min(max(a, 0), grid.nx - 1);
-          const math::Float3 v = op.value(op.load(a, b, c), a, b, c);
+          const math::Float3 v = op.value(op.load(op.offset(a, b), c), a, b, c);
           const float t = w * taps.weight[i + radius];
           sum = {fmaf(t, v.x, sum.x), fmaf(t, v.y, sum.y), fmaf(t, v.z, sum.z)};
         }

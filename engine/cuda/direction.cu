@@ -25,7 +25,8 @@ struct DirectionOp {
   math::AdamStep adam;
   unsigned* largest;  ///< bits of the largest |d|², a non-negative float
 
-  __device__ Raw load(int x, int y, int z) const { return __ldg(gradient.at(x, y, z)); }
+  __device__ int offset(int x, int y) const { return y * gradient.stride_y + x; }
+  __device__ Raw load(int at, int z) const { return __ldg(gradient.plane(z) + at); }
   __device__ math::Float3 value(Raw raw, int, int, int) const { return math::unpack_floats(raw); }
   __device__ Ahead load_ahead(int x, int y, int z) const { return *moments.at(x, y, z); }
   __device__ void sink(State& state, Ahead word, int x, int y, int z, const math::Float3& g) const {
@@ -55,7 +56,7 @@ float direction(Device& device, const ops::DirectionArgs& args) {
     case 0: launch_march<0, 32, 2, 2>(device, op, e, args.range, taps, name); break;
     case 1: launch_march<1, 32, 2, 2>(device, op, e, args.range, taps, name); break;
     case 2: launch_march<2, 32, 2, 2>(device, op, e, args.range, taps, name); break;
-    case 3: launch_march<3, 32, 2, 2>(device, op, e, args.range, taps, name); break;
+    case 3: launch_march<3, 32, 2, 1>(device, op, e, args.range, taps, name); break;
     case 4: launch_march<4, 32, 2, 1>(device, op, e, args.range, taps, name); break;
     case 5: launch_march<5, 32, 2, 1>(device, op, e, args.range, taps, name); break;
     default: launch_direct(device, op, e, args.range, taps, name); break;

@@ -24,7 +24,8 @@ struct GradientOp {
   float scale;
   double* slots;
 
-  __device__ Raw load(int x, int y, int z) const { return __ldg(coefficients.at(x, y, z)); }
+  __device__ int offset(int x, int y) const { return y * coefficients.stride_y + x; }
+  __device__ Raw load(int at, int z) const { return __ldg(coefficients.plane(z) + at); }
   __device__ math::Float3 value(Raw raw, int, int, int) const { return math::unpack_floats(raw); }
   __device__ Ahead load_ahead(int x, int y, int z) const {
     return {__ldg(intensities.at(x, y, z)), *gradients.at(x, y, z)};
@@ -63,7 +64,7 @@ void launch(Device& device, const ops::LnccArgs& args, const ops::Taps& taps,
     switch (taps.radius) {
       case 1: launch_march<1, kX, 2, 2>(device, op, e, planes, taps, name); break;
       case 2: launch_march<2, kX, 2, 2>(device, op, e, planes, taps, name); break;
-      case 3: launch_march<3, kX, 2, 2>(device, op, e, planes, taps, name); break;
+      case 3: launch_march<3, kX, 2, 1>(device, op, e, planes, taps, name); break;
       case 4: launch_march<4, kX, 2, 1>(device, op, e, planes, taps, name); break;
       default: launch_march<5, kX, 2, 1>(device, op, e, planes, taps, name); break;
     }

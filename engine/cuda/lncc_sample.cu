@@ -5,7 +5,9 @@
 namespace gigawarp::cuda {
 namespace {
 
-constexpr int kPlanesPerThread = 2;  ///< independent gathers in flight
+/// A thread goes up a column of this many planes; what the next voxel needs is on its way while one
+/// is sampled.
+constexpr int kPlanesPerThread = 8;
 
 struct SampleArgs {
   DevicePair pair;
@@ -17,24 +19,25 @@ struct SampleArgs {
 };
 
 template <class T, TargetKind kKind>
-__global__ void __launch_bounds__(256, 4) sample_kernel(const SampleArgs args) {
+__global__ void __launch_bounds__(256, 5) sample_kernel(const SampleArgs args) {
   const DevicePair& pair = args.pair;
   const int x = static_cast<int>(blockIdx.x * 64 + threadIdx.x);
   const int y = static_cast<int>(blockIdx.y * 4 + threadIdx.y);
   const int z0 = args.begin + static_cast<int>(blockIdx.z) * kPlanesPerThread;
+  const int z1 = min(z0 + kPlanesPerThread, args.end);
   unsigned valid = 0;
   if (x < pair.fixed.nx && y < pair.fixed.ny) {
-    std::uint64_t word[kPlanesPerThread];
-#pragma unroll
-    for (int i = 0; i < kPlanesPerThread; ++i)
-      if (z0 + i < args.end) word[i] = pair.displacement(x, y, z0 + i);
-#pragma unroll
-    for (int i = 0; i < kPlanesPerThread; ++i) {
-      const int z = z0 + i;
-      if (z >= args.end) break;
+    std::uint64_t next_word = pair.displacement(x, y, z0);
+    float next_fixed = pair.fixed.value(pair.fixed.index(x, y, z0));
+    for (int z = z0; z < z1; ++z) {
+      const std::uint64_t word = next_word;
+      const float f = next_fixed;
+      if (z + 1 < z1) {
+        next_word = pair.displacement(x, y, z + 1);
+        next_fixed = pair.fixed.value(pair.fixed.index(x, y, z + 1));
+      }
       const bool own = z >= args.range_begin && z < args.range_end;
-      const float f = pair.fixed.value(pair.fixed.index(x, y, z));
-      Sampled s = sample_voxel<T, kKind != TargetKind::none>(pair, x, y, z, word[i]);
+      Sampled s = sample_voxel<T, kKind != TargetKind::none>(pair, x, y, z, word);
       if (args.warped.data != nullptr) {
         s.value = *args.warped.at(x, y, z);
         s.inside = s.value == s.value;

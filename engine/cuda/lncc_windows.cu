@@ -23,7 +23,7 @@ struct WindowArgs {
 /// From sums in steps, of `n` voxels, to what is stored; returns the voxel's cc in steps of 2^-22.
 __device__ inline int store_coefficients(const WindowArgs& args, std::uint32_t own_intensities,
                                          int x, int y, int z, float n, const float (&sum)[5]) {
-  const float in = math::quick_quotient(1.0F, n > 0.0F ? n : 1.0F);
+  const float in = math::quick_quotient(1.0F, fmaxf(n, 1e-6F));
   constexpr float kStep = 1.0F / kIntensitySteps;
   const float linear = in * kStep, square = linear * kStep;
   const auto c = math::lncc_coefficients<float>(sum[0] * linear, sum[1] * linear, sum[2] * square,
@@ -48,9 +48,8 @@ __device__ inline void add_value(LnccTotals* totals, long long steps) {
 template <int R>
 struct WindowShape : MarchShape<R, 32, 2> {
   using Base = MarchShape<R, 32, 2>;
-  static constexpr int kFlagPitch = (Base::kHaloX + 3) / 4 * 4;
-  static constexpr std::size_t kBytes = sizeof(float) * 5 * (Base::kTileFloats + Base::kRowFloats) +
-                                        static_cast<std::size_t>(Base::kHaloY) * kFlagPitch;
+  static constexpr std::size_t kBytes =
+      sizeof(float) * 5 * (Base::kTileFloats + Base::kRowFloats) + Base::kTileFloats;
 };
 
 /// Voxels that count in the window around (column tx, row), from the per-column counts.
@@ -58,32 +57,26 @@ template <int R>
 __device__ inline float count_window(const std::uint8_t* counts, int tx, int row) {
   int n = 0;
   for (int j = 0; j <= 2 * R; ++j)
-    for (int i = 0; i <= 2 * R; ++i) n += counts[(row + j) * WindowShape<R>::kFlagPitch + tx + i];
+    for (int i = 0; i <= 2 * R; ++i) n += counts[(row + j) * WindowShape<R>::kPitch + tx + i];
   return static_cast<float>(n);
 }
 
 /// Sums along z of one column, in steps.
 struct ColumnSums {
   int n = 0, f = 0, m = 0, ff = 0, mm = 0, fm = 0;
-  __device__ void add(std::uint32_t word) {
-    if (word == kNotCounted) return;
-    const int a = fixed_steps(word), b = moving_steps(word);
-    ++n;
-    f += a;
-    m += b;
-    ff += a * a;
-    mm += b * b;
-    fm += a * b;
-  }
-  __device__ void remove(std::uint32_t word) {
-    if (word == kNotCounted) return;
-    const int a = fixed_steps(word), b = moving_steps(word);
-    --n;
-    f -= a;
-    m -= b;
-    ff -= a * a;
-    mm -= b * b;
-    fm -= a * b;
+  /// One plane comes in, one goes out.
+  __device__ void move(std::uint32_t in, std::uint32_t out) {
+    const bool enters = in != kNotCounted, leaves = out != kNotCounted;
+    in = enters ? in : 0;
+    out = leaves ? out : 0;
+    const int a = fixed_steps(in), b = moving_steps(in), c = fixed_steps(out),
+              d = moving_steps(out);
+    n += (enters ? 1 : 0) - (leaves ? 1 : 0);
+    f += a - c;
+    m += b - d;
+    ff += a * a - c * c;
+    mm += b * b - d * d;
+    fm += a * b - c * d;
   }
 };
 
@@ -102,7 +95,7 @@ __global__ void __launch_bounds__(kMarchThreads, 2)
   const int z0 = grid.segment_begin(static_cast<int>(blockIdx.z)),
             z1 = grid.segment_end(static_cast<int>(blockIdx.z));
 
-  int offset[kColumns];  // within a plane; -1 outside the volume
+  int offset[kColumns], place[kColumns];  // as in march(): -1 outside the volume, beyond the halo
 #pragma unroll
   for (int c = 0; c < kColumns; ++c) {
     const int e = thread + c * kMarchThreads;
@@ -110,6 +103,9 @@ __global__ void __launch_bounds__(kMarchThreads, 2)
     const bool inside =
         e < Shape::kHaloX * Shape::kHaloY && x >= 0 && y >= 0 && x < grid.nx && y < grid.ny;
     offset[c] = inside ? y * args.intensities.stride_y + x : -1;
+    place[c] = e < Shape::kHaloX * Shape::kHaloY
+                   ? e / Shape::kHaloX * Shape::kPitch + e % Shape::kHaloX
+                   : -1;
   }
   const auto load_plane = [&](int z, int first, std::uint32_t(&words)[kColumns]) {
     const bool inside = z >= first && z >= 0 && z < grid.nz;
@@ -137,18 +133,15 @@ __global__ void __launch_bounds__(kMarchThreads, 2)
     bool incomplete = false;
 #pragma unroll
     for (int c = 0; c < kColumns; ++c) {
-      sums[c].add(incoming[c]);
-      sums[c].remove(outgoing[c]);
-      const int e = thread + c * kMarchThreads;
-      if (!whole_window || e >= Shape::kHaloX * Shape::kHaloY) continue;
-      const int row = e / Shape::kHaloX, column = e % Shape::kHaloX;
-      float* to = tile + row * Shape::kPitch + column;
+      sums[c].move(incoming[c], outgoing[c]);
+      if (!whole_window || place[c] < 0) continue;
+      float* to = tile + place[c];
       to[0] = static_cast<float>(sums[c].f);
       to[Shape::kTileFloats] = static_cast<float>(sums[c].m);
       to[2 * Shape::kTileFloats] = static_cast<float>(sums[c].ff);
       to[3 * Shape::kTileFloats] = static_cast<float>(sums[c].mm);
       to[4 * Shape::kTileFloats] = static_cast<float>(sums[c].fm);
-      counts[row * Shape::kFlagPitch + column] = static_cast<std::uint8_t>(sums[c].n);
+      counts[place[c]] = static_cast<std::uint8_t>(sums[c].n);
       incomplete = incomplete || sums[c].n != K;
     }
     if (z + 1 < z1 + R) {

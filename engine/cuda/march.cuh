@@ -16,7 +16,8 @@
 ///   static constexpr bool kBox     all taps are one
 ///   static constexpr bool kClamp   beyond the volume the edge repeats; otherwise zero
 ///   using Raw                      what is loaded ahead of time for one voxel of tile or halo
-///   Raw load(x, y, z)              x, y, z inside the volume
+///   int offset(x, y)               where (x, y) lies in a plane of what is loaded
+///   Raw load(offset, z)            inside the volume
 ///   Float3 value(raw, x, y, z)     the numbers to filter
 ///   using Ahead                    what the sink needs, loaded before the plane is filtered
 ///   Ahead load_ahead(x, y, z)      for voxels of the range
@@ -176,9 +177,10 @@ __global__ void __launch_bounds__(kMarchThreads, kBlocksPerSm)
   const int z0 = grid.segment_begin(static_cast<int>(blockIdx.z)),
             z1 = grid.segment_end(static_cast<int>(blockIdx.z));
 
-  // The columns of tile and halo that this thread brings in, clamped to the volume; x is -1 where
-  // there is nothing to bring.
-  int column_x[kColumns], column_y[kColumns];
+  // The columns of tile and halo that this thread brings in, clamped to the volume: where they are
+  // in a plane, -1 where there is nothing to bring; where they go in the tile, -1 beyond the halo.
+  int offset[kColumns], place[kColumns];
+  unsigned xy[kColumns];  // x and y, for ops that ask
 #pragma unroll
   for (int c = 0; c < kColumns; ++c) {
     const int e = thread + c * kMarchThreads;
@@ -186,15 +188,17 @@ __global__ void __launch_bounds__(kMarchThreads, kBlocksPerSm)
     const int x = x0 - R + column, y = y0 - R + row;
     const bool inside = x >= 0 && y >= 0 && x < grid.nx && y < grid.ny;
     const bool used = row < Shape::kHaloY;
-    column_x[c] = used && (Op::kClamp || inside) ? min(max(x, 0), grid.nx - 1) : -1;
-    column_y[c] = min(max(y, 0), grid.ny - 1);
+    const int xc = min(max(x, 0), grid.nx - 1), yc = min(max(y, 0), grid.ny - 1);
+    offset[c] = used && (Op::kClamp || inside) ? op.offset(xc, yc) : -1;
+    xy[c] = static_cast<unsigned>(xc) | static_cast<unsigned>(yc) << 16U;
+    place[c] = used ? row * Shape::kPitch + column : -1;
   }
   const auto load_plane = [&](int z, typename Op::Raw(&raw)[kColumns]) {
     const bool inside = Op::kClamp || (z >= 0 && z < grid.nz);
     const int zc = min(max(z, 0), grid.nz - 1);
 #pragma unroll
     for (int c = 0; c < kColumns; ++c)
-      if (inside && column_x[c] >= 0) raw[c] = op.load(column_x[c], column_y[c], zc);
+      if (inside && offset[c] >= 0) raw[c] = op.load(offset[c], zc);
   };
   const int x = x0 + tx, first_row = y0 + ty * kRows;
 
@@ -219,12 +223,11 @@ __global__ void __launch_bounds__(kMarchThreads, kBlocksPerSm)
     }
 #pragma unroll
     for (int c = 0; c < kColumns; ++c) {
-      const int e = thread + c * kMarchThreads;
-      const int row = e / Shape::kHaloX, column = e % Shape::kHaloX;
-      if (row >= Shape::kHaloY) continue;
+      if (place[c] < 0) continue;
       math::Float3 v;
-      if (inside && column_x[c] >= 0) v = op.value(raw[c], column_x[c], column_y[c], zc);
-      float* to = tile + row * Shape::kPitch + column;
+      if (inside && offset[c] >= 0)
+        v = op.value(raw[c], static_cast<int>(xy[c] & 0xffffU), static_cast<int>(xy[c] >> 16U), zc);
+      float* to = tile + place[c];
       to[0] = v.x;
       to[Shape::kTileFloats] = v.y;
       to[2 * Shape::kTileFloats] = v.z;

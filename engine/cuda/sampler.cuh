@@ -18,6 +18,7 @@ struct DeviceImage {
   int stride_y = 0, stride_z = 0;
   int nx = 0, ny = 0, nz = 0;
   float offset = 0, scale = 1;
+  Axis x, y, z;
 
   DeviceImage() = default;
   explicit DeviceImage(const ops::ImageView& v)
@@ -32,7 +33,10 @@ struct DeviceImage {
         ny(static_cast<int>(v.extent.ny)),
         nz(static_cast<int>(v.extent.nz)),
         offset(v.offset),
-        scale(v.scale) {}
+        scale(v.scale),
+        x(nx, 1),
+        y(ny, stride_y),
+        z(nz, stride_z) {}
 
   __device__ std::int64_t index(int x, int y, int z) const {
     return static_cast<std::int64_t>(z) * stride_z + (y * stride_y + x);
@@ -104,23 +108,19 @@ struct Sampled {
   math::Float3 gradient;  ///< ∇M along moving axes, per moving voxel; scaled
 };
 
-__device__ inline bool axis_inside(float p, int n) {
-  return p > -0.5F && p < static_cast<float>(n) - 0.5F;
-}
-
 template <class T, bool kGradient>
 __device__ inline Sampled sample(const DeviceImage& m, const math::Float3& p) {
-  const AxisPlace ax = axis_place(p.x, m.nx), ay = axis_place(p.y, m.ny),
-                  az = axis_place(p.z, m.nz);
-  const T* corner = static_cast<const T*>(m.data) + m.index(ax.low, ay.low, az.low);
-  const int sx = m.nx > 1 ? 1 : 0, sy = m.ny > 1 ? m.stride_y : 0, sz = m.nz > 1 ? m.stride_z : 0;
-  const T* behind = corner + sz;
-  const float a = static_cast<float>(__ldg(corner)), b = static_cast<float>(__ldg(corner + sx));
-  const float c = static_cast<float>(__ldg(corner + sy)),
-              d = static_cast<float>(__ldg(corner + (sy + sx)));
-  const float e = static_cast<float>(__ldg(behind)), f = static_cast<float>(__ldg(behind + sx));
-  const float g = static_cast<float>(__ldg(behind + sy)),
-              h = static_cast<float>(__ldg(behind + (sy + sx)));
+  const AxisPlace ax = axis_place(p.x, m.x), ay = axis_place(p.y, m.y), az = axis_place(p.z, m.z);
+  const CornerRows<T> at = corner_rows(static_cast<const T*>(m.data), m.y, m.z, m.stride_y,
+                                       m.stride_z, ax.low, ay.low, az.low);
+  const float a = static_cast<float>(__ldg(at.row[0])),
+              b = static_cast<float>(__ldg(at.row[0] + 1));
+  const float c = static_cast<float>(__ldg(at.row[1])),
+              d = static_cast<float>(__ldg(at.row[1] + 1));
+  const float e = static_cast<float>(__ldg(at.row[2])),
+              f = static_cast<float>(__ldg(at.row[2] + 1));
+  const float g = static_cast<float>(__ldg(at.row[3])),
+              h = static_cast<float>(__ldg(at.row[3] + 1));
   const float dab = b - a, dcd = d - c, def = f - e, dgh = h - g;
   const float v00 = fmaf(dab, ax.fraction, a), v10 = fmaf(dcd, ax.fraction, c),
               v01 = fmaf(def, ax.fraction, e), v11 = fmaf(dgh, ax.fraction, g);
@@ -128,13 +128,12 @@ __device__ inline Sampled sample(const DeviceImage& m, const math::Float3& p) {
   const float v0 = fmaf(y0, ay.fraction, v00), v1 = fmaf(y1, ay.fraction, v01);
   Sampled s;
   s.value = (fmaf(v1 - v0, az.fraction, v0) - m.offset) * m.scale;
-  s.inside = axis_inside(p.x, m.nx) && axis_inside(p.y, m.ny) && axis_inside(p.z, m.nz);
+  s.inside = m.x.inside(p.x) && m.y.inside(p.y) && m.z.inside(p.z);
   if constexpr (kGradient) {
-    const auto is_free = [](float q, int n) { return q > 0.0F && q < static_cast<float>(n - 1); };
     const float x0 = fmaf(dcd - dab, ay.fraction, dab), x1 = fmaf(dgh - def, ay.fraction, def);
-    s.gradient.x = is_free(p.x, m.nx) ? fmaf(x1 - x0, az.fraction, x0) * m.scale : 0.0F;
-    s.gradient.y = is_free(p.y, m.ny) ? fmaf(y1 - y0, az.fraction, y0) * m.scale : 0.0F;
-    s.gradient.z = is_free(p.z, m.nz) ? (v1 - v0) * m.scale : 0.0F;
+    s.gradient.x = m.x.is_free(p.x) ? fmaf(x1 - x0, az.fraction, x0) * m.scale : 0.0F;
+    s.gradient.y = m.y.is_free(p.y) ? fmaf(y1 - y0, az.fraction, y0) * m.scale : 0.0F;
+    s.gradient.z = m.z.is_free(p.z) ? (v1 - v0) * m.scale : 0.0F;
   }
   return s;
 }
