@@ -162,6 +162,21 @@ __device__ inline void filter_column(const float* column, const float* w, float 
   }
 }
 
+/// The filter along z: `in` is the plane that comes in, `done` the sums it completes; sum[i][k] is
+/// complete after k + 1 more planes.
+template <int R, bool kBox, int kRows>
+__device__ inline void add_plane(const float* w, const float (&in)[kRows],
+                                 float (&sum)[kRows][2 * R + 1], float (&done)[kRows]) {
+#pragma unroll
+  for (int i = 0; i < kRows; ++i) {
+    done[i] = kBox ? sum[i][0] + in[i] : fmaf(w[2 * R], in[i], sum[i][0]);
+#pragma unroll
+    for (int k = 0; k < 2 * R - 1; ++k)
+      sum[i][k] = kBox ? sum[i][k + 1] + in[i] : fmaf(w[2 * R - 1 - k], in[i], sum[i][k + 1]);
+    if constexpr (R > 0) sum[i][2 * R - 1] = kBox ? in[i] : w[0] * in[i];
+  }
+}
+
 template <int R, int X, int kRows, int kBlocksPerSm, class Op>
 __global__ void __launch_bounds__(kMarchThreads, kBlocksPerSm)
     march(const Op op, const MarchGrid grid, const DeviceTaps taps) {
@@ -249,16 +264,7 @@ __global__ void __launch_bounds__(kMarchThreads, kBlocksPerSm)
       float in[kRows];
       filter_column<R, X, kRows, Op::kBox>(rows + q * Shape::kRowFloats + ty * kRows * X + tx,
                                            taps.weight, in);
-#pragma unroll
-      for (int i = 0; i < kRows; ++i) {
-        done[q][i] =
-            Op::kBox ? sum[q][i][0] + in[i] : fmaf(taps.weight[2 * R], in[i], sum[q][i][0]);
-#pragma unroll
-        for (int k = 0; k + 2 < K; ++k)
-          sum[q][i][k] = Op::kBox ? sum[q][i][k + 1] + in[i]
-                                  : fmaf(taps.weight[2 * R - 1 - k], in[i], sum[q][i][k + 1]);
-        if constexpr (K > 1) sum[q][i][K - 2] = Op::kBox ? in[i] : taps.weight[0] * in[i];
-      }
+      add_plane<R, Op::kBox>(taps.weight, in, sum[q], done[q]);
     }
     if (centre < z0 || x >= grid.nx) continue;
 #pragma unroll

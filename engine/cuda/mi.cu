@@ -83,7 +83,7 @@ __device__ inline void add_voxels(unsigned* cells, int copies, bool counts, cons
 /// `copies` histograms side by side in shared memory, lanes taking turns, and adds their sum to
 /// `counts` once.
 template <class T, bool kSample>
-__global__ void __launch_bounds__(kRowThreads, 3)
+__global__ void __launch_bounds__(kRowThreads, 5)
     histogram_rows(const __grid_constant__ DevicePair pair,
                    const __grid_constant__ ops::SlabView<float> warped,
                    const __grid_constant__ RowPlan plan, const Bins bins, int copies,
@@ -96,27 +96,29 @@ __global__ void __launch_bounds__(kRowThreads, 3)
   const int begin = static_cast<int>(blockIdx.z) * kColumnsPerBlock;
   const int end = min(plan.nx, begin + kColumnsPerBlock);
   plan.for_each_row([&](int y, int z) {
-    for (int x0 = begin; x0 < end; x0 += 32 * kInFlight) {
-      float f[kInFlight], m[kInFlight];
-      bool counted[kInFlight];
-#pragma unroll
-      for (int k = 0; k < kInFlight; ++k) {
-        const int x = min(x0 + 32 * k + lane, end - 1);
-        counted[k] = x0 + 32 * k + lane < end;
-        f[k] = pair.fixed.value(pair.fixed.index(x, y, z));
-        if constexpr (kSample) {
-          const math::Float3 p = pair.moving_point(x, y, z);
-          const Sampled s = sample<T, false>(pair.moving, p);
-          m[k] = s.value;
-          counted[k] = counted[k] && s.inside && masks_allow(pair, x, y, z, p);
-        } else {
-          m[k] = warped.row(y, z)[x];
-        }
-        counted[k] = counted[k] && m[k] == m[k];
+    // What the next voxel needs is on its way while one is sampled.
+    const auto at = [&](int x0) { return min(x0 + lane, end - 1); };
+    float next_fixed = pair.fixed.value(pair.fixed.index(at(begin), y, z));
+    std::uint64_t next_word = kSample ? pair.displacement(at(begin), y, z) : 0;
+    for (int x0 = begin; x0 < end; x0 += 32) {
+      const int x = at(x0);
+      const float f = next_fixed;
+      const std::uint64_t word = next_word;
+      if (x0 + 32 < end) {
+        next_fixed = pair.fixed.value(pair.fixed.index(at(x0 + 32), y, z));
+        if constexpr (kSample) next_word = pair.displacement(at(x0 + 32), y, z);
       }
-#pragma unroll
-      for (int k = 0; k < kInFlight; ++k)
-        add_voxels(cells, copies, counted[k], place_of(bins, f[k], counted[k] ? m[k] : 0.0F));
+      bool counted = x0 + lane < end;
+      float m;
+      if constexpr (kSample) {
+        const Sampled s = sample_voxel<T, false>(pair, x, y, z, word);
+        m = s.value;
+        counted = counted && s.inside;
+      } else {
+        m = warped.row(y, z)[x];
+      }
+      counted = counted && m == m;
+      add_voxels(cells, copies, counted, place_of(bins, f, counted ? m : 0.0F));
     }
   });
   __syncthreads();
@@ -130,8 +132,7 @@ __global__ void __launch_bounds__(kRowThreads, 3)
 /// Per voxel: reads F, u (8) and 8 corners of M, with `warped` 4 more; writes the gradient's word
 /// (8), or nothing in linear stages. The table lies in shared memory.
 template <class T, TargetKind kKind>
-__global__ void __launch_bounds__(
-    kRowThreads, kKind == TargetKind::linear || kKind == TargetKind::symmetric_field ? 2 : 3)
+__global__ void __launch_bounds__(kRowThreads, kKind == TargetKind::field ? 5 : 2)
     gradient_rows(const __grid_constant__ DevicePair pair,
                   const __grid_constant__ ops::SlabView<float> warped,
                   const __grid_constant__ RowPlan plan, const Bins bins, const float* derivative,
@@ -144,37 +145,32 @@ __global__ void __launch_bounds__(
   const float low = bins.moving.low, high = low + bins.moving.last / bins.moving.per_width;
   ThreadSums sums;
   plan.for_each_row([&](int y, int z) {
-    for (int x0 = lane; x0 < plan.nx; x0 += 32 * kInFlight) {
-      float f[kInFlight];
-      Sampled s[kInFlight];
-#pragma unroll
-      for (int k = 0; k < kInFlight; ++k) {
-        const int x = min(x0 + 32 * k, plan.nx - 1);
-        f[k] = pair.fixed.value(pair.fixed.index(x, y, z));
-        const math::Float3 p = pair.moving_point(x, y, z);
-        s[k] = sample<T, true>(pair.moving, p);
-        if (warped.data != nullptr)
-          s[k].value = warped.row(y, z)[x];
-        else
-          s[k].inside = s[k].inside && masks_allow(pair, x, y, z, p);
+    if (lane >= plan.nx) return;
+    float next_fixed = pair.fixed.value(pair.fixed.index(lane, y, z));
+    std::uint64_t next_word = pair.displacement(lane, y, z);
+    for (int x = lane; x < plan.nx; x += 32) {
+      const float f = next_fixed;
+      const std::uint64_t word = next_word;
+      if (x + 32 < plan.nx) {
+        next_fixed = pair.fixed.value(pair.fixed.index(x + 32, y, z));
+        next_word = pair.displacement(x + 32, y, z);
       }
-#pragma unroll
-      for (int k = 0; k < kInFlight; ++k) {
-        const int x = x0 + 32 * k;
-        if (x >= plan.nx) break;
-        const float m = s[k].value;
-        // Comparisons are false for NaN; beyond the bins' range values are clamped: no slope.
-        const bool slopes = (warped.data != nullptr || s[k].inside) && m > low && m < high;
-        float dl_dm = 0;
-        if (slopes) {
-          const Place place = place_of(bins, f[k], m);
-          float d[4];
-          math::cubic_bspline_derivatives(place.fraction, d);
-          const float* t = table + place.cell;
-          dl_dm = (d[0] * t[0] + d[1] * t[1] + d[2] * t[2] + d[3] * t[3]) * scale;
-        }
-        deliver<kKind>(pair, target, x, y, z, s[k].gradient, dl_dm, sums);
+      Sampled s = sample_voxel<T, true>(pair, x, y, z, word);
+      if (warped.data != nullptr) {
+        s.value = warped.row(y, z)[x];
+        s.inside = true;  // NaN there says what does not count, and fails the comparisons below
       }
+      const float m = s.value;
+      // Beyond the bins' range values are clamped: no slope.
+      float dl_dm = 0;
+      if (s.inside && m > low && m < high) {
+        const Place place = place_of(bins, f, m);
+        float d[4];
+        math::cubic_bspline_derivatives(place.fraction, d);
+        const float* t = table + place.cell;
+        dl_dm = (d[0] * t[0] + d[1] * t[1] + d[2] * t[2] + d[3] * t[3]) * scale;
+      }
+      deliver<kKind>(pair, target, x, y, z, s.gradient, dl_dm, sums);
     }
   });
   if constexpr (kKind == TargetKind::linear)
