@@ -136,9 +136,10 @@ TEST_F(CudaUpdate, directionAndComposeMatchTheCpu) {
           const float b = host.step(*cpu_, i, sigma, g, 0.65);
           EXPECT_NEAR(a, b, 0.02 * b);
         }
-        // Moments of 8 bits, words of 1/2048 voxel: steps of at most half a voxel.
+        // Moments of 8 bits (whose squares weigh the agreement), words of 1/2048 voxel: of steps of
+        // half a voxel, a hundredth.
         EXPECT_LT(largest_difference(device.u.get(), host.u.get()), 0.03);
-        EXPECT_LT(mean_difference(device.u.get(), host.u.get()), 0.003);
+        EXPECT_LT(mean_difference(device.u.get(), host.u.get()), 0.006);
         EXPECT_GT(largest_difference(device.u.get(), start), 0.1);
       }
 }

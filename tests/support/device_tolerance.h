@@ -36,6 +36,6 @@ constexpr double kLinearSums = 1e-3, kLnccLinearSums = 5e-3;
 constexpr double kMapVoxels = 0.15;
 /// ... and the losses where they end: correlation, nats, or variances, and no more than this share
 /// of the loss at the start (differences of variances get small).
-constexpr double kFinalLoss = 5e-3, kLossShare = 0.05;
+constexpr double kFinalLoss = 0.015, kLossShare = 0.05;
 
 }  // namespace gigawarp::test
