@@ -28,7 +28,7 @@ class Field {
   double nearest(const Vec3& p) const {
     std::int64_t i[3];
     for (int a = 0; a < 3; ++a) {
-      i[a] = static_cast<std::int64_t>(p[a] + 0.5);
+      i[a] = static_cast<std::int64_t>(std::floor(p[a] + 0.5));
       if (p[a] < -0.5 || i[a] >= n_[a]) return outside_;
     }
     return static_cast<double>(data_[(i[2] * n_[1] + i[1]) * n_[0] + i[0]]);

@@ -47,6 +47,13 @@ TEST_F(Views, anEmptyWindowSaysWhatToDo) {
   EXPECT_TRUE(find<QWidget>("empty_open_fixed")->isVisible());
 }
 
+TEST_F(Views, theMadeUpPairIsOneClickAway) {
+  QTest::mouseClick(find<QPushButton>("empty_demo"), Qt::LeftButton);
+  ASSERT_TRUE(wait_until([&] { return workspace().layers().is_ready(LayerRole::fixed); }, 60000));
+  ASSERT_TRUE(wait_loaded({LayerRole::moving, LayerRole::moving_labels}));
+  ASSERT_TRUE(wait_drawn());
+}
+
 TEST_F(Views, twoDroppedFilesBecomeFixedAndMovingAndAreDrawn) {
   drop(window.get(), {small_pair().path("fixed.nii.gz")});
   ASSERT_TRUE(wait_loaded({LayerRole::fixed}));

@@ -24,6 +24,7 @@ constexpr Row kRows[] = {
     {"open_moving", QT_TRANSLATE_NOOP("Command", "Open &moving image…"), QT_TRANSLATE_NOOP("Command", "The image that is aligned to the fixed one"), {"Ctrl+M", kSame, kSame, kSame}},
     {"open_result", QT_TRANSLATE_NOOP("Command", "Open &results…"), QT_TRANSLATE_NOOP("Command", "The folder a run has written"), {"Ctrl+R", kSame, kSame, kSame}},
     {"open_session", QT_TRANSLATE_NOOP("Command", "Open &session…"), QT_TRANSLATE_NOOP("Command", "Files, views, alignment and job saved together"), {"Ctrl+Shift+O", kSame, kSame, kSame}},
+    {"demo", QT_TRANSLATE_NOOP("Command", "Try with a made-up &pair"), QT_TRANSLATE_NOOP("Command", "Two heads that a known warp relates, with labels and landmarks"), {"", kSame, kSame, kSame}},
     {"save_session", QT_TRANSLATE_NOOP("Command", "&Save session"), QT_TRANSLATE_NOOP("Command", "Files, views, alignment and job together"), {"Ctrl+S", kSame, kSame, kSame}},
     {"save_session_as", QT_TRANSLATE_NOOP("Command", "Save session &as…"), QT_TRANSLATE_NOOP("Command", "Under another name"), {"Ctrl+Shift+S", kSame, kSame, kSame}},
     {"export_view", QT_TRANSLATE_NOOP("Command", "Export &picture of the view…"), QT_TRANSLATE_NOOP("Command", "The view that has the focus, as PNG"), {"Ctrl+P", kSame, kSame, kSame}},

@@ -17,6 +17,7 @@
 
 #include "gigawarp/error.h"
 #include "job/preview_file.h"
+#include "ui/models/program.h"
 
 namespace gigawarp::ui {
 namespace {
@@ -24,12 +25,6 @@ namespace {
 constexpr int kCoalesceMs = 50, kNiceness = 5;
 constexpr double kPreviewSeconds = 0.25;
 const QString kInsideRun = QStringLiteral("GIGAWARP_INSIDE_RUN");
-
-/// The program itself. Programs that hold the window but are not gigawarp (tests) name it.
-QString program() {
-  const QString named = qEnvironmentVariable("GIGAWARP");
-  return named.isEmpty() ? QCoreApplication::applicationFilePath() : named;
-}
 
 /// A name in memory where there is such a file system.
 QString new_preview_file() {

@@ -33,7 +33,7 @@ QWidget* make_empty_state(const Actions& actions, QWidget* parent) {
   column->addSpacing(8);
   column->addWidget(text);
   column->addSpacing(16);
-  for (const char* id : {"open_fixed", "open_moving", "open_result", "open_session"}) {
+  for (const char* id : {"open_fixed", "open_moving", "open_result", "open_session", "demo"}) {
     QAction* action = actions[id];
     auto* button = new QPushButton(action->text(), page);
     button->setObjectName(QStringLiteral("empty_") + QLatin1String(id));

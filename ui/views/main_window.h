@@ -5,6 +5,7 @@
 #include <QMainWindow>
 #include <QStackedWidget>
 
+#include "ui/models/demo_pair.h"
 #include "ui/models/session.h"
 #include "ui/models/view_history.h"
 #include "ui/models/workspace.h"
@@ -68,6 +69,7 @@ class MainWindow final : public QMainWindow {
   RunController run_;
   Results results_{workspace_};
   Session session_{workspace_, jobs_, results_};
+  DemoPair demo_;
   ViewHistory history_;
   QTimer rest_;  ///< runs out when the views have come to rest
   render::RenderQueue queue_;

@@ -3,8 +3,10 @@
 #include <QMenuBar>
 #include <QMessageBox>
 #include <QPushButton>
+#include <QStatusBar>
 #include <QTimer>
 #include <algorithm>
+#include <array>
 
 #include "ui/models/readout.h"
 #include "ui/views/main_window.h"
@@ -34,7 +36,7 @@ void MainWindow::make_menus() {
   QMenu* file = menuBar()->addMenu(tr("&File"));
   fill(file, a,
        {"open_fixed", "open_moving", "open_result", "-", "open_session", "save_session",
-        "save_session_as"});
+        "save_session_as", "-", "demo"});
   QMenu* recent = file->addMenu(tr("Re&cent"));
   recent->setObjectName(QStringLiteral("recent_menu"));
   connect(recent, &QMenu::aboutToShow, this, [this, recent] { fill_recent(recent); });
@@ -62,6 +64,20 @@ void MainWindow::connect_files() {
   Actions& a = *actions_;
   a.on("open_fixed", this, [this] { ask_for_file(LayerRole::fixed); });
   a.on("open_moving", this, [this] { ask_for_file(LayerRole::moving); });
+  a.on("demo", this, [this] {
+    statusBar()->showMessage(tr("Making a pair of heads …"));
+    demo_.make();
+  });
+  connect(&demo_, &DemoPair::failed, &workspace_, &Workspace::message);
+  connect(&demo_, &DemoPair::ready, this, [this](const QStringList& files) {
+    statusBar()->clearMessage();
+    for (int i = 0; i < files.size(); ++i) {
+      constexpr std::array kRoles{LayerRole::fixed,           LayerRole::moving,
+                                  LayerRole::fixed_labels,    LayerRole::moving_labels,
+                                  LayerRole::fixed_landmarks, LayerRole::moving_landmarks};
+      workspace_.open_as(kRoles.at(static_cast<std::size_t>(i)), files[i]);
+    }
+  });
   a.on("quit", this, [this] { close(); });
   connect(data_, &DataPanel::file_wanted, this, &MainWindow::ask_for_file);
   a.on("undo", this, [this] { workspace_.undo_stack().undo(); });
