@@ -11,7 +11,6 @@
 #include "gigawarp/device.h"
 #include "gigawarp/error.h"
 #include "job/names.h"
-#include "job/plan.h"
 #include "job/version.h"
 
 namespace gigawarp::app {
@@ -48,13 +47,16 @@ std::vector<MetricKind> parse_metrics(const std::vector<std::string>& names) {
   return metrics;
 }
 
-/// "auto" is the CPU until there are kernels.
-std::string parse_device(const std::string& name) {
+void require_device_name(const std::string& name) {
   if (name != "auto" && name != "cpu" && !name.starts_with("cuda:"))
     throw Error(ErrorCode::usage, "--device takes auto, cpu or cuda:0, not \"" + name + "\".",
                 "--device");
-  job::require_usable_device(name);
-  return "cpu";
+}
+
+DeviceInfo device_of(const std::string& id) {
+  for (const DeviceInfo& device : list_devices())
+    if (device.id == id) return device;
+  return {};
 }
 
 std::string utc_now() {
@@ -67,19 +69,24 @@ std::string utc_now() {
 }
 
 void print_head(const bench::Report& report, const DeviceInfo& machine) {
-  std::printf("%s, %d threads, %s; %lld x %lld x %lld voxels; copy %.1f GB/s\n\n",
-              machine.name.c_str(), report.threads, machine.instruction_set.c_str(),
-              static_cast<long long>(report.size[0]), static_cast<long long>(report.size[1]),
-              static_cast<long long>(report.size[2]), report.copy_gb_per_s);
-  std::printf("%-26s %9s %9s %8s %7s %8s %8s\n", "operation", "ms", "ns/voxel", "B/voxel", "GB/s",
-              "of copy", "state B");
+  const std::string how = report.device == "cpu" ? std::to_string(report.threads) + " threads, " +
+                                                       machine.instruction_set
+                                                 : report.device + ", driver " + machine.driver;
+  std::printf("%s, %s; %lld x %lld x %lld voxels; copy %.1f GB/s\n\n", machine.name.c_str(),
+              how.c_str(), static_cast<long long>(report.size[0]),
+              static_cast<long long>(report.size[1]), static_cast<long long>(report.size[2]),
+              report.copy_gb_per_s);
+  std::printf("%-35s %9s %9s %8s %7s %8s %8s\n", "operation", "ms", "ns/voxel", "B/voxel", "GB/s",
+              "of copy", report.device == "cpu" ? "state B" : "peak B");
   std::fflush(stdout);
 }
 
 void print_row(const bench::Row& row) {
-  std::printf("%-26s %9.2f %9.3f %8.1f %7.2f %7.1f%% %8.1f\n", row.operation.c_str(),
-              row.milliseconds, row.ns_per_voxel, row.bytes_per_voxel, row.gb_per_s,
-              100 * row.copy_fraction, row.state_bytes_per_voxel);
+  const bool gpu = row.peak_bytes_per_voxel > 0;  // a thousand times faster
+  std::printf("%-35s %9.*f %9.*f %8.1f %7.*f %7.1f%% %8.1f\n", row.operation.c_str(), gpu ? 3 : 2,
+              row.milliseconds, gpu ? 5 : 3, row.ns_per_voxel, row.bytes_per_voxel, gpu ? 0 : 2,
+              row.gb_per_s, 100 * row.copy_fraction,
+              gpu ? row.peak_bytes_per_voxel : row.state_bytes_per_voxel);
   std::fflush(stdout);
 }
 
@@ -93,7 +100,8 @@ std::string to_json(const bench::Report& report, const DeviceInfo& machine) {
                     {"bytes_per_voxel", row.bytes_per_voxel},
                     {"gb_per_s", row.gb_per_s},
                     {"copy_fraction", row.copy_fraction},
-                    {"state_bytes_per_voxel", row.state_bytes_per_voxel}});
+                    {"state_bytes_per_voxel", row.state_bytes_per_voxel},
+                    {"peak_bytes_per_voxel", row.peak_bytes_per_voxel}});
   const nlohmann::ordered_json json{{"version", job::version()},
                                     {"date", utc_now()},
                                     {"command", command_line()},
@@ -102,12 +110,15 @@ std::string to_json(const bench::Report& report, const DeviceInfo& machine) {
                                       {"name", machine.name},
                                       {"threads", report.threads},
                                       {"instruction_set", machine.instruction_set},
+                                      {"driver", machine.driver},
                                       {"memory_bytes", machine.memory_bytes}}},
                                     {"size", report.size},
                                     {"repeats", report.repeats},
                                     {"copy_gb_per_s", report.copy_gb_per_s},
                                     {"peak_resident_bytes", report.peak_resident_bytes},
-                                    {"rows", rows}};
+                                    {"device_peak_bytes", report.device_peak_bytes},
+                                    {"rows", rows},
+                                    {"note", report.note}};
   return json.dump(2) + "\n";
 }
 
@@ -115,24 +126,31 @@ void run_bench(BenchOptions options) {
   options.spec.size = parse_size(options.size);
   if (!options.metrics.empty()) options.spec.metrics = parse_metrics(options.metrics);
   bench::validate(options.spec);
-  options.spec.device = parse_device(options.device);
-  const DeviceInfo machine = list_devices().front();
+  require_device_name(options.device);
+  options.spec.device = options.device;
+  DeviceInfo machine;
   const bench::Report report = bench::run(
-      options.spec, [&](const bench::Report& start) { print_head(start, machine); }, print_row);
+      options.spec,
+      [&](const bench::Report& start) {
+        machine = device_of(start.device);
+        print_head(start, machine);
+      },
+      print_row);
+  if (!report.note.empty()) std::printf("\n%s\n", report.note.c_str());
   if (!options.json.empty()) write_text_file(options.json, to_json(report, machine));
 }
 
 }  // namespace
 
 void add_bench_verb(CLI::App& app) {
-  CLI::App* verb =
-      add_verb(app, "bench", "Measure every operation on made-up data against the copy bandwidth",
-               "gigawarp bench --size 256 --metric lncc --radius 2,3 --json bench.json");
+  CLI::App* verb = add_verb(
+      app, "bench", "Measure every operation on made-up data against the copy bandwidth",
+      "gigawarp bench --size 256 --metric lncc --radius 2,3 --device auto --json bench.json");
   auto options = std::make_shared<BenchOptions>();
   bench::Spec& spec = options->spec;
   verb->add_option("--size", options->size, "Voxels: x,y,z or one number (default: 128)")
       ->type_name("X,Y,Z");
-  verb->add_option("--device", options->device, "auto or cpu (default: cpu)");
+  verb->add_option("--device", options->device, "auto, cpu or cuda:0 (default: cpu)");
   verb->add_option("--threads", spec.threads, "CPU threads (default: all)");
   verb->add_option("--repeats", spec.repeats, "Timed calls; the median counts (default: 5)");
   verb->add_option("--metric", options->metrics, "lncc, mi, mse (default: all)")

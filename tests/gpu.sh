@@ -1,21 +1,30 @@
 #!/bin/bash
 # Builds the engine alone on a machine with CUDA 12.8 or later, CMake, ninja and g++ 12 or later, and runs the GPU
 # tests there. TBB, nlohmann-json and GoogleTest come from build/carry where it exists (packaging/carry.sh makes it).
-#   tests/gpu.sh [--sanitize] [--bench SIZE]...
+#   tests/gpu.sh [--no-tests] [--sanitize] [--bench "SIZE [DEVICE [REPEATS [METRIC]]]"]... [--register "ARGUMENTS"]...
+#     --no-tests    builds and measures only
 #     --sanitize    also under compute-sanitizer: memcheck, racecheck, initcheck, without whole registrations
-#     --bench SIZE  then the table of the benchmark on the GPU at SIZE (one number, or X,Y,Z); may be repeated
+#     --bench       then the table of the benchmark at SIZE (one number, or X,Y,Z) on cuda:0 or DEVICE; may be repeated
+#     --register    then whole registrations by build/gpu/tests/bench/register_pair; may be repeated. ARGUMENTS are
+#                     FIXED.raw MOVING.raw PRESET DEVICE [REPEATS]     (tests/bench/to_raw.py makes the files)
+#                     --synthetic SIZE --device cuda:0 --metric mi     (a made-up pair with a known map; its source says more)
 # GIGAWARP_GPU_ARCH: architecture to compile for (90). GIGAWARP_TEST_HUGE=1: also volumes beyond 2^31 voxels.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-sanitize=no sizes=()
+tests=yes sanitize=no benches=() registrations=()
 while [ $# -gt 0 ]; do
   case "$1" in
+    --no-tests) tests=no ;;
     --sanitize) sanitize=yes ;;
     --bench)
       [ $# -ge 2 ] || { echo "gpu.sh: --bench takes a size." >&2; exit 2; }
-      sizes+=("$2")
+      benches+=("$2")
       shift ;;
-    *) echo "gpu.sh: unknown option $1; it takes --sanitize and --bench SIZE." >&2; exit 2 ;;
+    --register)
+      [ $# -ge 2 ] || { echo "gpu.sh: --register takes the arguments of register_pair as one word." >&2; exit 2; }
+      registrations+=("$2")
+      shift ;;
+    *) echo "gpu.sh: unknown option $1; it takes --no-tests, --sanitize, --bench SIZE and --register ARGUMENTS." >&2; exit 2 ;;
   esac
   shift
 done
@@ -37,7 +46,9 @@ if [ -d build/carry ]; then
   configure+=("-Dnlohmann_json_DIR=$carry/share/cmake/nlohmann_json")
 fi
 cmake -S . -B "$build" "${configure[@]}" > "$build/configure.log" 2>&1 || { cat "$build/configure.log"; exit 1; }
-ninja -C "$build" "-j${GIGAWARP_JOBS:-16}" tests/cuda/all tests/bench/all > "$build/build.log" 2>&1 ||
+targets=(tests/bench/all)
+if [ "$tests$sanitize" != nono ]; then targets+=(tests/cuda/all); fi
+ninja -C "$build" "-j${GIGAWARP_JOBS:-16}" "${targets[@]}" > "$build/build.log" 2>&1 ||
   { grep -A14 -E 'FAILED|error' "$build/build.log"; exit 1; }
 grep -i 'warning' "$build/build.log" || true
 tail -1 "$build/build.log"
@@ -45,8 +56,10 @@ tail -1 "$build/build.log"
 # A GPU that the tests cannot use is a failure here, not a reason to skip.
 if command -v nvidia-smi >/dev/null; then export GIGAWARP_REQUIRE_GPU=1; fi
 status=0
-step "Tests"
-ctest --test-dir "$build/tests/cuda" --output-on-failure 2>&1 | tee "$build/tests.log" || status=1
+if [ "$tests" = yes ]; then
+  step "Tests"
+  ctest --test-dir "$build/tests/cuda" --output-on-failure 2>&1 | tee "$build/tests.log" || status=1
+fi
 
 if [ "$sanitize" = yes ]; then
   # Whole registrations and huge volumes would take hours; every kernel runs in the others.
@@ -63,9 +76,16 @@ if [ "$sanitize" = yes ]; then
   done
 fi
 
-for size in ${sizes[@]+"${sizes[@]}"}; do
-  step "Benchmark, $size"
-  "$build/tests/bench/bench_table" "$size" cuda:0 || status=1
+for bench in ${benches[@]+"${benches[@]}"}; do
+  step "Benchmark, $bench"
+  read -ra words <<< "$bench"
+  if [ ${#words[@]} -eq 1 ]; then words+=(cuda:0); fi
+  "$build/tests/bench/bench_table" "${words[@]}" || status=1
+done
+for registration in ${registrations[@]+"${registrations[@]}"}; do
+  step "Registration, $registration"
+  read -ra words <<< "$registration"
+  "$build/tests/bench/register_pair" "${words[@]}" || status=1
 done
 step "Done, status $status"
 exit "$status"

@@ -13,8 +13,12 @@ namespace {
 
 /// Images, state of the solver, and the coarse field of the pyramid rows: 50 + 1.5, rounded up. The
 /// field rows need less: images, the field, its inverse and one image.
-constexpr std::uint64_t kPeakBytesPerVoxel = 52;
+constexpr std::uint64_t kHostBytesPerVoxel = 52;
+/// In a GPU's memory the same are 28 + 1.5; LNCC's rings of planes come on top.
+constexpr double kDeviceBytesPerVoxel = 29.5;
 constexpr std::uint64_t kProgramBytes = std::uint64_t{64} << 20U;
+/// A GPU run's program, driver and transfer buffers.
+constexpr std::uint64_t kDriverBytes = std::uint64_t{512} << 20U;
 
 void require(std::int64_t value, std::int64_t low, std::int64_t high, const std::string& option,
              const std::string& what) {
@@ -25,16 +29,11 @@ void require(std::int64_t value, std::int64_t low, std::int64_t high, const std:
               option);
 }
 
-std::unique_ptr<ops::Backend> backend_of(const std::string& device) {
-  return solve::make_backend(solve::chosen_device(device), 0);
-}
-
-void require_memory(const Spec& spec) {
-  const std::uint64_t needed = memory_needed(spec), available = available_memory_bytes();
+void require_memory(std::uint64_t needed, std::uint64_t available, const std::string& whose) {
   if (needed <= available) return;
   throw Error(ErrorCode::does_not_fit,
-              "The benchmark needs " + std::to_string(needed >> 20U) + " MiB of memory, but only " +
-                  std::to_string(available >> 20U) +
+              "The benchmark needs " + std::to_string(needed >> 20U) + " MiB of memory" + whose +
+                  ", but only " + std::to_string(available >> 20U) +
                   " MiB are available; close other programs or choose a smaller --size.",
               "--size");
 }
@@ -51,31 +50,47 @@ void validate(const Spec& spec) {
   for (const int bins : spec.bins) require(bins, 16, 128, "--bins", "bins");
 }
 
-std::uint64_t memory_needed(const Spec& spec) {
+MemoryNeed memory_needed(const Spec& spec, const std::string& device) {
   const auto voxels = static_cast<std::uint64_t>(spec.size[0] * spec.size[1] * spec.size[2]);
-  return std::max(voxels * kPeakBytesPerVoxel, kCopyBytes) + kProgramBytes;
+  if (device == "cpu")
+    return {std::max(voxels * kHostBytesPerVoxel, kCopyBytes) + kProgramBytes, 0};
+  const auto n = static_cast<double>(voxels);
+  const auto plane = static_cast<double>(spec.size[0] * spec.size[1]);
+  const double ring = std::min(12 * n, 3e8 + 12 * 64 * plane);
+  const auto largest = static_cast<std::uint64_t>(n * kDeviceBytesPerVoxel + ring);
+  return {voxels * 4 + kDriverBytes, std::max(largest, kCopyBytes) + kProgramBytes};
 }
 
 Report run(const Spec& spec, const std::function<void(const Report&)>& on_start,
            const std::function<void(const Row&)>& on_row) {
   validate(spec);
-  const std::unique_ptr<ops::Backend> backend = backend_of(spec.device);
-  require_memory(spec);
   Report report;
   report.size = spec.size;
-  report.device = spec.device;
+  report.device = solve::chosen_device(spec.device);
   report.repeats = spec.repeats;
+  const MemoryNeed need = memory_needed(spec, report.device);
+  require_memory(need.host_bytes, available_memory_bytes(), "");
+  if (need.device_bytes > 0)
+    require_memory(need.device_bytes, solve::gpu_info(report.device).free_bytes,
+                   " on " + report.device);
+  const std::unique_ptr<ops::Backend> backend = solve::make_backend(report.device, 0);
   const int most = available_threads();
   report.threads = spec.threads > 0 ? std::min(spec.threads, most) : most;
   with_threads(report.threads, [&] {
-    report.copy_gb_per_s = copy_bandwidth(spec.repeats) * 1e-9;
+    report.copy_gb_per_s = copy_bandwidth(*backend, spec.repeats) * 1e-9;
     if (on_start) on_start(report);
-    Stopwatch stopwatch(report, on_row);
+    Stopwatch stopwatch(report, on_row, *backend);
     const Problem problem(spec.size);
     measure_solver_operations(problem, spec, *backend, stopwatch);
-    measure_field_operations(problem, stopwatch);
+    if (backend->on_host())
+      measure_field_operations(problem, stopwatch);
+    else
+      report.note =
+          "Operations on whole fields in mm (apply, Jacobian, invert) run on the CPU; --device cpu "
+          "measures them.";
   });
   report.peak_resident_bytes = peak_resident_bytes();
+  report.device_peak_bytes = backend->peak_bytes();
   return report;
 }
 

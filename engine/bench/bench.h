@@ -13,7 +13,7 @@ namespace gigawarp::bench {
 
 struct Spec {
   Size3 size{128, 128, 128};   ///< voxels of both images, 16 to 65536 per axis
-  std::string device = "cpu";  ///< the only one yet
+  std::string device = "cpu";  ///< "cpu", "cuda:1", or "auto": a GPU where there is one
   int threads = 0;             ///< CPU; 0: all
   int repeats = 5;             ///< timed, after one that is not
   std::vector<MetricKind> metrics{MetricKind::lncc, MetricKind::mi, MetricKind::mse};
@@ -31,27 +31,34 @@ struct Row {
   double gb_per_s = 0;       ///< bytes that must move over the median, 10⁹ bytes per second
   double copy_fraction = 0;  ///< gb_per_s over the copy's
   double state_bytes_per_voxel = 0;  ///< arrays that exist while it runs: inputs, outputs, state
+  double peak_bytes_per_voxel = 0;   ///< of a GPU's memory, the most so far; 0 on the CPU
 };
 
 struct Report {
   Size3 size{0, 0, 0};
-  std::string device;
+  std::string device;  ///< that it ran on
   int threads = 0;
   int repeats = 0;
-  double copy_gb_per_s = 0;               ///< large threaded copy, bytes read plus written
+  double copy_gb_per_s = 0;  ///< large copy within that memory, bytes read plus written
   std::uint64_t peak_resident_bytes = 0;  ///< of the process, at the end
+  std::uint64_t device_peak_bytes = 0;    ///< of a GPU's memory; 0 on the CPU
   std::vector<Row> rows;
+  std::string note;  ///< one sentence about what was left out; may be empty
 };
 
 /// Throws Error{usage} with the first value that makes no sense.
 void validate(const Spec& spec);
 
-/// Bytes the run takes at its peak, whole process.
-std::uint64_t memory_needed(const Spec& spec);
+/// Bytes the run takes at its peak: of the host's memory, whole process, and of a GPU's.
+struct MemoryNeed {
+  std::uint64_t host_bytes = 0, device_bytes = 0;
+};
+/// `device` as chosen: not "auto".
+MemoryNeed memory_needed(const Spec& spec, const std::string& device);
 
 /// Validates, checks the memory, then measures; `on_row` (may be empty) sees every row as soon as
 /// it is there, after `on_start` saw the report without rows. Throws Error{does_not_fit} before
-/// anything large is allocated and Error{device_fault} for a device that has no backend here.
+/// anything large is allocated and Error{device_fault} for a device that cannot be used.
 Report run(const Spec& spec, const std::function<void(const Report&)>& on_start = {},
            const std::function<void(const Row&)>& on_row = {});
 

@@ -1,8 +1,8 @@
 #include <algorithm>
+#include <vector>
 
-#include "base/parallel.h"
 #include "bench/rows.h"
-#include "solve/deformable.h"
+#include "solve/stages.h"
 
 namespace gigawarp::bench {
 namespace {
@@ -15,6 +15,7 @@ class SolverBench {
       : problem_(problem),
         backend_(backend),
         stopwatch_(stopwatch),
+        traffic_(backend.compact() ? compact_traffic() : planar_traffic()),
         input_{{&problem.fixed}, {&problem.moving}, nullptr, nullptr, {}, {}},
         subject_(input_, {}, backend),
         level_(solve::level_grid(problem.fixed.grid(), 1)),
@@ -30,18 +31,22 @@ class SolverBench {
     pair_.displacement = state_.displacement();
   }
 
+  /// Where a back end samples inside the metrics, the warped image goes into the gradient's words.
   void warp() {
+    ops::SlabView<float> out = state_.scratch();
+    if (!out) {
+      const ops::SlabView<std::uint64_t> words = state_.gradient().packed;
+      out = {reinterpret_cast<float*>(words.data), words.extent};
+    }
     ops::ImagePair affine = pair_;
     affine.displacement = {};
-    stopwatch_.measure("warp, affine", kWarpAffine, [&] {
-      backend_.warp({affine, state_.scratch(), range_}, sums_);
+    stopwatch_.measure("warp, affine", traffic_.warp_affine, [&] {
+      backend_.warp({affine, out, range_}, sums_);
     });
-    stopwatch_.measure("warp", kWarp, [&] {
-      backend_.warp({pair_, state_.scratch(), range_}, sums_);
-    });
+    stopwatch_.measure("warp", traffic_.warp, [&] { backend_.warp({pair_, out, range_}, sums_); });
   }
 
-  /// These read what warp() left in the scratch.
+  /// These read what warp() left in the scratch, or sample themselves.
   void lncc(int radius) {
     ops::LnccArgs args;
     args.pair = pair_;
@@ -49,8 +54,11 @@ class SolverBench {
     args.range = range_;
     args.radius = radius;
     args.count = voxels();
-    args.target.field = state_.gradient();
-    stopwatch_.measure("lncc, radius " + std::to_string(radius), kMetricGradient,
+    args.target = target();
+    const std::string name = "lncc, radius " + std::to_string(radius);
+    stopwatch_.measure(name, traffic_.metric_gradient, [&] { backend_.lncc(args, sums_); });
+    args.target.wanted = false;
+    stopwatch_.measure(name + ", value", traffic_.metric_value,
                        [&] { backend_.lncc(args, sums_); });
   }
 
@@ -65,53 +73,62 @@ class SolverBench {
     args.fixed_bins = {f.low, f.high};
     args.moving_bins = {m.low, m.high};
     args.count = voxels();
-    args.target.field = state_.gradient();
+    args.target = target();
     ops::JointHistogram histogram;
-    stopwatch_.measure("mi histogram, " + std::to_string(bins) + " bins", kHistogram, [&] {
+    stopwatch_.measure("mi histogram, " + std::to_string(bins) + " bins", traffic_.histogram, [&] {
       histogram = {};
       backend_.mi_histogram(args, histogram);
     });
     const ops::MiTable table = ops::mutual_information(histogram);
-    stopwatch_.measure("mi gradient, " + std::to_string(bins) + " bins", kMetricGradient,
+    stopwatch_.measure("mi gradient, " + std::to_string(bins) + " bins", traffic_.metric_gradient,
                        [&] { backend_.mi_gradient(args, table, sums_); });
   }
 
   void mse() {
-    ops::MseArgs args{pair_, state_.scratch(), range_, voxels(), {}};
-    args.target.field = state_.gradient();
-    stopwatch_.measure("mse", kMetricGradient, [&] { backend_.mse(args, sums_); });
+    ops::MseArgs args{pair_, state_.scratch(), range_, voxels(), target()};
+    stopwatch_.measure("mse", traffic_.metric_gradient, [&] { backend_.mse(args, sums_); });
+    args.target.wanted = false;
+    stopwatch_.measure("mse, value", traffic_.metric_value, [&] { backend_.mse(args, sums_); });
   }
 
-  /// Smoothing and step as the greedy stage sets them by default; these use up the scratch.
-  void step() {
+  /// Smoothing and step as the greedy stage sets them by default, on the last metric's gradient;
+  /// these use up the scratch.
+  void step(const MetricSpec& metric) {
+    const solve::Objective objective(subject_, metric, level_, level_, backend_);
+    const ops::DirectionArgs direction = solve::direction_args(stage_, objective, state_, 1);
     float largest = 0;
-    stopwatch_.measure("direction", kDirection,
-                       [&] { largest = backend_.direction(direction_args(1)); });
-    stopwatch_.measure("compose", kCompose, [&] { backend_.compose(compose_args(largest)); });
-    stopwatch_.measure("repair_folds, none found", kRepair, [&] { repair(); });
+    stopwatch_.measure("direction", traffic_.direction,
+                       [&] { largest = backend_.direction(direction); });
+    const ops::ComposeArgs compose = solve::compose_args(stage_, state_, direction, largest, 1.0);
+    stopwatch_.measure("compose", traffic_.compose, [&] { backend_.compose(compose); });
+    stopwatch_.measure("repair_folds, none found", traffic_.repair,
+                       [&] { backend_.repair_folds(solve::repair_args(stage_, state_)); });
   }
 
-  /// Both directions of a pyramid step by two; the fine field goes where the gradient was.
+  /// Both directions of a pyramid step by two, and of a compact field its inverse; these use up the
+  /// gradient.
   void levels() {
     const Size3 fine = level_.grid.size;
     const Size3 coarse{fine[0] / 2, fine[1] / 2, fine[2] / 2};
-    const std::int64_t n = coarse[0] * coarse[1] * coarse[2];
-    Grid grid;
-    grid.size = coarse;
-    Volume field(grid, ScalarType::f32, 3);
-    ops::FieldView view;
-    for (int c = 0; c < 3; ++c)
-      view.component[c] = {field.channel<float>() + c * n, ops::Extent::whole(coarse)};
-    ops::DownsampleArgs down;
-    down.in = pair_.fixed;
-    down.out = view.component[0];
-    down.shrink = {2, 2, 2};
-    down.sigma = {1, 1, 1};
-    down.range = {0, coarse[2]};
-    stopwatch_.measure("downsample by 2", kDownsample, [&] { backend_.downsample(down); });
+    {
+      const auto n = static_cast<std::size_t>(coarse[0] * coarse[1] * coarse[2]);
+      const ops::Array image = backend_.allocate(n * sizeof(float));
+      ops::DownsampleArgs down;
+      down.in = pair_.fixed;
+      down.out = {image.as<float>(), ops::Extent::whole(coarse)};
+      down.shrink = {2, 2, 2};
+      down.sigma = {1, 1, 1};
+      down.range = {0, coarse[2]};
+      stopwatch_.measure("downsample by 2", kDownsample, [&] { backend_.downsample(down); });
+    }
+    const solve::Displacement field(coarse, backend_);
     const ops::UpsampleArgs up{
-        view, state_.gradient(), {0.5, 0.5, 0.5}, {-0.25, -0.25, -0.25}, range_};
-    stopwatch_.measure("upsample_field by 2", kUpsample, [&] { backend_.upsample_field(up); });
+        field.view(), state_.gradient(), {0.5, 0.5, 0.5}, {-0.25, -0.25, -0.25}, range_};
+    stopwatch_.measure("upsample_field by 2", traffic_.upsample,
+                       [&] { backend_.upsample_field(up); });
+    if (!backend_.compact()) return;
+    const ops::InvertArgs invert{state_.displacement(), state_.gradient()};
+    stopwatch_.measure("invert", kInvertWords, [&] { backend_.invert(invert); });
   }
 
   /// Whole iterations of the greedy stage, each going on from the last.
@@ -121,64 +138,43 @@ class SolverBench {
     const auto iterate = [&] {
       objective.deformable(problem_.moving_from_fixed, state_.displacement(), state_.gradient(),
                            state_.scratch());
-      const float largest = backend_.direction(direction_args(++iteration));
-      backend_.compose(compose_args(largest));
-      state_.accept();
-      repair();
+      solve::take_step(backend_, stage_, objective, state_, ++iteration, 1.0);
     };
-    stopwatch_.measure(name, metric.kind == MetricKind::mi ? kIterationMi : kIteration, iterate);
+    const Traffic& traffic = metric.kind == MetricKind::mi    ? traffic_.iteration_mi
+                             : metric.kind == MetricKind::mse ? traffic_.iteration_mse
+                                                              : traffic_.iteration_lncc;
+    stopwatch_.measure(name, traffic, iterate);
   }
 
  private:
-  ops::DirectionArgs direction_args(int step) const {
-    ops::DirectionArgs args;
-    args.gradient = state_.gradient();
-    for (int c = 0; c < 3; ++c) args.first_moment[c] = state_.first_moment(c);
-    args.second_moment = state_.second_moment();
-    args.direction = state_.direction();
-    args.range = range_;
-    args.sigma_voxels = stage_.sigma_gradient_voxels;
-    args.step = step;
-    args.epsilon = static_cast<float>(stage_.gradient_floor / voxels());
-    return args;
-  }
-
-  ops::ComposeArgs compose_args(float largest) const {
-    ops::ComposeArgs args;
-    args.direction = state_.direction();
-    args.displacement = state_.displacement();
-    args.out = state_.gradient();
-    args.range = range_;
-    args.scale = static_cast<float>(-stage_.learning_rate) / std::max(1.0F, largest);
-    args.sigma_voxels = stage_.sigma_warp_voxels;
-    return args;
-  }
-
-  void repair() {
-    constexpr int kSweeps = 40;
-    backend_.repair_folds(
-        {state_.displacement(), range_, static_cast<float>(stage_.minimum_jacobian), kSweeps});
+  ops::GradientTarget target() const {
+    ops::GradientTarget target;
+    target.field = state_.gradient();
+    target.unit = backend_.compact() ? 1 / voxels() : 1;
+    return target;
   }
 
   double voxels() const { return static_cast<double>(level_.grid.voxel_count()); }
 
+  /// A few planes at a time, so that the host needs no field.
   void fill_displacement() {
-    const ops::FieldView u = state_.displacement();
     const Size3 n = level_.grid.size;
-    parallel_for(n[2], [&](std::int64_t z) {
-      for (std::int64_t y = 0; y < n[1]; ++y)
-        for (std::int64_t x = 0; x < n[0]; ++x) {
-          const Vec3 d = problem_.displacement(static_cast<double>(x), static_cast<double>(y),
-                                               static_cast<double>(z));
-          for (std::size_t c = 0; c < 3; ++c)
-            u.component[c].row(y, z)[x] = static_cast<float>(0.5 * d[c]);
-        }
-    });
+    const std::int64_t plane = n[0] * n[1];
+    const std::int64_t chunk = std::clamp<std::int64_t>((std::int64_t{1} << 22U) / plane, 1, n[2]);
+    std::vector<float> host(static_cast<std::size_t>(3 * chunk * plane));
+    float* const component[3] = {host.data(), host.data() + chunk * plane,
+                                 host.data() + 2 * chunk * plane};
+    for (std::int64_t z = 0; z < n[2]; z += chunk) {
+      const std::int64_t end = std::min(n[2], z + chunk);
+      problem_.displacement_planes(z, end, 0.5, component);
+      solve::upload_planes(component, {z, end}, state_.displacement(), backend_);
+    }
   }
 
   const Problem& problem_;
   ops::Backend& backend_;
   Stopwatch& stopwatch_;
+  SolverTraffic traffic_;
   solve::RegistrationInput input_;
   solve::Subject subject_;
   solve::LevelGrid level_;
@@ -204,22 +200,27 @@ void measure_solver_operations(const Problem& problem, const Spec& spec, ops::Ba
                                Stopwatch& stopwatch) {
   SolverBench bench(problem, backend, stopwatch);
   bench.warp();
-  for (const MetricKind metric : spec.metrics) {
-    if (metric == MetricKind::lncc)
-      for (const int radius : spec.radii) bench.lncc(radius);
-    if (metric == MetricKind::mi)
-      for (const int bins : spec.bins) bench.mi(bins);
-    if (metric == MetricKind::mse) bench.mse();
-  }
-  bench.step();
-  bench.levels();
+  std::vector<MetricSpec> metrics;
   for (const MetricKind kind : spec.metrics) {
+    if (kind == MetricKind::lncc)
+      for (const int radius : spec.radii) bench.lncc(radius);
+    if (kind == MetricKind::mi)
+      for (const int bins : spec.bins) bench.mi(bins);
+    if (kind == MetricKind::mse) bench.mse();
     MetricSpec metric;
     metric.kind = kind;
     metric.radius = spec.radii.front();
     metric.bins = spec.bins.front();
-    bench.iterations(metric, iteration_name(metric));
+    metrics.push_back(metric);
   }
+  bench.step(metrics.front());
+  for (MetricSpec& metric : metrics) {
+    bench.iterations(metric, iteration_name(metric));
+    if (metric.kind != MetricKind::lncc) continue;
+    metric.symmetric_gradient = true;
+    bench.iterations(metric, iteration_name(metric) + ", symmetric");
+  }
+  bench.levels();
 }
 
 }  // namespace gigawarp::bench

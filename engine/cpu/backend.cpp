@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/parallel.h"
 #include "cpu/cpu_ops.h"
 
 namespace gigawarp::ops {
@@ -18,6 +19,15 @@ class CpuBackend final : public Backend {
   }
   void download(void* host, const void* from, std::size_t bytes) override {
     std::memcpy(host, from, bytes);
+  }
+  void copy(void* to, const void* from, std::size_t bytes) override {
+    const auto shares = static_cast<std::size_t>(available_threads());
+    parallel_for(static_cast<std::int64_t>(shares), [&](std::int64_t i) {
+      const std::size_t begin = bytes * static_cast<std::size_t>(i) / shares;
+      const std::size_t end = bytes * static_cast<std::size_t>(i + 1) / shares;
+      std::memcpy(static_cast<std::byte*>(to) + begin, static_cast<const std::byte*>(from) + begin,
+                  end - begin);
+    });
   }
   void fill_words(std::uint64_t* to, std::uint64_t word, std::int64_t count) override {
     std::fill_n(to, count, word);

@@ -30,6 +30,10 @@ class CudaBackend final : public Backend {
                 "copying from the device");
     device_.synchronise();
   }
+  void copy(void* to, const void* from, std::size_t bytes) override {
+    cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, device_.stream()),
+                "copying on the device");
+  }
   void fill_words(std::uint64_t* to, std::uint64_t word, std::int64_t count) override {
     cuda::fill_words(device_, to, word, count);
   }

@@ -18,7 +18,7 @@ class Backend {
   virtual ~Backend() = default;
 
   /// False when the arrays live in memory of their own: then views hold addresses of that memory,
-  /// and only these four functions carry data across. Compact back ends keep displacements,
+  /// and only upload() and download() carry data across. Compact back ends keep displacements,
   /// gradients and moments as one word per voxel (FieldView::packed, DirectionArgs::moments).
   virtual bool on_host() const { return true; }
   virtual bool compact() const { return false; }
@@ -26,6 +26,7 @@ class Backend {
   virtual Array allocate(std::size_t bytes) = 0;  ///< zero-filled; throws Error{does_not_fit}
   virtual void upload(void* to, const void* host, std::size_t bytes) = 0;
   virtual void download(void* host, const void* from, std::size_t bytes) = 0;
+  virtual void copy(void* to, const void* from, std::size_t bytes) = 0;  ///< within that memory
   virtual void fill_words(std::uint64_t* to, std::uint64_t word, std::int64_t count) = 0;
   /// Waits until everything asked for is done; errors of the device show here at the latest.
   virtual void synchronise() {}

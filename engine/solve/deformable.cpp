@@ -121,6 +121,7 @@ Displacement::Displacement(const Size3& size, ops::Backend& backend) {
 namespace {
 /// Words on their way between host and device at once.
 constexpr std::int64_t kTransferWords = std::int64_t{1} << 22;
+constexpr std::int64_t kTransferBlock = 65536;  ///< of them, per thread at once
 }  // namespace
 
 void download_planes(const ops::FieldView& u, ops::ZRange planes, ops::Backend& backend,
@@ -140,9 +141,9 @@ void download_planes(const ops::FieldView& u, ops::ZRange planes, ops::Backend& 
     const std::int64_t n = std::min(share, count - done);
     backend.download(words.data(), u.packed.row(0, planes.begin) + done,
                      static_cast<std::size_t>(n) * sizeof(std::uint64_t));
-    constexpr std::int64_t kBlock = 65536;
-    parallel_for((n + kBlock - 1) / kBlock, [&](std::int64_t block) {
-      for (std::int64_t i = block * kBlock; i < std::min(n, (block + 1) * kBlock); ++i) {
+    parallel_for((n + kTransferBlock - 1) / kTransferBlock, [&](std::int64_t block) {
+      const std::int64_t end = std::min(n, (block + 1) * kTransferBlock);
+      for (std::int64_t i = block * kTransferBlock; i < end; ++i) {
         const math::Float3 v = math::unpack_vector(from[i]);
         component[0][done + i] = v.x;
         component[1][done + i] = v.y;
@@ -152,12 +153,13 @@ void download_planes(const ops::FieldView& u, ops::ZRange planes, ops::Backend& 
   }
 }
 
-void upload_field(const float* const component[3], const ops::FieldView& u, ops::Backend& backend) {
+void upload_planes(const float* const component[3], ops::ZRange planes, const ops::FieldView& u,
+                   ops::Backend& backend) {
   const ops::Extent& e = u.extent();
-  const std::int64_t count = e.nx * e.ny * e.nz;
+  const std::int64_t count = (planes.end - planes.begin) * e.nx * e.ny;
   if (!u.packed) {
     for (int c = 0; c < 3; ++c)
-      backend.upload(u.component[c].data, component[c],
+      backend.upload(u.component[c].row(0, planes.begin), component[c],
                      static_cast<std::size_t>(count) * sizeof(float));
     return;
   }
@@ -166,10 +168,13 @@ void upload_field(const float* const component[3], const ops::FieldView& u, ops:
   auto* to = reinterpret_cast<std::uint64_t*>(words.data());
   for (std::int64_t done = 0; done < count; done += share) {
     const std::int64_t n = std::min(share, count - done);
-    for (std::int64_t i = 0; i < n; ++i)
-      to[i] = math::pack_vector(
-          {component[0][done + i], component[1][done + i], component[2][done + i]});
-    backend.upload(u.packed.data + done, words.data(),
+    parallel_for((n + kTransferBlock - 1) / kTransferBlock, [&](std::int64_t block) {
+      const std::int64_t end = std::min(n, (block + 1) * kTransferBlock);
+      for (std::int64_t i = block * kTransferBlock; i < end; ++i)
+        to[i] = math::pack_vector(
+            {component[0][done + i], component[1][done + i], component[2][done + i]});
+    });
+    backend.upload(u.packed.row(0, planes.begin) + done, words.data(),
                    static_cast<std::size_t>(n) * sizeof(std::uint64_t));
   }
 }

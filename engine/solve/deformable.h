@@ -63,7 +63,8 @@ class Displacement {
 /// `component[c]` receives (end - begin) · nx · ny values.
 void download_planes(const ops::FieldView& u, ops::ZRange planes, ops::Backend& backend,
                      float* const component[3]);
-/// The whole of `u` from planar floats in host memory.
-void upload_field(const float* const component[3], const ops::FieldView& u, ops::Backend& backend);
+/// The other way: planes of `u` from planar floats in host memory.
+void upload_planes(const float* const component[3], ops::ZRange planes, const ops::FieldView& u,
+                   ops::Backend& backend);
 
 }  // namespace gigawarp::solve

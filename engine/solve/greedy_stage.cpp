@@ -23,43 +23,57 @@ Iteration iterate(Run& run, const StageSpec& spec, Objective& objective, GreedyS
 
 }  // namespace
 
-FieldStep take_step(ops::Backend& backend, const StageSpec& spec, const Objective& objective,
-                    GreedyState& state, int iteration, double share) {
-  const ops::ZRange range{0, state.size()[2]};
-  ops::DirectionArgs direction;
-  direction.gradient = state.gradient();
-  for (int c = 0; c < 3; ++c) direction.first_moment[c] = state.first_moment(c);
-  direction.second_moment = state.second_moment();
-  direction.moments = state.moments();
-  direction.direction = state.direction();
-  direction.range = range;
+ops::DirectionArgs direction_args(const StageSpec& spec, const Objective& objective,
+                                  const GreedyState& state, int iteration) {
+  ops::DirectionArgs args;
+  args.gradient = state.gradient();
+  for (int c = 0; c < 3; ++c) args.first_moment[c] = state.first_moment(c);
+  args.second_moment = state.second_moment();
+  args.moments = state.moments();
+  args.direction = state.direction();
+  args.range = {0, state.size()[2]};
   const double noise = objective.noise_variance();
-  direction.sigma_voxels =
+  args.sigma_voxels =
       std::min(kLargestSigma, std::sqrt(spec.sigma_gradient_voxels * spec.sigma_gradient_voxels +
                                         spec.noise_smoothing * noise));
-  direction.step = iteration;
+  args.step = iteration;
   const double floor = spec.gradient_floor + spec.noise_floor * noise;
-  direction.epsilon =
+  args.epsilon =
       static_cast<float>(std::max(1e-12, floor / std::max(1.0, objective.reference_count())) /
                          objective.gradient_unit());
-  direction.incoherence_damping = static_cast<float>(spec.incoherence_damping);
-  const float largest = backend.direction(direction);
+  return args;
+}
 
-  ops::ComposeArgs compose;
-  compose.direction = state.direction();
-  if (direction.moments) compose.from_moments = &direction;
-  compose.displacement = state.displacement();
-  compose.out = state.gradient();
-  compose.range = range;
-  compose.scale = static_cast<float>(-spec.learning_rate * share) / std::max(1.0F, largest);
-  compose.sigma_voxels = spec.sigma_warp_voxels;
+ops::ComposeArgs compose_args(const StageSpec& spec, const GreedyState& state,
+                              const ops::DirectionArgs& direction, float largest, double share) {
+  ops::ComposeArgs args;
+  args.direction = state.direction();
+  if (direction.moments) args.from_moments = &direction;
+  args.displacement = state.displacement();
+  args.out = state.gradient();
+  args.range = direction.range;
+  args.scale = static_cast<float>(-spec.learning_rate * share) / std::max(1.0F, largest);
+  args.sigma_voxels = spec.sigma_warp_voxels;
+  return args;
+}
+
+ops::RepairArgs repair_args(const StageSpec& spec, const GreedyState& state) {
+  return {state.displacement(),
+          {0, state.size()[2]},
+          static_cast<float>(spec.minimum_jacobian),
+          kRepairSweeps};
+}
+
+FieldStep take_step(ops::Backend& backend, const StageSpec& spec, const Objective& objective,
+                    GreedyState& state, int iteration, double share) {
+  const ops::DirectionArgs direction = direction_args(spec, objective, state, iteration);
+  const float largest = backend.direction(direction);
+  const ops::ComposeArgs compose = compose_args(spec, state, direction, largest, share);
   backend.compose(compose);
   state.accept();
   FieldStep out;
   out.step_voxels = static_cast<double>(-compose.scale * largest);
-  if (spec.minimum_jacobian > 0)
-    out.folds = backend.repair_folds(
-        {state.displacement(), range, static_cast<float>(spec.minimum_jacobian), kRepairSweeps});
+  if (spec.minimum_jacobian > 0) out.folds = backend.repair_folds(repair_args(spec, state));
   return out;
 }
 

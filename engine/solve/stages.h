@@ -64,6 +64,13 @@ struct FieldStep {
   double step_voxels = 0;
   ops::FoldRepair folds;
 };
+/// Arguments of those passes, for callers that run them one by one.
+ops::DirectionArgs direction_args(const StageSpec& spec, const Objective& objective,
+                                  const GreedyState& state, int iteration);
+/// Refers to `direction`. `largest` is what the back end's direction() returned.
+ops::ComposeArgs compose_args(const StageSpec& spec, const GreedyState& state,
+                              const ops::DirectionArgs& direction, float largest, double share);
+ops::RepairArgs repair_args(const StageSpec& spec, const GreedyState& state);
 FieldStep take_step(ops::Backend& backend, const StageSpec& spec, const Objective& objective,
                     GreedyState& state, int iteration, double share);
 

@@ -42,12 +42,15 @@ class Bench(unittest.TestCase):
         self.assertEqual((machine["device"], machine["threads"]), ("cpu", 1))
         self.assertTrue(machine["name"] and machine["instruction_set"])
         self.assertGreater(self.report["copy_gb_per_s"], 0.1)
+        self.assertEqual((self.report["device_peak_bytes"], self.report["note"]), (0, ""))
 
     def test_every_operation_has_a_row(self):
         for name in ["warp, affine", "warp", "lncc, radius 2", "lncc, radius 3", "lncc, radius 5",
-                     "mi histogram, 32 bins", "mi gradient, 64 bins", "mse", "direction", "compose",
+                     "lncc, radius 2, value", "mi histogram, 32 bins", "mi gradient, 64 bins", "mse",
+                     "mse, value", "direction", "compose",
                      "repair_folds, none found", "downsample by 2", "upsample_field by 2",
-                     "iteration, lncc radius 2", "iteration, mi 32 bins", "apply, linear", "apply, label",
+                     "iteration, lncc radius 2", "iteration, lncc radius 2, symmetric", "iteration, mi 32 bins",
+                     "apply, linear", "apply, label",
                      "jacobian_determinant", "invert", "inverse_error"]:
             self.assertIn(name, self.rows)
             self.assertIn(f"\n{name} ", self.process.stdout)
@@ -66,6 +69,7 @@ class Bench(unittest.TestCase):
                 self.assertTrue(0 < row["copy_fraction"] < 2, row)
                 self.assertTrue(2 < row["bytes_per_voxel"] < 200, row)
                 self.assertTrue(2 < row["state_bytes_per_voxel"] <= 60, row)
+                self.assertEqual(row["peak_bytes_per_voxel"], 0)  # counted for GPUs
 
     def test_bytes_are_counted_as_the_contracts_say(self):
         bytes_of = {name: row["bytes_per_voxel"] for name, row in self.rows.items()}

@@ -89,7 +89,7 @@ TEST(Layout, EngineRoomsDependBottomUp) {
       {"io", {"base"}},
       {"qc", {"base", "math", "ops"}},
       {"phantom", {"base", "math", "ops", "cpu"}},
-      {"bench", {"base", "math", "ops", "solve"}},
+      {"bench", {"base", "math", "ops", "cpu", "solve"}},
       {"job", {"base", "ops", "cuda", "solve", "io", "qc"}}};
   for (const Include& include : includes_of("engine")) {
     const std::string own = fs::path(include.file).parent_path().filename() == "gigawarp"

@@ -1,0 +1,313 @@
+#include <algorithm>
+#include <bit>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "base/parallel.h"
+#include "bench/problem.h"
+#include "gigawarp/error.h"
+#include "gigawarp/job.h"
+#include "solve/device_choice.h"
+#include "solve/registration.h"
+#include "support/bench_arguments.h"
+
+/// Whole registrations from the engine alone, for machines where the program does not build.
+///   register_pair FIXED.raw MOVING.raw PRESET DEVICE [REPEATS]
+///   register_pair --synthetic SIZE [--device D] [--metric lncc|mi|mse] [--radius R] [--bins B]
+///                 [--levels 8,4,2,1] [--iterations 200,150,100,50] [--displacement VOXELS]
+///                 [--symmetric] [--repeats N]
+/// A .raw file is one line "nx ny nz type a00 a01 a02 a03 ... a23" (voxel to world, LPS mm, by
+/// rows; type u8, i8, u16, i16 or f32), then the voxels; tests/bench/to_raw.py makes them. Every
+/// run ends with a hash of the forward displacement; runs that differ in it are a failure. The
+/// synthetic pair is the benchmark's, u16 under a known map; only the greedy stage runs, from the
+/// known affine part, and the result is compared with the known map.
+namespace gigawarp {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+[[noreturn]] void misuse(const std::string& sentence) { throw Error(ErrorCode::usage, sentence); }
+
+Volume read_raw(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::string line, type;
+  std::getline(in, line);
+  std::istringstream words(line);
+  Grid grid;
+  words >> grid.size[0] >> grid.size[1] >> grid.size[2] >> type;
+  for (std::size_t r = 0; r < 3; ++r) {
+    for (std::size_t c = 0; c < 3; ++c) words >> grid.world_from_voxel.linear[r][c];
+    words >> grid.world_from_voxel.offset[r];
+  }
+  const std::map<std::string, ScalarType> types{{"u8", ScalarType::u8},
+                                                {"i8", ScalarType::i8},
+                                                {"u16", ScalarType::u16},
+                                                {"i16", ScalarType::i16},
+                                                {"f32", ScalarType::f32}};
+  if (!words || !types.contains(type) || grid.voxel_count() < 1)
+    throw Error(ErrorCode::bad_input, path + " does not begin with a line as to_raw.py writes it.",
+                path);
+  Volume volume(grid, types.at(type));
+  in.read(reinterpret_cast<char*>(volume.data()), static_cast<std::streamsize>(volume.bytes()));
+  if (!in) throw Error(ErrorCode::bad_input, path + " ends before its last voxel.", path);
+  return volume;
+}
+
+/// Prints when stages end, and how long they took.
+class StageTimes final : public ProgressSink {
+ public:
+  void on_event(const ProgressEvent& event) override {
+    if (event.kind == EventKind::stage_started) start_ = event.elapsed_s;
+    if (event.kind != EventKind::stage_finished) return;
+    std::printf("  %-12s %8.3f s  %s\n", event.stage.c_str(), event.elapsed_s - start_,
+                event.text.c_str());
+    if (event.stage == "greedy" || event.stage == "syn") deformable_ += event.elapsed_s - start_;
+  }
+  double deformable_seconds() const { return deformable_; }
+
+ private:
+  double start_ = 0, deformable_ = 0;
+};
+
+/// FNV-1a over the bits of every displacement, 16 million numbers at a time and then over those.
+std::uint64_t hash_of(const DisplacementField& field) {
+  constexpr std::uint64_t kStart = 1469598103934665603ULL, kPrime = 1099511628211ULL;
+  constexpr std::int64_t kBlock = std::int64_t{1} << 24U;
+  const std::int64_t n = field.grid().voxel_count(), blocks = (n + kBlock - 1) / kBlock;
+  std::vector<std::uint64_t> parts(static_cast<std::size_t>(3 * blocks), kStart);
+  parallel_for(3 * blocks, [&](std::int64_t p) {
+    const auto* words =
+        reinterpret_cast<const std::uint32_t*>(field.component_mm(static_cast<int>(p / blocks)));
+    std::uint64_t& h = parts[static_cast<std::size_t>(p)];
+    const std::int64_t begin = p % blocks * kBlock;
+    for (std::int64_t i = begin; i < std::min(n, begin + kBlock); ++i) h = (h ^ words[i]) * kPrime;
+  });
+  std::uint64_t all = kStart;
+  for (const std::uint64_t part : parts) all = (all ^ part) * kPrime;
+  return all;
+}
+
+std::uint64_t hash_of(const solve::RegistrationOutput& output) {
+  if (output.forward_mm) return hash_of(*output.forward_mm);
+  std::uint64_t h = 0;
+  for (const auto& row : output.moving_from_fixed.linear)
+    for (const double v : row) h = h * 1099511628211ULL ^ std::bit_cast<std::uint64_t>(v);
+  return h;
+}
+
+struct Run {
+  solve::RegistrationOutput output;
+  double seconds = 0, deformable_seconds = 0;
+  std::uint64_t hash = 0;
+};
+
+Run register_once(const solve::RegistrationInput& input, const JobSpec& job) {
+  Run run;
+  StageTimes times;
+  solve::RunControl control;
+  control.progress = &times;
+  const auto start = Clock::now();
+  run.output = solve::register_volumes(input, job, control);
+  run.seconds = seconds_since(start);
+  run.deformable_seconds = times.deformable_seconds();
+  for (const solve::LevelReport& level : run.output.levels)
+    std::printf(
+        "    %-8s shrink %2d: %4d iterations%s, loss %.6f -> %.6f, %8.3f s, %.5f ns/voxel\n",
+        level.stage.c_str(), level.shrink, level.iterations,
+        level.converged ? " (levelled off)" : "", level.first_loss, level.last_loss, level.seconds,
+        level.ns_per_voxel_iteration);
+  const auto voxels = static_cast<double>(input.fixed[0]->grid().voxel_count());
+  std::printf("  deformable %.3f s, whole run %.3f s", run.deformable_seconds, run.seconds);
+  if (run.output.device_peak_bytes > 0)
+    std::printf(", GPU peak %.1f MiB (%.2f bytes per voxel)",
+                static_cast<double>(run.output.device_peak_bytes) / 1048576,
+                static_cast<double>(run.output.device_peak_bytes) / voxels);
+  run.hash = hash_of(run.output);
+  std::printf(", host peak %.1f MiB, hash %016llx\n",
+              static_cast<double>(peak_resident_bytes()) / 1048576,
+              static_cast<unsigned long long>(run.hash));
+  std::fflush(stdout);
+  return run;
+}
+
+/// The last of `repeats` runs. Throws Error{internal} when two of them differ.
+solve::RegistrationOutput register_often(const solve::RegistrationInput& input, JobSpec job,
+                                         int repeats) {
+  job.device = solve::chosen_device(job.device);
+  const Volume &fixed = *input.fixed[0], &moving = *input.moving[0];
+  const solve::MemoryForecast forecast = solve::forecast(
+      fixed.grid(), moving.grid(), size_of(fixed.type()), size_of(moving.type()), job);
+  std::printf("%s; forecast: %.1f MiB of the host's memory (%.1f free)", job.device.c_str(),
+              static_cast<double>(forecast.peak_bytes) / 1048576,
+              static_cast<double>(available_memory_bytes()) / 1048576);
+  if (forecast.device_bytes > 0)
+    std::printf(", %.1f MiB of the GPU's (%.1f free)",
+                static_cast<double>(forecast.device_bytes) / 1048576,
+                static_cast<double>(solve::gpu_info(job.device).free_bytes) / 1048576);
+  std::printf(", %.2f s\n", forecast.seconds);
+  std::fflush(stdout);
+  Run last;
+  for (int i = 0; i < repeats; ++i) {
+    std::printf("run %d\n", i + 1);
+    const std::uint64_t before = last.hash;
+    last = {};  // so that there are never two results
+    last = register_once(input, job);
+    if (i > 0 && last.hash != before)
+      throw Error(ErrorCode::internal, "Two runs of the same job ended with different bits.");
+  }
+  return std::move(last.output);
+}
+
+void run_files(const std::vector<std::string>& words) {
+  if (words.size() < 4 || words.size() > 5)
+    misuse(
+        "register_pair takes FIXED.raw MOVING.raw PRESET DEVICE [REPEATS], or --synthetic SIZE.");
+  const Volume fixed = read_raw(words[0]), moving = read_raw(words[1]);
+  JobSpec job = job_from_preset(words[2]);
+  job.device = words[3];
+  solve::RegistrationInput input;
+  input.fixed = {&fixed};
+  input.moving = {&moving};
+  register_often(input, job, words.size() > 4 ? std::max(1, std::atoi(words[4].c_str())) : 1);
+}
+
+struct Synthetic {
+  Size3 size{};
+  std::string device = "auto";
+  StageSpec stage;
+  double displacement_voxels = 0;  ///< 0: a hundredth of the shortest axis
+  int repeats = 1;
+};
+
+std::vector<int> parse_list(const std::string& text) {
+  std::vector<int> numbers;
+  std::istringstream in(text);
+  for (std::string item; std::getline(in, item, ',');) numbers.push_back(std::atoi(item.c_str()));
+  return numbers;
+}
+
+Synthetic parse_synthetic(const std::vector<std::string>& words) {
+  Synthetic out;
+  std::string levels = "8,4,2,1", iterations = "200,150,100,50";
+  out.stage.convergence_slope = 0;  // to the end
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string& option = words[i];
+    if (option == "--symmetric") {
+      out.stage.metric.symmetric_gradient = true;
+      continue;
+    }
+    if (++i >= words.size()) misuse(option + " takes a value.");
+    const std::string& value = words[i];
+    if (option == "--synthetic")
+      out.size = test::parse_size(value);
+    else if (option == "--device")
+      out.device = value;
+    else if (option == "--metric")
+      out.stage.metric.kind = test::parse_metric(value);
+    else if (option == "--radius")
+      out.stage.metric.radius = std::atoi(value.c_str());
+    else if (option == "--bins")
+      out.stage.metric.bins = std::atoi(value.c_str());
+    else if (option == "--levels")
+      levels = value;
+    else if (option == "--iterations")
+      iterations = value;
+    else if (option == "--displacement")
+      out.displacement_voxels = std::atof(value.c_str());
+    else if (option == "--repeats")
+      out.repeats = std::max(1, std::atoi(value.c_str()));
+    else
+      misuse("register_pair does not know " + option + ".");
+  }
+  const std::vector<int> shrinks = parse_list(levels), counts = parse_list(iterations);
+  if (shrinks.size() != counts.size() || shrinks.empty())
+    misuse("--levels and --iterations take as many numbers as one another.");
+  for (std::size_t l = 0; l < shrinks.size(); ++l)
+    out.stage.levels.push_back({shrinks[l], counts[l]});
+  if (!(out.displacement_voxels > 0))
+    out.displacement_voxels =
+        0.01 * static_cast<double>(std::min({out.size[0], out.size[1], out.size[2]}));
+  return out;
+}
+
+void print_distances(const char* what, std::vector<float>& distances) {
+  double sum = 0;
+  for (const float d : distances) sum += static_cast<double>(d);
+  const auto rank = static_cast<std::ptrdiff_t>(0.95 * static_cast<double>(distances.size() - 1));
+  std::nth_element(distances.begin(), distances.begin() + rank, distances.end());
+  std::printf("%s: mean %.4f, 95th percentile %.4f voxels\n", what,
+              sum / static_cast<double>(distances.size()),
+              static_cast<double>(distances[static_cast<std::size_t>(rank)]));
+}
+
+/// On at most 32 planes, every third voxel of every third row: where there is something to see.
+void compare_with_known_map(const bench::Problem& problem, const DisplacementField& found) {
+  const Size3 n = problem.fixed.grid().size;
+  const std::int64_t step_z = std::max<std::int64_t>(1, n[2] / 32);
+  std::vector<float> before, after;
+  for (std::int64_t z = step_z / 2; z < n[2]; z += step_z)
+    for (std::int64_t y = 1; y < n[1]; y += 3)
+      for (std::int64_t x = 1; x < n[0]; x += 3) {
+        const auto px = static_cast<double>(x), py = static_cast<double>(y),
+                   pz = static_cast<double>(z);
+        if (!problem.shows_scene(px, py, pz)) continue;
+        const Vec3 u = problem.displacement(px, py, pz);  // voxels are 1 mm
+        const std::int64_t i = (z * n[1] + y) * n[0] + x;
+        double d[3];
+        for (int c = 0; c < 3; ++c)
+          d[c] = static_cast<double>(found.component_mm(c)[i]) - u[static_cast<std::size_t>(c)];
+        before.push_back(static_cast<float>(std::hypot(u[0], u[1], u[2])));
+        after.push_back(static_cast<float>(std::hypot(d[0], d[1], d[2])));
+      }
+  print_distances("known displacement", before);
+  print_distances("error of the result", after);
+}
+
+void run_synthetic(const std::vector<std::string>& words) {
+  const Synthetic synthetic = parse_synthetic(words);
+  const auto start = Clock::now();
+  const bench::Problem problem(synthetic.size, synthetic.displacement_voxels);
+  std::printf("%lld x %lld x %lld u16, displaced by at most %.1f voxels, made in %.2f s\n",
+              static_cast<long long>(synthetic.size[0]), static_cast<long long>(synthetic.size[1]),
+              static_cast<long long>(synthetic.size[2]), synthetic.displacement_voxels,
+              seconds_since(start));
+  solve::RegistrationInput input;
+  input.fixed = {&problem.fixed};
+  input.moving = {&problem.moving};
+  input.initial = problem.moving_from_fixed;
+  JobSpec job;
+  job.stages = {synthetic.stage};
+  job.device = synthetic.device;
+  job.initialisation = Initialisation::transform;
+  job.write_inverse = false;
+  const solve::RegistrationOutput output = register_often(input, job, synthetic.repeats);
+  compare_with_known_map(problem, *output.forward_mm);
+}
+
+}  // namespace
+}  // namespace gigawarp
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  try {
+    if (std::find(words.begin(), words.end(), "--synthetic") != words.end())
+      gigawarp::run_synthetic(words);
+    else
+      gigawarp::run_files(words);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return EXIT_FAILURE;
+  }
+  return EXIT_SUCCESS;
+}
