@@ -82,6 +82,9 @@ void launch(Device& device, const ops::ComposeArgs& args, const ComposeOp<kMomen
     case 1: launch_march<1, 32, 2, 2>(device, op, e, args.range, taps, name); break;
     case 2: launch_march<2, 64, 4, 1>(device, op, e, args.range, taps, name); break;
     case 3: launch_march<3, 32, 2, 1>(device, op, e, args.range, taps, name); break;
+    case 4: launch_march<4, 32, 2, 1>(device, op, e, args.range, taps, name); break;
+    case 5:
+    case 6: launch_march<6, 32, 2, 1>(device, op, e, args.range, padded(taps, 6), name); break;
     default: launch_direct(device, op, e, args.range, taps, name); break;
   }
 }

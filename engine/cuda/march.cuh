@@ -277,6 +277,16 @@ __global__ void __launch_bounds__(kMarchThreads, kBlocksPerSm)
             grid.tiles_x * grid.tiles_y);
 }
 
+/// The same taps with zeros around them: one kernel serves the radii below its own.
+inline ops::Taps padded(const ops::Taps& taps, int radius) {
+  ops::Taps out;
+  out.radius = radius;
+  const int room = radius - taps.radius;
+  for (int k = 0; k <= 2 * radius; ++k)
+    out.weight[k] = k < room || k > 2 * radius - room ? 0.0F : taps.weight[k - room];
+  return out;
+}
+
 /// X, kRows and kBlocksPerSm trade halo against occupancy.
 template <int R, int X, int kRows, int kBlocksPerSm, class Op>
 void launch_march(Device& device, const Op& op, const ops::Extent& extent, ops::ZRange range,
