@@ -251,9 +251,8 @@ void LnccTile::emit(std::int64_t z, ops::PlaneSums& sums) {
 }  // namespace
 
 void lncc(const ops::LnccArgs& args, std::vector<ops::PlaneSums>& sums) {
-  const Taps taps = args.window == WindowKind::box
-                        ? Taps::box(args.radius)
-                        : Taps::gaussian_window(args.radius);
+  const Taps taps =
+      args.window == WindowKind::box ? Taps::box(args.radius) : Taps::gaussian_window(args.radius);
   Taps back_taps = taps;
   if (args.approximate_gradient) {
     std::fill_n(back_taps.weight, 2 * taps.radius + 1, 0.0F);
