@@ -1,5 +1,8 @@
+#include <QPushButton>
+#include <QSettings>
 #include <filesystem>
 
+#include "ui/views/theme.h"
 #include "ui/window_fixture.h"
 
 /// Not a test of behaviour: drives the real window through its main states and writes a picture of
@@ -37,6 +40,17 @@ const test::PhantomFiles& large_pair() {
 }
 
 TEST_F(Pictures, empty) { save("desktop_empty.png"); }
+
+TEST_F(Pictures, dark) {
+  QSettings().setValue("theme", "dark");
+  ui::apply_theme();
+  workspace().open(large_pair().pair());
+  ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::moving}));
+  key(Qt::Key_5);
+  save("desktop_dark.png");
+  QSettings().clear();
+  ui::apply_theme();
+}
 
 TEST_F(Pictures, compared) {
   workspace().open(large_pair().pair());

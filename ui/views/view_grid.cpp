@@ -88,9 +88,9 @@ void ViewGrid::set_layout(ViewLayout layout) {
       stretch(1, 3);
       break;
     case ViewLayout::columns:
-      for (int r = 0; r < 3; ++r)
-        for (int c = 0; c < 3; ++c)
-          place(views_[static_cast<std::size_t>(3 * r + c)], r, c, kPlanes[r], kColumns[c]);
+      for (std::size_t i = 0; i < views_.size(); ++i)
+        place(views_[i], static_cast<int>(i / 3), static_cast<int>(i % 3), kPlanes[i / 3],
+              kColumns[i % 3]);
       stretch(3, 3);
       break;
   }
