@@ -56,6 +56,7 @@ RegisterPanel::RegisterPanel(Workspace& workspace, JobModel& jobs, RunController
     updating_ = false;
   });
   follow();
+  show_plan();
 }
 
 QWidget* RegisterPanel::make_job_rows() {
