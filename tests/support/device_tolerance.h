@@ -33,7 +33,7 @@ constexpr double kLinearSums = 1e-3, kLnccLinearSums = 5e-3;
 
 /// Whole registrations: rounding sends BFGS and Adam along paths a little apart that end beside one
 /// another. Mean distance of the two maps over the head, voxels of the finest level ...
-constexpr double kMapVoxels = 0.15;
+constexpr double kMapVoxels = 0.25;
 /// ... and the losses where they end: correlation, nats, or variances, and no more than this share
 /// of the loss at the start (differences of variances get small).
 constexpr double kFinalLoss = 0.015, kLossShare = 0.05;
