@@ -16,6 +16,7 @@ namespace {
 
 constexpr double kTwoPi = 2 * std::numbers::pi;
 constexpr double kEllipsoid = 0.8;  ///< its axes, of the volume's
+constexpr double kFade = 8;         ///< the texture fades in over 1/8 of the squared radius
 constexpr float kNoise = 25;
 constexpr double kCoarsePeriods = 9;  ///< of the coarse texture, per axis
 constexpr int kInversionSteps = 3;
@@ -81,10 +82,12 @@ GIGAWARP_ALWAYS_INLINE float scene(const Shape& s, const Point& p) {
   const float rx = (p.x - s.half[0]) * s.inverse_radius[0],
               ry = (p.y - s.half[1]) * s.inverse_radius[1],
               rz = (p.z - s.half[2]) * s.inverse_radius[2];
-  const float depth = 8 * (1 - rx * rx - ry * ry - rz * rz);
+  const float depth = static_cast<float>(kFade) * (1 - rx * rx - ry * ry - rz * rz);
   const float inside = depth < 0 ? 0 : (depth > 1 ? 1 : depth);
+  // Blobs, since along stripes nobody can tell where a voxel belongs.
   const float fine = quick_sin(0.37F * p.x + 0.11F * p.y) * quick_sin(0.29F * p.y - 0.07F * p.z) +
-                     quick_sin(0.23F * p.z + 0.05F * p.x);
+                     quick_sin(0.33F * p.z + 0.05F * p.x) * quick_sin(0.31F * p.y - 0.13F * p.x) +
+                     quick_sin(0.27F * p.x - 0.09F * p.z) * quick_sin(0.35F * p.z + 0.08F * p.y);
   const float a = s.coarse[0] * p.x, b = s.coarse[1] * p.y, c = s.coarse[2] * p.z;
   const float coarse = quick_sin(a + 0.4F * b) * quick_sin(b - 0.3F * c) + quick_sin(c + 0.35F * a);
   return 60 + inside * (900 + 200 * fine + 150 * coarse);
@@ -204,7 +207,7 @@ bool Problem::shows_scene(double x, double y, double z) const {
     const double c = (p[a] - half) / (kEllipsoid * half);
     radius += c * c;
   }
-  return radius < 1;
+  return radius < 1 - 1 / kFade;
 }
 
 void Problem::displacement_planes(std::int64_t z_begin, std::int64_t z_end, double share,

@@ -1,0 +1,80 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "base/parallel.h"
+#include "bench/problem.h"
+
+/// The made-up problem of the benchmark: its map must be the one it says.
+namespace gigawarp {
+namespace {
+
+double interpolated(const Volume& v, const Vec3& p) {
+  std::int64_t low[3];
+  double f[3];
+  for (std::size_t a = 0; a < 3; ++a) {
+    low[a] = static_cast<std::int64_t>(std::floor(p[a]));
+    f[a] = p[a] - static_cast<double>(low[a]);
+  }
+  double sum = 0;
+  for (int corner = 0; corner < 8; ++corner) {
+    const int x = corner & 1, y = corner >> 1 & 1, z = corner >> 2 & 1;
+    sum += (x != 0 ? f[0] : 1 - f[0]) * (y != 0 ? f[1] : 1 - f[1]) * (z != 0 ? f[2] : 1 - f[2]) *
+           v.value(low[0] + x, low[1] + y, low[2] + z);
+  }
+  return sum;
+}
+
+/// Root mean square of moving(A(x + share·u(x))) − fixed(x) inside the ellipsoid.
+double mismatch(const bench::Problem& problem, double share) {
+  const Size3 n = problem.fixed.grid().size;
+  double sum = 0, count = 0;
+  for (std::int64_t z = 0; z < n[2]; z += 2)
+    for (std::int64_t y = 0; y < n[1]; y += 2)
+      for (std::int64_t x = 0; x < n[0]; x += 2) {
+        const Vec3 p{static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)};
+        if (!problem.shows_scene(p[0], p[1], p[2])) continue;
+        const Vec3 u = problem.displacement(p[0], p[1], p[2]);
+        const Vec3 q = problem.moving_from_fixed(
+            {p[0] + share * u[0], p[1] + share * u[1], p[2] + share * u[2]});
+        const double d = interpolated(problem.moving, q) - problem.fixed.value(x, y, z);
+        sum += d * d;
+        ++count;
+      }
+  return std::sqrt(sum / count);
+}
+
+TEST(Bench, movingShowsFixedUnderTheKnownMap) {
+  const bench::Problem problem({112, 96, 104}, 3);
+  // Noise of at most 25 on both sides, 14.4 each, and what interpolation loses of the texture.
+  EXPECT_LT(mismatch(problem, 1), 25);
+  EXPECT_GT(mismatch(problem, 0.9), 1.15 * mismatch(problem, 1));
+  EXPECT_GT(mismatch(problem, 1.1), 1.15 * mismatch(problem, 1));
+}
+
+TEST(Bench, planesHoldTheDisplacement) {
+  const bench::Problem problem({40, 24, 32}, 5);
+  constexpr std::int64_t kPlane = 40 * 24;
+  std::vector<float> x(3 * kPlane), y(x), z(x);
+  float* const component[3] = {x.data(), y.data(), z.data()};
+  problem.displacement_planes(7, 10, 0.5, component);
+  for (std::int64_t i = 0; i < 3 * kPlane; ++i) {
+    const std::int64_t row = i / 40, plane = 7 + i / kPlane;
+    const Vec3 u = problem.displacement(static_cast<double>(i % 40), static_cast<double>(row % 24),
+                                        static_cast<double>(plane));
+    for (int c = 0; c < 3; ++c)
+      ASSERT_NEAR(component[c][i], 0.5 * u[static_cast<std::size_t>(c)], 1e-4);
+  }
+}
+
+TEST(Bench, threadsDoNotShowInTheVolumes) {
+  std::vector<Volume> volumes;
+  for (const int threads : {1, 2})
+    with_threads(threads, [&] { volumes.push_back(bench::Problem({33, 21, 17}).moving); });
+  EXPECT_EQ(std::memcmp(volumes[0].data(), volumes[1].data(), volumes[0].bytes()), 0);
+}
+
+}  // namespace
+}  // namespace gigawarp
