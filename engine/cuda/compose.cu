@@ -25,7 +25,7 @@ __device__ inline math::Float3 interpolate_steps(const SampledField& u, float px
 #pragma unroll
   for (int q = 0; q < 4; ++q) {
     word[2 * q] = __ldg(at.row[q]);
-    word[2 * q + 1] = __ldg(at.row[q] + 1);
+    word[2 * q + 1] = __ldg(at.row[q] + u.x.step);
   }
   const float w11 = fy * fz, w10 = fy - w11, w01 = fz - w11;
   const float w[4] = {1.0F - fy - w01, w10, w01, w11};

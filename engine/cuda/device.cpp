@@ -65,8 +65,7 @@ ops::Array Device::allocate(std::size_t bytes) {
                     " may be used; use a larger GPU, fewer levels or --device cpu.",
                 "--memory");
   void* data = nullptr;
-  constexpr std::size_t kRoomBehind = 16;  // samplers read the element behind the last
-  check(cudaMallocAsync(&data, bytes + kRoomBehind, stream_), "allocating");
+  check(cudaMallocAsync(&data, std::max<std::size_t>(bytes, 1), stream_), "allocating");
   used_ += bytes;
   peak_ = std::max(peak_, used_);
   return {static_cast<std::byte*>(data), bytes, [this, bytes](std::byte* p) {

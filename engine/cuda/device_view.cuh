@@ -79,8 +79,7 @@ __device__ inline AxisPlace axis_place(float p, const Axis& axis) {
   return {low, c - (__int_as_float(low + 0x4b400000) - kMagic)};
 }
 
-/// The rows of the eight corners. The upper corner along x is always the next element: on one-voxel
-/// axes its weight is zero, and arrays have room behind their end (Device::allocate).
+/// The rows of the eight corners; along x the upper ones are an Axis::step further.
 template <class T>
 struct CornerRows {
   const T* row[4];  ///< (y, z), (y + 1, z), (y, z + 1), (y + 1, z + 1)

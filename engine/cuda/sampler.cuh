@@ -114,13 +114,13 @@ __device__ inline Sampled sample(const DeviceImage& m, const math::Float3& p) {
   const CornerRows<T> at = corner_rows(static_cast<const T*>(m.data), m.y, m.z, m.stride_y,
                                        m.stride_z, ax.low, ay.low, az.low);
   const float a = static_cast<float>(__ldg(at.row[0])),
-              b = static_cast<float>(__ldg(at.row[0] + 1));
+              b = static_cast<float>(__ldg(at.row[0] + m.x.step));
   const float c = static_cast<float>(__ldg(at.row[1])),
-              d = static_cast<float>(__ldg(at.row[1] + 1));
+              d = static_cast<float>(__ldg(at.row[1] + m.x.step));
   const float e = static_cast<float>(__ldg(at.row[2])),
-              f = static_cast<float>(__ldg(at.row[2] + 1));
+              f = static_cast<float>(__ldg(at.row[2] + m.x.step));
   const float g = static_cast<float>(__ldg(at.row[3])),
-              h = static_cast<float>(__ldg(at.row[3] + 1));
+              h = static_cast<float>(__ldg(at.row[3] + m.x.step));
   const float dab = b - a, dcd = d - c, def = f - e, dgh = h - g;
   const float v00 = fmaf(dab, ax.fraction, a), v10 = fmaf(dcd, ax.fraction, c),
               v01 = fmaf(def, ax.fraction, e), v11 = fmaf(dgh, ax.fraction, g);
