@@ -2,6 +2,7 @@
 #include <QSettings>
 #include <filesystem>
 
+#include "support/test_data.h"
 #include "ui/views/theme.h"
 #include "ui/window_fixture.h"
 
@@ -97,6 +98,20 @@ TEST_F(Pictures, running) {
   key(Qt::Key_J);
   key(Qt::Key_N);
   save("desktop_results.png");
+}
+
+/// Two clinical scans of one patient with thick slices on different grids, where they are.
+TEST_F(Pictures, realPair) {
+  const auto data = test::test_data();
+  if (!data) GTEST_SKIP() << "GIGAWARP_TEST_DATA names no folder";
+  QStringList files;
+  for (const auto& entry : std::filesystem::directory_iterator(*data / "multimodal"))
+    if (entry.path().string().find(".nii") != std::string::npos)
+      files << QString::fromStdString(entry.path().string());
+  files.sort();
+  workspace().open(files.mid(0, 2));
+  ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::moving}));
+  save("desktop_real.png");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "ui/views/register_panel.h"
 
 #include <QClipboard>
+#include <QDir>
 #include <QFileDialog>
 #include <QFileInfo>
 #include <QFormLayout>
@@ -147,8 +148,10 @@ QString RegisterPanel::suggested_folder() const {
   const Layer& fixed = workspace_.layers().layer(LayerRole::fixed);
   const Layer& moving = workspace_.layers().layer(LayerRole::moving);
   if (fixed.path.isEmpty() || moving.path.isEmpty()) return {};
-  const QString stem = QFileInfo(moving.path).absolutePath() + QLatin1Char('/') +
-                       base_name(moving.path) + QStringLiteral("_to_") + base_name(fixed.path);
+  const QFileInfo beside(QFileInfo(moving.path).absolutePath());
+  const QString place = beside.isWritable() ? beside.filePath() : QDir::homePath();
+  const QString stem = place + QLatin1Char('/') + base_name(moving.path) + QStringLiteral("_to_") +
+                       base_name(fixed.path);
   QString folder = stem;
   for (int i = 2; QFileInfo::exists(folder); ++i) folder = QStringLiteral("%1_%2").arg(stem).arg(i);
   return folder;
