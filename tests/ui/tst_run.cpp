@@ -185,6 +185,22 @@ TEST_F(Run, closingTheWindowAsksAndStopsTheRunWithACheckpoint) {
   EXPECT_TRUE(QFileInfo::exists(out_ + "/checkpoint/header.json"));
 }
 
+TEST_F(Run, aFolderOfAStoppedRunIsOpenedByGoingOn) {
+  long_job(120);
+  ASSERT_TRUE(press_start());
+  ASSERT_TRUE(wait_iteration(2, 3));
+  window->run().cancel();
+  ASSERT_TRUE(wait_state(State::cancelled, 20000));
+  workspace().open({out_});
+  auto* question = find<QMessageBox>("unfinished_question");
+  ASSERT_NE(question, nullptr);
+  for (QAbstractButton* button : question->buttons())
+    if (question->buttonRole(button) == QMessageBox::AcceptRole)
+      QTest::mouseClick(button, Qt::LeftButton);
+  ASSERT_TRUE(wait_state(State::finished)) << window->run().verdict().toStdString();
+  ASSERT_TRUE(wait_until([&] { return window->results().state() == ui::Results::State::ready; }));
+}
+
 TEST_F(Run, theInterfaceIsNeverBlockedWhileARunGoesOn) {
   long_job(40);
   QApplication::processEvents();

@@ -83,8 +83,12 @@ bool RunController::is_active() const {
 }
 
 bool RunController::can_resume() const {
-  return !is_active() && state_ != State::finished && !folder_.isEmpty() &&
-         QFileInfo::exists(folder_ + QStringLiteral("/checkpoint/header.json"));
+  return !is_active() && state_ != State::finished && !folder_.isEmpty() && is_unfinished(folder_);
+}
+
+bool RunController::is_unfinished(const QString& folder) {
+  return QFileInfo::exists(folder + QStringLiteral("/checkpoint/header.json")) &&
+         !QFileInfo::exists(folder + QStringLiteral("/result.json"));
 }
 
 void RunController::set_state(State state) {

@@ -56,6 +56,8 @@ class RunController final : public QObject {
   /// What happened, in words, once the run has ended.
   const QString& verdict() const { return verdict_; }
   bool can_resume() const;
+  /// True when a folder holds a checkpoint and no results.
+  static bool is_unfinished(const QString& folder);
   qint64 process_id() const { return process_ != nullptr ? process_->processId() : 0; }
 
   /// Begins a run; `overwrite` replaces what is in its folder. Needs !is_active().

@@ -55,6 +55,7 @@ class MainWindow final : public QMainWindow {
   void connect_history();
   void save_session_as();
   void fill_recent(QMenu* menu);
+  void ask_about_unfinished(const QString& folder);
   void export_view();
   void ask_about_run();
   void ask_for_file(LayerRole role);

@@ -232,6 +232,7 @@ void MainWindow::ask_about_run() {
 void MainWindow::connect_results() {
   Actions& a = *actions_;
   const auto open = [this](const QString& folder) {
+    if (RunController::is_unfinished(folder)) return ask_about_unfinished(folder);
     results_.open(folder);
     findChild<QDockWidget*>(QStringLiteral("dock_results"))->raise();
   };
@@ -254,6 +255,21 @@ void MainWindow::connect_results() {
   };
   connect(&results_, &Results::changed, this, follow);
   follow();
+}
+
+/// A folder with a checkpoint and no results: a run that was stopped, here or in a terminal.
+void MainWindow::ask_about_unfinished(const QString& folder) {
+  auto* question = new QMessageBox(
+      QMessageBox::Question, tr("Unfinished run"),
+      tr("The run in \"%1\" was stopped before its end. Go on from its checkpoint?").arg(folder),
+      QMessageBox::Cancel, this);
+  QPushButton* resume = question->addButton(tr("Go on"), QMessageBox::AcceptRole);
+  question->setObjectName(QStringLiteral("unfinished_question"));
+  question->setAttribute(Qt::WA_DeleteOnClose);
+  connect(resume, &QPushButton::clicked, this, [this, folder] {
+    if (!run_.is_active()) run_.resume_folder(folder);
+  });
+  question->open();
 }
 
 void MainWindow::export_view() {
