@@ -175,9 +175,10 @@ RegistrationOutput register_volumes(const RegistrationInput& input, const JobSpe
 
 namespace {
 
-/// Peak of a compact back end's memory at each deformable level: full volumes, f32 copies of
-/// coarse ones, 24 bytes of state per voxel and LNCC's rings; and at the end the warp and its
-/// inverse.
+/// Peak of a compact back end's memory over the levels: full volumes, f32 copies of coarse ones, 24
+/// bytes of state per voxel (28 with SyN's samples, twice), and whichever is more of LNCC's rings
+/// and the displacement of the level before, which is there while the next one starts from it. The
+/// search for folds marks voxels by bits. At the end, the warp and its inverse.
 std::uint64_t gpu_peak_bytes(const Grid& fixed, const Grid& moving, std::size_t fixed_voxel_bytes,
                              std::size_t moving_voxel_bytes, const JobSpec& job) {
   const auto f = static_cast<double>(fixed.voxel_count());
@@ -186,22 +187,24 @@ std::uint64_t gpu_peak_bytes(const Grid& fixed, const Grid& moving, std::size_t 
     return bytes > 4 ? 4.0 : static_cast<double>(bytes);
   };
   const double images = f * resident(fixed_voxel_bytes) + m * resident(moving_voxel_bytes);
-  constexpr double kRing = 3e8, kSmall = 64e6;
-  double most = 0;
-  bool deformable = false;
+  constexpr double kRing = 3e8, kSmall = 64e6, kFoldBytes = 0.75;
+  double most = 0, before = 0;
   for (const StageSpec& stage : job.stages)
     for (const LevelSpec& level : effective_levels(fixed, stage)) {
       const LevelGrid grid = level_grid(fixed, level.shrink);
       const auto voxels = static_cast<double>(grid.grid.voxel_count());
       const double own = grid.is_full() ? 0 : 4 * (voxels + voxels * m / f);
       const double sides = stage.kind == StageKind::syn ? 2 : 1;
-      const double state =
-          is_linear(stage.kind) ? 8 * voxels : sides * voxels * (sides > 1 ? 28 : 24);
-      deformable = deformable || !is_linear(stage.kind);
       const double ring = stage.metric.kind == MetricKind::lncc ? std::min(kRing, 12 * voxels) : 0;
-      most = std::max(most, own + state + ring);
+      if (is_linear(stage.kind)) {
+        most = std::max(most, own + 8 * voxels + ring);
+        continue;
+      }
+      const double state = sides * voxels * ((sides > 1 ? 28 : 24) + kFoldBytes);
+      most = std::max(most, own + state + std::max(ring, before));
+      before = sides * 8 * voxels;
     }
-  if (deformable) most = std::max(most, 16 * f);
+  if (before > 0) most = std::max(most, before + 16 * f);
   return static_cast<std::uint64_t>(images + most + kSmall);
 }
 
@@ -211,7 +214,8 @@ struct Pace {
   double linear, lncc, other, per_iteration, per_voxel;
 };
 constexpr Pace kTwoZen4Cores{12e-9, 25e-9, 20e-9, 0, 40e-9};
-constexpr Pace kH100{0.1e-9, 0.1e-9, 0.06e-9, 150e-6, 15e-9};
+/// The last is the host's part (intensities, transfers), of two cores as well.
+constexpr Pace kH100{0.06e-9, 0.09e-9, 0.08e-9, 300e-6, 10e-9};
 
 }  // namespace
 
@@ -254,7 +258,8 @@ MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed
       8e6 * available_threads() + 200.0 * static_cast<double>(fixed.size[0] * fixed.size[1]));
   constexpr std::uint64_t kProgram = 60U << 20U;
   out.peak_bytes = out.images_bytes + out.state_bytes + out.scratch_bytes + kProgram;
-  out.seconds = (gpu ? seconds : seconds / cores) + (f + m) * pace.per_voxel;
+  out.seconds =
+      gpu ? seconds + (f + m) * pace.per_voxel / cores : seconds / cores + (f + m) * pace.per_voxel;
   return out;
 }
 

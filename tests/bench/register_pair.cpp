@@ -25,7 +25,8 @@
 ///                 [--symmetric] [--repeats N]
 /// A .raw file is one line "nx ny nz type a00 a01 a02 a03 ... a23" (voxel to world, LPS mm, by
 /// rows; type u8, i8, u16, i16 or f32), then the voxels; tests/bench/to_raw.py makes them. Every
-/// run ends with a hash of the forward displacement; runs that differ in it are a failure. The
+/// run ends with a hash of the forward displacement; runs that differ in it are a failure,
+/// and so is a run that takes more of the GPU than the plan said. The
 /// synthetic pair is the benchmark's, u16 under a known map; only the greedy stage runs, from the
 /// known affine part, and the result is compared with the known map.
 namespace gigawarp {
@@ -165,6 +166,8 @@ solve::RegistrationOutput register_often(const solve::RegistrationInput& input, 
     last = register_once(input, job);
     if (i > 0 && last.hash != before)
       throw Error(ErrorCode::internal, "Two runs of the same job ended with different bits.");
+    if (last.output.device_peak_bytes > forecast.device_bytes)
+      throw Error(ErrorCode::internal, "The run took more of the GPU's memory than the plan said.");
   }
   return std::move(last.output);
 }
