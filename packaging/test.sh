@@ -27,7 +27,7 @@ packaging/check-format.sh
 build() {  # preset: configure and build, quietly unless something is wrong
   local log=build/$1.log
   mkdir -p build
-  cmake --preset "$1" -DGIGAWARP_DEBUG_INFO=-g1 > "$log" 2>&1 || { cat "$log"; exit 1; }
+  cmake --preset "$1" -DGIGAWARP_DEBUG_INFO=-g1 -DCMAKE_CUDA_ARCHITECTURES=90 > "$log" 2>&1 || { cat "$log"; exit 1; }
   grep -E '^-- CUDA' "$log" || true
   cmake --build --preset "$1" --parallel "$jobs" > "$log" 2>&1 || { grep -A12 -E 'FAILED|error' "$log"; exit 1; }
   tail -1 "$log"
