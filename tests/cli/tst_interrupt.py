@@ -89,10 +89,12 @@ class Interrupt(PairCase):
             fcntl.ioctl(process.stdout, termios.FIONREAD, count)
             return count[0]
 
-        before = -1
-        while unread() > before or before == 0:
-            before = unread()
+        before, still = 0, 0
+        while still < 6:  # full: nothing more came for three seconds, also where the machine is busy
             time.sleep(0.5)
+            now = unread()
+            still = still + 1 if now == before and now > 0 else 0
+            before = now
             self.assertIsNone(process.poll())
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)
