@@ -8,7 +8,7 @@
 namespace gigawarp::solve {
 namespace {
 
-constexpr float kWeight = 0.11F, kLargestVoxels = 0.1F;
+constexpr float kWeight = 0.1F, kLargestVoxels = 0.1F;
 
 /// `rows` rows of `width` neighbours of each other, `step` apart, of which `before` keeps the
 /// values that are already overwritten.

@@ -7,10 +7,9 @@ namespace gigawarp::solve {
 /// between the grid points too. Interpolated exact samples of a curved field lie on the inner side
 /// of every curve, by 1/12 of its second difference on average; a steep inverse is then wrong
 /// nearly everywhere but at the grid points, while points are mapped anywhere. Per axis
-/// v ← v − 0.11 δ²v, at most a tenth of a voxel: close to the prefilter of the least-squares linear
-/// spline, sinc²(ω/2)·3/(2 + cos ω) (Unser, Aldroubi & Eden, IEEE Trans. Inf. Theory 38(1), 1992),
-/// which 0.10 follows to 2 % up to a quarter of the sampling frequency; a little more serves the
-/// steepest places of real inverses. In place; the edges and the
+/// v ← v − δ²v/10, at most a tenth of a voxel: up to a quarter of the sampling frequency this
+/// follows the prefilter of the least-squares linear spline, sinc²(ω/2)·3/(2 + cos ω), to 2 %
+/// (Unser, Aldroubi & Eden, IEEE Trans. Inf. Theory 38(1), 1992). In place; the edges and the
 /// neighbours of NaN ("outside") keep their value along that axis.
 void fit_between_samples(DisplacementField& field);
 
