@@ -41,6 +41,7 @@ ops::DirectionArgs direction_args(const StageSpec& spec, const Objective& object
   args.epsilon =
       static_cast<float>(std::max(1e-12, floor / std::max(1.0, objective.reference_count())) /
                          objective.gradient_unit());
+  args.incoherence_damping = static_cast<float>(spec.incoherence_damping);
   return args;
 }
 

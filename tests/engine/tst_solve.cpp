@@ -260,6 +260,36 @@ TEST(Deformable, anIdenticalPairStaysWhereItIs) {
   EXPECT_LT(largest_difference(out.moving_from_fixed, Affine{}), 0.02);
 }
 
+TEST(Deformable, aStepTakesEveryNumberFromItsStage) {
+  const Volume a = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  solve::RegistrationInput input;
+  input.fixed = {&a};
+  input.moving = {&a};
+  const std::unique_ptr<ops::Backend> backend = ops::make_cpu_backend();
+  const solve::Subject subject(input, {}, *backend);
+  const solve::LevelGrid level = solve::level_grid(a.grid(), 1);
+  const solve::Objective objective(subject, MetricSpec{}, level, level, *backend);
+  const solve::GreedyState state(level.grid.size, *backend);
+  StageSpec spec;
+  spec.incoherence_damping = 0.37;
+  spec.gradient_floor = 0.2;
+  spec.noise_floor = 0;
+  spec.noise_smoothing = 0;
+  spec.sigma_gradient_voxels = 1.7;
+  spec.sigma_warp_voxels = 0.9;
+  spec.learning_rate = 0.4;
+  spec.minimum_jacobian = 0.33;
+  const ops::DirectionArgs direction = solve::direction_args(spec, objective, state, 5);
+  EXPECT_FLOAT_EQ(direction.incoherence_damping, 0.37F);
+  EXPECT_EQ(direction.step, 5);
+  EXPECT_DOUBLE_EQ(direction.sigma_voxels, 1.7);
+  EXPECT_FLOAT_EQ(direction.epsilon, static_cast<float>(0.2 / objective.reference_count()));
+  const ops::ComposeArgs compose = solve::compose_args(spec, state, direction, 2.0F, 0.5);
+  EXPECT_FLOAT_EQ(compose.scale, -0.1F);
+  EXPECT_DOUBLE_EQ(compose.sigma_voxels, 0.9);
+  EXPECT_FLOAT_EQ(solve::repair_args(spec, state).minimum, 0.33F);
+}
+
 TEST(Run, givesTheSameBitsForAnyNumberOfThreads) {
   const Volume moving = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
   const Volume fixed = volume_of(kSize, 2.0, bend);
