@@ -110,7 +110,21 @@ void finish_fields(Run& run, DeformableResult deformable) {
   send_stage(run, EventKind::stage_finished, "invert");
 }
 
+/// Windows without a fast kernel (cuda/lncc.cuh) say so before they take their time.
+void warn_of_slow_windows(Run& run) {
+  constexpr int kFastestRadius = 5;
+  if (run.backend.on_host()) return;
+  for (const StageSpec& stage : run.job.stages)
+    if (stage.metric.kind == MetricKind::lncc &&
+        (stage.metric.window == WindowKind::gaussian || stage.metric.radius > kFastestRadius)) {
+      run.warn("LNCC with a Gaussian window or a radius above " + std::to_string(kFastestRadius) +
+               " is summed voxel by voxel on the GPU, which can take longer than on the CPU.");
+      return;
+    }
+}
+
 void run_stages(Run& run) {
+  warn_of_slow_windows(run);
   std::optional<Position> resume;
   if (run.control.checkpoints != nullptr) resume = run.control.checkpoints->position();
   int first = 0;
