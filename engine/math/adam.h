@@ -1,7 +1,6 @@
 #pragma once
-#include <cmath>
-
 #include "math/packed.h"
+#include "math/quick.h"
 
 namespace gigawarp::math {
 
@@ -14,25 +13,6 @@ struct AdamStep {
   float epsilon = 1e-8F;
   float incoherence_damping = 0;  ///< κ of agreement()
 };
-
-/// Division and root as they come from the processor's own units on a GPU (2 ulp): the moments have
-/// 8 and 9 bits.
-GIGAWARP_HD float quick_quotient(float a, float b) {
-#if defined(__CUDA_ARCH__)
-  return __fdividef(a, b);
-#else
-  return a / b;
-#endif
-}
-GIGAWARP_HD float quick_root(float v) {
-#if defined(__CUDA_ARCH__)
-  float out;
-  asm("sqrt.approx.f32 %0, %1;" : "=f"(out) : "f"(v));
-  return out;
-#else
-  return std::sqrt(v);
-#endif
-}
 
 /// r/(r + κ), r = |m̂|²/(3 v̂): v is the mean square of three components, so that r is 1 where all
 /// gradients so far agree, and near 0 where they cancel. There Adam alone would keep a voxel

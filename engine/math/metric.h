@@ -1,21 +1,10 @@
 #pragma once
 #include "math/host_device.h"
+#include "math/quick.h"
 
 /// The similarity formulas of engine.md §2 at one voxel, shared by every back end and the
 /// reference.
 namespace gigawarp::math {
-
-/// a / b; of floats on a GPU by its own unit (2 ulp), since the windows' sums are no better.
-template <class Real>
-GIGAWARP_HD Real metric_quotient(Real a, Real b) {
-  return a / b;
-}
-#if defined(__CUDA_ARCH__)
-template <>
-__device__ inline float metric_quotient<float>(float a, float b) {
-  return __fdividef(a, b);
-}
-#endif
 
 template <class Real>
 struct LnccCoefficients {
@@ -41,10 +30,10 @@ GIGAWARP_HD LnccCoefficients<Real> lncc_coefficients(Real mean_f, Real mean_m, R
   Real b = mean_mm - mean_m * mean_m;
   a = a > Real(0) ? a : Real(0);  // rounding can make a flat window's variance slightly negative
   b = b > Real(0) ? b : Real(0);
-  const Real d = metric_quotient(Real(1), a * b + epsilon);
+  const Real d = quick_quotient(Real(1), a * b + epsilon);
   LnccCoefficients<Real> out;
   const Real matched = (c * c + epsilon) * d;
-  out.cc = matched - metric_quotient(epsilon, a * a + epsilon);
+  out.cc = matched - quick_quotient(epsilon, a * a + epsilon);
   out.p = Real(2) * c * d;
   out.q = Real(2) * matched * a * d;
   out.r = out.q * mean_m - out.p * mean_f;
