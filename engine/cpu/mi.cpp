@@ -5,45 +5,31 @@
 
 #include "cpu/cpu_ops.h"
 #include "cpu/tiles.h"
+#include "math/bins.h"
 #include "math/metric.h"
 
 namespace gigawarp::cpu {
 namespace {
 
-/// Where intensities fall: fixed to the nearest bin, moving to a position in [1, bins - 2) whose
-/// four cubic weights reach bins floor-1 … floor+2.
-struct BinMap {
-  float low, per_width;
-  float last;
-
-  static BinMap fixed(ops::BinRange range, int bins) {
-    return {range.low, static_cast<float>(bins) / std::max(range.high - range.low, 1e-20F),
-            static_cast<float>(bins - 1)};
-  }
-  static BinMap moving(ops::BinRange range, int bins) {
-    return {range.low, static_cast<float>(bins - 3) / std::max(range.high - range.low, 1e-20F),
-            static_cast<float>(bins - 3)};
-  }
-};
+math::BinAxis fixed_axis(const ops::MiArgs& args) {
+  return math::BinAxis::fixed(args.fixed_bins.low, args.fixed_bins.high, args.bins);
+}
+math::BinAxis moving_axis(const ops::MiArgs& args) {
+  return math::BinAxis::moving(args.moving_bins.low, args.moving_bins.high, args.bins);
+}
 
 /// bin[x]: row offset in the table for the fixed bin plus first moving bin; -1 where it does not
 /// count.
 GIGAWARP_MULTIVERSION void bin_row(const float* __restrict f, const float* __restrict m,
-                                   std::int64_t n, BinMap fm, BinMap mm, std::int32_t bins,
-                                   std::int32_t* __restrict bin, float* __restrict fraction) {
+                                   std::int64_t n, math::BinAxis fm, math::BinAxis mm,
+                                   std::int32_t bins, std::int32_t* __restrict bin,
+                                   float* __restrict fraction) {
 #pragma omp simd
   for (std::int64_t x = 0; x < n; ++x) {
-    float a = (f[x] - fm.low) * fm.per_width;
-    a = a > 0.0F ? a : 0.0F;
-    a = a < fm.last ? a : fm.last;
     const bool counts = m[x] == m[x];
-    float b = ((counts ? m[x] : 0.0F) - mm.low) * mm.per_width;
-    b = b > 0.0F ? b : 0.0F;
-    const float top = mm.last * 0.999999F;
-    b = b < top ? b : top;
-    const auto i = static_cast<std::int32_t>(a), j = static_cast<std::int32_t>(b);
-    fraction[x] = b - static_cast<float>(j);
-    bin[x] = counts ? i * bins + j : -1;
+    const math::BinPlace place = math::bin_place(fm, mm, bins, f[x], counts ? m[x] : 0.0F);
+    fraction[x] = place.fraction;
+    bin[x] = counts ? place.first : -1;
   }
 }
 
@@ -69,8 +55,8 @@ GIGAWARP_MULTIVERSION void weight_row(const float* __restrict fraction, std::int
 GIGAWARP_MULTIVERSION void derivative_row(const float* __restrict m,
                                           const std::int32_t* __restrict bin,
                                           const float* __restrict fraction, std::int64_t n,
-                                          const float* __restrict table, BinMap mm, float scale,
-                                          float* __restrict out) {
+                                          const float* __restrict table, math::BinAxis mm,
+                                          float scale, float* __restrict out) {
   const float low = mm.low, high = mm.low + mm.last / mm.per_width;
 #pragma omp simd
   for (std::int64_t x = 0; x < n; ++x) {
@@ -88,8 +74,7 @@ GIGAWARP_MULTIVERSION void derivative_row(const float* __restrict m,
 
 void mi_histogram(const ops::MiArgs& args, ops::JointHistogram& histogram) {
   const ops::Extent& e = args.pair.fixed.extent;
-  const BinMap fm = BinMap::fixed(args.fixed_bins, args.bins),
-               mm = BinMap::moving(args.moving_bins, args.bins);
+  const math::BinAxis fm = fixed_axis(args), mm = moving_axis(args);
   const auto bins = static_cast<std::size_t>(args.bins), cells = bins * bins;
   histogram.bins = args.bins;
   histogram.counts.resize(cells, 0);
@@ -123,8 +108,7 @@ void mi_histogram(const ops::MiArgs& args, ops::JointHistogram& histogram) {
 void mi_gradient(const ops::MiArgs& args, const ops::MiTable& table,
                  std::vector<ops::PlaneSums>& sums) {
   const ops::Extent& e = args.pair.fixed.extent;
-  const BinMap fm = BinMap::fixed(args.fixed_bins, args.bins),
-               mm = BinMap::moving(args.moving_bins, args.bins);
+  const math::BinAxis fm = fixed_axis(args), mm = moving_axis(args);
   const MovingGeometry geometry(args.pair.moving, args.pair.moving_from_fixed);
   const auto scale =
       static_cast<float>(static_cast<double>(mm.per_width) / std::max(1.0, args.count));

@@ -3,6 +3,7 @@
 #include "cuda/cuda_ops.h"
 #include "cuda/rows.cuh"
 #include "cuda/target.cuh"
+#include "math/bins.h"
 #include "math/metric.h"
 
 /// Mattes MI: the joint histogram in fixed point, exact whatever the order, and its gradient. Bins
@@ -16,52 +17,22 @@ constexpr int kColumnsPerBlock = 65536;
 constexpr std::size_t kHistogramBytes = std::size_t{32}
                                         << 10U;  ///< of a block, but one copy at least
 
-struct BinMap {
-  float low, per_width, last;
-
-  static BinMap fixed(ops::BinRange range, int bins) {
-    return {range.low, static_cast<float>(bins) / std::max(range.high - range.low, 1e-20F),
-            static_cast<float>(bins - 1)};
-  }
-  static BinMap moving(ops::BinRange range, int bins) {
-    return {range.low, static_cast<float>(bins - 3) / std::max(range.high - range.low, 1e-20F),
-            static_cast<float>(bins - 3)};
-  }
-};
-
 struct Bins {
-  BinMap fixed, moving;
+  math::BinAxis fixed, moving;
   int count;
 };
 
-/// First of the four cells, and the position between the middle two.
-struct Place {
-  int cell;
-  float fraction;
-};
-
-__device__ inline Place place_of(const Bins& bins, float f, float m) {
-  float a = (f - bins.fixed.low) * bins.fixed.per_width;
-  a = a > 0.0F ? a : 0.0F;
-  a = a < bins.fixed.last ? a : bins.fixed.last;
-  float b = (m - bins.moving.low) * bins.moving.per_width;
-  b = b > 0.0F ? b : 0.0F;
-  const float top = bins.moving.last * 0.999999F;
-  b = b < top ? b : top;
-  const int j = static_cast<int>(b);
-  return {static_cast<int>(a) * bins.count + j, b - static_cast<float>(j)};
-}
-
 /// Adds one voxel per lane; all lanes of the warp take part. Lanes at the same place as the first
 /// one that counts add their weights together: flat backgrounds would queue at one cell otherwise.
-__device__ inline void add_voxels(unsigned* cells, int copies, bool counts, const Place& place) {
+__device__ inline void add_voxels(unsigned* cells, int copies, bool counts,
+                                  const math::BinPlace& place) {
   constexpr unsigned kAll = 0xffffffffU;
   const unsigned live = __ballot_sync(kAll, counts);
   if (live == 0) return;
   const int lane = static_cast<int>(threadIdx.x & 31U), leader = __ffs(static_cast<int>(live)) - 1;
-  const int cell = __shfl_sync(kAll, place.cell, leader);
+  const int cell = __shfl_sync(kAll, place.first, leader);
   const float fraction = __shfl_sync(kAll, place.fraction, leader);
-  const bool joins = counts && place.cell == cell && place.fraction == fraction;
+  const bool joins = counts && place.first == cell && place.fraction == fraction;
   const unsigned together = __ballot_sync(kAll, joins);
   if (!counts || (joins && lane != leader)) return;
   const auto times = lane == leader ? static_cast<unsigned>(__popc(together)) : 1U;
@@ -72,7 +43,7 @@ __device__ inline void add_voxels(unsigned* cells, int copies, bool counts, cons
              b = static_cast<unsigned>(w[1] * kOne + 0.5F),
              d = static_cast<unsigned>(w[3] * kOne + 0.5F);
   const unsigned c = static_cast<unsigned>(kOne) - a - b - d;
-  unsigned* mine = cells + place.cell * copies + (lane & (copies - 1));
+  unsigned* mine = cells + place.first * copies + (lane & (copies - 1));
   atomicAdd(mine, a * times);
   atomicAdd(mine + copies, b * times);
   atomicAdd(mine + 2 * copies, c * times);
@@ -118,7 +89,8 @@ __global__ void __launch_bounds__(kRowThreads, 5)
         m = warped.row(y, z)[x];
       }
       counted = counted && m == m;
-      add_voxels(cells, copies, counted, place_of(bins, f, counted ? m : 0.0F));
+      add_voxels(cells, copies, counted,
+                 math::bin_place(bins.fixed, bins.moving, bins.count, f, counted ? m : 0.0F));
     }
   });
   __syncthreads();
@@ -164,10 +136,10 @@ __global__ void __launch_bounds__(kRowThreads, kKind == TargetKind::field ? 5 : 
       // Beyond the bins' range values are clamped: no slope.
       float dl_dm = 0;
       if (s.inside && m > low && m < high) {
-        const Place place = place_of(bins, f, m);
+        const math::BinPlace place = math::bin_place(bins.fixed, bins.moving, bins.count, f, m);
         float d[4];
         math::cubic_bspline_derivatives(place.fraction, d);
-        const float* t = table + place.cell;
+        const float* t = table + place.first;
         dl_dm = (d[0] * t[0] + d[1] * t[1] + d[2] * t[2] + d[3] * t[3]) * scale;
       }
       deliver<kKind>(pair, target, x, y, z, s.gradient, dl_dm, sums);
@@ -178,8 +150,8 @@ __global__ void __launch_bounds__(kRowThreads, kKind == TargetKind::field ? 5 : 
 }
 
 Bins bins_of(const ops::MiArgs& args) {
-  return {BinMap::fixed(args.fixed_bins, args.bins), BinMap::moving(args.moving_bins, args.bins),
-          args.bins};
+  return {math::BinAxis::fixed(args.fixed_bins.low, args.fixed_bins.high, args.bins),
+          math::BinAxis::moving(args.moving_bins.low, args.moving_bins.high, args.bins), args.bins};
 }
 
 template <class Kernel>
