@@ -9,28 +9,6 @@
 namespace gigawarp::cpu {
 namespace {
 
-/// Gaussian centred on the middle of `shrink` input voxels: weights for input shrink·i + first + k.
-struct StridedTaps {
-  int first = 0;
-  std::vector<float> weight{1.0F};
-  StridedTaps(int shrink, double sigma) {
-    if (shrink == 1 && !(sigma > 0)) return;
-    const double centre = 0.5 * (shrink - 1);
-    const double reach = std::max(3.0 * sigma, 0.5 * shrink);
-    first = static_cast<int>(std::ceil(centre - reach));
-    const int last = static_cast<int>(std::floor(centre + reach));
-    std::vector<double> w;
-    double sum = 0;
-    for (int k = first; k <= last; ++k) {
-      const double d = k - centre;
-      w.push_back(sigma > 0 ? std::exp(-0.5 * d * d / (sigma * sigma)) : 1.0);
-      sum += w.back();
-    }
-    weight.clear();
-    for (const double v : w) weight.push_back(static_cast<float>(v / sum));
-  }
-};
-
 GIGAWARP_MULTIVERSION void add_scaled(const float* __restrict in, float w, std::int64_t n,
                                       float* __restrict out) {
 #pragma omp simd
@@ -42,7 +20,7 @@ GIGAWARP_MULTIVERSION void add_scaled(const float* __restrict in, float w, std::
 void downsample(const ops::DownsampleArgs& args) {
   const ops::Extent& in = args.in.extent;
   const ops::Extent& out = args.out.extent;
-  const StridedTaps tx(args.shrink[0], args.sigma[0]), ty(args.shrink[1], args.sigma[1]),
+  const ops::StridedTaps tx(args.shrink[0], args.sigma[0]), ty(args.shrink[1], args.sigma[1]),
       tz(args.shrink[2], args.sigma[2]);
   parallel_for(args.range.end - args.range.begin, [&](std::int64_t index) {
     const std::int64_t z = args.range.begin + index;

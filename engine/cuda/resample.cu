@@ -4,6 +4,7 @@
 
 #include "cuda/cuda_ops.h"
 #include "cuda/sampler.cuh"
+#include "ops/taps.h"
 
 /// Pyramid steps: images down, displacements up.
 namespace gigawarp::cuda {
@@ -12,27 +13,6 @@ namespace {
 constexpr int kColumns = 32, kRows = 8;
 constexpr std::int64_t kScratchBytes = std::int64_t{64} << 20U;  ///< but one plane at least
 constexpr std::int64_t kMostPlanesOfGrid = 65535;
-
-/// Gaussian centred on the middle of `shrink` input voxels: weights for input shrink·i + first + k.
-struct HostTaps {
-  int first = 0;
-  std::vector<float> weight{1.0F};
-
-  HostTaps(int shrink, double sigma) {
-    if (shrink == 1 && !(sigma > 0)) return;
-    const double centre = 0.5 * (shrink - 1), reach = std::max(3.0 * sigma, 0.5 * shrink);
-    first = static_cast<int>(std::ceil(centre - reach));
-    std::vector<double> w;
-    double sum = 0;
-    for (int k = first; k <= static_cast<int>(std::floor(centre + reach)); ++k) {
-      const double d = k - centre;
-      w.push_back(sigma > 0 ? std::exp(-0.5 * d * d / (sigma * sigma)) : 1.0);
-      sum += w.back();
-    }
-    weight.clear();
-    for (const double v : w) weight.push_back(static_cast<float>(v / sum));
-  }
-};
 
 struct Taps {
   const float* weight;
@@ -130,7 +110,7 @@ void downsample(Device& device, const ops::DownsampleArgs& args) {
   std::vector<float> weights;
   std::vector<Taps> taps;
   for (std::size_t a = 0; a < 3; ++a) {
-    const HostTaps t(args.shrink[a], args.sigma[a]);
+    const ops::StridedTaps t(args.shrink[a], args.sigma[a]);
     taps.push_back({nullptr, t.first, static_cast<int>(t.weight.size()), args.shrink[a]});
     weights.insert(weights.end(), t.weight.begin(), t.weight.end());
   }

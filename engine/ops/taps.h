@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 namespace gigawarp::ops {
 
@@ -33,6 +34,27 @@ struct Taps {
   static Taps smoothing(double sigma) { return gaussian(sigma, 3.0, 1.0); }
   /// Of LNCC's Gaussian window of "radius" r.
   static Taps gaussian_window(int radius) { return gaussian(0.5 * radius + 0.25, 2.0, 1.0); }
+};
+
+/// Gaussian centred on the middle of `shrink` input voxels: weights for input shrink·i + first + k.
+struct StridedTaps {
+  int first = 0;
+  std::vector<float> weight{1.0F};
+
+  StridedTaps(int shrink, double sigma) {
+    if (shrink == 1 && !(sigma > 0)) return;
+    const double centre = 0.5 * (shrink - 1), reach = std::max(3.0 * sigma, 0.5 * shrink);
+    first = static_cast<int>(std::ceil(centre - reach));
+    std::vector<double> w;
+    double sum = 0;
+    for (int k = first; k <= static_cast<int>(std::floor(centre + reach)); ++k) {
+      const double d = k - centre;
+      w.push_back(sigma > 0 ? std::exp(-0.5 * d * d / (sigma * sigma)) : 1.0);
+      sum += w.back();
+    }
+    weight.clear();
+    for (const double v : w) weight.push_back(static_cast<float>(v / sum));
+  }
 };
 
 }  // namespace gigawarp::ops
