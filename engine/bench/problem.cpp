@@ -98,17 +98,25 @@ struct Row {
   Point start, step;
   std::uint32_t key;
   std::int64_t n;
+
+  GIGAWARP_ALWAYS_INLINE Point at(std::int64_t i) const {
+    const auto t = static_cast<float>(static_cast<std::int32_t>(i));
+    return {start.x + t * step.x, start.y + t * step.y, start.z + t * step.z};
+  }
 };
+
+/// Voxel i of a row that shows the scene at `place`, with its noise.
+GIGAWARP_ALWAYS_INLINE std::uint16_t voxel(const Shape& s, const Row& row, std::int64_t i,
+                                           const Point& place) {
+  const auto key = static_cast<std::uint32_t>(i) * 0x9e3779b1U + row.key;
+  return static_cast<std::uint16_t>(
+      static_cast<std::int32_t>(scene(s, place) + kNoise * noise(key)));
+}
 
 GIGAWARP_MULTIVERSION void fill_fixed(const Shape& s, const Row& row, std::uint16_t* out) {
 #pragma omp simd
   for (std::int64_t i = 0; i < row.n; ++i) {
-    const auto t = static_cast<float>(static_cast<std::int32_t>(i));
-    const Point p{row.start.x + t * row.step.x, row.start.y + t * row.step.y,
-                  row.start.z + t * row.step.z};
-    const auto key = static_cast<std::uint32_t>(i) * 0x9e3779b1U + row.key;
-    out[i] =
-        static_cast<std::uint16_t>(static_cast<std::int32_t>(scene(s, p) + kNoise * noise(key)));
+    out[i] = voxel(s, row, i, row.at(i));
   }
 }
 
@@ -116,17 +124,13 @@ GIGAWARP_MULTIVERSION void fill_fixed(const Shape& s, const Row& row, std::uint1
 GIGAWARP_MULTIVERSION void fill_moving(const Shape& s, const Row& row, std::uint16_t* out) {
 #pragma omp simd
   for (std::int64_t i = 0; i < row.n; ++i) {
-    const auto t = static_cast<float>(static_cast<std::int32_t>(i));
-    const Point p{row.start.x + t * row.step.x, row.start.y + t * row.step.y,
-                  row.start.z + t * row.step.z};
+    const Point p = row.at(i);
     Point x = p;
     for (int k = 0; k < kInversionSteps; ++k) {
       const Point u = displacement_at(s, x);
       x = {p.x - u.x, p.y - u.y, p.z - u.z};
     }
-    const auto key = static_cast<std::uint32_t>(i) * 0x9e3779b1U + row.key;
-    out[i] =
-        static_cast<std::uint16_t>(static_cast<std::int32_t>(scene(s, x) + kNoise * noise(key)));
+    out[i] = voxel(s, row, i, x);
   }
 }
 
