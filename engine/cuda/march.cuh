@@ -95,6 +95,35 @@ struct MarchShape {
   static constexpr int kRowFloats = kHaloY * X;
 };
 
+/// out[i] = sum_k w[k] v[i + k] for kCount neighbours; of a box, the taps that all share only once.
+template <int R, int kCount, bool kBox>
+__device__ inline void filter_run(const float* v, const float* w, float* out) {
+  if constexpr (kBox && kCount == 4 && R >= 2) {
+    float shared = 0;
+#pragma unroll
+    for (int k = 3; k <= 2 * R; ++k) shared += v[k];
+    const float a = v[1] + v[2], b = v[2 * R + 1] + v[2 * R + 2];
+    out[0] = shared + (v[0] + a);
+    out[1] = shared + (a + v[2 * R + 1]);
+    out[2] = shared + (v[2] + b);
+    out[3] = shared + (b + v[2 * R + 3]);
+  } else if constexpr (kBox && kCount == 2) {
+    float shared = 0;
+#pragma unroll
+    for (int k = 1; k <= 2 * R; ++k) shared += v[k];
+    out[0] = v[0] + shared;
+    out[1] = shared + v[2 * R + 1];
+  } else {
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      out[i] = kBox ? v[i] : w[0] * v[i];
+#pragma unroll
+      for (int k = 1; k <= 2 * R; ++k)
+        out[i] = kBox ? out[i] + v[i + k] : fmaf(w[k], v[i + k], out[i]);
+    }
+  }
+}
+
 /// Sums along x of one quad: out[i] = sum_k w[k] in[i + k], i = 0…3, `in` 16-byte aligned.
 template <int R, bool kBox>
 __device__ inline float4 filter_quad(const float* in, const float* w) {
@@ -109,24 +138,7 @@ __device__ inline float4 filter_quad(const float* in, const float* w) {
     v[4 * i + 3] = q.w;
   }
   float o[4];
-  if constexpr (kBox && R >= 2) {
-    // The taps that all four share, once.
-    float shared = 0;
-#pragma unroll
-    for (int k = 3; k <= 2 * R; ++k) shared += v[k];
-    const float a = v[1] + v[2], b = v[2 * R + 1] + v[2 * R + 2];
-    o[0] = shared + (v[0] + a);
-    o[1] = shared + (a + v[2 * R + 1]);
-    o[2] = shared + (v[2] + b);
-    o[3] = shared + (b + v[2 * R + 3]);
-  } else {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      o[i] = kBox ? v[i] : w[0] * v[i];
-#pragma unroll
-      for (int k = 1; k <= 2 * R; ++k) o[i] = kBox ? o[i] + v[i + k] : fmaf(w[k], v[i + k], o[i]);
-    }
-  }
+  filter_run<R, 4, kBox>(v, w, o);
   return {o[0], o[1], o[2], o[3]};
 }
 
@@ -136,30 +148,7 @@ __device__ inline void filter_column(const float* column, const float* w, float 
   float v[kRows + 2 * R];
 #pragma unroll
   for (int i = 0; i < kRows + 2 * R; ++i) v[i] = column[i * kPitch];
-  if constexpr (kBox && kRows == 4 && R >= 2) {
-    float shared = 0;
-#pragma unroll
-    for (int k = 3; k <= 2 * R; ++k) shared += v[k];
-    const float a = v[1] + v[2], b = v[2 * R + 1] + v[2 * R + 2];
-    out[0] = shared + (v[0] + a);
-    out[1] = shared + (a + v[2 * R + 1]);
-    out[2] = shared + (v[2] + b);
-    out[3] = shared + (b + v[2 * R + 3]);
-  } else if constexpr (kBox && kRows == 2) {
-    float shared = 0;
-#pragma unroll
-    for (int k = 1; k <= 2 * R; ++k) shared += v[k];
-    out[0] = v[0] + shared;
-    out[1] = shared + v[2 * R + 1];
-  } else {
-#pragma unroll
-    for (int i = 0; i < kRows; ++i) {
-      out[i] = kBox ? v[i] : w[0] * v[i];
-#pragma unroll
-      for (int k = 1; k <= 2 * R; ++k)
-        out[i] = kBox ? out[i] + v[i + k] : fmaf(w[k], v[i + k], out[i]);
-    }
-  }
+  filter_run<R, kRows, kBox>(v, w, out);
 }
 
 /// The filter along z: `in` is the plane that comes in, `done` the sums it completes; sum[i][k] is
