@@ -14,6 +14,9 @@ class CudaBackend final : public Backend {
   bool on_host() const override { return false; }
   bool compact() const override { return true; }
   bool samples_itself() const override { return true; }
+  bool fast_window(WindowKind kind, int radius) const override {
+    return cuda::lncc_marches(kind, radius);
+  }
 
   Array allocate(std::size_t bytes) override {
     Array array = device_.allocate(bytes);

@@ -11,6 +11,10 @@ namespace gigawarp::cuda {
 
 void warp(Device& device, const ops::WarpArgs& args, std::vector<ops::PlaneSums>& sums);
 void lncc(Device& device, const ops::LnccArgs& args, std::vector<ops::PlaneSums>& sums);
+/// Box windows up to radius 5 march; others are summed tap by tap.
+inline bool lncc_marches(WindowKind window, int radius) {
+  return window == WindowKind::box && radius >= 1 && radius <= 5;
+}
 void mi_histogram(Device& device, const ops::MiArgs& args, ops::JointHistogram& histogram);
 void mi_gradient(Device& device, const ops::MiArgs& args, const ops::MiTable& table,
                  std::vector<ops::PlaneSums>& sums);

@@ -76,7 +76,7 @@ void lncc(Device& device, const ops::LnccArgs& args, std::vector<ops::PlaneSums>
   auto* totals = totals_array.as<LnccTotals>();
   check(cudaMemsetAsync(totals, 0, sizeof(LnccTotals), device.stream()), "lncc");
   const bool linear = kind_of(args.target) == TargetKind::linear;
-  const int segment = lncc_segment(args, taps), tiles = lncc_tiles(args, taps);
+  const int segment = lncc_segment(args), tiles = lncc_tiles(args);
   const auto first = static_cast<int>(begin / segment);
   const int segments = static_cast<int>((end - 1) / segment) - first + 1;
   std::optional<SegmentSums> segment_sums;

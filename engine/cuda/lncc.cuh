@@ -1,4 +1,5 @@
 #pragma once
+#include "cuda/cuda_ops.h"
 #include "cuda/march.cuh"
 #include "cuda/target.cuh"
 
@@ -52,13 +53,11 @@ void lncc_gradient(Device& device, const ops::LnccArgs& args, const ops::Taps& t
                    const IntensityRing& intensities, const CoefficientRing& coefficients,
                    const GradientRing& gradients, ops::ZRange planes, double* slots);
 /// The march of lncc_gradient(): blocks per segment and planes per segment.
-int lncc_tiles(const ops::LnccArgs& args, const ops::Taps& taps);
-int lncc_segment(const ops::LnccArgs& args, const ops::Taps& taps);
+int lncc_tiles(const ops::LnccArgs& args);
+int lncc_segment(const ops::LnccArgs& args);
 
-/// Box windows up to this radius march; others are summed tap by tap.
-constexpr int kFastestRadius = 5;
 inline bool lncc_marches(const ops::LnccArgs& args) {
-  return args.window == WindowKind::box && args.radius >= 1 && args.radius <= kFastestRadius;
+  return lncc_marches(args.window, args.radius);
 }
 
 }  // namespace gigawarp::cuda

@@ -73,13 +73,13 @@ void launch(Device& device, const ops::LnccArgs& args, const ops::Taps& taps,
 
 }  // namespace
 
-int lncc_tiles(const ops::LnccArgs& args, const ops::Taps& /*taps*/) {
+int lncc_tiles(const ops::LnccArgs& args) {
   const ops::Extent& e = args.pair.fixed.extent;
   if (direct_path(args)) return static_cast<int>(blocks_for(e.nx, 64) * blocks_for(e.ny, 4));
   return MarchGrid(e, {0, e.nz}, AnyShape::kTileX, AnyShape::kTileY).tiles();
 }
 
-int lncc_segment(const ops::LnccArgs& args, const ops::Taps& /*taps*/) {
+int lncc_segment(const ops::LnccArgs& args) {
   const ops::Extent& e = args.pair.fixed.extent;
   if (direct_path(args)) return 1;
   return MarchGrid(e, {0, e.nz}, AnyShape::kTileX, AnyShape::kTileY).segment;

@@ -29,13 +29,11 @@ __global__ void __launch_bounds__(
       for (int k = 0; k < kInFlight; ++k) {
         const int x = min(x0 + 32 * k, plan.nx - 1);
         f[k] = pair.fixed.value(pair.fixed.index(x, y, z));
-        const math::Float3 p = pair.moving_point(x, y, z);
-        s[k] = sample<T, kKind != TargetKind::none>(pair.moving, p);
+        s[k] =
+            sample_voxel<T, kKind != TargetKind::none>(pair, x, y, z, pair.displacement(x, y, z));
         if (warped.data != nullptr) {
           s[k].value = warped.row(y, z)[x];
-          s[k].inside = true;
-        } else {
-          s[k].inside = s[k].inside && masks_allow(pair, x, y, z, p);
+          s[k].inside = true;  // NaN there says what does not count
         }
       }
 #pragma unroll

@@ -97,9 +97,6 @@ struct DevicePair {
   __device__ std::uint64_t displacement(int x, int y, int z) const {
     return u.data != nullptr ? __ldg(u.at(x, y, z)) : math::kPackedZero;
   }
-  __device__ math::Float3 moving_point(int x, int y, int z) const {
-    return moving_point(x, y, z, displacement(x, y, z));
-  }
 };
 
 struct Sampled {

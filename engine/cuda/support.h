@@ -31,8 +31,6 @@ class Device {
   /// Not initialised. Throws Error{does_not_fit} with the numbers beyond the budget.
   ops::Array allocate(std::size_t bytes);
   std::uint64_t peak_bytes() const { return peak_; }
-  std::uint64_t budget_bytes() const { return budget_; }
-  std::uint64_t used_bytes() const { return used_; }
   void synchronise();
 
  private:

@@ -23,6 +23,8 @@ class Backend {
   virtual bool on_host() const { return true; }
   virtual bool compact() const { return false; }
   virtual bool samples_itself() const { return false; }
+  /// False for LNCC windows that have no fast kernel here and are summed voxel by voxel.
+  virtual bool fast_window(WindowKind /*kind*/, int /*radius*/) const { return true; }
   virtual Array allocate(std::size_t bytes) = 0;  ///< zero-filled; throws Error{does_not_fit}
   virtual void upload(void* to, const void* host, std::size_t bytes) = 0;
   virtual void download(void* host, const void* from, std::size_t bytes) = 0;

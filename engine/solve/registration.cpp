@@ -110,15 +110,14 @@ void finish_fields(Run& run, DeformableResult deformable) {
   send_stage(run, EventKind::stage_finished, "invert");
 }
 
-/// Windows without a fast kernel (cuda/lncc.cuh) say so before they take their time.
+/// Windows without a fast kernel say so before they take their time.
 void warn_of_slow_windows(Run& run) {
-  constexpr int kFastestRadius = 5;
-  if (run.backend.on_host()) return;
   for (const StageSpec& stage : run.job.stages)
     if (stage.metric.kind == MetricKind::lncc &&
-        (stage.metric.window == WindowKind::gaussian || stage.metric.radius > kFastestRadius)) {
-      run.warn("LNCC with a Gaussian window or a radius above " + std::to_string(kFastestRadius) +
-               " is summed voxel by voxel on the GPU, which can take longer than on the CPU.");
+        !run.backend.fast_window(stage.metric.window, stage.metric.radius)) {
+      run.warn(
+          "LNCC with a Gaussian window or a radius above 5 is summed voxel by voxel on the GPU, "
+          "which can take longer than on the CPU.");
       return;
     }
 }
