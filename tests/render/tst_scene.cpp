@@ -116,7 +116,7 @@ TEST(Scene, storageOrderDoesNotShow) {
   order.flipped = {true, false, true};
   p.scene.fixed.volume = std::make_shared<Volume>(reordered(*p.scene.fixed.volume, order));
   const QImage after = compose(p.scene, Content::compare, p.geometry());
-  EXPECT_LT(picture_difference(before, after), 0.05);
+  EXPECT_LT(test::difference(before, after), 0.05 / 3);
 }
 
 TEST(ViewGeometry, neurologicalMirrorsAndPixelsComeBack) {

@@ -1,4 +1,3 @@
-#include <QPushButton>
 #include <QSettings>
 #include <filesystem>
 
@@ -10,9 +9,6 @@
 /// each to the folder that GIGAWARP_PICTURES names (packaging/pictures.sh). Skipped without.
 namespace gigawarp {
 namespace {
-
-using test::wait_until;
-using ui::LayerRole;
 
 class Pictures : public test::WindowTest {
  protected:

@@ -1,27 +1,18 @@
-#include <QAbstractItemModelTester>
-#include <QFile>
-#include <QFileDialog>
 #include <QProcess>
-#include <QPushButton>
 #include <QTableView>
-#include <QXmlStreamReader>
 
 #include "ui/window_fixture.h"
 
 namespace gigawarp {
 namespace {
 
-using test::difference;
-using test::small_pair;
-using test::wait_until;
-using ui::LayerRole;
 using State = ui::Results::State;
 
 /// One registration with labels and landmarks, made by the program once for all cases.
 const QString& finished_run() {
   static const test::TemporaryFolder folder;
   static const QString out = [] {
-    const QString path = QString::fromStdString((folder.path() / "out").string());
+    const QString path = test::path_in(folder.path(), "out");
     QProcess process;
     process.start(qEnvironmentVariable("GIGAWARP"),
                   {"register", "--fixed", small_pair().path("fixed.nii.gz"), "--moving",
@@ -115,7 +106,7 @@ TEST_F(ResultsWindow, keysShowJacobianGridAndTheNextWorstPlace) {
 TEST_F(ResultsWindow, theReportIsOnePageWithFiguresTablesAndPicture) {
   open_run();
   const test::TemporaryFolder folder;
-  const QString path = QString::fromStdString((folder.path() / "report.html").string());
+  const QString path = test::path_in(folder.path(), "report.html");
   find<ui::ResultsPanel>("results_panel")->write_report(path);
   ASSERT_TRUE(wait_until([&] { return QFile::exists(path); }, 60000));
   QFile file(path);
@@ -134,7 +125,7 @@ TEST_F(ResultsWindow, theReportIsOnePageWithFiguresTablesAndPicture) {
 TEST_F(ResultsWindow, aViewIsExportedAsAPicture) {
   load_pair();
   const test::TemporaryFolder folder;
-  const QString path = QString::fromStdString((folder.path() / "view.png").string());
+  const QString path = test::path_in(folder.path(), "view.png");
   QTest::keyClick(window.get(), Qt::Key_P, Qt::ControlModifier);
   auto* dialog = find<QFileDialog>("export_view_dialog");
   ASSERT_NE(dialog, nullptr);

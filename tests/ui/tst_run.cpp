@@ -1,10 +1,7 @@
-#include <QAbstractItemModelTester>
 #include <QClipboard>
 #include <QComboBox>
 #include <QDir>
-#include <QMessageBox>
 #include <QPlainTextEdit>
-#include <QPushButton>
 #include <csignal>
 #include <filesystem>
 
@@ -15,11 +12,6 @@
 namespace gigawarp {
 namespace {
 
-using test::difference;
-using test::drawn_pixels;
-using test::small_pair;
-using test::wait_until;
-using ui::LayerRole;
 using State = ui::RunController::State;
 
 class Run : public test::WindowTest {
@@ -27,7 +19,7 @@ class Run : public test::WindowTest {
   void SetUp() override {
     test::WindowTest::SetUp();
     load_pair();
-    out_ = QString::fromStdString((folder_.path() / "out").string());
+    out_ = test::path_in(folder_.path(), "out");
     JobSpec common = window->jobs().common();
     common.output_directory = out_.toStdString();
     window->jobs().set_common(common);
@@ -178,9 +170,7 @@ TEST_F(Run, closingTheWindowAsksAndStopsTheRunWithACheckpoint) {
   auto* question = find<QMessageBox>("close_question");
   ASSERT_NE(question, nullptr);
   EXPECT_TRUE(window->isVisible());
-  for (QAbstractButton* button : question->buttons())
-    if (question->buttonRole(button) == QMessageBox::AcceptRole)
-      QTest::mouseClick(button, Qt::LeftButton);
+  press_accept(question);
   ASSERT_TRUE(wait_until([&] { return !window->isVisible(); }, 20000));
   EXPECT_TRUE(QFileInfo::exists(out_ + "/checkpoint/header.json"));
 }
@@ -194,9 +184,7 @@ TEST_F(Run, aFolderOfAStoppedRunIsOpenedByGoingOn) {
   workspace().open({out_});
   auto* question = find<QMessageBox>("unfinished_question");
   ASSERT_NE(question, nullptr);
-  for (QAbstractButton* button : question->buttons())
-    if (question->buttonRole(button) == QMessageBox::AcceptRole)
-      QTest::mouseClick(button, Qt::LeftButton);
+  press_accept(question);
   ASSERT_TRUE(wait_state(State::finished)) << window->run().verdict().toStdString();
   ASSERT_TRUE(wait_until([&] { return window->results().state() == ui::Results::State::ready; }));
 }

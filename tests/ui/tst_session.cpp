@@ -1,17 +1,10 @@
-#include <QAction>
 #include <QComboBox>
 #include <QDialogButtonBox>
-#include <QFile>
-#include <QFileDialog>
 #include <QJsonArray>
 #include <QKeySequenceEdit>
-#include <QMenu>
-#include <QMessageBox>
-#include <QPushButton>
 #include <QSettings>
 #include <QStandardPaths>
 #include <QTableWidget>
-#include <QTreeView>
 #include <filesystem>
 
 #include "ui/models/session_json.h"
@@ -21,20 +14,14 @@
 namespace gigawarp {
 namespace {
 
-using test::difference;
-using test::small_pair;
-using test::wait_until;
-using ui::LayerRole;
-
 class Session : public test::WindowTest {
  protected:
   /// A pair copied into a folder of its own, opened and set up.
   void set_up_work(const std::filesystem::path& folder) {
     for (const char* name : {"fixed.nii.gz", "moving.nii.gz", "fixed_labels.nii.gz"})
       std::filesystem::copy(small_pair().path(name).toStdString(), folder / name);
-    workspace().open({QString::fromStdString((folder / "fixed.nii.gz").string()),
-                      QString::fromStdString((folder / "moving.nii.gz").string()),
-                      QString::fromStdString((folder / "fixed_labels.nii.gz").string())});
+    workspace().open({test::path_in(folder, "fixed.nii.gz"), test::path_in(folder, "moving.nii.gz"),
+                      test::path_in(folder, "fixed_labels.nii.gz")});
     ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::moving, LayerRole::fixed_labels}));
     workspace().step(render::Plane::axial, 3);
     workspace().set_zoom(1.7);
@@ -54,11 +41,6 @@ class Session : public test::WindowTest {
     window->session().save(path);
     return wait_until([&] { return saved; });
   }
-  void new_window() {
-    window.reset();
-    WindowTest::SetUp();
-    window->resize(1440, 900);
-  }
 };
 
 TEST_F(Session, aMovedFolderOpensAsItWasSaved) {
@@ -68,10 +50,10 @@ TEST_F(Session, aMovedFolderOpensAsItWasSaved) {
   set_up_work(first);
   const ui::ViewState looked = workspace().view();
   const QImage before = view("view_axial")->picture();
-  ASSERT_TRUE(save(QString::fromStdString((first / "work.gigawarp").string())));
+  ASSERT_TRUE(save(test::path_in(first, "work.gigawarp")));
   std::filesystem::rename(first, second);
   new_window();
-  workspace().open({QString::fromStdString((second / "work.gigawarp").string())});
+  workspace().open({test::path_in(second, "work.gigawarp")});
   ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::moving, LayerRole::fixed_labels}));
   ASSERT_TRUE(wait_drawn());
   EXPECT_EQ(workspace().view(), looked);
@@ -84,7 +66,7 @@ TEST_F(Session, aMovedFolderOpensAsItWasSaved) {
 TEST_F(Session, aMissingFileIsNamedAndTheRestOpens) {
   const test::TemporaryFolder folder;
   set_up_work(folder.path());
-  const QString path = QString::fromStdString((folder.path() / "work.gigawarp").string());
+  const QString path = test::path_in(folder.path(), "work.gigawarp");
   ASSERT_TRUE(save(path));
   std::filesystem::remove(folder.path() / "moving.nii.gz");
   new_window();
@@ -97,7 +79,7 @@ TEST_F(Session, aMissingFileIsNamedAndTheRestOpens) {
 TEST_F(Session, aChangedFileIsNoticed) {
   const test::TemporaryFolder folder;
   set_up_work(folder.path());
-  const QString path = QString::fromStdString((folder.path() / "work.gigawarp").string());
+  const QString path = test::path_in(folder.path(), "work.gigawarp");
   ASSERT_TRUE(save(path));
   std::filesystem::copy(folder.path() / "moving.nii.gz", folder.path() / "fixed.nii.gz",
                         std::filesystem::copy_options::overwrite_existing);
@@ -112,7 +94,7 @@ TEST_F(Session, aChangedFileIsNoticed) {
 
 TEST_F(Session, aDamagedSessionIsRefusedInWords) {
   const test::TemporaryFolder folder;
-  const QString path = QString::fromStdString((folder.path() / "broken.gigawarp").string());
+  const QString path = test::path_in(folder.path(), "broken.gigawarp");
   QFile file(path);
   ASSERT_TRUE(file.open(QIODevice::WriteOnly));
   file.write("{\"gigawarp_session\": 1, \"lay");
@@ -140,9 +122,7 @@ TEST_F(Session, workOfAProgramThatCrashedIsOfferedAgain) {
     question = find<QMessageBox>("recover_question");
     return question != nullptr && question->isVisible();
   }));
-  for (QAbstractButton* button : question->buttons())
-    if (question->buttonRole(button) == QMessageBox::AcceptRole)
-      QTest::mouseClick(button, Qt::LeftButton);
+  press_accept(question);
   ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::moving}));
   EXPECT_EQ(workspace().alignment().offset, (Vec3{4, 0, -2}));
   EXPECT_FALSE(QFile::exists(data + "/autosave-999999999.gigawarp"));

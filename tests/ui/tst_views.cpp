@@ -1,4 +1,3 @@
-#include <QAbstractItemModelTester>
 #include <QDropEvent>
 #include <QMenuBar>
 #include <QMimeData>
@@ -13,12 +12,6 @@
 
 namespace gigawarp {
 namespace {
-
-using test::difference;
-using test::drawn_pixels;
-using test::small_pair;
-using test::wait_until;
-using ui::LayerRole;
 
 class Views : public test::WindowTest {
  protected:

@@ -1,8 +1,13 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <QAbstractItemModelTester>
 #include <QApplication>
 #include <QElapsedTimer>
+#include <QFile>
+#include <QFileDialog>
+#include <QMessageBox>
+#include <QPushButton>
 #include <QSignalSpy>
 #include <QTest>
 #include <functional>
@@ -10,6 +15,7 @@
 
 #include "io/image_io.h"
 #include "phantom/phantom.h"
+#include "support/pictures.h"
 #include "support/temporary_folder.h"
 #include "ui/views/main_window.h"
 
@@ -18,6 +24,10 @@ namespace gigawarp::test {
 /// Runs the event loop until `done` or the time is up; true when done.
 inline bool wait_until(const std::function<bool()>& done, int milliseconds = 20000) {
   return QTest::qWaitFor(done, milliseconds);
+}
+
+inline QString path_in(const std::filesystem::path& folder, const char* name) {
+  return QString::fromStdString((folder / name).string());
 }
 
 /// A phantom pair written once per process.
@@ -39,9 +49,7 @@ class PhantomFiles {
     io::write_landmarks(fixed, folder_.path() / "landmarks_fixed.csv");
     io::write_landmarks(moving, folder_.path() / "landmarks_moving.csv");
   }
-  QString path(const char* name) const {
-    return QString::fromStdString((folder_.path() / name).string());
-  }
+  QString path(const char* name) const { return path_in(folder_.path(), name); }
   QStringList pair() const { return {path("fixed.nii.gz"), path("moving.nii.gz")}; }
 
  private:
@@ -62,6 +70,12 @@ class WindowTest : public testing::Test {
     ASSERT_TRUE(QTest::qWaitForWindowExposed(window.get()));
   }
   void TearDown() override { window.reset(); }
+  /// As if the program had been closed and started again.
+  void new_window() {
+    window.reset();
+    WindowTest::SetUp();
+    window->resize(1440, 900);
+  }
 
   ui::Workspace& workspace() { return window->workspace(); }
   bool wait_drawn() {
@@ -79,6 +93,13 @@ class WindowTest : public testing::Test {
     ASSERT_TRUE(wait_loaded({ui::LayerRole::fixed, ui::LayerRole::moving}));
     ASSERT_TRUE(wait_drawn());
   }
+  /// The sentences that the window says from now on.
+  std::shared_ptr<QStringList> messages() {
+    auto list = std::make_shared<QStringList>();
+    QObject::connect(&workspace(), &ui::Workspace::message, window.get(),
+                     [list](const QString& text) { *list << text; });
+    return list;
+  }
   template <class T>
   T* find(const char* name) {
     return window->findChild<T*>(QLatin1String(name));
@@ -89,21 +110,15 @@ class WindowTest : public testing::Test {
     QTest::keyClick(window->views().active(), k, modifiers);
   }
 
+  /// Answers a question with the button that agrees.
+  static void press_accept(QMessageBox* question) {
+    for (QAbstractButton* button : question->buttons())
+      if (question->buttonRole(button) == QMessageBox::AcceptRole)
+        QTest::mouseClick(button, Qt::LeftButton);
+  }
+
   std::unique_ptr<ui::MainWindow> window;
 };
-
-/// Mean absolute difference of two pictures per channel, 0…255; 255 when their sizes differ.
-inline double difference(const QImage& a, const QImage& b) {
-  if (a.size() != b.size() || a.isNull()) return 255;
-  double sum = 0;
-  for (int r = 0; r < a.height(); ++r)
-    for (int c = 0; c < a.width(); ++c) {
-      const QRgb p = a.pixel(c, r), q = b.pixel(c, r);
-      sum += std::abs(qRed(p) - qRed(q)) + std::abs(qGreen(p) - qGreen(q)) +
-             std::abs(qBlue(p) - qBlue(q));
-    }
-  return sum / (3.0 * a.width() * a.height());
-}
 
 /// Pixels of a picture that differ from the background.
 inline int drawn_pixels(const QImage& picture) {
@@ -114,3 +129,12 @@ inline int drawn_pixels(const QImage& picture) {
 }
 
 }  // namespace gigawarp::test
+
+// What every test of the window says.
+namespace gigawarp {
+using test::difference;
+using test::drawn_pixels;
+using test::small_pair;
+using test::wait_until;
+using ui::LayerRole;
+}  // namespace gigawarp
