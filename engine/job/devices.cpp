@@ -45,7 +45,7 @@ std::uint64_t total_memory_bytes() {
 
 }  // namespace
 
-std::vector<DeviceInfo> list_devices() {
+DeviceInfo cpu_device() {
   DeviceInfo cpu;
   cpu.id = "cpu";
   cpu.name = cpu_name();
@@ -54,7 +54,11 @@ std::vector<DeviceInfo> list_devices() {
   cpu.free_bytes = available_memory_bytes();
   cpu.threads = available_threads();
   cpu.instruction_set = instruction_set();
-  std::vector<DeviceInfo> devices{cpu};
+  return cpu;
+}
+
+std::vector<DeviceInfo> list_devices() {
+  std::vector<DeviceInfo> devices{cpu_device()};
   for (DeviceInfo& device : cuda::list_devices()) devices.push_back(std::move(device));
   return devices;
 }

@@ -72,7 +72,7 @@ Json provenance_json(const JobSpec& job, const Plan& plan, const RunResult& resu
       input["sha256"] = sum->second;
     inputs.push_back(input);
   }
-  const DeviceInfo cpu = list_devices().front();
+  const DeviceInfo cpu = cpu_device();
   const std::string mask =
       result.fixed_mask_chosen ? std::string(kNonZeroMask) + " (chosen)" : job.fixed_mask;
   return {{"program", "gigawarp"},

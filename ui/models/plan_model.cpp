@@ -1,14 +1,18 @@
 #include "ui/models/plan_model.h"
 
 #include <QCoreApplication>
+#include <QDir>
+#include <QJsonArray>
+#include <QJsonDocument>
+#include <QJsonObject>
 #include <QLocale>
 #include <QPointer>
+#include <QTemporaryFile>
 #include <QThreadPool>
 #include <utility>
 
-#include "gigawarp/device.h"
 #include "gigawarp/error.h"
-#include "job/plan.h"
+#include "ui/models/program.h"
 
 namespace gigawarp::ui {
 namespace {
@@ -30,25 +34,59 @@ struct Answer {
   QString problem;
 };
 
+QStringList lines_of(const QJsonObject& plan) {
+  const auto memory = [&plan](const char* kind) {
+    const QJsonObject json = plan[QLatin1String(kind)].toObject();
+    const auto bytes = [&json](const char* key) {
+      return bytes_text(static_cast<std::uint64_t>(json[QLatin1String(key)].toDouble()));
+    };
+    return PlanModel::tr("%1 of %2 free")
+        .arg(bytes("needed_bytes"),
+             bytes(qstrcmp(kind, "disk") == 0 ? "free_bytes" : "available_bytes"));
+  };
+  QStringList lines;
+  lines << PlanModel::tr("Device: %1, %2 threads")
+               .arg(plan["device"].toString())
+               .arg(plan["threads"].toInt());
+  lines << PlanModel::tr("Memory: %1").arg(memory("memory"));
+  if (plan["gpu_memory"]["needed_bytes"].toDouble() > 0)
+    lines << PlanModel::tr("GPU memory: %1").arg(memory("gpu_memory"));
+  if (!plan["disk"]["folder"].toString().isEmpty())
+    lines << PlanModel::tr("Disk: %1").arg(memory("disk"));
+  lines << PlanModel::tr("Time: about %1").arg(time_text(plan["seconds"].toDouble()));
+  if (const QString note = plan["note"].toString(); !note.isEmpty()) lines << note;
+  return lines;
+}
+
 Answer plan_of(const JobSpec& job) {
   Answer answer;
   try {
     validate(job);
-    const job::Plan plan = job::make_plan(job);
-    answer.lines << PlanModel::tr("Device: %1, %2 threads")
-                        .arg(QString::fromStdString(plan.device))
-                        .arg(plan.threads);
-    answer.lines << PlanModel::tr("Memory: %1 of %2 free")
-                        .arg(bytes_text(plan.memory_needed), bytes_text(plan.memory_available));
-    if (!plan.disk.empty())
-      answer.lines << PlanModel::tr("Disk: %1 of %2 free")
-                          .arg(bytes_text(plan.disk_needed), bytes_text(plan.disk_free));
-    answer.lines << PlanModel::tr("Time: about %1").arg(time_text(plan.forecast.seconds));
-    answer.problem = QString::fromStdString(job::misfit(plan));
-  } catch (const std::exception& error) {
+  } catch (const Error& error) {
     answer.problem = QString::fromStdString(error.what());
+    return answer;
   }
+  QTemporaryFile file(QDir::temp().filePath(QStringLiteral("gigawarp-plan-XXXXXX.json")));
+  const QByteArray text = QByteArray::fromStdString(to_json(job));
+  if (!file.open() || file.write(text) != text.size() || !file.flush()) {
+    answer.problem = PlanModel::tr("The job could not be written to \"%1\"; is the disk full?")
+                         .arg(file.fileName());
+    return answer;
+  }
+  const ProgramAnswer said = ask_program(
+      {QStringLiteral("plan"), QStringLiteral("--job"), file.fileName(), QStringLiteral("--json")});
+  const QJsonObject plan = QJsonDocument::fromJson(said.out).object();
+  if (!plan.isEmpty()) answer.lines = lines_of(plan);
+  if (said.exit_code != 0) answer.problem = said.words;
   return answer;
+}
+
+QStringList usable_devices() {
+  QStringList found{QStringLiteral("auto")};
+  const ProgramAnswer said = ask_program({QStringLiteral("devices"), QStringLiteral("--json")});
+  for (const QJsonValue& device : QJsonDocument::fromJson(said.out).array())
+    if (device["usable"].toBool()) found << device["id"].toString();
+  return found;
 }
 
 }  // namespace
@@ -58,12 +96,9 @@ PlanModel::PlanModel(QObject* parent) : QObject(parent) {
   delay_.setInterval(kDelayMs);
   connect(&delay_, &QTimer::timeout, this, &PlanModel::compute);
   QThreadPool::globalInstance()->start([guard = QPointer<PlanModel>(this)] {
-    QStringList found{QStringLiteral("auto")};
-    for (const DeviceInfo& device : list_devices())
-      if (device.usable) found << QString::fromStdString(device.id);
     QMetaObject::invokeMethod(
         qApp,
-        [guard, found] {
+        [guard, found = usable_devices()] {
           if (guard == nullptr) return;
           guard->devices_ = found;
           Q_EMIT guard->devices_found();

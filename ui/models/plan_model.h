@@ -7,8 +7,8 @@
 
 namespace gigawarp::ui {
 
-/// What a run would need and whether it fits, computed on another thread a moment after the job
-/// last changed.
+/// What a run would need and whether it fits, asked of the program's "plan" a moment after the job
+/// last changed; the window's own process never talks to a GPU.
 class PlanModel final : public QObject {
   Q_OBJECT
  public:
@@ -21,7 +21,7 @@ class PlanModel final : public QObject {
   /// Why the job cannot run; empty when it can.
   const QString& problem() const { return problem_; }
   bool is_ready() const { return asked_ == answered_; }
-  /// Devices that can run jobs, first "auto"; found on another thread.
+  /// Devices that can run jobs, first "auto"; asked once, of the program's "devices".
   const QStringList& devices() const { return devices_; }
 
  Q_SIGNALS:

@@ -74,7 +74,12 @@ RunController::~RunController() {
     process_->terminate();
     if (!process_->waitForFinished(3000)) process_->kill();
   }
-  if (!preview_file_.isEmpty()) QFile::remove(preview_file_);
+  remove_files();
+}
+
+void RunController::remove_files() const {
+  for (const QString& file : {preview_file_, job_file_})
+    if (!file.isEmpty()) QFile::remove(file);
 }
 
 bool RunController::is_active() const {
@@ -100,18 +105,18 @@ void RunController::set_state(State state) {
 void RunController::start(const JobSpec& job, bool overwrite) {
   folder_ = QString::fromStdString(job.output_directory);
   // The job goes in by a file beside the results' folder, so that the folder holds results only.
-  const QString job_file = QDir::temp().filePath(
+  job_file_ = QDir::temp().filePath(
       QStringLiteral("gigawarp-job-%1.json").arg(QCoreApplication::applicationPid()));
-  QFile file(job_file);
+  QFile file(job_file_);
   const std::string text = to_json(job);
   const auto size = static_cast<qint64>(text.size());
   if (!file.open(QIODevice::WriteOnly) || file.write(text.data(), size) != size) {
-    verdict_ = tr("The job could not be written to \"%1\"; is the disk full?").arg(job_file);
+    verdict_ = tr("The job could not be written to \"%1\"; is the disk full?").arg(job_file_);
     set_state(State::failed);
     return;
   }
   file.close();
-  QStringList arguments{QStringLiteral("register"), QStringLiteral("--job"), job_file,
+  QStringList arguments{QStringLiteral("register"), QStringLiteral("--job"), job_file_,
                         QStringLiteral("--out"), folder_};
   if (overwrite) arguments << QStringLiteral("--overwrite");
   launch(arguments);
@@ -261,8 +266,7 @@ void RunController::take_preview() {
 void RunController::end(int exit_code, QProcess::ExitStatus status) {
   read_events();
   read_words();
-  QString words = words_.trimmed();
-  if (words.startsWith(QLatin1String("gigawarp: "))) words.remove(0, 10);
+  const QString words = without_name(words_);
   const bool kept = QFileInfo::exists(folder_ + QStringLiteral("/checkpoint/header.json"));
   const QString hope = kept ? tr(" It can go on from its last checkpoint.")
                             : tr(" It had not reached its first checkpoint.");
@@ -285,7 +289,7 @@ void RunController::end(int exit_code, QProcess::ExitStatus status) {
   }
   Q_EMIT logged(verdict_);
   process_.release()->deleteLater();
-  QFile::remove(preview_file_);
+  remove_files();
   set_state(reached);
   Q_EMIT progressed();
   if (reached == State::finished) Q_EMIT finished(folder_);

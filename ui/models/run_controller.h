@@ -87,13 +87,14 @@ class RunController final : public QObject {
   void take_preview();
   void end(int exit_code, QProcess::ExitStatus status);
   void set_state(State state);
+  void remove_files() const;
   void send(const QByteArray& command);
 
   State state_ = State::idle;
   std::unique_ptr<QProcess> process_;
   RunProgress progress_;
   std::vector<LossCurve> curves_;
-  QString folder_, verdict_, words_, preview_file_;
+  QString folder_, verdict_, words_, preview_file_, job_file_;
   bool reading_preview_ = false, preview_waits_ = false;
   QTimer coalesce_;
 };

@@ -19,8 +19,12 @@ struct DeviceInfo {
   std::string instruction_set;  ///< CPU: "x86-64-v4", "x86-64-v3" or "x86-64"
 };
 
+/// The CPU alone; cheap, and asks no driver.
+DeviceInfo cpu_device();
 /// The CPU first, then every CUDA device seen; a build or machine without CUDA yields one unusable
-/// entry "cuda" with the reason.
+/// entry "cuda" with the reason. Makes a CUDA context on every card to learn how much of its memory
+/// is free: slow the first time, and some hundred MiB of each card for as long as the process
+/// lives.
 std::vector<DeviceInfo> list_devices();
 
 }  // namespace gigawarp
