@@ -1,13 +1,13 @@
 #include <gtest/gtest.h>
 
 #include <QApplication>
-#include <QTemporaryDir>
 #include <cstdlib>
 #include <iostream>
 
+#include "ui/test_home.h"
 #include "ui/views/theme.h"
 
-/// Windows without a display, settings in a folder of their own.
+/// Windows without a display; settings and temporary files in a folder of their own.
 int main(int argc, char** argv) {
   // A window starts runs with its own program; here that must be gigawarp, never this one, which
   // would start itself without end.
@@ -16,12 +16,13 @@ int main(int argc, char** argv) {
     std::cerr << "This is a test program, not gigawarp; it takes options of GoogleTest alone.\n";
     return 2;
   }
-  const QTemporaryDir home;
+  const gigawarp::test::TestHome home;
+  setenv("TMPDIR", home.path().c_str(), 1);
   setenv("QT_QPA_PLATFORM", "offscreen", 1);
-  setenv("XDG_CONFIG_HOME", home.path().toUtf8().constData(), 1);
-  setenv("XDG_CACHE_HOME", home.path().toUtf8().constData(), 1);
-  setenv("XDG_DATA_HOME", home.path().toUtf8().constData(), 1);
-  setenv("XDG_RUNTIME_DIR", home.path().toUtf8().constData(), 1);
+  setenv("XDG_CONFIG_HOME", home.path().c_str(), 1);
+  setenv("XDG_CACHE_HOME", home.path().c_str(), 1);
+  setenv("XDG_DATA_HOME", home.path().c_str(), 1);
+  setenv("XDG_RUNTIME_DIR", home.path().c_str(), 1);
   testing::InitGoogleTest(&argc, argv);
   // The offscreen platform remarks on window hints that nothing here depends on.
   qInstallMessageHandler([](QtMsgType type, const QMessageLogContext&, const QString& text) {
