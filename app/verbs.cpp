@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/replace_file.h"
 #include "gigawarp/error.h"
 
 namespace gigawarp::app {
@@ -48,21 +49,12 @@ CLI::Option* add_spacing_option(CLI::App* verb, const std::string& name,
 }
 
 void write_text_file(const std::filesystem::path& path, const std::string& text) {
-  std::filesystem::path part = path;
-  part += ".part" + std::to_string(getpid());
-  std::ofstream stream(part, std::ios::binary);
-  stream << text;
-  stream.close();
-  std::error_code failure;
-  if (stream) std::filesystem::rename(part, path, failure);
-  if (!stream || failure) {
-    std::filesystem::remove(part, failure);
+  if (!replace_file(path, own_part_ending(), text))
     throw Error(ErrorCode::output_not_written,
                 "\"" + path.string() +
                     "\" could not be written; check that its folder exists, is "
                     "writable and has room.",
                 path.string());
-  }
 }
 
 std::string command_line() {

@@ -1,7 +1,5 @@
 #include "render/contact_sheet.h"
 
-#include <unistd.h>
-
 #include <QFontMetrics>
 #include <QPainter>
 #include <algorithm>
@@ -11,6 +9,7 @@
 #include <numeric>
 #include <vector>
 
+#include "base/replace_file.h"
 #include "gigawarp/error.h"
 #include "ops/jacobian.h"
 #include "render/compare_modes.h"
@@ -338,13 +337,10 @@ QImage contact_sheet(const Volume& fixed, const qc::Assessment& assessment,
 }
 
 void write_png(const QImage& picture, const std::filesystem::path& path) {
-  std::filesystem::path part = path;
-  part += ".part" + std::to_string(getpid());
-  std::error_code failure;
-  const bool saved = picture.save(QString::fromStdString(part.string()), "PNG");
-  if (saved) std::filesystem::rename(part, path, failure);
-  if (saved && !failure) return;
-  std::filesystem::remove(part, failure);
+  const auto save = [&picture](const std::filesystem::path& part) {
+    return picture.save(QString::fromStdString(part.string()), "PNG");
+  };
+  if (replace_file(path, own_part_ending(), save)) return;
   throw Error(
       ErrorCode::output_not_written,
       "\"" + path.string() +

@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 
+#include "base/replace_file.h"
 #include "gigawarp/error.h"
 #include "job/checksum.h"
 
@@ -153,13 +154,8 @@ void CheckpointFiles::write_header(const solve::Position& position) const {
     json["arrays"][name] = {{"file", array.file}, {"sha256", array.sha256}, {"bytes", array.bytes}};
   const std::string body = json.dump();
   const nlohmann::ordered_json envelope{{"sha256", sha256(body)}, {"body", body}};
-  const std::filesystem::path part = folder_ / "header.json.part";
-  std::ofstream stream(part, std::ios::binary | std::ios::trunc);
-  stream << envelope.dump() << "\n";
-  stream.close();
-  std::error_code failure;
-  if (stream) std::filesystem::rename(part, header_path(), failure);
-  if (!stream || failure) refuse_unwritten(header_path());
+  if (!replace_file(header_path(), ".part", envelope.dump() + "\n"))
+    refuse_unwritten(header_path());
 }
 
 void CheckpointFiles::remove_unnamed_files() const {

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <utility>
 
+#include "base/replace_file.h"
 #include "gigawarp/error.h"
 
 namespace gigawarp::job {
@@ -53,22 +54,19 @@ void write_preview(const Affine& moving_from_fixed, const DisplacementField* dis
     put(displacement_mm->grid().world_from_voxel, header.world_from_voxel);
     for (int a = 0; a < 3; ++a) header.size[a] = displacement_mm->grid().size[a];
   }
-  std::filesystem::path part = path;
-  part += ".part";
-  std::ofstream stream(part, std::ios::binary | std::ios::trunc);
-  stream.write(reinterpret_cast<const char*>(&header), sizeof header);
-  if (displacement_mm != nullptr)
-    stream.write(
-        reinterpret_cast<const char*>(displacement_mm->component_mm(0)),
-        static_cast<std::streamsize>(3 * sizeof(float)) * displacement_mm->grid().voxel_count());
-  stream.close();
-  std::error_code failure;
-  if (stream) std::filesystem::rename(part, path, failure);
-  if (!stream || failure) {
-    std::filesystem::remove(part, failure);
+  const bool written = replace_file(path, ".part", [&](const std::filesystem::path& part) {
+    std::ofstream stream(part, std::ios::binary | std::ios::trunc);
+    stream.write(reinterpret_cast<const char*>(&header), sizeof header);
+    if (displacement_mm != nullptr)
+      stream.write(
+          reinterpret_cast<const char*>(displacement_mm->component_mm(0)),
+          static_cast<std::streamsize>(3 * sizeof(float)) * displacement_mm->grid().voxel_count());
+    stream.close();
+    return static_cast<bool>(stream);
+  });
+  if (!written)
     throw Error(ErrorCode::output_not_written,
                 "The preview \"" + path.string() + "\" could not be written.", path.string());
-  }
 }
 
 PreviewState read_preview(const std::filesystem::path& path) {

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/parallel.h"
+#include "base/replace_file.h"
 #include "gigawarp/error.h"
 #include "job/checkpoint_files.h"
 #include "job/checksum.h"
@@ -43,18 +44,9 @@ std::string read_text(const std::filesystem::path& path) {
 }
 
 void write_text(const std::filesystem::path& path, const std::string& text) {
-  std::filesystem::path part = path;
-  part += ".part";
-  std::ofstream stream(part, std::ios::binary | std::ios::trunc);
-  stream << text;
-  stream.close();
-  std::error_code failure;
-  if (stream) std::filesystem::rename(part, path, failure);
-  if (!stream || failure) {
-    std::filesystem::remove(part, failure);
+  if (!replace_file(path, ".part", text))
     throw Error(ErrorCode::output_not_written,
                 "\"" + path.string() + "\" could not be written; is the disk full?", path.string());
-  }
 }
 
 /// One run from plan to report.

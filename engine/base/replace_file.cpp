@@ -1,0 +1,33 @@
+#include "base/replace_file.h"
+
+#include <unistd.h>
+
+#include <fstream>
+
+namespace gigawarp {
+
+bool replace_file(const std::filesystem::path& path, const std::string& ending,
+                  const std::function<bool(const std::filesystem::path& part)>& fill) {
+  std::filesystem::path part = path;
+  part += ending;
+  std::error_code failure;
+  const bool filled = fill(part);
+  if (filled) std::filesystem::rename(part, path, failure);
+  if (filled && !failure) return true;
+  std::filesystem::remove(part, failure);
+  return false;
+}
+
+bool replace_file(const std::filesystem::path& path, const std::string& ending,
+                  std::string_view text) {
+  return replace_file(path, ending, [text](const std::filesystem::path& part) {
+    std::ofstream stream(part, std::ios::binary | std::ios::trunc);
+    stream << text;
+    stream.close();
+    return static_cast<bool>(stream);
+  });
+}
+
+std::string own_part_ending() { return ".part" + std::to_string(getpid()); }
+
+}  // namespace gigawarp
