@@ -84,8 +84,10 @@ Answer plan_of(const JobSpec& job) {
 QStringList usable_devices() {
   QStringList found{QStringLiteral("auto")};
   const ProgramAnswer said = ask_program({QStringLiteral("devices"), QStringLiteral("--json")});
-  for (const QJsonValue& device : QJsonDocument::fromJson(said.out).array())
-    if (device["usable"].toBool()) found << device["id"].toString();
+  const QJsonArray devices = QJsonDocument::fromJson(said.out).array();
+  for (const auto& entry : devices)
+    if (const QJsonObject device = entry.toObject(); device["usable"].toBool())
+      found << device["id"].toString();
   return found;
 }
 
