@@ -45,6 +45,10 @@ class CpuBackend final : public Backend {
   float direction(const DirectionArgs& args) override { return cpu::direction(args); }
   void compose(const ComposeArgs& args) override { cpu::compose(args); }
   FoldRepair repair_folds(const RepairArgs& args) override { return cpu::repair_folds(args); }
+  std::int64_t find_folds(const RepairArgs& args) override { return cpu::find_folds(args); }
+  std::int64_t relax_folds(const RepairArgs& args, std::int64_t found) override {
+    return cpu::relax_folds(args, found);
+  }
   void downsample(const DownsampleArgs& args) override { cpu::downsample(args); }
   void upsample_field(const UpsampleArgs& args) override { cpu::upsample_field(args); }
   void invert(const InvertArgs& args) override { cpu::invert(args); }

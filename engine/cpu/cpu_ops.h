@@ -16,6 +16,8 @@ void mse(const ops::MseArgs& args, std::vector<ops::PlaneSums>& sums);
 float direction(const ops::DirectionArgs& args);
 void compose(const ops::ComposeArgs& args);
 ops::FoldRepair repair_folds(const ops::RepairArgs& args);
+std::int64_t find_folds(const ops::RepairArgs& args);
+std::int64_t relax_folds(const ops::RepairArgs& args, std::int64_t found);
 void downsample(const ops::DownsampleArgs& args);
 void upsample_field(const ops::UpsampleArgs& args);
 void invert(const ops::InvertArgs& args);

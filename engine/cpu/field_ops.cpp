@@ -2,33 +2,8 @@
 
 #include "base/parallel.h"
 #include "cpu/cpu_ops.h"
-#include "gigawarp/transform.h"
-#include "ops/invert_field.h"
 
 namespace gigawarp::cpu {
-
-/// On a lattice of unit spacing, where the millimetres of the general inversion are voxels.
-void invert(const ops::InvertArgs& args) {
-  const ops::Extent& e = args.displacement.extent();
-  Grid lattice;
-  lattice.size = {e.nx, e.ny, e.nz};
-  const auto copy = [&](const float* from, std::int64_t from_y, std::int64_t from_z, float* to,
-                        std::int64_t to_y, std::int64_t to_z) {
-    for (std::int64_t z = 0; z < e.nz; ++z)
-      for (std::int64_t y = 0; y < e.ny; ++y)
-        std::copy_n(from + z * from_z + y * from_y, e.nx, to + z * to_z + y * to_y);
-  };
-  DisplacementField forward(lattice);
-  for (int c = 0; c < 3; ++c)
-    copy(args.displacement.component[c].data, e.stride_y, e.stride_z, forward.component_mm(c), e.nx,
-         e.nx * e.ny);
-  const DisplacementField inverse =
-      gigawarp::invert(forward, lattice, args.iterations, args.tolerance_voxels, {});
-  const ops::Extent& out = args.out.extent();
-  for (int c = 0; c < 3; ++c)
-    copy(inverse.component_mm(c), e.nx, e.nx * e.ny, args.out.component[c].data, out.stride_y,
-         out.stride_z);
-}
 
 double keep_common(const ops::SlabView<float>& a, const ops::SlabView<float>& b,
                    ops::ZRange range) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/parallel.h"
+#include "cpu/cpu_ops.h"
 #include "cpu/multiversion.h"
 #include "gigawarp/error.h"
 
@@ -23,23 +24,24 @@ constexpr std::int64_t kRows = 32;  // rows of a tile: each starts from the row 
 struct FieldView {
   const float* d[3];
   std::int32_t size[3];
-  std::int64_t stride[3];  ///< elements to the upper corner per axis; 0 on flat axes
+  std::int64_t row, plane;  ///< elements from one to the next
+  std::int64_t stride[3];   ///< elements to the upper corner per axis; 0 on flat axes
   float voxel_from_mm[3][3];
   float spacing_mm[3];
 };
 
-FieldView view_of(const DisplacementField& field) {
+FieldView view_of(const Grid& grid, const float* const d[3], std::int64_t row, std::int64_t plane) {
   FieldView view{};
-  const Grid& grid = field.grid();
   const Affine voxel_from_world = grid.voxel_from_world();
-  std::int64_t stride = 1;
+  view.row = row;
+  view.plane = plane;
+  const std::int64_t strides[3] = {1, row, plane};
   for (int a = 0; a < 3; ++a) {
     if (grid.size[a] > (std::int64_t{1} << 30))
       throw Error(ErrorCode::bad_input, "A displacement field is too long along one axis.");
-    view.d[a] = field.component_mm(a);
+    view.d[a] = d[a];
     view.size[a] = static_cast<std::int32_t>(grid.size[a]);
-    view.stride[a] = grid.size[a] > 1 ? stride : 0;
-    stride *= grid.size[a];
+    view.stride[a] = grid.size[a] > 1 ? strides[a] : 0;
     view.spacing_mm[a] = static_cast<float>(grid.spacing_mm()[a]);
     for (int c = 0; c < 3; ++c)
       view.voxel_from_mm[a][c] = static_cast<float>(voxel_from_world.linear[a][c]);
@@ -94,8 +96,7 @@ template <class Index>
 GIGAWARP_ALWAYS_INLINE float step_block(const FieldView& f, Block& b) {
   const Index stride[3]{static_cast<Index>(f.stride[0]), static_cast<Index>(f.stride[1]),
                         static_cast<Index>(f.stride[2])};
-  const auto row = static_cast<Index>(f.size[0]);
-  const Index plane = row * static_cast<Index>(f.size[1]);
+  const auto row = static_cast<Index>(f.row), plane = static_cast<Index>(f.plane);
   float largest = 0;
 #pragma omp simd reduction(max : largest)
   for (int i = 0; i < kBlock; ++i) {
@@ -149,7 +150,9 @@ struct InvertTask {
   Mat3 mm_from_voxel;
   int max_iterations;
   float tolerance_mm;
-  DisplacementField* out;
+  Size3 size;  ///< of the target
+  float* out[3];
+  std::int64_t out_row, out_plane;
 };
 
 /// Places `count` voxels from (x, y, z); the block's tail repeats the last one.
@@ -172,7 +175,7 @@ void place_block(const InvertTask& task, Block& b, std::int64_t x, std::int64_t 
 void store_block(const InvertTask& task, const Block& b, std::int64_t first, int count) {
   const Mat3& m = task.mm_from_voxel;
   for (int a = 0; a < 3; ++a) {
-    float* out = task.out->component_mm(a) + first;
+    float* out = task.out[a] + first;
     const auto m0 = static_cast<float>(m[a][0]), m1 = static_cast<float>(m[a][1]),
                m2 = static_cast<float>(m[a][2]);
     for (int i = 0; i < count; ++i) {
@@ -184,7 +187,7 @@ void store_block(const InvertTask& task, const Block& b, std::int64_t first, int
 
 /// Rows [y0, y1) of plane z, each started from the row before.
 void invert_tile(const InvertTask& task, std::int64_t z, std::int64_t y0, std::int64_t y1) {
-  const Size3& n = task.out->grid().size;
+  const Size3& n = task.size;
   std::array<std::vector<float>, 3> start;
   for (auto& s : start) s.assign(static_cast<std::size_t>(n[0]) + kBlock, 0.0F);
   Block block;
@@ -196,7 +199,7 @@ void invert_tile(const InvertTask& task, std::int64_t z, std::int64_t y0, std::i
       (task.narrow ? solve_block_narrow : solve_block_wide)(task.view, block, task.max_iterations,
                                                             task.tolerance_mm);
       for (std::size_t a = 0; a < 3; ++a) std::copy_n(block.w[a], count, start[a].data() + x);
-      store_block(task, block, (z * n[1] + y) * n[0] + x, count);
+      store_block(task, block, z * task.out_plane + y * task.out_row + x, count);
     }
 }
 
@@ -204,25 +207,58 @@ void check_stop(const std::stop_token& stop) {
   if (stop.stop_requested())
     throw Error(ErrorCode::cancelled, "The inversion of a displacement field was cancelled.");
 }
+
+void run_task(const InvertTask& task, std::int64_t begin, std::int64_t end,
+              const std::stop_token& stop) {
+  const std::int64_t tiles = (task.size[1] + kRows - 1) / kRows;
+  parallel_for((end - begin) * tiles, [&](std::int64_t i) {
+    check_stop(stop);
+    const std::int64_t y0 = (i % tiles) * kRows;
+    invert_tile(task, begin + i / tiles, y0, std::min(task.size[1], y0 + kRows));
+  });
+}
 }  // namespace
 
 DisplacementField invert(const DisplacementField& forward, const Grid& target, int max_iterations,
                          double tolerance_mm, std::stop_token stop) {
   DisplacementField out(target);
-  const InvertTask task{view_of(forward),
+  const Size3& n = forward.grid().size;
+  const float* const d[3] = {forward.component_mm(0), forward.component_mm(1),
+                             forward.component_mm(2)};
+  const InvertTask task{view_of(forward.grid(), d, n[0], n[0] * n[1]),
                         forward.grid().voxel_count() < std::numeric_limits<std::int32_t>::max(),
                         forward.grid().voxel_from_world() * target.world_from_voxel,
                         forward.grid().world_from_voxel.linear,
                         std::max(1, max_iterations),
                         static_cast<float>(tolerance_mm),
-                        &out};
-  const std::int64_t tiles = (target.size[1] + kRows - 1) / kRows;
-  parallel_for(target.size[2] * tiles, [&](std::int64_t i) {
-    check_stop(stop);
-    const std::int64_t y0 = (i % tiles) * kRows;
-    invert_tile(task, i / tiles, y0, std::min(target.size[1], y0 + kRows));
-  });
+                        target.size,
+                        {out.component_mm(0), out.component_mm(1), out.component_mm(2)},
+                        target.size[0],
+                        target.size[0] * target.size[1]};
+  run_task(task, 0, target.size[2], stop);
   return out;
+}
+
+/// On a lattice of unit spacing, where the millimetres of the general inversion are voxels.
+void cpu::invert(const ops::InvertArgs& args) {
+  const ops::Extent &e = args.displacement.extent(), &out = args.out.extent();
+  Grid lattice;
+  lattice.size = {e.nx, e.ny, e.nz};
+  const float* d[3];
+  InvertTask task{};
+  for (int c = 0; c < 3; ++c) {
+    d[c] = args.displacement.component[c].row(0, 0);
+    task.out[c] = args.out.component[c].row(0, 0);
+  }
+  task.view = view_of(lattice, d, e.stride_y, e.stride_z);
+  task.narrow = e.stride_z * e.nz < std::numeric_limits<std::int32_t>::max();
+  task.mm_from_voxel = lattice.world_from_voxel.linear;
+  task.max_iterations = std::max(1, args.iterations);
+  task.tolerance_mm = static_cast<float>(args.tolerance_voxels);
+  task.size = lattice.size;
+  task.out_row = out.stride_y;
+  task.out_plane = out.stride_z;
+  run_task(task, args.range.begin, args.range.end, {});
 }
 
 namespace {

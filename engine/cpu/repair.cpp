@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <utility>
 #include <vector>
 
 #include "cpu/cpu_ops.h"
@@ -138,12 +140,12 @@ void relax(const ops::FieldView& u, const std::vector<Voxel>& voxels) {
           relaxed[i][static_cast<std::size_t>(c)];
 }
 
-}  // namespace
-
-ops::FoldRepair repair_folds(const ops::RepairArgs& args) {
+/// Voxels of the range below the minimum, in memory order.
+std::vector<Voxel> voxels_below(const ops::RepairArgs& args) {
   const ops::FieldView& u = args.displacement;
   const ops::Extent& e = u.extent();
-  std::vector<std::vector<Voxel>> per_plane(static_cast<std::size_t>(args.range.end));
+  std::vector<std::vector<Voxel>> per_plane(
+      static_cast<std::size_t>(std::max<std::int64_t>(0, args.range.end - args.range.begin)));
   parallel_for(args.range.end - args.range.begin, [&](std::int64_t i) {
     const std::int64_t z = args.range.begin + i;
     std::vector<float> determinant(static_cast<std::size_t>(e.nx));
@@ -152,17 +154,21 @@ ops::FoldRepair repair_folds(const ops::RepairArgs& args) {
         continue;
       for (std::int64_t x = 0; x < e.nx; ++x)
         if (!(determinant[static_cast<std::size_t>(x)] >= args.minimum))
-          per_plane[static_cast<std::size_t>(z)].push_back({static_cast<std::int32_t>(z),
+          per_plane[static_cast<std::size_t>(i)].push_back({static_cast<std::int32_t>(z),
                                                             static_cast<std::int32_t>(y),
                                                             static_cast<std::int32_t>(x)});
     }
   });
-  std::vector<Voxel> bad;
-  for (const auto& plane : per_plane) bad.insert(bad.end(), plane.begin(), plane.end());
-  ops::FoldRepair report;
-  report.found = static_cast<std::int64_t>(bad.size());
-  if (bad.empty()) return report;
-  Dilation dilated(e);
+  std::vector<Voxel> below;
+  for (const auto& plane : per_plane) below.insert(below.end(), plane.begin(), plane.end());
+  return below;
+}
+
+/// Sweeps until no voxel is below the minimum; returns how many remain.
+std::int64_t relax_around(const ops::RepairArgs& args, std::vector<Voxel> bad) {
+  if (bad.empty()) return 0;
+  const ops::FieldView& u = args.displacement;
+  Dilation dilated(u.extent());
   for (int sweep = 0; sweep < args.sweeps && !bad.empty(); ++sweep) {
     const std::vector<Voxel> around = dilated(bad, 1 + sweep / 8);
     relax(u, around);
@@ -177,8 +183,43 @@ ops::FoldRepair repair_folds(const ops::RepairArgs& args) {
     for (std::size_t i = 0; i < touched.size(); ++i)
       if (below[i] != 0) bad.push_back(touched[i]);
   }
-  report.remaining = static_cast<std::int64_t>(bad.size());
+  return static_cast<std::int64_t>(bad.size());
+}
+
+}  // namespace
+
+ops::FoldRepair repair_folds(const ops::RepairArgs& args) {
+  std::vector<Voxel> below = voxels_below(args);
+  ops::FoldRepair report;
+  report.found = static_cast<std::int64_t>(below.size());
+  report.remaining = relax_around(args, std::move(below));
   return report;
+}
+
+std::int64_t find_folds(const ops::RepairArgs& args) {
+  const ops::Extent& e = args.displacement.extent();
+  const std::int64_t words = (e.nx + 31) / 32, plane = ops::fold_words_of_plane(e);
+  std::fill(args.marks + (args.range.begin - e.z_begin) * plane,
+            args.marks + (args.range.end - e.z_begin) * plane, 0U);
+  const std::vector<Voxel> below = voxels_below(args);
+  for (const Voxel& v : below)
+    args.marks[(v[0] - e.z_begin) * plane + v[1] * words + v[2] / 32] |=
+        1U << static_cast<unsigned>(v[2] % 32);
+  return static_cast<std::int64_t>(below.size());
+}
+
+std::int64_t relax_folds(const ops::RepairArgs& args, std::int64_t found) {
+  const ops::Extent& e = args.displacement.extent();
+  const std::int64_t words = (e.nx + 31) / 32, plane = ops::fold_words_of_plane(e);
+  std::vector<Voxel> below;
+  below.reserve(static_cast<std::size_t>(found));
+  for (std::int64_t z = args.range.begin; z < args.range.end; ++z)
+    for (std::int64_t i = 0; i < plane; ++i)
+      for (std::uint32_t bits = args.marks[(z - e.z_begin) * plane + i]; bits != 0;
+           bits &= bits - 1)
+        below.push_back({static_cast<std::int32_t>(z), static_cast<std::int32_t>(i / words),
+                         static_cast<std::int32_t>(i % words * 32 + std::countr_zero(bits))});
+  return relax_around(args, std::move(below));
 }
 
 }  // namespace gigawarp::cpu

@@ -1,7 +1,9 @@
 #include <string>
+#include <utility>
 
 #include "cuda/cuda_ops.h"
 #include "cuda/devices.h"
+#include "cuda/global_memory.h"
 #include "gigawarp/error.h"
 
 namespace gigawarp::ops {
@@ -64,12 +66,25 @@ class CudaBackend final : public Backend {
   FoldRepair repair_folds(const RepairArgs& args) override {
     return cuda::repair_folds(device_, args);
   }
+  std::int64_t find_folds(const RepairArgs& args) override {
+    return cuda::find_folds(device_, args);
+  }
+  std::int64_t relax_folds(const RepairArgs& args, std::int64_t found) override {
+    return cuda::relax_folds(device_, args, found);
+  }
   void downsample(const DownsampleArgs& args) override { cuda::downsample(device_, args); }
   void upsample_field(const UpsampleArgs& args) override { cuda::upsample_field(device_, args); }
   void invert(const InvertArgs& args) override { cuda::invert(device_, args); }
   double keep_common(const SlabView<float>& a, const SlabView<float>& b, ZRange range) override {
     return cuda::keep_common(device_, a, b, range);
   }
+
+  std::int64_t slab_multiple() const override { return cuda::kSlabPlanes; }
+  std::int64_t lncc_slab_multiple(const LnccArgs& args) const override {
+    return args.target.field || !args.target.wanted ? cuda::kSlabPlanes : cuda::kLinearSlabPlanes;
+  }
+  void enter_thread() override { device_.make_current(); }
+  cuda::Device& device() { return device_; }
 
  private:
   cuda::Device device_;
@@ -79,7 +94,9 @@ class CudaBackend final : public Backend {
 
 std::vector<DeviceInfo> list_gpus() { return cuda::list_devices(); }
 
-std::unique_ptr<Backend> make_cuda_backend(int device, std::uint64_t memory_bytes) {
+namespace {
+
+std::unique_ptr<CudaBackend> usable_backend(int device, std::uint64_t memory_bytes) {
   const std::string id = "cuda:" + std::to_string(device);
   std::string reason = "this machine has no GPU of that number";
   for (const DeviceInfo& info : list_gpus()) {
@@ -87,6 +104,32 @@ std::unique_ptr<Backend> make_cuda_backend(int device, std::uint64_t memory_byte
     if (info.id == id || info.id == "cuda") reason = info.why_not;
   }
   throw Error(ErrorCode::device_fault, "Device \"" + id + "\" cannot be used: " + reason, id);
+}
+
+/// Below this, a GPU ends its iteration before others have begun theirs.
+constexpr std::int64_t kSmallVoxels = std::int64_t{8} << 20;
+
+}  // namespace
+
+std::unique_ptr<Backend> make_cuda_backend(int device, std::uint64_t memory_bytes) {
+  return usable_backend(device, memory_bytes);
+}
+
+GridMembers make_cuda_members(const std::vector<int>& devices, std::uint64_t memory_bytes) {
+  GridMembers members;
+  std::vector<cuda::Device*> owners;
+  for (const int device : devices) {
+    auto backend = usable_backend(device, memory_bytes);
+    owners.push_back(&backend->device());
+    members.names.push_back("cuda:" + std::to_string(device));
+    members.shares.push_back(static_cast<double>(owners.back()->budget_bytes()));
+    members.backends.push_back(std::move(backend));
+  }
+  ops::even_out(members.shares);
+  owners.front()->make_current();
+  members.memory = cuda::make_global_memory(owners);
+  members.small_voxels = kSmallVoxels;
+  return members;
 }
 
 }  // namespace gigawarp::ops

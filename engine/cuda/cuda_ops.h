@@ -9,6 +9,11 @@
 /// numbers wait for them.
 namespace gigawarp::cuda {
 
+/// Where slabs may be cut: sums over rows are taken by segments of this many planes (rows.cuh) ...
+constexpr std::int64_t kSlabPlanes = 4;
+/// ... and those of LNCC's linear stages by the longest segment of a march (march.cuh).
+constexpr std::int64_t kLinearSlabPlanes = 64;
+
 void warp(Device& device, const ops::WarpArgs& args, std::vector<ops::PlaneSums>& sums);
 void lncc(Device& device, const ops::LnccArgs& args, std::vector<ops::PlaneSums>& sums);
 /// Box windows up to radius 5 march; others are summed tap by tap.
@@ -22,6 +27,8 @@ void mse(Device& device, const ops::MseArgs& args, std::vector<ops::PlaneSums>& 
 float direction(Device& device, const ops::DirectionArgs& args);
 void compose(Device& device, const ops::ComposeArgs& args);
 ops::FoldRepair repair_folds(Device& device, const ops::RepairArgs& args);
+std::int64_t find_folds(Device& device, const ops::RepairArgs& args);
+std::int64_t relax_folds(Device& device, const ops::RepairArgs& args, std::int64_t found);
 void downsample(Device& device, const ops::DownsampleArgs& args);
 void upsample_field(Device& device, const ops::UpsampleArgs& args);
 void invert(Device& device, const ops::InvertArgs& args);

@@ -57,20 +57,28 @@ Device::~Device() {
   if (cudaDeviceGetDefaultMemPool(&pool, index_) == cudaSuccess) cudaMemPoolTrimTo(pool, 0);
 }
 
-ops::Array Device::allocate(std::size_t bytes) {
+void Device::make_current() const { check(cudaSetDevice(index_), "choosing the device"); }
+
+void Device::take(std::size_t bytes) {
   if (used_ + bytes > budget_)
     throw Error(ErrorCode::does_not_fit,
                 "The run needs " + mebibytes(used_ + bytes) + " of GPU memory, but only " +
                     mebibytes(budget_) +
                     " may be used; use a larger GPU, fewer levels or --device cpu.",
                 "--memory");
-  void* data = nullptr;
-  check(cudaMallocAsync(&data, std::max<std::size_t>(bytes, 1), stream_), "allocating");
   used_ += bytes;
   peak_ = std::max(peak_, used_);
+}
+
+ops::Array Device::allocate(std::size_t bytes) {
+  take(bytes);
+  void* data = nullptr;
+  const cudaError_t status = cudaMallocAsync(&data, std::max<std::size_t>(bytes, 1), stream_);
+  if (status != cudaSuccess) give_back(bytes);
+  check(status, "allocating");
   return {static_cast<std::byte*>(data), bytes, [this, bytes](std::byte* p) {
             cudaFreeAsync(p, stream_);
-            used_ -= bytes;
+            give_back(bytes);
           }};
 }
 

@@ -66,11 +66,12 @@ struct PackedField {
 /// estimate stays in registers.
 __global__ void __launch_bounds__(kColumns* kRows)
     invert_field(const PackedField u, std::uint64_t* out, std::int64_t out_y, std::int64_t out_z,
-                 std::int64_t out_begin, int iterations, float tolerance) {
+                 std::int64_t out_begin, int z_begin, int z_end, int iterations, float tolerance) {
   const int x = static_cast<int>(blockIdx.x * kColumns + threadIdx.x);
   const int y = static_cast<int>(blockIdx.y * kRows + threadIdx.y);
   if (x >= u.nx || y >= u.ny) return;
-  for (int z = static_cast<int>(blockIdx.z); z < u.nz; z += static_cast<int>(gridDim.z)) {
+  for (int z = z_begin + static_cast<int>(blockIdx.z); z < z_end;
+       z += static_cast<int>(gridDim.z)) {
     math::Float3 v;
     float relaxation = 1, last = FLT_MAX;
     for (int k = 0; k < iterations; ++k) {
@@ -122,7 +123,7 @@ __global__ void __launch_bounds__(256)
 void invert(Device& device, const ops::InvertArgs& args) {
   const Range range("invert");
   const ops::Extent &e = args.displacement.packed.extent, &o = args.out.packed.extent;
-  if (e.nx <= 0 || e.ny <= 0 || e.nz <= 0) return;
+  if (e.nx <= 0 || e.ny <= 0 || args.range.begin >= args.range.end) return;
   const PackedField u{args.displacement.packed.data,
                       e.stride_y,
                       e.stride_z,
@@ -130,9 +131,11 @@ void invert(Device& device, const ops::InvertArgs& args) {
                       static_cast<int>(e.nx),
                       static_cast<int>(e.ny),
                       static_cast<int>(e.nz)};
-  invert_field<<<plane_grid(e, e.nz), dim3(kColumns, kRows), 0, device.stream()>>>(
-      u, args.out.packed.data, o.stride_y, o.stride_z, o.z_begin, std::max(1, args.iterations),
-      static_cast<float>(args.tolerance_voxels));
+  invert_field<<<plane_grid(e, args.range.end - args.range.begin), dim3(kColumns, kRows), 0,
+                 device.stream()>>>(u, args.out.packed.data, o.stride_y, o.stride_z, o.z_begin,
+                                    static_cast<int>(args.range.begin),
+                                    static_cast<int>(args.range.end), std::max(1, args.iterations),
+                                    static_cast<float>(args.tolerance_voxels));
   check_launch("inversion");
 }
 

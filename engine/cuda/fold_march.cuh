@@ -83,7 +83,7 @@ constexpr int kFoldPlanes = 32;  ///< of a block
 /// with its halo in shared memory, and the plane after next is on its way. `found` counts voxels
 /// below.
 __global__ void __launch_bounds__(kFoldColumns* kFoldWarps, 3)
-    find_folds(const __grid_constant__ FoldField f, int z_begin, int z_end, float minimum_steps,
+    mark_folds(const __grid_constant__ FoldField f, int z_begin, int z_end, float minimum_steps,
                unsigned* bits, unsigned long long* found) {
   constexpr int kWidth = kFoldColumns + 2, kHeight = kFoldRows + 2;
   __shared__ float2 tile_xy[kHeight][kWidth];

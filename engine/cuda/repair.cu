@@ -28,10 +28,11 @@ __device__ inline WordPlace place_of(const FoldField& f, unsigned word) {
 
 /// Appends words that are not zero to a list.
 __global__ void __launch_bounds__(kThreads)
-    list_words(const unsigned* bits, std::int64_t words, unsigned* list, Count* count) {
+    list_words(const unsigned* bits, std::int64_t first, std::int64_t end, unsigned* list,
+               Count* count) {
   const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * kThreads;
-  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < words;
-       i += step)
+  for (std::int64_t i = first + static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+       i < end; i += step)
     if (bits[i] != 0) list[atomicAdd(count, Count{1})] = static_cast<unsigned>(i);
 }
 
@@ -158,23 +159,31 @@ struct VoxelSet {
 /// voxel of the words around folds.
 class Repair {
  public:
-  Repair(Device& device, const ops::RepairArgs& args, const FoldField& field, float minimum_steps,
-         unsigned* bad, const ops::Array& counters)
+  Repair(Device& device, const ops::RepairArgs& args, const FoldField& field, float minimum)
       : device_(device),
         args_(args),
         f_(field),
-        minimum_(minimum_steps),
-        bad_(bad),
-        counters_(counters.as<Count>()),
+        minimum_(minimum),
+        bad_(args.marks),
+        counter_array_(device.allocate(kCounters * sizeof(Count))),
+        counters_(counter_array_.as<Count>()),
         bad_list_(device.allocate(static_cast<std::size_t>(field.all_words()) * sizeof(unsigned))),
         around_(device, field.all_words()),
         touched_(device, field.all_words()) {}
 
-  std::int64_t run() {
-    list_words<<<grid(f_.all_words() / kThreads + 1), kThreads, 0, device_.stream()>>>(
-        bad_, f_.all_words(), bad_list_.as<unsigned>(), counters_ + kBadWords);
+  std::int64_t run(Count found) {
+    check(cudaMemsetAsync(counters_, 0, counter_array_.bytes(), device_.stream()),
+          "clearing counts of folds");
+    // Words of planes outside the range say nothing.
+    const ops::Extent& e = args_.displacement.packed.extent;
+    const std::int64_t plane = ops::fold_words_of_plane(e),
+                       first = (args_.range.begin - e.z_begin) * plane,
+                       end = (args_.range.end - e.z_begin) * plane;
+    list_words<<<grid((end - first) / kThreads + 1), kThreads, 0, device_.stream()>>>(
+        bad_, first, end, bad_list_.as<unsigned>(), counters_ + kBadWords);
     check_launch("listing folds");
     std::array<Count, kCounters> now = read();
+    now[kBadVoxels] = found;
     for (int sweep = 0; sweep < args_.sweeps && now[kBadVoxels] > 0; ++sweep)
       now = one_sweep(1 + sweep / 8, now[kBadWords]);
     return static_cast<std::int64_t>(now[kBadVoxels]);
@@ -239,45 +248,58 @@ class Repair {
   const FoldField f_;
   const float minimum_;
   unsigned* const bad_;
+  ops::Array counter_array_;
   Count* const counters_;
   ops::Array bad_list_;
   VoxelSet around_, touched_;
 };
 
+float minimum_steps(const ops::RepairArgs& args) {
+  return args.minimum * kIdentitySteps * kIdentitySteps * kIdentitySteps;
+}
+
 }  // namespace
 
-ops::FoldRepair repair_folds(Device& device, const ops::RepairArgs& args) {
-  const Range range("repair_folds");
+std::int64_t find_folds(Device& device, const ops::RepairArgs& args) {
   const ops::SlabView<std::uint64_t>& u = args.displacement.packed;
   const FoldField field(u);
-  ops::FoldRepair report;
-  if (args.range.begin >= args.range.end || field.all_words() == 0) return report;
+  if (args.range.begin >= args.range.end || field.all_words() == 0) return 0;
+  const float minimum = minimum_steps(args);
+  const ops::Array found = device.allocate(sizeof(Count));
+  check(cudaMemsetAsync(found.data(), 0, found.bytes(), device.stream()),
+        "clearing a count of folds");
+  const auto begin = static_cast<int>(args.range.begin - u.extent.z_begin),
+             end = static_cast<int>(args.range.end - u.extent.z_begin);
+  const dim3 grid(blocks_for(field.nx, kFoldColumns), blocks_for(field.ny, kFoldRows),
+                  blocks_for(end - begin, kFoldPlanes));
+  mark_folds<<<grid, dim3(kFoldColumns, kFoldWarps), 0, device.stream()>>>(
+      field, begin, end, minimum, args.marks, found.as<Count>());
+  check_launch("looking for folds");
+  Count host = 0;
+  check(cudaMemcpyAsync(&host, found.data(), sizeof host, cudaMemcpyDeviceToHost, device.stream()),
+        "reading a count of folds");
+  device.synchronise();
+  return static_cast<std::int64_t>(host);
+}
+
+std::int64_t relax_folds(Device& device, const ops::RepairArgs& args, std::int64_t found) {
+  const FoldField field(args.displacement.packed);
+  if (args.range.begin >= args.range.end || field.all_words() == 0 || found == 0) return found;
   if (field.all_words() > std::int64_t{0xffffffff})
     throw Error(ErrorCode::does_not_fit,
                 "The volume has too many voxels for the repair of folds on a GPU.", "--device");
-  const float minimum = args.minimum * kIdentitySteps * kIdentitySteps * kIdentitySteps;
-  const ops::Array counters = device.allocate(kCounters * sizeof(Count));
-  const ops::Array bad =
-      device.allocate(static_cast<std::size_t>(field.all_words()) * sizeof(unsigned));
-  check(cudaMemsetAsync(counters.data(), 0, counters.bytes(), device.stream()),
-        "clearing counts of folds");
-  const auto begin = static_cast<int>(args.range.begin - u.extent.z_begin),
-             end = static_cast<int>(args.range.end - u.extent.z_begin);
-  if (end - begin < field.nz)  // planes outside the range are not looked at
-    check(cudaMemsetAsync(bad.data(), 0, bad.bytes(), device.stream()), "clearing a set");
-  const dim3 grid(blocks_for(field.nx, kFoldColumns), blocks_for(field.ny, kFoldRows),
-                  blocks_for(end - begin, kFoldPlanes));
-  find_folds<<<grid, dim3(kFoldColumns, kFoldWarps), 0, device.stream()>>>(
-      field, begin, end, minimum, bad.as<unsigned>(), counters.as<Count>() + kBadVoxels);
-  check_launch("looking for folds");
-  Count found = 0;
-  check(cudaMemcpyAsync(&found, counters.as<Count>() + kBadVoxels, sizeof found,
-                        cudaMemcpyDeviceToHost, device.stream()),
-        "reading a count of folds");
-  device.synchronise();
-  report.found = static_cast<std::int64_t>(found);
-  if (found > 0)
-    report.remaining = Repair(device, args, field, minimum, bad.as<unsigned>(), counters).run();
+  return Repair(device, args, field, minimum_steps(args)).run(static_cast<Count>(found));
+}
+
+ops::FoldRepair repair_folds(Device& device, const ops::RepairArgs& args) {
+  const Range range("repair_folds");
+  const auto words = static_cast<std::size_t>(FoldField(args.displacement.packed).all_words());
+  const ops::Array marks = device.allocate(words * sizeof(std::uint32_t));
+  ops::RepairArgs marked = args;
+  marked.marks = marks.as<std::uint32_t>();
+  ops::FoldRepair report;
+  report.found = find_folds(device, marked);
+  report.remaining = relax_folds(device, marked, report.found);
   return report;
 }
 

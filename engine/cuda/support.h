@@ -26,10 +26,16 @@ class Device {
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
 
+  /// Makes it current for the calling thread.
+  void make_current() const;
+  int index() const { return index_; }
   cudaStream_t stream() const { return stream_; }
   int multiprocessors() const { return multiprocessors_; }
   /// Not initialised. Throws Error{does_not_fit} with the numbers beyond the budget.
   ops::Array allocate(std::size_t bytes);
+  /// Counts memory that was got otherwise. Throws as allocate().
+  void take(std::size_t bytes);
+  void give_back(std::size_t bytes) { used_ -= bytes; }
   std::uint64_t peak_bytes() const { return peak_; }
   void synchronise();
 

@@ -10,6 +10,13 @@
 
 namespace gigawarp::ops {
 
+/// How the members of a grid of devices (ops/grid_members.h) spent the time in operations that all
+/// took part in.
+struct GridTimes {
+  double seconds = 0;                ///< of those operations
+  std::vector<double> busy_seconds;  ///< of each member; the rest it waited for the others
+};
+
 /// One processor's definition of every operation. Solvers call these and nothing else, so a second
 /// processor needs no change in them. `sums` is indexed by global z and must have extent.nz
 /// entries; entries of `range` are overwritten.
@@ -26,6 +33,11 @@ class Backend {
   /// False for LNCC windows that have no fast kernel here and are summed voxel by voxel.
   virtual bool fast_window(WindowKind /*kind*/, int /*radius*/) const { return true; }
   virtual Array allocate(std::size_t bytes) = 0;  ///< zero-filled; throws Error{does_not_fit}
+  /// The same for something of each of `voxels` voxels, slowest axis last: where there are several
+  /// devices, it lies with all of them in proportion (make_grid_backend()).
+  virtual Array allocate_volume(std::size_t bytes, std::int64_t /*voxels*/) {
+    return allocate(bytes);
+  }
   virtual void upload(void* to, const void* host, std::size_t bytes) = 0;
   virtual void download(void* host, const void* from, std::size_t bytes) = 0;
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;  ///< within that memory
@@ -45,12 +57,31 @@ class Backend {
   virtual float direction(const DirectionArgs& args) = 0;
   virtual void compose(const ComposeArgs& args) = 0;
   virtual FoldRepair repair_folds(const RepairArgs& args) = 0;
+  /// The first half of repair_folds(): marks the voxels of the range below the minimum, overwriting
+  /// the marks of its planes, and returns how many.
+  virtual std::int64_t find_folds(const RepairArgs& args) = 0;
+  /// The second: relaxes around the marked voxels of the range, `found` in number, and returns how
+  /// many remain. The marks are used up.
+  virtual std::int64_t relax_folds(const RepairArgs& args, std::int64_t found) = 0;
   virtual void downsample(const DownsampleArgs& args) = 0;
   virtual void upsample_field(const UpsampleArgs& args) = 0;
   virtual void invert(const InvertArgs& args) = 0;
   /// Voxels that do not count (NaN) in one of two warped volumes shall not in the other; returns
   /// how many count in both.
   virtual double keep_common(const SlabView<float>& a, const SlabView<float>& b, ZRange range) = 0;
+
+  /// Ranges that begin and end at multiples of this (or at the volume's end) give together the bits
+  /// of one range: floating-point sums are taken over segments of that many planes.
+  virtual std::int64_t slab_multiple() const { return 1; }
+  virtual std::int64_t lncc_slab_multiple(const LnccArgs& /*args*/) const {
+    return slab_multiple();
+  }
+  /// Called once by every further thread that is going to use the back end.
+  virtual void enter_thread() {}
+  /// Since the last call; nothing unless this is a grid.
+  virtual GridTimes take_grid_times() { return {}; }
+  /// Largest number of bytes of each device ever allocated at once; one entry unless a grid.
+  virtual std::vector<std::uint64_t> peak_bytes_of_each() const { return {peak_bytes()}; }
 };
 
 /// The CPU: threads and SIMD. Results do not depend on the number of threads.

@@ -42,13 +42,23 @@ struct RepairArgs {
   ZRange range;
   float minimum = 0.1F;
   int sweeps = 20;
+  /// For find_folds() and relax_folds(), the two halves of repair_folds(): fold_words() words.
+  std::uint32_t* marks = nullptr;
 };
+/// One bit per voxel of the planes stored: words of 32 voxels along x, rows padded to whole words,
+/// so that planes never share one.
+inline std::int64_t fold_words_of_plane(const Extent& e) { return (e.nx + 31) / 32 * e.ny; }
+inline std::int64_t fold_words(const Extent& e) {
+  return fold_words_of_plane(e) * (e.z_end - e.z_begin);
+}
+
 /// The inverse displacement by fixed-point iteration, v(i) <- -u(i + v(i)), trilinear with clamped
 /// edges, until a step is below `tolerance_voxels` or `iterations` are used up. Both fields on one
-/// grid, in its voxels.
+/// grid, in its voxels. Reads all of u, writes the planes of the range.
 struct InvertArgs {
   FieldView displacement;
   FieldView out;
+  ZRange range;
   int iterations = 60;
   double tolerance_voxels = 1e-3;
 };

@@ -12,14 +12,15 @@ GreedyState::GreedyState(const Size3& size, ops::Backend& backend)
   const auto n = static_cast<std::size_t>(voxels());
   if (backend.compact()) {
     for (int i = 0; i < 2; ++i)
-      fields_[static_cast<std::size_t>(i)] = backend.allocate(n * sizeof(math::PackedVector));
+      fields_[static_cast<std::size_t>(i)] =
+          backend.allocate_volume(n * sizeof(math::PackedVector), voxels());
     backend.fill_words(fields_[0].as<std::uint64_t>(), math::kPackedZero, voxels());
-    first_ = backend.allocate(n * sizeof(math::PackedMoments));
+    first_ = backend.allocate_volume(n * sizeof(math::PackedMoments), voxels());
     return;
   }
-  for (ops::Array& f : fields_) f = backend.allocate(3 * n * sizeof(float));
-  first_ = backend.allocate(3 * n * sizeof(math::Bfloat16));
-  second_ = backend.allocate(n * sizeof(float));
+  for (ops::Array& f : fields_) f = backend.allocate_volume(3 * n * sizeof(float), voxels());
+  first_ = backend.allocate_volume(3 * n * sizeof(math::Bfloat16), voxels());
+  second_ = backend.allocate_volume(n * sizeof(float), voxels());
 }
 
 ops::FieldView GreedyState::field(int i) const {
@@ -45,7 +46,8 @@ ops::SlabView<float> GreedyState::scratch() const {
 ops::SlabView<float> GreedyState::symmetric_scratch() {
   if (!backend_->compact()) return field(2).component[0];
   if (!symmetric_scratch_)
-    symmetric_scratch_ = backend_->allocate(static_cast<std::size_t>(voxels()) * sizeof(float));
+    symmetric_scratch_ =
+        backend_->allocate_volume(static_cast<std::size_t>(voxels()) * sizeof(float), voxels());
   return {symmetric_scratch_.as<float>(), ops::Extent::whole(size_)};
 }
 
@@ -109,12 +111,12 @@ Displacement::Displacement(const Size3& size, ops::Backend& backend) {
   const std::int64_t n = size[0] * size[1] * size[2];
   const ops::Extent extent = ops::Extent::whole(size);
   if (backend.compact()) {
-    array_ = backend.allocate(static_cast<std::size_t>(n) * sizeof(math::PackedVector));
+    array_ = backend.allocate_volume(static_cast<std::size_t>(n) * sizeof(math::PackedVector), n);
     backend.fill_words(array_.as<std::uint64_t>(), math::kPackedZero, n);
     view_.packed = {array_.as<std::uint64_t>(), extent};
     return;
   }
-  array_ = backend.allocate(static_cast<std::size_t>(3 * n) * sizeof(float));
+  array_ = backend.allocate_volume(static_cast<std::size_t>(3 * n) * sizeof(float), n);
   for (int c = 0; c < 3; ++c) view_.component[c] = {array_.as<float>() + c * n, extent};
 }
 

@@ -1,30 +1,81 @@
 #include "solve/device_choice.h"
 
+#include <algorithm>
+#include <sstream>
+
 #include "gigawarp/error.h"
+#include "ops/grid_members.h"
 
 namespace gigawarp::solve {
+namespace {
 
-std::string chosen_device(const std::string& device) {
-  if (device == "cpu") return device;
-  const std::vector<DeviceInfo> gpus = ops::list_gpus();
-  if (device == "auto") {
-    const DeviceInfo* best = nullptr;
-    for (const DeviceInfo& gpu : gpus)
-      if (gpu.usable && (best == nullptr || gpu.free_bytes > best->free_bytes)) best = &gpu;
-    return best != nullptr ? best->id : "cpu";
-  }
-  std::string reason = "there is no GPU of that number";
-  if (device.find(',') != std::string::npos)
-    reason = "one registration runs on one GPU in this version";
-  for (const DeviceInfo& gpu : gpus) {
-    if (gpu.id == device && gpu.usable) return device;
-    if ((gpu.id == device || gpu.id == "cuda") && !gpu.why_not.empty()) reason = gpu.why_not;
-  }
+constexpr int kMostHostSlabs = 64;
+
+[[noreturn]] void refuse(const std::string& device, std::string reason) {
   if (reason.back() == '.') reason.pop_back();
   throw Error(
       ErrorCode::device_fault,
       "Device \"" + device + "\" cannot be used: " + reason + "; choose --device cpu or auto.",
       device);
+}
+
+/// Throws unless GPU `id`, one of `device`, can be used.
+void require_usable(const std::string& id, const std::string& device,
+                    const std::vector<DeviceInfo>& gpus) {
+  std::string reason = "there is no GPU " + id;
+  for (const DeviceInfo& gpu : gpus) {
+    if (gpu.id == id && gpu.usable) return;
+    if ((gpu.id == id || gpu.id == "cuda") && !gpu.why_not.empty()) reason = gpu.why_not;
+  }
+  refuse(device, reason);
+}
+
+std::string best_gpu_or_cpu(const std::vector<DeviceInfo>& gpus) {
+  const DeviceInfo* best = nullptr;
+  for (const DeviceInfo& gpu : gpus)
+    if (gpu.usable && (best == nullptr || gpu.free_bytes > best->free_bytes)) best = &gpu;
+  return best != nullptr ? best->id : "cpu";
+}
+
+/// "cuda:0,1,2,3": the usable ones of all.
+std::string all_gpus(const std::vector<DeviceInfo>& gpus) {
+  std::string all;
+  for (const DeviceInfo& gpu : gpus)
+    if (gpu.usable) all += (all.empty() ? "cuda:" : ",") + gpu.id.substr(5);
+  if (all.empty()) refuse("cuda:all", gpus.empty() ? "there is no GPU" : gpus.front().why_not);
+  return all;
+}
+
+}  // namespace
+
+bool is_gpu(const std::string& device) { return device.starts_with("cuda"); }
+
+std::vector<int> device_numbers(const std::string& device) {
+  std::vector<int> numbers;
+  const std::size_t colon = device.find(':');
+  if (colon == std::string::npos) return numbers;
+  std::istringstream in(device.substr(colon + 1));
+  for (std::string word; std::getline(in, word, ',');) numbers.push_back(std::stoi(word));
+  return numbers;
+}
+
+std::string chosen_device(const std::string& device) {
+  if (device == "cpu") return device;
+  if (device.starts_with("cpu:")) {
+    const int slabs = device_numbers(device).front();
+    if (slabs < 1 || slabs > kMostHostSlabs)
+      refuse(device, "the CPU is cut in 1 to " + std::to_string(kMostHostSlabs) + " slabs");
+    return device;
+  }
+  const std::vector<DeviceInfo> gpus = ops::list_gpus();
+  if (device == "auto") return best_gpu_or_cpu(gpus);
+  if (device == "cuda:all") return all_gpus(gpus);
+  std::vector<int> numbers = device_numbers(device);
+  for (const int n : numbers) require_usable("cuda:" + std::to_string(n), device, gpus);
+  std::sort(numbers.begin(), numbers.end());
+  if (std::adjacent_find(numbers.begin(), numbers.end()) != numbers.end())
+    refuse(device, "it names a GPU twice");
+  return device;
 }
 
 DeviceInfo gpu_info(const std::string& id) {
@@ -34,8 +85,13 @@ DeviceInfo gpu_info(const std::string& id) {
 }
 
 std::unique_ptr<ops::Backend> make_backend(const std::string& chosen, std::uint64_t memory_bytes) {
-  if (chosen == "cpu") return ops::make_cpu_backend();
-  return ops::make_cuda_backend(std::stoi(chosen.substr(chosen.find(':') + 1)), memory_bytes);
+  const std::vector<int> numbers = device_numbers(chosen);
+  if (!is_gpu(chosen))
+    return numbers.empty() ? ops::make_cpu_backend()
+                           : ops::make_grid_backend(ops::make_host_members(numbers.front()));
+  return numbers.size() == 1
+             ? ops::make_cuda_backend(numbers.front(), memory_bytes)
+             : ops::make_grid_backend(ops::make_cuda_members(numbers, memory_bytes));
 }
 
 }  // namespace gigawarp::solve

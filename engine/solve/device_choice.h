@@ -7,6 +7,10 @@
 
 namespace gigawarp::solve {
 
+/// "cuda:1" and "cuda:0,1" rather than "cpu" and "cpu:3".
+bool is_gpu(const std::string& device);
+/// The numbers after the colon: {0, 1} of "cuda:0,1"; empty without.
+std::vector<int> device_numbers(const std::string& device);
 /// The device that `device` ("auto", "cpu", "cuda:1") stands for on this machine: "auto" is the
 /// usable GPU with most free memory, or the CPU where there is none. Throws Error{device_fault}
 /// with the reason when the one asked for cannot be used.

@@ -65,7 +65,9 @@ Objective::Linear Objective::linear(const Affine& moving_from_fixed, bool value_
   const auto voxels = static_cast<std::size_t>(fixed_level_.grid.voxel_count());
   ops::SlabView<float> scratch;
   if (!backend_.samples_itself()) {
-    if (!linear_scratch_) linear_scratch_ = backend_.allocate(voxels * sizeof(float));
+    if (!linear_scratch_)
+      linear_scratch_ =
+          backend_.allocate_volume(voxels * sizeof(float), fixed_level_.grid.voxel_count());
     scratch = {linear_scratch_.as<float>(), ops::Extent::whole(fixed_level_.grid.size)};
   }
   Linear out;

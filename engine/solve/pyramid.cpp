@@ -230,7 +230,7 @@ ResidentImage::ResidentImage(const Volume& volume, ops::Backend& backend) : volu
   const std::size_t bytes =
       static_cast<std::size_t>(source->grid().voxel_count()) * size_of(source->type());
   // Samplers read both corners of the last voxel in one word.
-  array_ = backend.allocate(bytes + sizeof(std::uint64_t));
+  array_ = backend.allocate_volume(bytes + sizeof(std::uint64_t), source->grid().voxel_count());
   backend.upload(array_.data(), source->data(), bytes);
   view_ = raw_view(*source);
   view_.data = array_.data();
@@ -243,7 +243,7 @@ LevelImage::LevelImage(const ResidentImage& image, const LevelGrid& level,
     view_ = image.view();
     if (!level.is_full()) {
       const auto voxels = static_cast<std::size_t>(level.grid.voxel_count());
-      array_ = backend.allocate((voxels + 2) * sizeof(float));
+      array_ = backend.allocate_volume((voxels + 2) * sizeof(float), level.grid.voxel_count());
       backend.downsample(downsampling(image.view(), array_.as<float>(), level));
       view_.data = array_.data();
       view_.type = ScalarType::f32;
@@ -284,7 +284,7 @@ LevelMask::LevelMask(const Volume& mask, const LevelGrid& level, ops::Backend& b
   const std::int64_t voxels = level.grid.voxel_count();
   count_ = std::count_if(flag, flag + voxels, [](std::uint8_t v) { return v != 0; });
   if (backend.on_host()) return;
-  array_ = backend.allocate(static_cast<std::size_t>(voxels));
+  array_ = backend.allocate_volume(static_cast<std::size_t>(voxels), voxels);
   backend.upload(array_.data(), owned_.data(), static_cast<std::size_t>(voxels));
   view_.data = array_.data();
   owned_ = {};

@@ -99,7 +99,8 @@ void finish_fields(Run& run, DeformableResult deformable) {
   const Vec3 spacing = fixed.spacing_mm();
   if (invert_on_device) {
     Displacement inverse(fixed.size, run.backend);
-    run.backend.invert({u, inverse.view(), kInverseIterations, kInverseToleranceVoxels});
+    run.backend.invert(
+        {u, inverse.view(), {0, fixed.size[2]}, kInverseIterations, kInverseToleranceVoxels});
     run.output.inverse_mm = to_millimetres(inverse.view(), fixed, run.backend);
   } else {
     run.output.inverse_mm = invert(
@@ -170,19 +171,25 @@ void run_stages(Run& run) {
 
 RegistrationOutput register_volumes(const RegistrationInput& input, const JobSpec& job,
                                     const RunControl& control) {
-  check_input(input, job);
   const std::string device = chosen_device(job.device);
   const std::unique_ptr<ops::Backend> backend =
-      make_backend(device, device == "cpu" ? 0 : job.memory_bytes);
+      make_backend(device, is_gpu(device) ? job.memory_bytes : 0);
+  RegistrationOutput output = register_volumes(input, job, control, *backend);
+  output.device = device;
+  return output;
+}
+
+RegistrationOutput register_volumes(const RegistrationInput& input, const JobSpec& job,
+                                    const RunControl& control, ops::Backend& backend) {
+  check_input(input, job);
   RegistrationOutput output;
   with_threads(job.threads, [&] {
-    const Subject subject(input, job.channel_weights, *backend);
-    Run run(subject, job, control, *backend);
+    const Subject subject(input, job.channel_weights, backend);
+    Run run(subject, job, control, backend);
     run_stages(run);
     output = std::move(run.output);
   });
-  output.device = device;
-  output.device_peak_bytes = backend->peak_bytes();
+  output.device_peak_bytes = backend.peak_bytes();
   return output;
 }
 

@@ -14,6 +14,10 @@
 #include "gigawarp/transform.h"
 #include "gigawarp/volume.h"
 
+namespace gigawarp::ops {
+class Backend;
+}
+
 namespace gigawarp::solve {
 
 /// Where a run stands; with the arrays saved beside it, enough to go on and get the same bits.
@@ -104,6 +108,9 @@ struct RegistrationOutput {
 /// Runs every stage of the job. Inputs are used as given (no reordering). Throws Error.
 RegistrationOutput register_volumes(const RegistrationInput& input, const JobSpec& job,
                                     const RunControl& control);
+/// The same on a back end of the caller's; the job's device is not looked at.
+RegistrationOutput register_volumes(const RegistrationInput& input, const JobSpec& job,
+                                    const RunControl& control, ops::Backend& backend);
 
 /// What register_volumes will need, for the plan; `job.device` must be a chosen one.
 struct MemoryForecast {

@@ -44,7 +44,8 @@ Iteration iterate(Run& run, const StageSpec& spec, Objective& objective, Halves&
 void join(Run& run, Halves& halves) {
   const Size3 size = halves.fixed.size();
   // The fixed half's gradient is done with: the inverse goes there.
-  run.backend.invert({halves.fixed.displacement(), halves.fixed.gradient(), 60, 1e-3});
+  run.backend.invert(
+      {halves.fixed.displacement(), halves.fixed.gradient(), {0, size[2]}, 60, 1e-3});
   ops::ComposeArgs compose;
   compose.direction = halves.fixed.gradient();
   compose.displacement = halves.moving.displacement();

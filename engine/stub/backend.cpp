@@ -1,6 +1,6 @@
-#include "ops/backend.h"
 #include "cuda/devices.h"
 #include "gigawarp/error.h"
+#include "ops/grid_members.h"
 
 namespace gigawarp::ops {
 
@@ -10,6 +10,11 @@ std::unique_ptr<Backend> make_cuda_backend(int device, std::uint64_t /*memory_by
   throw Error(ErrorCode::device_fault,
               "This build of Gigawarp was made without CUDA; choose --device cpu.",
               "cuda:" + std::to_string(device));
+}
+
+GridMembers make_cuda_members(const std::vector<int>& devices, std::uint64_t memory_bytes) {
+  make_cuda_backend(devices.empty() ? 0 : devices.front(), memory_bytes);  // throws
+  return {};
 }
 
 }  // namespace gigawarp::ops

@@ -11,43 +11,11 @@
 #include "solve/inverse_samples.h"
 #include "solve/linear.h"
 #include "solve/stages.h"
+#include "support/memory_store.h"
+#include "support/scene.h"
 
 namespace gigawarp {
 namespace {
-
-/// A lopsided blob with inner structure, so that no rotation or mirroring looks alike.
-double anatomy(const Vec3& p) {
-  const auto bump = [&](double x, double y, double z, double rx, double ry, double rz) {
-    const double a = (p[0] - x) / rx, b = (p[1] - y) / ry, c = (p[2] - z) / rz;
-    return std::exp(-(a * a + b * b + c * c));
-  };
-  return 100 * bump(0, 0, 0, 30, 40, 24) + 80 * bump(12, -14, 5, 8, 10, 7) -
-         70 * bump(-10, 12, -4, 7, 9, 8) + 60 * bump(3, 22, 8, 9, 6, 6) +
-         50 * bump(-14, -16, 6, 5, 7, 9) +
-         (20 * std::sin(0.35 * p[0] + 0.2 * p[2]) + 18 * std::cos(0.3 * p[1] - 0.25 * p[2]) +
-          15 * std::sin(0.22 * p[0] - 0.31 * p[1] + 0.27 * p[2])) *
-             bump(0, 0, 0, 25, 35, 20);
-}
-
-template <class Map>
-Volume volume_of(const Size3& n, double spacing, const Map& map) {
-  Grid grid;
-  grid.size = n;
-  for (int a = 0; a < 3; ++a) {
-    grid.world_from_voxel.linear[a][a] = spacing;
-    grid.world_from_voxel.offset[a] = -0.5 * spacing * static_cast<double>(n[a] - 1);
-  }
-  Volume v(grid, ScalarType::u16);
-  for (std::int64_t z = 0; z < n[2]; ++z)
-    for (std::int64_t y = 0; y < n[1]; ++y)
-      for (std::int64_t x = 0; x < n[0]; ++x) {
-        const Vec3 world = grid.world_from_voxel(
-            {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)});
-        v.channel<std::uint16_t>()[(z * n[1] + y) * n[0] + x] =
-            static_cast<std::uint16_t>(std::max(0.0, 200 + 10 * anatomy(map(world))));
-      }
-  return v;
-}
 
 constexpr Size3 kSize{44, 52, 40};
 
@@ -96,8 +64,8 @@ solve::RegistrationOutput run(const Volume& fixed, const Volume& moving, const J
 
 TEST(Linear, rigidRecoversARotationAndShiftByMutualInformation) {
   const Affine truth = known_rigid(9, {5, -4, 3});
-  const Volume moving = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
-  const Volume fixed = volume_of(kSize, 2.0, [&](const Vec3& p) { return truth(p); });
+  const Volume moving = test::volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  const Volume fixed = test::volume_of(kSize, 2.0, [&](const Vec3& p) { return truth(p); });
   const auto out =
       run(fixed, moving, job_with({stage(StageKind::rigid, MetricKind::mi, {{2, 60}, {1, 40}})}));
   EXPECT_LT(largest_difference(out.moving_from_fixed, truth), 0.4);
@@ -108,8 +76,8 @@ TEST(Linear, affineRecoversShearsByEveryMetric) {
   Affine truth = known_rigid(4, {2, 1, -2});
   truth.linear[0][1] += 0.06;
   truth.linear[2][2] = 1.08;
-  const Volume moving = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
-  const Volume fixed = volume_of(kSize, 2.0, [&](const Vec3& p) { return truth(p); });
+  const Volume moving = test::volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  const Volume fixed = test::volume_of(kSize, 2.0, [&](const Vec3& p) { return truth(p); });
   // MI and MSE see the whole intensity scale, which the two fields of view normalise a little
   // differently; LNCC does not.
   for (const auto& [metric, tolerance_mm] :
@@ -126,8 +94,8 @@ TEST(Initialisation, findsAVolumeStoredUpsideDownAndFarAway) {
   Affine turn;
   turn.linear = {{{1, 0, 0}, {0, -1, 0}, {0, 0, -1}}};
   turn.offset = {60, -40, 25};
-  const Volume moving = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
-  Volume fixed = volume_of(kSize, 2.0, [&](const Vec3& p) {
+  const Volume moving = test::volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  Volume fixed = test::volume_of(kSize, 2.0, [&](const Vec3& p) {
     return turn({p[0] - 60, p[1] - 40, p[2] + 25});
   });
   const auto out =
@@ -139,8 +107,10 @@ TEST(Initialisation, findsAVolumeStoredUpsideDownAndFarAway) {
 }
 
 TEST(Initialisation, refusesAMirroredVolume) {
-  const Volume moving = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
-  const Volume fixed = volume_of(kSize, 2.0, [](const Vec3& p) { return Vec3{-p[0], p[1], p[2]}; });
+  const Volume moving = test::volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  const Volume fixed = test::volume_of(kSize, 2.0, [](const Vec3& p) {
+    return Vec3{-p[0], p[1], p[2]};
+  });
   try {
     run(fixed, moving, job_with({stage(StageKind::rigid, MetricKind::mi, {{2, 40}})}));
     FAIL() << "a mirrored volume was accepted";
@@ -163,18 +133,11 @@ TEST(Initialisation, landmarksGiveTheExactRigidMap) {
                Error);
 }
 
-/// A smooth bump added to the identity, about 4 mm (2 voxels) at most.
-Vec3 bend(const Vec3& p) {
-  return {p[0] + 4 * std::sin(p[1] / 14) * std::exp(-(p[0] * p[0] + p[2] * p[2]) / 800),
-          p[1] + 3 * std::cos(p[2] / 11) * std::exp(-(p[0] * p[0] + p[1] * p[1]) / 900),
-          p[2] + 3 * std::sin(p[0] / 12) * std::exp(-(p[1] * p[1] + p[2] * p[2]) / 900)};
-}
-
 class Deformable : public testing::TestWithParam<std::pair<StageKind, MetricKind>> {};
 
 TEST_P(Deformable, recoversAKnownWarpWithoutFolds) {
-  const Volume moving = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
-  const Volume fixed = volume_of(kSize, 2.0, bend);
+  const Volume moving = test::volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  const Volume fixed = test::volume_of(kSize, 2.0, test::bend);
   JobSpec job = job_with({stage(GetParam().first, GetParam().second, {{2, 100}, {1, 80}})});
   job.initialisation = Initialisation::identity;
   const auto out = run(fixed, moving, job);
@@ -184,7 +147,7 @@ TEST_P(Deformable, recoversAKnownWarpWithoutFolds) {
   for (double x = -18; x <= 18; x += 4)
     for (double y = -24; y <= 24; y += 4)
       for (double z = -14; z <= 14; z += 4) {
-        const Vec3 p{x, y, z}, truth = bend(p);
+        const Vec3 p{x, y, z}, truth = test::bend(p);
         const Vec3 d = *out.forward_mm->at_world(p);
         const Vec3 q{x + d[0], y + d[1], z + d[2]};
         const Vec3 back = *out.inverse_mm->at_world(q);
@@ -246,7 +209,7 @@ TEST(Inverse, samplesOfStraightAndUndefinedFieldsStay) {
 }
 
 TEST(Deformable, anIdenticalPairStaysWhereItIs) {
-  const Volume a = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  const Volume a = test::volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
   JobSpec job = job_with({stage(StageKind::rigid, MetricKind::mi, {{2, 50}}),
                           stage(StageKind::affine, MetricKind::lncc, {{2, 50}, {1, 50}}),
                           stage(StageKind::greedy, MetricKind::lncc, {{2, 50}, {1, 30}})});
@@ -261,7 +224,7 @@ TEST(Deformable, anIdenticalPairStaysWhereItIs) {
 }
 
 TEST(Deformable, aStepTakesEveryNumberFromItsStage) {
-  const Volume a = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  const Volume a = test::volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
   solve::RegistrationInput input;
   input.fixed = {&a};
   input.moving = {&a};
@@ -291,8 +254,8 @@ TEST(Deformable, aStepTakesEveryNumberFromItsStage) {
 }
 
 TEST(Run, givesTheSameBitsForAnyNumberOfThreads) {
-  const Volume moving = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
-  const Volume fixed = volume_of(kSize, 2.0, bend);
+  const Volume moving = test::volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  const Volume fixed = test::volume_of(kSize, 2.0, test::bend);
   const auto bytes = [&](int threads) {
     JobSpec job = job_with({stage(StageKind::rigid, MetricKind::mi, {{2, 20}}),
                             stage(StageKind::greedy, MetricKind::lncc, {{2, 15}, {1, 6}}),
@@ -309,46 +272,15 @@ TEST(Run, givesTheSameBitsForAnyNumberOfThreads) {
   EXPECT_TRUE(one == bytes(2));
 }
 
-/// Keeps checkpoints in memory; asks for one after `when` looks.
-class MemoryStore : public solve::CheckpointStore {
- public:
-  explicit MemoryStore(int when) : when_(when) {}
-  bool due() override { return ++looks_ == when_; }
-  void save(const solve::Position& position, std::span<const solve::ArrayRef> arrays) override {
-    if (frozen_) return;
-    position_ = position;
-    arrays_.clear();
-    for (const auto& a : arrays) arrays_[a.name].assign(a.data, a.data + a.bytes);
-    if (looks_ >= when_) frozen_ = true;  // as if the process had been killed right after
-  }
-  std::optional<solve::Position> position() override { return position_; }
-  void load(const std::string& name, std::byte* out, std::size_t bytes) override {
-    const auto& a = arrays_.at(name);
-    ASSERT_EQ(a.size(), bytes);
-    std::copy(a.begin(), a.end(), out);
-  }
-  void thaw() {
-    frozen_ = false;
-    when_ = -1;
-  }
-  bool has_frozen() const { return frozen_; }
-
- private:
-  int when_, looks_ = 0;
-  bool frozen_ = false;
-  std::optional<solve::Position> position_;
-  std::map<std::string, std::vector<std::byte>> arrays_;
-};
-
 TEST(Run, resumesFromAnyCheckpointWithTheBitsOfAnUninterruptedRun) {
-  const Volume moving = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
-  const Volume fixed = volume_of(kSize, 2.0, bend);
+  const Volume moving = test::volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  const Volume fixed = test::volume_of(kSize, 2.0, test::bend);
   const JobSpec job = job_with({stage(StageKind::rigid, MetricKind::mi, {{2, 10}, {1, 5}}),
                                 stage(StageKind::greedy, MetricKind::lncc, {{2, 12}, {1, 6}}),
                                 stage(StageKind::syn, MetricKind::lncc, {{2, 5}, {1, 4}})});
   const auto whole = run(fixed, moving, job);
   for (const int when : {1, 4, 20, 27, 34, 40}) {
-    MemoryStore store(when);
+    test::MemoryStore store(when);
     solve::RunControl control;
     control.checkpoints = &store;
     run(fixed, moving, job, control);
@@ -363,7 +295,7 @@ TEST(Run, resumesFromAnyCheckpointWithTheBitsOfAnUninterruptedRun) {
 }
 
 TEST(Run, stopsWithinAnIterationWhenAskedTo) {
-  const Volume a = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  const Volume a = test::volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
   std::stop_source source;
   source.request_stop();
   solve::RunControl control;

@@ -1,0 +1,77 @@
+#include "shard/lanes.h"
+
+#include <chrono>
+#include <utility>
+
+#include "base/parallel.h"
+
+namespace gigawarp::shard {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+Lanes::Lanes(std::size_t count, bool own_threads, std::function<void(std::size_t)> enter)
+    : own_threads_(own_threads), enter_(std::move(enter)), seconds_(count), errors_(count) {
+  if (!own_threads_) return;
+  for (std::size_t i = 1; i < count; ++i) threads_.emplace_back([this, i] { serve(i); });
+}
+
+Lanes::~Lanes() {
+  ending_ = true;
+  ++round_;
+  round_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void Lanes::serve(std::size_t lane) {
+  std::exception_ptr not_entered;
+  try {
+    enter_(lane);
+  } catch (...) {
+    not_entered = std::current_exception();
+  }
+  for (std::uint64_t seen = 0;; ++seen) {
+    round_.wait(seen);
+    if (ending_) return;
+    if (not_entered)
+      errors_[lane] = not_entered;
+    else
+      work_on(lane);
+    if (--unfinished_ == 0) unfinished_.notify_one();
+  }
+}
+
+void Lanes::work_on(std::size_t lane) {
+  const auto start = std::chrono::steady_clock::now();
+  errors_[lane] = nullptr;
+  try {
+    (*work_)(lane);
+  } catch (...) {
+    errors_[lane] = std::current_exception();
+  }
+  seconds_[lane] = seconds_since(start);
+}
+
+void Lanes::run(const std::function<void(std::size_t)>& work, std::size_t& failed) {
+  const auto start = std::chrono::steady_clock::now();
+  work_ = &work;
+  if (own_threads_) {
+    unfinished_ = threads_.size();
+    ++round_;
+    round_.notify_all();
+    work_on(0);
+    for (std::size_t left = unfinished_; left != 0; left = unfinished_) unfinished_.wait(left);
+  } else {
+    parallel_for(static_cast<std::int64_t>(count()),
+                 [&](std::int64_t i) { work_on(static_cast<std::size_t>(i)); });
+  }
+  whole_seconds_ = seconds_since(start);
+  for (failed = 0; failed < count(); ++failed)
+    if (errors_[failed]) std::rethrow_exception(std::exchange(errors_[failed], nullptr));
+}
+
+}  // namespace gigawarp::shard

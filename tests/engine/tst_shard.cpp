@@ -1,0 +1,330 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstring>
+#include <functional>
+#include <numeric>
+#include <random>
+
+#include "gigawarp/error.h"
+#include "ops/grid_members.h"
+#include "shard/lanes.h"
+#include "shard/partition.h"
+#include "solve/registration.h"
+#include "support/forwarding_backend.h"
+#include "support/memory_store.h"
+#include "support/scene.h"
+
+/// One registration over several devices, to the bits of one. The devices are slabs on the CPU.
+namespace gigawarp {
+namespace {
+
+constexpr int kCounts[] = {1, 2, 3, 5, 8};
+
+std::unique_ptr<ops::Backend> grid_of(int count) {
+  return ops::make_grid_backend(ops::make_host_members(count));
+}
+
+TEST(Partition, slabsCoverTheVolumeOnceWhateverTheShares) {
+  for (const std::int64_t planes : {1, 5, 8, 41, 1280})
+    for (const std::int64_t multiple : {1, 4, 64})
+      for (const std::vector<double>& shares :
+           {std::vector<double>{1.0}, {0.5, 0.5}, {0.7, 0.1, 0.2}, {0.25, 0.25, 0.25, 0.25}}) {
+        const std::vector<std::int64_t> borders = shard::slab_borders(planes, shares, multiple);
+        ASSERT_EQ(borders.size(), shares.size() + 1);
+        EXPECT_EQ(borders.front(), 0);
+        EXPECT_EQ(borders.back(), planes);
+        std::int64_t covered = 0;
+        for (std::size_t i = 0; i < shares.size(); ++i) {
+          EXPECT_TRUE(borders[i] % multiple == 0 || borders[i] == planes);
+          const ops::ZRange slab = shard::slab_of(borders, i, {0, planes});
+          EXPECT_EQ(slab.begin, covered);
+          covered = slab.end;
+          const double wanted = shares[i] * static_cast<double>(planes);
+          EXPECT_LE(std::abs(static_cast<double>(slab.end - slab.begin) - wanted),
+                    static_cast<double>(multiple));
+        }
+        EXPECT_EQ(covered, planes);
+      }
+}
+
+TEST(Partition, partsOfARangeStayInside) {
+  const std::vector<std::int64_t> borders = shard::slab_borders(40, {0.25, 0.5, 0.25}, 1);
+  EXPECT_EQ(shard::slab_of(borders, 0, {12, 35}).begin, shard::slab_of(borders, 0, {12, 35}).end);
+  EXPECT_EQ(shard::slab_of(borders, 1, {12, 35}).begin, 12);
+  EXPECT_EQ(shard::slab_of(borders, 1, {12, 35}).end, 30);
+  EXPECT_EQ(shard::slab_of(borders, 2, {12, 35}).begin, 30);
+  EXPECT_EQ(shard::slab_of(borders, 2, {12, 35}).end, 35);
+}
+
+TEST(Partition, memoryIsCutWhereItsPagesBegin) {
+  EXPECT_EQ(shard::byte_borders(1000, {0.5, 0.5}, 64), (std::vector<std::size_t>{0, 512, 1000}));
+  EXPECT_EQ(shard::byte_borders(50, {0.5, 0.5}, 64), (std::vector<std::size_t>{0, 0, 50}));
+}
+
+class LanesOf : public testing::TestWithParam<bool> {};
+
+TEST_P(LanesOf, everyLaneWorksOnceARoundAndErrorsComeOutOfTheRound) {
+  std::atomic<int> entered{0};
+  shard::Lanes lanes(5, GetParam(), [&](std::size_t) { ++entered; });
+  std::size_t failed = 0;
+  for (int round = 0; round < 200; ++round) {
+    std::vector<int> done(5, 0);
+    lanes.run([&](std::size_t i) { ++done[i]; }, failed);
+    ASSERT_EQ(done, std::vector<int>(5, 1));
+  }
+  EXPECT_EQ(entered, GetParam() ? 4 : 0);
+  std::vector<int> done(5, 0);
+  const auto work = [&](std::size_t i) {
+    ++done[i];
+    if (i == 3) throw Error(ErrorCode::device_fault, "Three failed.");
+  };
+  EXPECT_THROW(lanes.run(work, failed), Error);
+  EXPECT_EQ(failed, 3U);
+  EXPECT_EQ(done, std::vector<int>(5, 1));  // the others ended
+  lanes.run([&](std::size_t i) { ++done[i]; }, failed);
+  EXPECT_EQ(std::accumulate(done.begin(), done.end(), 0), 10);
+}
+
+INSTANTIATE_TEST_SUITE_P(ThreadsAndPool, LanesOf, testing::Values(true, false));
+
+TEST(GridMemory, copiesCrossTheBordersBetweenDevices) {
+  const auto grid = grid_of(3);
+  constexpr std::size_t kBytes = 1003;
+  std::vector<std::byte> out(kBytes), in(kBytes);
+  for (std::size_t i = 0; i < kBytes; ++i) out[i] = static_cast<std::byte>(i * 7);
+  const ops::Array a = grid->allocate_volume(kBytes, 1), b = grid->allocate_volume(kBytes, 1);
+  EXPECT_EQ(static_cast<int>(a.as<char>()[kBytes - 1]), 0);
+  grid->upload(a.data(), out.data(), kBytes);
+  grid->copy(b.data() + 5, a.data() + 200, 700);
+  grid->download(in.data(), b.data(), kBytes);
+  EXPECT_EQ(std::memcmp(in.data() + 5, out.data() + 200, 700), 0);
+  EXPECT_EQ(in[4], std::byte{0});
+  EXPECT_EQ(in[705], std::byte{0});
+  grid->fill_words(b.as<std::uint64_t>() + 2, 0x0102030405060708U, 100);
+  grid->download(in.data(), b.data(), kBytes);
+  EXPECT_EQ(in[16], std::byte{8});
+  EXPECT_EQ(in[815], std::byte{1});
+  EXPECT_NE(in[816], std::byte{8});
+}
+
+/// A rough field, with many folds.
+struct RoughField {
+  explicit RoughField(const Size3& n) : size(n) {
+    std::mt19937 random(11);
+    std::uniform_real_distribution<float> uniform(-0.9F, 0.9F);
+    for (auto& c : data) {
+      c.resize(static_cast<std::size_t>(n[0] * n[1] * n[2]));
+      for (float& v : c) v = uniform(random);
+    }
+  }
+  ops::FieldView view() {
+    ops::FieldView v;
+    for (std::size_t c = 0; c < 3; ++c) v.component[c] = {data[c].data(), ops::Extent::whole(size)};
+    return v;
+  }
+  Size3 size;
+  std::array<std::vector<float>, 3> data;
+};
+
+TEST(Grid, foldsAreRepairedAcrossSlabsAsOnOneDevice) {
+  const Size3 n{35, 13, 17};
+  RoughField one(n);
+  const ops::RepairArgs args{one.view(), {0, n[2]}, 0.1F, 20};
+  const ops::FoldRepair expected = ops::make_cpu_backend()->repair_folds(args);
+  EXPECT_GT(expected.found, 100);
+  for (const int count : kCounts) {
+    RoughField many(n);
+    const ops::FoldRepair report = grid_of(count)->repair_folds({many.view(), {0, n[2]}, 0.1F, 20});
+    EXPECT_EQ(report.found, expected.found);
+    EXPECT_EQ(report.remaining, expected.remaining);
+    EXPECT_TRUE(many.data == one.data) << count;
+  }
+}
+
+StageSpec stage(StageKind kind, MetricKind metric, std::vector<LevelSpec> levels) {
+  StageSpec s;
+  s.kind = kind;
+  s.metric.kind = metric;
+  s.levels = std::move(levels);
+  return s;
+}
+
+/// Odd sizes, 41 and 21 planes: slabs of eight devices are thinner than any halo.
+class Pair {
+ public:
+  Pair()
+      : fixed_(test::volume_of({27, 33, 41}, 2.0, test::bend)),
+        moving_(test::volume_of({29, 31, 38}, 2.0, [](const Vec3& p) { return p; })),
+        fixed_mask_(mask_of(fixed_, 3)),
+        moving_mask_(mask_of(moving_, 2)) {}
+
+  solve::RegistrationInput input(bool masked) const {
+    solve::RegistrationInput in;
+    in.fixed = {&fixed_};
+    in.moving = {&moving_};
+    if (masked) {
+      in.fixed_mask = &fixed_mask_;
+      in.moving_mask = &moving_mask_;
+    }
+    return in;
+  }
+
+ private:
+  /// All but `border` voxels on every side.
+  static Volume mask_of(const Volume& volume, std::int64_t border) {
+    const Size3 n = volume.grid().size;
+    Volume mask(volume.grid(), ScalarType::u8);
+    for (std::int64_t z = border; z < n[2] - border; ++z)
+      for (std::int64_t y = border; y < n[1] - border; ++y)
+        for (std::int64_t x = border; x < n[0] - border; ++x)
+          mask.channel<std::uint8_t>()[(z * n[1] + y) * n[0] + x] = 1;
+    return mask;
+  }
+  Volume fixed_, moving_, fixed_mask_, moving_mask_;
+};
+
+/// Everything a run leaves: maps, their inverse, losses, counts.
+std::string bytes_of(const solve::RegistrationOutput& out) {
+  std::string all;
+  const auto add = [&](const void* data, std::size_t bytes) {
+    all.append(static_cast<const char*>(data), bytes);
+  };
+  add(&out.moving_from_fixed, sizeof out.moving_from_fixed);
+  for (const auto* field : {&out.forward_mm, &out.inverse_mm})
+    if (*field) add((*field)->component_mm(0), (*field)->volume().bytes());
+  for (const solve::LevelReport& level : out.levels) {
+    add(level.losses.data(), level.losses.size() * sizeof(double));
+    add(&level.iterations, sizeof level.iterations);
+  }
+  return all;
+}
+
+std::string run_on(ops::Backend& backend, const solve::RegistrationInput& input,
+                   const std::vector<StageSpec>& stages, const solve::RunControl& control = {}) {
+  JobSpec job;
+  job.stages = stages;
+  job.initialisation = Initialisation::identity;
+  return bytes_of(solve::register_volumes(input, job, control, backend));
+}
+
+void expect_same_bits(const std::vector<StageSpec>& stages, bool masked = false) {
+  const Pair pair;
+  const std::string one = run_on(*ops::make_cpu_backend(), pair.input(masked), stages);
+  for (const int count : kCounts)
+    EXPECT_TRUE(run_on(*grid_of(count), pair.input(masked), stages) == one)
+        << count << " devices differ from one";
+}
+
+TEST(Grid, affineStagesGiveTheBitsOfOneDeviceByEveryMetric) {
+  for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
+    expect_same_bits({stage(StageKind::affine, metric, {{2, 5}, {1, 3}})});
+}
+
+TEST(Grid, greedyGivesTheBitsOfOneDeviceByEveryMetric) {
+  for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
+    expect_same_bits({stage(StageKind::greedy, metric, {{2, 5}, {1, 3}})});
+}
+
+TEST(Grid, synGivesTheBitsOfOneDeviceByEveryMetric) {
+  for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
+    expect_same_bits({stage(StageKind::syn, metric, {{2, 3}, {1, 2}})});
+}
+
+TEST(Grid, wideWindowsAndMasksGiveTheBitsOfOneDevice) {
+  StageSpec wide = stage(StageKind::greedy, MetricKind::lncc, {{2, 5}, {1, 3}});
+  wide.metric.radius = 5;  // a halo of ten planes
+  wide.metric.symmetric_gradient = true;
+  wide.sigma_gradient_voxels = 3;
+  expect_same_bits({stage(StageKind::rigid, MetricKind::mi, {{2, 5}}), wide}, true);
+}
+
+TEST(Grid, unequalSharesGiveTheBitsOfOneDevice) {
+  const Pair pair;
+  const std::vector<StageSpec> stages{stage(StageKind::greedy, MetricKind::lncc, {{2, 5}, {1, 3}})};
+  const std::string one = run_on(*ops::make_cpu_backend(), pair.input(false), stages);
+  ops::GridMembers members = ops::make_host_members(3);
+  members.shares = {0.62, 0.05, 0.33};
+  EXPECT_TRUE(run_on(*ops::make_grid_backend(std::move(members)), pair.input(false), stages) ==
+              one);
+}
+
+TEST(Grid, smallLevelsRunOnTheFirstDeviceWithTheSameBits) {
+  const Pair pair;
+  const std::vector<StageSpec> stages{stage(StageKind::greedy, MetricKind::lncc, {{2, 5}, {1, 3}})};
+  const std::string one = run_on(*ops::make_cpu_backend(), pair.input(false), stages);
+  ops::GridMembers members = ops::make_host_members(3);
+  members.small_voxels = 20000;  // the coarse level has 18711, the fine one 36531
+  const auto grid = ops::make_grid_backend(std::move(members));
+  EXPECT_TRUE(run_on(*grid, pair.input(false), stages) == one);
+  const ops::GridTimes times = grid->take_grid_times();
+  ASSERT_EQ(times.busy_seconds.size(), 3U);
+  for (const double busy : times.busy_seconds) EXPECT_GT(busy, 0.0);
+  EXPECT_GT(times.seconds, 0.0);
+  EXPECT_EQ(grid->take_grid_times().seconds, 0.0);
+}
+
+/// Fails when it is asked for the n-th direction.
+class FailingDevice : public test::ForwardingBackend {
+ public:
+  explicit FailingDevice(int when) : ForwardingBackend(ops::make_cpu_backend()), left_(when) {}
+  float direction(const ops::DirectionArgs& args) override {
+    if (--left_ == 0) throw Error(ErrorCode::device_fault, "It fell off the bus.", "bus");
+    return ForwardingBackend::direction(args);
+  }
+
+ private:
+  int left_;
+};
+
+TEST(Grid, aDeviceThatFailsEndsTheRunAndTheCheckpointGoesOnWithAnotherNumberOfDevices) {
+  const Pair pair;
+  const std::vector<StageSpec> stages{stage(StageKind::rigid, MetricKind::mi, {{2, 5}}),
+                                      stage(StageKind::greedy, MetricKind::lncc, {{2, 6}, {1, 4}})};
+  const std::string whole = run_on(*ops::make_cpu_backend(), pair.input(false), stages);
+  test::MemoryStore store(9);
+  solve::RunControl control;
+  control.checkpoints = &store;
+  ops::GridMembers members = ops::make_host_members(3);
+  members.backends[1] = std::make_unique<FailingDevice>(6);
+  const auto grid = ops::make_grid_backend(std::move(members));
+  try {
+    run_on(*grid, pair.input(false), stages, control);
+    FAIL() << "a run went on without one of its devices";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::device_fault);
+    EXPECT_EQ(std::string(error.what()), "Device cpu slab 1: It fell off the bus.");
+    EXPECT_EQ(error.subject(), "cpu slab 1");
+  }
+  ASSERT_TRUE(store.position());
+  EXPECT_EQ(store.position()->stage, 1);  // within the greedy stage
+  store.thaw();
+  EXPECT_GT(store.position()->iteration, 0);
+  JobSpec job;
+  job.stages = stages;
+  job.initialisation = Initialisation::identity;
+  const auto resumed = solve::register_volumes(pair.input(false), job, control, *grid_of(5));
+  std::string fields =
+      bytes_of({resumed.moving_from_fixed, std::nullopt, std::nullopt, {}, {}, {}, 0});
+  for (const auto* field : {&resumed.forward_mm, &resumed.inverse_mm})
+    fields.append(reinterpret_cast<const char*>((*field)->component_mm(0)),
+                  (*field)->volume().bytes());
+  EXPECT_TRUE(whole.starts_with(fields));
+}
+
+TEST(Grid, devicesByNameGiveTheBitsOfTheCpu) {
+  const Pair pair;
+  JobSpec job;
+  job.stages = {stage(StageKind::greedy, MetricKind::mi, {{2, 4}})};
+  job.device = "cpu";
+  const solve::RegistrationOutput one = solve::register_volumes(pair.input(false), job, {});
+  job.device = "cpu:3";
+  const solve::RegistrationOutput three = solve::register_volumes(pair.input(false), job, {});
+  EXPECT_EQ(three.device, "cpu:3");
+  EXPECT_TRUE(bytes_of(one) == bytes_of(three));
+  job.device = "cpu:900";
+  EXPECT_THROW(solve::register_volumes(pair.input(false), job, {}), Error);
+}
+
+}  // namespace
+}  // namespace gigawarp

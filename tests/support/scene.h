@@ -1,0 +1,52 @@
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include "gigawarp/volume.h"
+
+/// Small made-up pairs with a known map, quicker than a phantom.
+namespace gigawarp::test {
+
+/// A lopsided blob with inner structure, so that no rotation or mirroring looks alike.
+inline double anatomy(const Vec3& p) {
+  const auto bump = [&](double x, double y, double z, double rx, double ry, double rz) {
+    const double a = (p[0] - x) / rx, b = (p[1] - y) / ry, c = (p[2] - z) / rz;
+    return std::exp(-(a * a + b * b + c * c));
+  };
+  return 100 * bump(0, 0, 0, 30, 40, 24) + 80 * bump(12, -14, 5, 8, 10, 7) -
+         70 * bump(-10, 12, -4, 7, 9, 8) + 60 * bump(3, 22, 8, 9, 6, 6) +
+         50 * bump(-14, -16, 6, 5, 7, 9) +
+         (20 * std::sin(0.35 * p[0] + 0.2 * p[2]) + 18 * std::cos(0.3 * p[1] - 0.25 * p[2]) +
+          15 * std::sin(0.22 * p[0] - 0.31 * p[1] + 0.27 * p[2])) *
+             bump(0, 0, 0, 25, 35, 20);
+}
+
+template <class Map>
+Volume volume_of(const Size3& n, double spacing, const Map& map) {
+  Grid grid;
+  grid.size = n;
+  for (int a = 0; a < 3; ++a) {
+    grid.world_from_voxel.linear[a][a] = spacing;
+    grid.world_from_voxel.offset[a] = -0.5 * spacing * static_cast<double>(n[a] - 1);
+  }
+  Volume v(grid, ScalarType::u16);
+  for (std::int64_t z = 0; z < n[2]; ++z)
+    for (std::int64_t y = 0; y < n[1]; ++y)
+      for (std::int64_t x = 0; x < n[0]; ++x) {
+        const Vec3 world = grid.world_from_voxel(
+            {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)});
+        v.channel<std::uint16_t>()[(z * n[1] + y) * n[0] + x] =
+            static_cast<std::uint16_t>(std::max(0.0, 200 + 10 * anatomy(map(world))));
+      }
+  return v;
+}
+
+/// A smooth bump added to the identity, about 4 mm (2 voxels) at most.
+inline Vec3 bend(const Vec3& p) {
+  return {p[0] + 4 * std::sin(p[1] / 14) * std::exp(-(p[0] * p[0] + p[2] * p[2]) / 800),
+          p[1] + 3 * std::cos(p[2] / 11) * std::exp(-(p[0] * p[0] + p[1] * p[1]) / 900),
+          p[2] + 3 * std::sin(p[0] / 12) * std::exp(-(p[1] * p[1] + p[2] * p[2]) / 900)};
+}
+
+}  // namespace gigawarp::test
