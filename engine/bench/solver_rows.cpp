@@ -112,7 +112,8 @@ class SolverBench {
     const Size3 coarse{fine[0] / 2, fine[1] / 2, fine[2] / 2};
     {
       const auto n = static_cast<std::size_t>(coarse[0] * coarse[1] * coarse[2]);
-      const ops::Array image = backend_.allocate(n * sizeof(float));
+      const ops::Array image =
+          backend_.allocate_volume(n * sizeof(float), static_cast<std::int64_t>(n));
       ops::DownsampleArgs down;
       down.in = pair_.fixed;
       down.out = {image.as<float>(), ops::Extent::whole(coarse)};

@@ -51,7 +51,9 @@ void Stopwatch::measure(const std::string& operation, const Traffic& traffic,
 
 double copy_bandwidth(ops::Backend& backend, int repeats) {
   constexpr std::size_t kBytes = kCopyBytes / 2;
-  const ops::Array from = backend.allocate(kBytes), to = backend.allocate(kBytes);
+  const auto voxels = static_cast<std::int64_t>(kBytes);  // of a byte: with all devices of a grid
+  const ops::Array from = backend.allocate_volume(kBytes, voxels),
+                   to = backend.allocate_volume(kBytes, voxels);
   backend.fill_words(from.as<std::uint64_t>(), 1, kBytes / sizeof(std::uint64_t));
   // A GPU needs so little for one that starting it and waiting would show.
   const int copies = backend.on_host() ? 1 : 8;

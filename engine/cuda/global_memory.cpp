@@ -104,8 +104,10 @@ class Mapping {
     check_driver(mapped, "giving it an address");
     parts_.push_back({&device, address, bytes});
     std::vector<CUmemAccessDesc> access;
-    for (const Device* other : devices_)
-      access.push_back({pages_on(*other).location, CU_MEM_ACCESS_FLAGS_PROT_READWRITE});
+    for (std::size_t i = 0; i < devices_.size(); ++i)
+      if (std::none_of(devices_.begin(), devices_.begin() + static_cast<std::ptrdiff_t>(i),
+                       [&](const Device* d) { return d->index() == devices_[i]->index(); }))
+        access.push_back({pages_on(*devices_[i]).location, CU_MEM_ACCESS_FLAGS_PROT_READWRITE});
     check_driver(driver_.set_access(address, bytes, access.data(), access.size()),
                  "opening it to the other GPUs");
     device.make_current();

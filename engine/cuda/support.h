@@ -37,6 +37,7 @@ class Device {
   void take(std::size_t bytes);
   void give_back(std::size_t bytes) { used_ -= bytes; }
   std::uint64_t peak_bytes() const { return peak_; }
+  std::uint64_t budget_bytes() const { return budget_; }
   void synchronise();
 
  private:

@@ -41,7 +41,7 @@ inline void even_out(std::vector<double>& shares) {
   for (double& share : shares) share /= all;
 }
 
-/// GPUs by their CUDA numbers, at least two, which must reach one another's memory; shares in
+/// GPUs by their CUDA numbers, the same one several times in tests, which must reach one another's memory; shares in
 /// proportion to their free memory, or to `memory_bytes` where that is less. Throws
 /// Error{device_fault} with the reason. Definition: cuda/, or stub/ in builds without CUDA.
 GridMembers make_cuda_members(const std::vector<int>& devices, std::uint64_t memory_bytes);

@@ -13,6 +13,7 @@
 #include "solve/registration.h"
 #include "support/forwarding_backend.h"
 #include "support/memory_store.h"
+#include "support/output_bytes.h"
 #include "support/scene.h"
 
 /// One registration over several devices, to the bits of one. The devices are slabs on the CPU.
@@ -184,28 +185,12 @@ class Pair {
   Volume fixed_, moving_, fixed_mask_, moving_mask_;
 };
 
-/// Everything a run leaves: maps, their inverse, losses, counts.
-std::string bytes_of(const solve::RegistrationOutput& out) {
-  std::string all;
-  const auto add = [&](const void* data, std::size_t bytes) {
-    all.append(static_cast<const char*>(data), bytes);
-  };
-  add(&out.moving_from_fixed, sizeof out.moving_from_fixed);
-  for (const auto* field : {&out.forward_mm, &out.inverse_mm})
-    if (*field) add((*field)->component_mm(0), (*field)->volume().bytes());
-  for (const solve::LevelReport& level : out.levels) {
-    add(level.losses.data(), level.losses.size() * sizeof(double));
-    add(&level.iterations, sizeof level.iterations);
-  }
-  return all;
-}
-
 std::string run_on(ops::Backend& backend, const solve::RegistrationInput& input,
                    const std::vector<StageSpec>& stages, const solve::RunControl& control = {}) {
   JobSpec job;
   job.stages = stages;
   job.initialisation = Initialisation::identity;
-  return bytes_of(solve::register_volumes(input, job, control, backend));
+  return test::bytes_of(solve::register_volumes(input, job, control, backend));
 }
 
 void expect_same_bits(const std::vector<StageSpec>& stages, bool masked = false) {
@@ -305,7 +290,7 @@ TEST(Grid, aDeviceThatFailsEndsTheRunAndTheCheckpointGoesOnWithAnotherNumberOfDe
   job.initialisation = Initialisation::identity;
   const auto resumed = solve::register_volumes(pair.input(false), job, control, *grid_of(5));
   std::string fields =
-      bytes_of({resumed.moving_from_fixed, std::nullopt, std::nullopt, {}, {}, {}, 0});
+      test::bytes_of({resumed.moving_from_fixed, std::nullopt, std::nullopt, {}, {}, {}, 0});
   for (const auto* field : {&resumed.forward_mm, &resumed.inverse_mm})
     fields.append(reinterpret_cast<const char*>((*field)->component_mm(0)),
                   (*field)->volume().bytes());
@@ -321,7 +306,7 @@ TEST(Grid, devicesByNameGiveTheBitsOfTheCpu) {
   job.device = "cpu:3";
   const solve::RegistrationOutput three = solve::register_volumes(pair.input(false), job, {});
   EXPECT_EQ(three.device, "cpu:3");
-  EXPECT_TRUE(bytes_of(one) == bytes_of(three));
+  EXPECT_TRUE(test::bytes_of(one) == test::bytes_of(three));
   job.device = "cpu:900";
   EXPECT_THROW(solve::register_volumes(pair.input(false), job, {}), Error);
 }

@@ -41,7 +41,8 @@ class DeviceArray {
       : backend_(&backend),
         extent_(e),
         host_(elements(e), filler),
-        array_(backend.allocate(host_.size() * sizeof(T))) {
+        array_(backend.allocate_volume(host_.size() * sizeof(T),
+                                       static_cast<std::int64_t>(host_.size()))) {
     send();
   }
   /// Global (x, y, z) of the host's copy.
