@@ -122,6 +122,42 @@ GIGAWARP_MULTIVERSION void compose_row(const ops::FieldView& u, const float* con
   }
 }
 
+/// The same for short steps (ops::ComposeArgs): neighbours along the axes only.
+GIGAWARP_MULTIVERSION void compose_short_row(const ops::FieldView& u, const float* const d[3],
+                                             float scale, std::int64_t y, std::int64_t z,
+                                             float* const out[3]) {
+  const ops::Extent& e = u.extent();
+  const std::int64_t n = e.nx, ym = std::max<std::int64_t>(y - 1, 0),
+                     yp = std::min(y + 1, e.ny - 1), zm = std::max<std::int64_t>(z - 1, 0),
+                     zp = std::min(z + 1, e.nz - 1);
+  const float* __restrict dx = d[0];
+  const float* __restrict dy = d[1];
+  const float* __restrict dz = d[2];
+  for (int c = 0; c < 3; ++c) {
+    const ops::SlabView<float>& v = u.component[c];
+    const float* __restrict here = v.row(y, z);
+    const float* __restrict south = v.row(ym, z);
+    const float* __restrict north = v.row(yp, z);
+    const float* __restrict below = v.row(y, zm);
+    const float* __restrict above = v.row(y, zp);
+    const float* __restrict own = d[c];
+    float* __restrict to = out[c];
+    const auto voxel = [&](std::int64_t x, std::int64_t xm, std::int64_t xp)
+        __attribute__((always_inline)) {
+      const float ax = dx[x] * scale, ay = dy[x] * scale, az = dz[x] * scale, centre = here[x];
+      const float along_x = (ax < 0 ? here[xm] : here[xp]) - centre,
+                  along_y = (ay < 0 ? south[x] : north[x]) - centre,
+                  along_z = (az < 0 ? below[x] : above[x]) - centre;
+      to[x] = own[x] * scale + centre + (ax < 0 ? -ax : ax) * along_x +
+              (ay < 0 ? -ay : ay) * along_y + (az < 0 ? -az : az) * along_z;
+    };
+    voxel(0, 0, std::min<std::int64_t>(1, n - 1));
+#pragma omp simd
+    for (std::int64_t x = 1; x < n - 1; ++x) voxel(x, x - 1, x + 1);
+    if (n > 1) voxel(n - 1, n - 2, n - 1);
+  }
+}
+
 }  // namespace
 
 float direction(const ops::DirectionArgs& args) {
@@ -170,7 +206,10 @@ void compose(const ops::ComposeArgs& args) {
     const auto source = [&](std::int64_t y, std::int64_t z, float* const rows[3]) {
       const float* d[3];
       for (int c = 0; c < 3; ++c) d[c] = args.direction.component[c].row(y, z);
-      compose_row(args.displacement, d, args.scale, y, z, rows);
+      if (args.short_step)
+        compose_short_row(args.displacement, d, args.scale, y, z, rows);
+      else
+        compose_row(args.displacement, d, args.scale, y, z, rows);
     };
     const auto sink = [&](std::int64_t y, std::int64_t z, float* const rows[3]) {
       for (int c = 0; c < 3; ++c)

@@ -4,7 +4,7 @@
 #include "cuda/march.cuh"
 
 /// v(i) = δ(i) + u(i + δ(i)), then smoothed. Per voxel: reads the moments (or a direction) 8 with
-/// halo and u 8 (8 corners, mostly from the caches: |δ| <= 1), writes 8.
+/// halo and u 8 (4 or 8 words, mostly from the caches: |δ| <= 1), writes 8.
 namespace gigawarp::cuda {
 namespace {
 
@@ -41,7 +41,30 @@ __device__ inline math::Float3 interpolate_steps(const SampledField& u, float px
           fmaf(high.z - low.z, fx, low.z)};
 }
 
-/// kMoments: the direction comes from Adam's moments; otherwise it is a displacement itself.
+/// u(i + δ) for short steps (ops::ComposeArgs), in steps of the fixed point.
+__device__ inline math::Float3 interpolate_short(const SampledField& u, int x, int y, int z,
+                                                 const math::Float3& d) {
+  const auto neighbour = [](int i, float towards, const Axis& axis) {
+    return min(max(i + (__float_as_int(towards) >> 31 | 1), 0), axis.last + 1);
+  };
+  const int own = y * u.words.stride_y + x;
+  const std::uint64_t* const plane = u.words.plane(z);
+  const std::uint64_t centre = __ldg(plane + own),
+                      along_x = __ldg(plane + own + (neighbour(x, d.x, u.x) - x)),
+                      along_y = __ldg(plane + neighbour(y, d.y, u.y) * u.words.stride_y + x),
+                      along_z = __ldg(u.words.plane(neighbour(z, d.z, u.z)) + own);
+  const float wx = fabsf(d.x), wy = fabsf(d.y), wz = fabsf(d.z);
+  const math::Float3 c = math::unpack_vector_steps(centre),
+                     p = math::difference_steps(centre, along_x),
+                     q = math::difference_steps(centre, along_y),
+                     r = math::difference_steps(centre, along_z);
+  return {fmaf(wx, p.x, fmaf(wy, q.x, fmaf(wz, r.x, c.x))),
+          fmaf(wx, p.y, fmaf(wy, q.y, fmaf(wz, r.y, c.y))),
+          fmaf(wx, p.z, fmaf(wy, q.z, fmaf(wz, r.z, c.z)))};
+}
+
+/// kMoments: the direction comes from Adam's moments, and steps are short; otherwise it is a
+/// displacement itself, of any length.
 template <bool kMoments>
 struct ComposeOp {
   static constexpr bool kBox = false, kClamp = true;
@@ -60,8 +83,12 @@ struct ComposeOp {
   __device__ math::Float3 value(Raw raw, int x, int y, int z) const {
     math::Float3 d = kMoments ? math::adam_direction(adam, raw) : math::unpack_vector(raw);
     d = {d.x * scale, d.y * scale, d.z * scale};
-    const math::Float3 v = interpolate_steps(
-        u, static_cast<float>(x) + d.x, static_cast<float>(y) + d.y, static_cast<float>(z) + d.z);
+    math::Float3 v;
+    if constexpr (kMoments)
+      v = interpolate_short(u, x, y, z, d);
+    else
+      v = interpolate_steps(u, static_cast<float>(x) + d.x, static_cast<float>(y) + d.y,
+                            static_cast<float>(z) + d.z);
     constexpr float kStep = 1.0F / math::kPackedSteps;
     return {fmaf(v.x, kStep, d.x), fmaf(v.y, kStep, d.y), fmaf(v.z, kStep, d.z)};
   }
@@ -80,7 +107,7 @@ void launch(Device& device, const ops::ComposeArgs& args, const ComposeOp<kMomen
   switch (taps.radius) {
     case 0: launch_march<0, 32, 2, 2>(device, op, e, args.range, taps, name); break;
     case 1: launch_march<1, 32, 2, 2>(device, op, e, args.range, taps, name); break;
-    case 2: launch_march<2, 64, 4, 1>(device, op, e, args.range, taps, name); break;
+    case 2: launch_march<2, 32, 2, 2>(device, op, e, args.range, taps, name); break;
     case 3: launch_march<3, 32, 2, 1>(device, op, e, args.range, taps, name); break;
     case 4: launch_march<4, 32, 2, 1>(device, op, e, args.range, taps, name); break;
     case 5:

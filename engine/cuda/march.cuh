@@ -18,7 +18,7 @@
 ///   using Raw                      what is loaded ahead of time for one voxel of tile or halo
 ///   int offset(x, y)               where (x, y) lies in a plane of what is loaded
 ///   Raw load(offset, z)            inside the volume
-///   Float3 value(raw, x, y, z)     the numbers to filter
+///   Float3 value(raw, x, y, z)     the numbers to filter; without kClamp, Raw{} gives zeros
 ///   using Ahead                    what the sink needs, loaded before the plane is filtered
 ///   Ahead load_ahead(x, y, z)      for voxels of the range
 ///   using State; void sink(state, ahead, x, y, z, filtered)   for every voxel of the range
@@ -182,7 +182,7 @@ __global__ void __launch_bounds__(kMarchThreads, kBlocksPerSm)
             z1 = grid.segment_end(static_cast<int>(blockIdx.z));
 
   // The columns of tile and halo that this thread brings in, clamped to the volume: where they are
-  // in a plane, -1 where there is nothing to bring; where they go in the tile, -1 beyond the halo.
+  // in a plane, -1 where zeros are brought; where they go in the tile, -1 beyond the halo.
   int offset[kColumns], place[kColumns];
   unsigned xy[kColumns];  // x and y, for ops that ask
 #pragma unroll
@@ -193,7 +193,7 @@ __global__ void __launch_bounds__(kMarchThreads, kBlocksPerSm)
     const bool inside = x >= 0 && y >= 0 && x < grid.nx && y < grid.ny;
     const bool used = row < Shape::kHaloY;
     const int xc = min(max(x, 0), grid.nx - 1), yc = min(max(y, 0), grid.ny - 1);
-    offset[c] = used && (Op::kClamp || inside) ? op.offset(xc, yc) : -1;
+    offset[c] = Op::kClamp || inside ? op.offset(xc, yc) : -1;
     xy[c] = static_cast<unsigned>(xc) | static_cast<unsigned>(yc) << 16U;
     place[c] = used ? row * Shape::kPitch + column : -1;
   }
@@ -201,8 +201,12 @@ __global__ void __launch_bounds__(kMarchThreads, kBlocksPerSm)
     const bool inside = Op::kClamp || (z >= 0 && z < grid.nz);
     const int zc = min(max(z, 0), grid.nz - 1);
 #pragma unroll
-    for (int c = 0; c < kColumns; ++c)
-      if (inside && offset[c] >= 0) raw[c] = op.load(offset[c], zc);
+    for (int c = 0; c < kColumns; ++c) {
+      if constexpr (Op::kClamp)
+        raw[c] = op.load(offset[c], zc);
+      else
+        raw[c] = inside && offset[c] >= 0 ? op.load(offset[c], zc) : typename Op::Raw{};
+    }
   };
   const int x = x0 + tx, first_row = y0 + ty * kRows;
 
@@ -217,7 +221,6 @@ __global__ void __launch_bounds__(kMarchThreads, kBlocksPerSm)
   typename Op::Raw raw[kColumns];
   load_plane(z0 - R, raw);
   for (int z = z0 - R; z < z1 + R; ++z) {
-    const bool inside = Op::kClamp || (z >= 0 && z < grid.nz);
     const int zc = min(max(z, 0), grid.nz - 1), centre = z - R;
     typename Op::Ahead ahead[kRows];
     if (centre >= z0 && x < grid.nx) {
@@ -227,10 +230,10 @@ __global__ void __launch_bounds__(kMarchThreads, kBlocksPerSm)
     }
 #pragma unroll
     for (int c = 0; c < kColumns; ++c) {
-      if (place[c] < 0) continue;
-      math::Float3 v;
-      if (inside && offset[c] >= 0)
-        v = op.value(raw[c], static_cast<int>(xy[c] & 0xffffU), static_cast<int>(xy[c] >> 16U), zc);
+      // No branches but in the last round: what one column loads is on its way with the next one's.
+      if (c == kColumns - 1 && place[c] < 0) continue;
+      const math::Float3 v =
+          op.value(raw[c], static_cast<int>(xy[c] & 0xffffU), static_cast<int>(xy[c] >> 16U), zc);
       float* to = tile + place[c];
       to[0] = v.x;
       to[Shape::kTileFloats] = v.y;

@@ -40,19 +40,30 @@ GIGAWARP_HD PackedVector pack_vector(const Float3& v) {
          static_cast<PackedVector>(to_packed_steps(v.z)) << 42U;
 }
 
-/// Steps from the low 21 bits, without a conversion instruction: the bits become a mantissa.
-GIGAWARP_HD float from_packed_steps(std::uint32_t bits) {
-  const std::uint32_t word = (bits & kPackedMask) | 0x4b000000U;  // 2^23 + steps
+/// 2^23 + 2^20 + steps from 21 bits, without a conversion instruction: they become a mantissa.
+GIGAWARP_HD float biased_steps(std::uint32_t bits) {
+  const std::uint32_t word = bits | 0x4b000000U;
   float v;
   memcpy(&v, &word, sizeof v);
-  return v - 9437184.0F;  // 2^23 + 2^20
+  return v;
 }
+GIGAWARP_HD float from_packed_steps(std::uint32_t bits) { return biased_steps(bits) - 9437184.0F; }
 
 /// In steps, not voxels: interpolate first, scale by 1 / kPackedSteps once.
 GIGAWARP_HD Float3 unpack_vector_steps(PackedVector w) {
-  return {from_packed_steps(static_cast<std::uint32_t>(w)),
-          from_packed_steps(static_cast<std::uint32_t>(w >> 21U)),
+  return {from_packed_steps(static_cast<std::uint32_t>(w) & kPackedMask),
+          from_packed_steps(static_cast<std::uint32_t>(w >> 21U) & kPackedMask),
           from_packed_steps(static_cast<std::uint32_t>(w >> 42U))};
+}
+
+/// b - a in steps: the offsets of the fixed point cancel.
+GIGAWARP_HD Float3 difference_steps(PackedVector a, PackedVector b) {
+  return {biased_steps(static_cast<std::uint32_t>(b) & kPackedMask) -
+              biased_steps(static_cast<std::uint32_t>(a) & kPackedMask),
+          biased_steps(static_cast<std::uint32_t>(b >> 21U) & kPackedMask) -
+              biased_steps(static_cast<std::uint32_t>(a >> 21U) & kPackedMask),
+          biased_steps(static_cast<std::uint32_t>(b >> 42U)) -
+              biased_steps(static_cast<std::uint32_t>(a >> 42U))};
 }
 
 GIGAWARP_HD Float3 unpack_vector(PackedVector w) {

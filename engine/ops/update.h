@@ -23,15 +23,24 @@ struct DirectionArgs {
   SlabView<std::uint64_t> moments;
 };
 
-/// v(i) = δ(i) + u(i + δ(i)) with δ = scale·d, then smoothed: out = smooth(v, σ). Reads d 12, u 12
-/// (8 corners), writes 12. Halo: Gaussian radius + 1 plane (|δ| <= 1 voxel).
+/// v(i) = δ(i) + u(i + δ(i)) with δ = scale·d, then smoothed: out = smooth(v, σ). Reads d 12, u 12,
+/// writes 12. Halo: Gaussian radius + 1 plane where |δ| <= 1 voxel.
+///
+/// Between voxels u is trilinear, with clamped edges. Short steps, |δx| + |δy| + |δz| <= 1, take
+/// u(i) and its neighbour along each axis on the side to which δ points: u(i) + Σ |δ_a|·(u(i ± e_a)
+/// − u(i)). That is exact for linear u and a mean with positive weights; it leaves out the mixed
+/// second differences, half as many numbers are read, and rows need no gathers.
 struct ComposeArgs {
+  /// |δ| up to here is short whatever its direction.
+  static constexpr double kLongestShortStep = 0.577;
+
   FieldView direction;
   FieldView displacement;
   FieldView out;
   ZRange range;
   float scale = 1;
   double sigma_voxels = 0.5;
+  bool short_step = false;  ///< compact back ends: exactly where `from_moments` is given
   const DirectionArgs* from_moments = nullptr;  ///< compact: what made the moments, as it was
 };
 

@@ -55,6 +55,7 @@ ops::ComposeArgs compose_args(const StageSpec& spec, const GreedyState& state,
   args.range = direction.range;
   args.scale = static_cast<float>(-spec.learning_rate * share) / std::max(1.0F, largest);
   args.sigma_voxels = spec.sigma_warp_voxels;
+  args.short_step = true;
   return args;
 }
 
@@ -69,11 +70,16 @@ FieldStep take_step(ops::Backend& backend, const StageSpec& spec, const Objectiv
                     GreedyState& state, int iteration, double share) {
   const ops::DirectionArgs direction = direction_args(spec, objective, state, iteration);
   const float largest = backend.direction(direction);
-  const ops::ComposeArgs compose = compose_args(spec, state, direction, largest, share);
-  backend.compose(compose);
-  state.accept();
+  // Steps too long for ComposeArgs::short_step go in equal parts, smoothed once.
+  const int parts = spec.learning_rate * share > ops::ComposeArgs::kLongestShortStep ? 2 : 1;
   FieldStep out;
-  out.step_voxels = static_cast<double>(-compose.scale * largest);
+  for (int part = 1; part <= parts; ++part) {
+    ops::ComposeArgs compose = compose_args(spec, state, direction, largest, share / parts);
+    if (part < parts) compose.sigma_voxels = 0;
+    backend.compose(compose);
+    state.accept();
+    out.step_voxels += static_cast<double>(-compose.scale * largest);
+  }
   if (spec.minimum_jacobian > 0) out.folds = backend.repair_folds(repair_args(spec, state));
   return out;
 }

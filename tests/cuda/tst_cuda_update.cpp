@@ -96,6 +96,7 @@ struct Optimiser {
     compose.range = args.range;
     compose.scale = -0.5F / std::max(1.0F, largest);
     compose.sigma_voxels = sigma_warp;
+    compose.short_step = true;
     backend.compose(compose);
     u.set(out.get());
     return largest;
@@ -363,6 +364,7 @@ TEST_F(CudaHuge, stepsReachTheLastVoxels) {
   compose.out = direction.gradient;
   compose.range = direction.range;
   compose.scale = -0.5F / largest;
+  compose.short_step = true;
   gpu_->compose(compose);
   for (const std::int64_t i : {std::int64_t{0}, (std::int64_t{1} << 31) + 5, voxels - 1}) {
     std::uint64_t word = 0;

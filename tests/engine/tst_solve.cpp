@@ -253,6 +253,28 @@ TEST(Deformable, aStepTakesEveryNumberFromItsStage) {
   EXPECT_FLOAT_EQ(solve::repair_args(spec, state).minimum, 0.33F);
 }
 
+TEST(Deformable, aStepOfAWholeVoxelGoesInShortStepsAndArrives) {
+  const Volume a = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  solve::RegistrationInput input;
+  input.fixed = {&a};
+  input.moving = {&a};
+  const std::unique_ptr<ops::Backend> backend = ops::make_cpu_backend();
+  const solve::Subject subject(input, {}, *backend);
+  const solve::LevelGrid level = solve::level_grid(a.grid(), 1);
+  const solve::Objective objective(subject, MetricSpec{}, level, level, *backend);
+  solve::GreedyState state(level.grid.size, *backend);
+  const ops::SlabView<float> x = state.gradient().component[0];
+  std::fill_n(x.data, level.grid.size[0] * level.grid.size[1] * level.grid.size[2], 1.0F);
+  StageSpec spec;
+  spec.learning_rate = 1;
+  spec.incoherence_damping = 0;
+  spec.gradient_floor = 0;
+  spec.noise_floor = 0;
+  const solve::FieldStep step = solve::take_step(*backend, spec, objective, state, 1, 1.0);
+  EXPECT_NEAR(step.step_voxels, 1.0, 1e-3);
+  EXPECT_NEAR(state.displacement().component[0].row(3, 3)[3], -1.0F, 1e-3F);
+}
+
 TEST(Run, givesTheSameBitsForAnyNumberOfThreads) {
   const Volume moving = test::volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
   const Volume fixed = test::volume_of(kSize, 2.0, test::bend);

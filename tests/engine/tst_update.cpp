@@ -214,19 +214,69 @@ TEST(Compose, matchesTheDefinitionThenSmooths) {
   }
 }
 
+TEST(Compose, shortStepsInterpolateAlongTheAxesOnTheSideTheyPointTo) {
+  Field u(kSize), d(kSize), out(kSize);
+  u.randomise(6, 3.0F);
+  d.randomise(7, 1.0F);
+  ops::ComposeArgs args{d.view, u.view, out.view, {0, kSize[2]}, -0.5F, 0};
+  args.short_step = true;
+  ops::make_cpu_backend()->compose(args);
+  for (std::int64_t z = 0; z < kSize[2]; ++z)
+    for (std::int64_t y = 0; y < kSize[1]; ++y)
+      for (std::int64_t x = 0; x < kSize[0]; ++x)
+        for (int a = 0; a < 3; ++a) {
+          const double own = clamped(u, a, x, y, z);
+          double expected = own - 0.5 * clamped(d, a, x, y, z);
+          for (int c = 0; c < 3; ++c) {
+            const double step = -0.5 * clamped(d, c, x, y, z);
+            std::int64_t at[3] = {x, y, z};
+            at[c] += step < 0 ? -1 : 1;
+            expected += std::abs(step) * (clamped(u, a, at[0], at[1], at[2]) - own);
+          }
+          ASSERT_NEAR(out.at(a, x, y, z), expected, 1e-5) << x << " " << y << " " << z;
+        }
+}
+
+TEST(Compose, shortStepsAgreeWithTrilinearOnesInALinearField) {
+  const Size3 n{9, 8, 7};
+  Field u(n), d(n), exact(n), brief(n);
+  for (std::int64_t z = 0; z < 7; ++z)
+    for (std::int64_t y = 0; y < 8; ++y)
+      for (std::int64_t x = 0; x < 9; ++x)
+        for (int a = 0; a < 3; ++a)
+          u.at(a, x, y, z) = 0.1F * static_cast<float>(x) - 0.2F * static_cast<float>(y) +
+                             0.05F * static_cast<float>(z * (a + 1));
+  d.randomise(8, 1.0F);
+  const auto backend = ops::make_cpu_backend();
+  ops::ComposeArgs args{d.view, u.view, exact.view, {0, n[2]}, 0.5F, 0};
+  backend->compose(args);
+  args.out = brief.view;
+  args.short_step = true;
+  backend->compose(args);
+  for (std::int64_t z = 1; z < 6; ++z)
+    for (std::int64_t y = 1; y < 7; ++y)
+      for (std::int64_t x = 1; x < 8; ++x)
+        for (int a = 0; a < 3; ++a) ASSERT_NEAR(brief.at(a, x, y, z), exact.at(a, x, y, z), 1e-5);
+}
+
 TEST(Compose, slabsGiveTheBitsOfTheWhole) {
   Field u(kSize), d(kSize), whole(kSize), parts(kSize);
   u.randomise(4, 2.0F);
   d.randomise(5, 1.0F);
   ops::ComposeArgs args{d.view, u.view, whole.view, {0, kSize[2]}, 0.5F, 0.5};
   const auto backend = ops::make_cpu_backend();
-  backend->compose(args);
-  args.out = parts.view;
-  for (const ops::ZRange range : {ops::ZRange{0, 1}, ops::ZRange{1, 20}, ops::ZRange{20, 35}}) {
-    args.range = range;
+  for (const bool short_step : {false, true}) {
+    args.short_step = short_step;
+    args.out = whole.view;
+    args.range = {0, kSize[2]};
     backend->compose(args);
+    args.out = parts.view;
+    for (const ops::ZRange range : {ops::ZRange{0, 1}, ops::ZRange{1, 20}, ops::ZRange{20, 35}}) {
+      args.range = range;
+      backend->compose(args);
+    }
+    for (int a = 0; a < 3; ++a) EXPECT_EQ(whole.data[a], parts.data[a]) << short_step;
   }
-  for (int a = 0; a < 3; ++a) EXPECT_EQ(whole.data[a], parts.data[a]);
 }
 
 double determinant(Field& u, std::int64_t x, std::int64_t y, std::int64_t z) {
