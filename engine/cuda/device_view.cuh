@@ -53,14 +53,18 @@ struct PlaneRing {
 
 /// One axis of a grid that is sampled, with what the sampler needs of it at hand.
 struct Axis {
-  float high = 0;  ///< n - 1
-  int last = 0;    ///< n - 2: the last lower corner; -1 on one-voxel axes
-  int step = 0;    ///< elements to the upper corner: 0 on one-voxel axes
+  float high = 0;    ///< n - 1
+  float beyond = 0;  ///< n - 0.5
+  int last = 0;      ///< n - 2: the last lower corner; -1 on one-voxel axes
+  int step = 0;      ///< elements to the upper corner: 0 on one-voxel axes
 
   Axis() = default;
   Axis(int n, int stride)
-      : high(static_cast<float>(n - 1)), last(n - 2), step(n > 1 ? stride : 0) {}
-  __device__ bool inside(float p) const { return p > -0.5F && p < high + 0.5F; }
+      : high(static_cast<float>(n - 1)),
+        beyond(static_cast<float>(n - 1) + 0.5F),
+        last(n - 2),
+        step(n > 1 ? stride : 0) {}
+  __device__ bool inside(float p) const { return p > -0.5F && p < beyond; }
   __device__ bool is_free(float p) const { return p > 0.0F && p < high; }
 };
 

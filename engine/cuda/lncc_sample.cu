@@ -18,8 +18,8 @@ struct SampleArgs {
   LnccTotals* totals;
 };
 
-template <class T, TargetKind kKind>
-__global__ void __launch_bounds__(256, 5) sample_kernel(const SampleArgs args) {
+template <class T, TargetKind kKind, bool kPlain>
+__global__ void __launch_bounds__(256, 6) sample_kernel(const __grid_constant__ SampleArgs args) {
   const DevicePair& pair = args.pair;
   const int x = static_cast<int>(blockIdx.x * 64 + threadIdx.x);
   const int y = static_cast<int>(blockIdx.y * 4 + threadIdx.y);
@@ -28,19 +28,21 @@ __global__ void __launch_bounds__(256, 5) sample_kernel(const SampleArgs args) {
   unsigned valid = 0;
   if (x < pair.fixed.nx && y < pair.fixed.ny) {
     std::uint64_t next_word = pair.displacement(x, y, z0);
-    float next_fixed = pair.fixed.value(pair.fixed.index(x, y, z0));
+    float next_fixed = fixed_value<T, kPlain>(pair, pair.fixed.index(x, y, z0));
     for (int z = z0; z < z1; ++z) {
       const std::uint64_t word = next_word;
       const float f = next_fixed;
       if (z + 1 < z1) {
         next_word = pair.displacement(x, y, z + 1);
-        next_fixed = pair.fixed.value(pair.fixed.index(x, y, z + 1));
+        next_fixed = fixed_value<T, kPlain>(pair, pair.fixed.index(x, y, z + 1));
       }
       const bool own = z >= args.range_begin && z < args.range_end;
-      Sampled s = sample_voxel<T, kKind != TargetKind::none>(pair, x, y, z, word);
-      if (args.warped.data != nullptr) {
-        s.value = *args.warped.at(x, y, z);
-        s.inside = s.value == s.value;
+      Sampled s = sample_voxel<T, kKind != TargetKind::none, kPlain>(pair, x, y, z, word);
+      if constexpr (!kPlain) {
+        if (args.warped.data != nullptr) {
+          s.value = *args.warped.at(x, y, z);
+          s.inside = s.value == s.value;
+        }
       }
       const bool counts = s.inside && f == f;
       valid += counts && own ? 1 : 0;
@@ -74,9 +76,9 @@ void lncc_sample(Device& device, const ops::LnccArgs& args, const IntensityRing&
     a.warped = Plane<const float>(ops::SlabView<const float>{args.warped.data, args.warped.extent});
   const dim3 block(64, 4), blocks(blocks_for(a.pair.fixed.nx, 64), blocks_for(a.pair.fixed.ny, 4),
                                   blocks_for(planes.end - planes.begin, kPlanesPerThread));
-  dispatch_type(a.pair.moving.type, [&]<class T>() {
+  dispatch_pair(args.pair, static_cast<bool>(args.warped), [&]<class T, bool kPlain>() {
     dispatch_target(kind_of(args.target), [&]<TargetKind kKind>() {
-      sample_kernel<T, kKind><<<blocks, block, 0, device.stream()>>>(a);
+      sample_kernel<T, kKind, kPlain><<<blocks, block, 0, device.stream()>>>(a);
     });
   });
   check_launch("lncc sampling");

@@ -53,7 +53,7 @@ __device__ inline void add_voxels(unsigned* cells, int copies, bool counts,
 /// Per voxel: reads F, u (8 bytes) and 8 corners of M, or F and 4 bytes of `warped`. A block keeps
 /// `copies` histograms side by side in shared memory, lanes taking turns, and adds their sum to
 /// `counts` once.
-template <class T, bool kSample>
+template <class T, bool kSample, bool kPlain>
 __global__ void __launch_bounds__(kRowThreads, 5)
     histogram_rows(const __grid_constant__ DevicePair pair,
                    const __grid_constant__ ops::SlabView<float> warped,
@@ -69,20 +69,20 @@ __global__ void __launch_bounds__(kRowThreads, 5)
   plan.for_each_row([&](int y, int z) {
     // What the next voxel needs is on its way while one is sampled.
     const auto at = [&](int x0) { return min(x0 + lane, end - 1); };
-    float next_fixed = pair.fixed.value(pair.fixed.index(at(begin), y, z));
+    float next_fixed = fixed_value<T, kPlain>(pair, pair.fixed.index(at(begin), y, z));
     std::uint64_t next_word = kSample ? pair.displacement(at(begin), y, z) : 0;
     for (int x0 = begin; x0 < end; x0 += 32) {
       const int x = at(x0);
       const float f = next_fixed;
       const std::uint64_t word = next_word;
       if (x0 + 32 < end) {
-        next_fixed = pair.fixed.value(pair.fixed.index(at(x0 + 32), y, z));
+        next_fixed = fixed_value<T, kPlain>(pair, pair.fixed.index(at(x0 + 32), y, z));
         if constexpr (kSample) next_word = pair.displacement(at(x0 + 32), y, z);
       }
       bool counted = x0 + lane < end;
       float m;
       if constexpr (kSample) {
-        const Sampled s = sample_voxel<T, false>(pair, x, y, z, word);
+        const Sampled s = sample_voxel<T, false, kPlain>(pair, x, y, z, word);
         m = s.value;
         counted = counted && s.inside;
       } else {
@@ -103,8 +103,8 @@ __global__ void __launch_bounds__(kRowThreads, 5)
 
 /// Per voxel: reads F, u (8) and 8 corners of M, with `warped` 4 more; writes the gradient's word
 /// (8), or nothing in linear stages. The table lies in shared memory.
-template <class T, TargetKind kKind>
-__global__ void __launch_bounds__(kRowThreads, kKind == TargetKind::field ? 5 : 2)
+template <class T, TargetKind kKind, bool kPlain>
+__global__ void __launch_bounds__(kRowThreads, kKind == TargetKind::field ? 6 : 2)
     gradient_rows(const __grid_constant__ DevicePair pair,
                   const __grid_constant__ ops::SlabView<float> warped,
                   const __grid_constant__ RowPlan plan, const Bins bins, const float* derivative,
@@ -118,19 +118,21 @@ __global__ void __launch_bounds__(kRowThreads, kKind == TargetKind::field ? 5 : 
   ThreadSums sums;
   plan.for_each_row([&](int y, int z) {
     if (lane >= plan.nx) return;
-    float next_fixed = pair.fixed.value(pair.fixed.index(lane, y, z));
+    float next_fixed = fixed_value<T, kPlain>(pair, pair.fixed.index(lane, y, z));
     std::uint64_t next_word = pair.displacement(lane, y, z);
     for (int x = lane; x < plan.nx; x += 32) {
       const float f = next_fixed;
       const std::uint64_t word = next_word;
       if (x + 32 < plan.nx) {
-        next_fixed = pair.fixed.value(pair.fixed.index(x + 32, y, z));
+        next_fixed = fixed_value<T, kPlain>(pair, pair.fixed.index(x + 32, y, z));
         next_word = pair.displacement(x + 32, y, z);
       }
-      Sampled s = sample_voxel<T, true>(pair, x, y, z, word);
-      if (warped.data != nullptr) {
-        s.value = warped.row(y, z)[x];
-        s.inside = true;  // NaN there says what does not count, and fails the comparisons below
+      Sampled s = sample_voxel<T, true, kPlain>(pair, x, y, z, word);
+      if constexpr (!kPlain) {
+        if (warped.data != nullptr) {
+          s.value = warped.row(y, z)[x];
+          s.inside = true;  // NaN there says what does not count, and fails the comparisons below
+        }
       }
       const float m = s.value;
       // Beyond the bins' range values are clamped: no slope.
@@ -161,7 +163,7 @@ void allow_shared(Kernel* kernel, std::size_t bytes) {
         "asking for shared memory");
 }
 
-template <class T, bool kSample>
+template <class T, bool kSample, bool kPlain>
 void launch_histogram(Device& device, const ops::MiArgs& args, unsigned long long* counts) {
   const RowPlan plan({std::min<std::int64_t>(args.pair.fixed.extent.nx, kColumnsPerBlock),
                       args.pair.fixed.extent.ny, args.pair.fixed.extent.nz, 0, 0, 0, 0},
@@ -173,14 +175,14 @@ void launch_histogram(Device& device, const ops::MiArgs& args, unsigned long lon
   int copies = 1;
   while (copies < 8 && 2 * static_cast<std::size_t>(copies) * bytes <= kHistogramBytes) copies *= 2;
   const std::size_t shared = bytes * static_cast<std::size_t>(copies);
-  allow_shared(&histogram_rows<T, kSample>, shared);
+  allow_shared(&histogram_rows<T, kSample, kPlain>, shared);
   const dim3 grid = whole.grid(blocks_for(whole.nx, kColumnsPerBlock));
-  histogram_rows<T, kSample><<<grid, kRowThreads, shared, device.stream()>>>(
+  histogram_rows<T, kSample, kPlain><<<grid, kRowThreads, shared, device.stream()>>>(
       DevicePair(args.pair), args.warped, whole, bins_of(args), copies, counts);
   check_launch("MI histogram");
 }
 
-template <class T, TargetKind kKind>
+template <class T, TargetKind kKind, bool kPlain>
 void launch_gradient(Device& device, const ops::MiArgs& args, const RowPlan& plan,
                      const float* table, double* slots) {
   const std::size_t shared =
@@ -188,8 +190,8 @@ void launch_gradient(Device& device, const ops::MiArgs& args, const RowPlan& pla
   const Bins bins = bins_of(args);
   const auto scale =
       static_cast<float>(static_cast<double>(bins.moving.per_width) / std::max(1.0, args.count));
-  allow_shared(&gradient_rows<T, kKind>, shared);
-  gradient_rows<T, kKind><<<plan.grid(), kRowThreads, shared, device.stream()>>>(
+  allow_shared(&gradient_rows<T, kKind, kPlain>, shared);
+  gradient_rows<T, kKind, kPlain><<<plan.grid(), kRowThreads, shared, device.stream()>>>(
       DevicePair(args.pair), args.warped, plan, bins, table, scale, DeviceTarget(args.target),
       slots);
   check_launch("MI gradient");
@@ -208,10 +210,11 @@ void mi_histogram(Device& device, const ops::MiArgs& args, ops::JointHistogram& 
   check(cudaMemsetAsync(counts.data(), 0, counts.bytes(), device.stream()), "clearing a histogram");
   auto* const to = counts.as<unsigned long long>();
   if (args.warped)
-    launch_histogram<float, false>(device, args, to);
+    launch_histogram<float, false, false>(device, args, to);
   else
-    dispatch_type(args.pair.moving.type,
-                  [&]<class T>() { launch_histogram<T, true>(device, args, to); });
+    dispatch_pair(args.pair, false, [&]<class T, bool kPlain>() {
+      launch_histogram<T, true, kPlain>(device, args, to);
+    });
   std::vector<std::int64_t> host(cells);
   check(cudaMemcpyAsync(host.data(), counts.data(), counts.bytes(), cudaMemcpyDeviceToHost,
                         device.stream()),
@@ -232,8 +235,8 @@ void mi_gradient(Device& device, const ops::MiArgs& args, const ops::MiTable& ta
                         cudaMemcpyHostToDevice, device.stream()),
         "sending the table of MI");
   const auto launch = [&]<TargetKind kKind>(double* slots) {
-    dispatch_type(args.pair.moving.type, [&]<class T>() {
-      launch_gradient<T, kKind>(device, args, plan, derivative.as<float>(), slots);
+    dispatch_pair(args.pair, static_cast<bool>(args.warped), [&]<class T, bool kPlain>() {
+      launch_gradient<T, kKind, kPlain>(device, args, plan, derivative.as<float>(), slots);
     });
   };
   if (kind == TargetKind::linear) {

@@ -12,7 +12,7 @@ constexpr std::int64_t kVoxelsPerBlock = 90000;
 
 /// Per voxel: reads F, u (8 bytes) and 8 corners of M, with `warped` 4 more; writes the gradient's
 /// word (8), or nothing where there is no field.
-template <class T, TargetKind kKind>
+template <class T, TargetKind kKind, bool kPlain>
 __global__ void __launch_bounds__(
     kRowThreads, kKind == TargetKind::linear || kKind == TargetKind::symmetric_field ? 2 : 3)
     difference_rows(const __grid_constant__ DevicePair pair,
@@ -28,12 +28,14 @@ __global__ void __launch_bounds__(
 #pragma unroll
       for (int k = 0; k < kInFlight; ++k) {
         const int x = min(x0 + 32 * k, plan.nx - 1);
-        f[k] = pair.fixed.value(pair.fixed.index(x, y, z));
-        s[k] =
-            sample_voxel<T, kKind != TargetKind::none>(pair, x, y, z, pair.displacement(x, y, z));
-        if (warped.data != nullptr) {
-          s[k].value = warped.row(y, z)[x];
-          s[k].inside = true;  // NaN there says what does not count
+        f[k] = fixed_value<T, kPlain>(pair, pair.fixed.index(x, y, z));
+        s[k] = sample_voxel<T, kKind != TargetKind::none, kPlain>(pair, x, y, z,
+                                                                  pair.displacement(x, y, z));
+        if constexpr (!kPlain) {
+          if (warped.data != nullptr) {
+            s[k].value = warped.row(y, z)[x];
+            s[k].inside = true;  // NaN there says what does not count
+          }
         }
       }
 #pragma unroll
@@ -60,8 +62,8 @@ void mse(Device& device, const ops::MseArgs& args, std::vector<ops::PlaneSums>& 
   const auto scale = static_cast<float>(2.0 / std::max(1.0, args.count));
   SegmentSums segments(device, plan.segments, plan.per_segment);
   dispatch_target(kind_of(args.target), [&]<TargetKind kKind>() {
-    dispatch_type(args.pair.moving.type, [&]<class T>() {
-      difference_rows<T, kKind><<<plan.grid(), kRowThreads, 0, device.stream()>>>(
+    dispatch_pair(args.pair, static_cast<bool>(args.warped), [&]<class T, bool kPlain>() {
+      difference_rows<T, kKind, kPlain><<<plan.grid(), kRowThreads, 0, device.stream()>>>(
           DevicePair(args.pair), args.warped, plan, scale, DeviceTarget(args.target),
           segments.slots());
       check_launch("MSE");

@@ -105,19 +105,21 @@ struct Sampled {
   math::Float3 gradient;  ///< ∇M along moving axes, per moving voxel; scaled
 };
 
-template <class T, bool kGradient>
+/// kWide: the grid has two voxels at least along x.
+template <class T, bool kGradient, bool kWide>
 __device__ inline Sampled sample(const DeviceImage& m, const math::Float3& p) {
   const AxisPlace ax = axis_place(p.x, m.x), ay = axis_place(p.y, m.y), az = axis_place(p.z, m.z);
   const CornerRows<T> at = corner_rows(static_cast<const T*>(m.data), m.y, m.z, m.stride_y,
                                        m.stride_z, ax.low, ay.low, az.low);
+  const int next = kWide ? 1 : m.x.step;
   const float a = static_cast<float>(__ldg(at.row[0])),
-              b = static_cast<float>(__ldg(at.row[0] + m.x.step));
+              b = static_cast<float>(__ldg(at.row[0] + next));
   const float c = static_cast<float>(__ldg(at.row[1])),
-              d = static_cast<float>(__ldg(at.row[1] + m.x.step));
+              d = static_cast<float>(__ldg(at.row[1] + next));
   const float e = static_cast<float>(__ldg(at.row[2])),
-              f = static_cast<float>(__ldg(at.row[2] + m.x.step));
+              f = static_cast<float>(__ldg(at.row[2] + next));
   const float g = static_cast<float>(__ldg(at.row[3])),
-              h = static_cast<float>(__ldg(at.row[3] + m.x.step));
+              h = static_cast<float>(__ldg(at.row[3] + next));
   const float dab = b - a, dcd = d - c, def = f - e, dgh = h - g;
   const float v00 = fmaf(dab, ax.fraction, a), v10 = fmaf(dcd, ax.fraction, c),
               v01 = fmaf(def, ax.fraction, e), v11 = fmaf(dgh, ax.fraction, g);
@@ -149,13 +151,21 @@ __device__ inline bool masks_allow(const DevicePair& pair, int x, int y, int z,
 }
 
 /// What the sampler says of fixed voxel (x, y, z), masks included: `inside` is whether it counts.
-template <class T, bool kGradient>
+/// kPlain: see dispatch_pair().
+template <class T, bool kGradient, bool kPlain>
 __device__ inline Sampled sample_voxel(const DevicePair& pair, int x, int y, int z,
                                        std::uint64_t displacement) {
   const math::Float3 p = pair.moving_point(x, y, z, displacement);
-  Sampled s = sample<T, kGradient>(pair.moving, p);
-  s.inside = s.inside && masks_allow(pair, x, y, z, p);
+  Sampled s = sample<T, kGradient, kPlain>(pair.moving, p);
+  if constexpr (!kPlain) s.inside = s.inside && masks_allow(pair, x, y, z, p);
   return s;
+}
+
+/// F at element i of the fixed image, scaled.
+template <class T, bool kPlain>
+__device__ inline float fixed_value(const DevicePair& pair, std::int64_t i) {
+  if constexpr (kPlain) return (pair.fixed.raw<T>(i) - pair.fixed.offset) * pair.fixed.scale;
+  return pair.fixed.value(i);
 }
 
 /// T_linᵀ g: a gradient along moving axes as one with respect to the displacement.
@@ -188,6 +198,21 @@ void dispatch_type(ScalarType type, F&& f) {
     case ScalarType::i16: f.template operator()<std::int16_t>(); return;
     default: f.template operator()<float>(); return;
   }
+}
+
+/// Calls f.template operator()<T, kPlain>(): T is the moving voxels' type. Plain pairs, the usual
+/// ones, have no masks, one type of voxel and more than one moving voxel along x, and M is sampled,
+/// not given; their kernels ask about none of that at every voxel.
+template <class F>
+void dispatch_pair(const ops::ImagePair& pair, bool warped_given, F&& f) {
+  const bool plain = !warped_given && !pair.fixed_mask && !pair.moving_mask &&
+                     pair.fixed.type == pair.moving.type && pair.moving.extent.nx > 1;
+  dispatch_type(pair.moving.type, [&]<class T>() {
+    if (plain)
+      f.template operator()<T, true>();
+    else
+      f.template operator()<T, false>();
+  });
 }
 
 }  // namespace gigawarp::cuda

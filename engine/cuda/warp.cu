@@ -10,9 +10,10 @@ namespace {
 
 constexpr int kPlanes = 2;  ///< per thread, for independent gathers
 
-template <class T>
-__global__ void __launch_bounds__(256) warp_kernel(const DevicePair pair, const Plane<float> warped,
-                                                   int begin, int end, unsigned long long* count) {
+template <class T, bool kPlain>
+__global__ void __launch_bounds__(256)
+    warp_kernel(const __grid_constant__ DevicePair pair, const Plane<float> warped, int begin,
+                int end, unsigned long long* count) {
   const int x = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   const int y = static_cast<int>(blockIdx.y * blockDim.y + threadIdx.y);
   const int z0 = begin + static_cast<int>(blockIdx.z) * kPlanes;
@@ -22,7 +23,7 @@ __global__ void __launch_bounds__(256) warp_kernel(const DevicePair pair, const 
     for (int i = 0; i < kPlanes; ++i) {
       const int z = z0 + i;
       if (z >= end) break;
-      const Sampled s = sample_voxel<T, false>(pair, x, y, z, pair.displacement(x, y, z));
+      const Sampled s = sample_voxel<T, false, kPlain>(pair, x, y, z, pair.displacement(x, y, z));
       valid += s.inside ? 1 : 0;
       if (warped.data != nullptr)
         *warped.at(x, y, z) = s.inside ? s.value : __int_as_float(0x7fc00000);
@@ -44,8 +45,8 @@ void warp(Device& device, const ops::WarpArgs& args, std::vector<ops::PlaneSums>
   const DevicePair pair(args.pair);
   const dim3 block(64, 4), blocks(blocks_for(pair.fixed.nx, 64), blocks_for(pair.fixed.ny, 4),
                                   blocks_for(args.range.end - args.range.begin, kPlanes));
-  dispatch_type(pair.moving.type, [&]<class T>() {
-    warp_kernel<T><<<blocks, block, 0, device.stream()>>>(
+  dispatch_pair(args.pair, false, [&]<class T, bool kPlain>() {
+    warp_kernel<T, kPlain><<<blocks, block, 0, device.stream()>>>(
         pair, Plane<float>(args.warped), static_cast<int>(args.range.begin),
         static_cast<int>(args.range.end), count.as<unsigned long long>());
   });
