@@ -4,10 +4,13 @@
 #include <cmath>
 
 #include "base/parallel.h"
+#include "render/glyphs.h"
 #include "render/warped_slice.h"
 
 namespace gigawarp::render {
 namespace {
+
+constexpr int kGlyphPixels = 26;
 
 QRgb mix(QRgb under, QRgb over, double cover) {
   const int w = static_cast<int>(std::lround(256 * std::clamp(cover, 0.0, 1.0)));
@@ -202,6 +205,7 @@ QImage compose(const Scene& s, Content content, const SliceGeometry& g,
     draw_labels(out, labels, warp, g, stop);
   }
   if (s.grid_mm > 0 && warp != nullptr) draw_grid(out, s, g, stop);
+  if (s.glyphs && warp != nullptr) draw_glyphs(out, *warp, g, kGlyphPixels, stop);
   return stop.stop_requested() ? QImage() : out;
 }
 

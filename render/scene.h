@@ -61,7 +61,8 @@ struct Scene {
   int checker_pixels = 48;
   std::vector<ShownLabels> labels;
   ShownMap map;
-  double grid_mm = 0;  ///< spacing of the deformation grid; 0: none
+  double grid_mm = 0;   ///< spacing of the deformation grid; 0: none
+  bool glyphs = false;  ///< arrows of the deformation
 };
 
 /// Draws a slice, warped on the fly at the resolution of the picture. Threaded; runs on any thread

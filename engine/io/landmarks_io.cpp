@@ -1,5 +1,6 @@
 #include "io/landmarks_io.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <iomanip>
@@ -15,6 +16,7 @@ namespace fs = std::filesystem;
 
 namespace {
 constexpr std::size_t kLargest = 64U << 20;
+constexpr const char *kHeldOut = "held out", *kHeldOutColumn = "held_out";
 
 std::string trimmed(const std::string& text) {
   const auto begin = text.find_first_not_of(" \t\r\"");
@@ -61,8 +63,8 @@ std::vector<Landmark> read_fcsv(const std::string& text, const fs::path& path) {
   std::istringstream lines(text);
   bool lps = false;
   int line_number = 0;
-  std::vector<std::string> columns{"id", "x",  "y",   "z",   "ow",   "ox",
-                                   "oy", "oz", "vis", "sel", "lock", "label"};
+  std::vector<std::string> columns{"id", "x",   "y",   "z",    "ow",    "ox",  "oy",
+                                   "oz", "vis", "sel", "lock", "label", "desc"};
   for (std::string line; std::getline(lines, line);) {
     ++line_number;
     if (line.rfind("# CoordinateSystem", 0) == 0)
@@ -74,6 +76,7 @@ std::vector<Landmark> read_fcsv(const std::string& text, const fs::path& path) {
     for (std::size_t c = 0; c < columns.size(); ++c) {
       if (columns[c] == "x") landmark.position_mm = position(cells, c, path, line_number);
       if (columns[c] == "label" && c < cells.size()) landmark.name = cells[c];
+      if (columns[c] == "desc" && c < cells.size()) landmark.held_out = cells[c] == kHeldOut;
     }
     if (landmark.name.empty()) landmark.name = cells.front();
     if (!lps) to_lps(landmark.position_mm);
@@ -96,6 +99,7 @@ std::vector<Landmark> read_markups(const std::string& text, const fs::path& path
         for (std::size_t a = 0; a < 3; ++a)
           landmark.position_mm[a] = mm * point.at("position").at(a).get<double>();
         if (!lps) to_lps(landmark.position_mm);
+        landmark.held_out = point.value("description", std::string()) == kHeldOut;
         out.push_back(std::move(landmark));
       }
     }
@@ -113,6 +117,7 @@ std::vector<Landmark> read_csv(const std::string& text, const fs::path& path) {
   std::vector<Landmark> out;
   std::istringstream lines(text);
   int line_number = 0;
+  bool says_held_out = false;
   for (std::string line; std::getline(lines, line);) {
     ++line_number;
     if (line.empty() || line[0] == '#' || trimmed(line).empty()) continue;
@@ -122,9 +127,13 @@ std::vector<Landmark> read_csv(const std::string& text, const fs::path& path) {
              "is a BigWarp landmark table, which holds pairs in its own units; save each side as "
              "CSV with "
              "the columns name,x,y,z in LPS mm.");
-    if (line_number == 1 && cells.size() >= 4 && !number(cells[1])) continue;  // column names
+    if (line_number == 1 && cells.size() >= 4 && !number(cells[1])) {  // column names
+      says_held_out = cells.size() >= 5 && cells[4] == kHeldOutColumn;
+      continue;
+    }
     if (cells.size() < 4) refuse(path, "has fewer than four columns (name,x,y,z).");
-    out.push_back({cells[0], position(cells, 1, path, line_number)});
+    out.push_back({cells[0], position(cells, 1, path, line_number),
+                   says_held_out && cells.size() >= 5 && cells[4] == "1"});
   }
   return out;
 }
@@ -149,9 +158,15 @@ std::vector<Landmark> read_landmarks(const fs::path& path) {
 namespace {
 std::string csv_text(const std::vector<Landmark>& landmarks) {
   std::ostringstream out;
-  out << "name,x,y,z\n" << std::setprecision(12);
+  const bool any_held_out =
+      std::any_of(landmarks.begin(), landmarks.end(), [](const Landmark& l) { return l.held_out; });
+  out << "name,x,y,z" << (any_held_out ? std::string(",") + kHeldOutColumn : "") << "\n"
+      << std::setprecision(12);
   for (const Landmark& l : landmarks)
     out << l.name << ',' << l.position_mm[0] << ',' << l.position_mm[1] << ',' << l.position_mm[2]
+        << (!any_held_out ? ""
+            : l.held_out  ? ",1"
+                          : ",0")
         << '\n';
   return out.str();
 }
@@ -164,7 +179,7 @@ std::string fcsv_text(const std::vector<Landmark>& landmarks) {
   int id = 1;
   for (const Landmark& l : landmarks)
     out << id++ << ',' << l.position_mm[0] << ',' << l.position_mm[1] << ',' << l.position_mm[2]
-        << ",0,0,0,1,1,1,0," << l.name << ",,\n";
+        << ",0,0,0,1,1,1,0," << l.name << ',' << (l.held_out ? kHeldOut : "") << ",\n";
   return out.str();
 }
 
@@ -173,6 +188,7 @@ std::string markups_text(const std::vector<Landmark>& landmarks) {
   for (const Landmark& l : landmarks)
     points.push_back({{"id", std::to_string(points.size() + 1)},
                       {"label", l.name},
+                      {"description", l.held_out ? kHeldOut : ""},
                       {"position", l.position_mm},
                       {"positionStatus", "defined"}});
   const nlohmann::json json = {

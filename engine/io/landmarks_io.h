@@ -10,10 +10,13 @@ namespace gigawarp::io {
 struct Landmark {
   std::string name;
   Vec3 position_mm;  ///< LPS
+  /// Kept out of every fit, so that it can tell how good the fit is elsewhere.
+  bool held_out = false;
 };
 
 /// Slicer .fcsv (RAS or LPS by its CoordinateSystem line), Slicer .mrk.json, or CSV with columns
-/// name,x,y,z in LPS mm. Throws Error{bad_input}.
+/// name,x,y,z in LPS mm. Held-out landmarks are marked by the description "held out", in CSV by a 1
+/// in a fifth column named held_out. Throws Error{bad_input}.
 std::vector<Landmark> read_landmarks(const std::filesystem::path& path);
 void write_landmarks(const std::vector<Landmark>& landmarks, const std::filesystem::path& path);
 

@@ -99,16 +99,26 @@ Grid rounded(const Grid& grid) {
   return out;
 }
 
-std::vector<std::pair<Vec3, Vec3>> load_landmarks(const JobSpec& job) {
-  std::vector<std::pair<Vec3, Vec3>> pairs;
+std::vector<LandmarkPair> load_landmarks(const JobSpec& job) {
+  std::vector<LandmarkPair> pairs;
   if (job.fixed_landmarks.empty()) return pairs;
-  std::map<std::string, Vec3> moving;
+  std::map<std::string, io::Landmark> moving;
   for (const io::Landmark& mark : io::read_landmarks(job.moving_landmarks))
-    moving[mark.name] = mark.position_mm;
+    moving[mark.name] = mark;
   for (const io::Landmark& mark : io::read_landmarks(job.fixed_landmarks))
     if (const auto found = moving.find(mark.name); found != moving.end())
-      pairs.emplace_back(mark.position_mm, found->second);
-  const std::size_t wanted = job.initialisation == Initialisation::landmarks ? 3 : 1;
+      pairs.push_back(
+          {mark.position_mm, found->second.position_mm, mark.held_out || found->second.held_out});
+  const bool fitted = job.initialisation == Initialisation::landmarks;
+  const std::size_t wanted = fitted ? 3 : 1;
+  const auto used = static_cast<std::size_t>(std::count_if(
+      pairs.begin(), pairs.end(), [](const LandmarkPair& pair) { return !pair.held_out; }));
+  if (fitted && used < wanted && pairs.size() >= wanted)
+    throw Error(ErrorCode::bad_input,
+                "Of the landmarks in \"" + job.fixed_landmarks + "\" all but " +
+                    std::to_string(used) +
+                    " are held out, but 3 are needed to begin with; use more of them.",
+                job.fixed_landmarks);
   if (pairs.size() < wanted)
     throw Error(ErrorCode::bad_input,
                 "\"" + job.fixed_landmarks + "\" and \"" + job.moving_landmarks + "\" have " +
@@ -125,7 +135,8 @@ solve::RegistrationInput RunInputs::view() const {
   for (const Volume& volume : moving) input.moving.push_back(&volume);
   if (!fixed_mask.empty()) input.fixed_mask = &fixed_mask;
   if (!moving_mask.empty()) input.moving_mask = &moving_mask;
-  input.landmarks_mm = landmarks_mm;
+  for (const LandmarkPair& pair : landmarks)
+    if (!pair.held_out) input.landmarks_mm.emplace_back(pair.fixed_mm, pair.moving_mm);
   input.initial = initial;
   return input;
 }
@@ -226,7 +237,7 @@ RunInputs load_inputs(const JobSpec& job, const std::stop_token& stop) {
   }
   if (job.initialisation == Initialisation::transform)
     inputs.initial = load_initial(job.initial_transform);
-  inputs.landmarks_mm = load_landmarks(job);
+  inputs.landmarks = load_landmarks(job);
   check_labels(job, inputs.fixed_file_grid);
   if (inputs.initial || job.initialisation == Initialisation::identity)
     check_overlap(inputs.fixed[0].grid(), inputs.moving[0].grid(),

@@ -26,6 +26,12 @@ std::optional<std::string> inverted_transform(const std::string& text);
 /// Every file the result of the job depends on or that it scores, in a fixed order.
 std::vector<InputFile> input_files(const JobSpec& job);
 
+/// One point in both images, world LPS.
+struct LandmarkPair {
+  Vec3 fixed_mm{}, moving_mm{};
+  bool held_out = false;  ///< of either file: scored, never fitted
+};
+
 /// The job's images, checked and brought into canonical axis order (x to L, y to P, z to S), so
 /// that a pair gives the same bits whichever of the 48 axis orders it is stored in.
 struct RunInputs {
@@ -35,7 +41,7 @@ struct RunInputs {
   Grid fixed_file_grid;            ///< the fixed file's own lattice
   AxisOrder fixed_order;           ///< canonical from file order
   std::optional<Affine> initial;   ///< moving_from_fixed, world mm
-  std::vector<std::pair<Vec3, Vec3>> landmarks_mm;
+  std::vector<LandmarkPair> landmarks;
   std::vector<std::string> warnings;
 
   solve::RegistrationInput view() const;
@@ -50,8 +56,8 @@ RunInputs load_inputs(const JobSpec& job, const std::stop_token& stop);
 /// away.
 Grid rounded(const Grid& grid);
 
-/// Landmarks of both files with equal names, fixed and moving. Throws Error{bad_input} when fewer
-/// than one.
-std::vector<std::pair<Vec3, Vec3>> load_landmarks(const JobSpec& job);
+/// Landmarks of both files with equal names. Throws Error{bad_input} when there is none, or fewer
+/// than three to fit where the job begins with them.
+std::vector<LandmarkPair> load_landmarks(const JobSpec& job);
 
 }  // namespace gigawarp::job

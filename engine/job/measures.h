@@ -18,6 +18,8 @@ struct Measures {
   std::optional<double> landmarks_before_mm;  ///< mean distance without registration
   std::optional<double> landmarks_mean_mm, landmarks_p95_mm, landmarks_maximum_mm;
   std::size_t landmarks = 0;
+  std::size_t landmarks_held_out = 0;  ///< of these; the mean distances apart when there are any
+  std::optional<double> landmarks_used_mean_mm, landmarks_held_out_mean_mm;
   std::optional<double> dice_mean, dice_p30;
   std::map<std::int64_t, double> dice;  ///< by label
 };

@@ -41,6 +41,9 @@ Json measures_json(const Measures& measures) {
   add("landmark_error_mean_mm", measures.landmarks_mean_mm);
   add("landmark_error_p95_mm", measures.landmarks_p95_mm);
   add("landmark_error_max_mm", measures.landmarks_maximum_mm);
+  if (measures.landmarks_held_out > 0) json["landmarks_held_out"] = measures.landmarks_held_out;
+  add("landmark_error_used_mean_mm", measures.landmarks_used_mean_mm);
+  add("landmark_error_held_out_mean_mm", measures.landmarks_held_out_mean_mm);
   add("dice_mean", measures.dice_mean);
   add("dice_p30", measures.dice_p30);
   for (const auto& [label, dice] : measures.dice) json["dice"][std::to_string(label)] = dice;
@@ -131,6 +134,9 @@ std::string report_text(const RunResult& result) {
     text += line("landmark error", "mean %.2f mm (%.2f before), p95 %.2f, max %.2f, %zu pairs",
                  *m.landmarks_mean_mm, m.landmarks_before_mm.value_or(0),
                  m.landmarks_p95_mm.value_or(0), m.landmarks_maximum_mm.value_or(0), m.landmarks);
+  if (m.landmarks_held_out_mean_mm)
+    text += line("held-out landmark error", "mean %.2f mm, %zu pairs",
+                 *m.landmarks_held_out_mean_mm, m.landmarks_held_out);
   if (m.folds_percent)
     text += line("folded voxels", "%.4f %% (smallest det J %.3f, SD log det J %.3f)",
                  *m.folds_percent, m.minimum_jacobian.value_or(0), m.sd_log_jacobian.value_or(0));

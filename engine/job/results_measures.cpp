@@ -38,17 +38,24 @@ Volume inside_of(const Grid& moving, const Transform& transform, const Grid& fix
 }  // namespace
 
 void Results::measure_landmarks() {
-  if (inputs_.landmarks_mm.empty()) return;
-  std::vector<float> before, after;
+  if (inputs_.landmarks.empty()) return;
+  std::vector<float> before, after, used, held_out;
   std::int64_t undefined = 0;
-  for (const auto& [fixed, moving] : inputs_.landmarks_mm) {
-    before.push_back(distance_mm(fixed, moving));
-    if (const std::optional<Vec3> mapped = transform_(fixed))
-      after.push_back(distance_mm(*mapped, moving));
-    else
+  for (const LandmarkPair& pair : inputs_.landmarks) {
+    before.push_back(distance_mm(pair.fixed_mm, pair.moving_mm));
+    if (const std::optional<Vec3> mapped = transform_(pair.fixed_mm)) {
+      after.push_back(distance_mm(*mapped, pair.moving_mm));
+      (pair.held_out ? held_out : used).push_back(after.back());
+    } else {
       ++undefined;
+    }
   }
-  measures_.landmarks = inputs_.landmarks_mm.size();
+  measures_.landmarks = inputs_.landmarks.size();
+  measures_.landmarks_held_out = held_out.size();
+  if (!held_out.empty()) {
+    measures_.landmarks_held_out_mean_mm = qc::distribution(std::move(held_out)).mean_mm;
+    if (!used.empty()) measures_.landmarks_used_mean_mm = qc::distribution(std::move(used)).mean_mm;
+  }
   measures_.landmarks_before_mm = qc::distribution(std::move(before)).mean_mm;
   const qc::Distances distances = qc::distribution(std::move(after), undefined);
   measures_.landmarks_mean_mm = distances.mean_mm;

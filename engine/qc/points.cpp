@@ -65,10 +65,10 @@ bool inside(const Grid& grid, const Affine& voxel_from_world, const Vec3& p) {
   return true;
 }
 
-std::map<std::string, Vec3> by_name(const std::vector<NamedPoint>& points, const char* side) {
-  std::map<std::string, Vec3> out;
+std::map<std::string, NamedPoint> by_name(const std::vector<NamedPoint>& points, const char* side) {
+  std::map<std::string, NamedPoint> out;
   for (const NamedPoint& p : points)
-    if (!out.emplace(p.name, p.position_mm).second)
+    if (!out.emplace(p.name, p).second)
       throw Error(ErrorCode::bad_input,
                   std::string("The landmark \"") + p.name + "\" occurs twice among the " + side +
                       " landmarks; names must be unique.",
@@ -79,6 +79,7 @@ std::map<std::string, Vec3> by_name(const std::vector<NamedPoint>& points, const
 struct Match {
   std::string name;
   Vec3 fixed, moving;
+  bool held_out;
 };
 
 std::vector<Match> match(const std::vector<NamedPoint>& fixed,
@@ -89,7 +90,8 @@ std::vector<Match> match(const std::vector<NamedPoint>& fixed,
   for (const NamedPoint& p : fixed) {
     const auto found = there.find(p.name);
     if (found != there.end())
-      out.push_back({p.name, p.position_mm, found->second});
+      out.push_back(
+          {p.name, p.position_mm, found->second.position_mm, p.held_out || found->second.held_out});
     else
       unmatched.push_back(p.name);
   }
@@ -104,7 +106,8 @@ std::vector<Match> match(const std::vector<NamedPoint>& fixed,
         "landmarks");
   unmatched.clear();
   for (std::size_t i = 0; i < fixed.size(); ++i)
-    out.push_back({fixed[i].name, fixed[i].position_mm, moving[i].position_mm});
+    out.push_back({fixed[i].name, fixed[i].position_mm, moving[i].position_mm,
+                   fixed[i].held_out || moving[i].held_out});
   return out;
 }
 
@@ -132,21 +135,25 @@ Distances distribution(std::vector<float> distances_mm, std::int64_t undefined) 
 LandmarkErrors landmark_errors(const std::vector<NamedPoint>& fixed,
                                const std::vector<NamedPoint>& moving, const Transform& transform) {
   LandmarkErrors out;
-  std::vector<float> before, after;
+  std::vector<float> before, after, used, held_out;
   std::int64_t undefined = 0;
   for (const Match& m : match(fixed, moving, out.unmatched)) {
     const std::optional<Vec3> mapped = transform(m.fixed);
     LandmarkError one{m.name, distance(m.fixed, m.moving),
-                      mapped ? distance(*mapped, m.moving) : kUndefined};
+                      mapped ? distance(*mapped, m.moving) : kUndefined, m.held_out};
     before.push_back(static_cast<float>(one.before_mm));
-    if (mapped)
+    if (mapped) {
       after.push_back(static_cast<float>(one.after_mm));
-    else
+      (m.held_out ? held_out : used).push_back(after.back());
+    } else {
       ++undefined;
+    }
     out.landmarks.push_back(std::move(one));
   }
   out.before = distribution(std::move(before));
   out.after = distribution(std::move(after), undefined);
+  out.used = distribution(std::move(used));
+  out.held_out = distribution(std::move(held_out));
   return out;
 }
 
@@ -168,6 +175,51 @@ Distances inverse_consistency(const Transform& forward, const Transform& inverse
     const std::optional<Vec3> back = inverse(*there);
     return back ? distance(*back, p) : kUndefined;
   });
+}
+
+Volume inverse_error_map(const Transform& forward, const Transform& inverse, const Grid& fixed,
+                         const Grid& moving, std::int64_t most_voxels) {
+  std::int64_t stride = 1;
+  while (fixed.voxel_count() / (stride * stride * stride) > most_voxels) ++stride;
+  Grid grid = fixed;
+  for (std::size_t a = 0; a < 3; ++a) {
+    grid.size[a] = (fixed.size[a] + stride - 1) / stride;
+    for (std::size_t r = 0; r < 3; ++r)
+      grid.world_from_voxel.linear[r][a] *= static_cast<double>(stride);
+  }
+  Volume out(grid, ScalarType::f32);
+  const Affine moving_voxel = moving.voxel_from_world();
+  const Size3& n = grid.size;
+  parallel_for(n[1] * n[2], [&](std::int64_t row) {
+    for (std::int64_t x = 0; x < n[0]; ++x) {
+      const Vec3 p = grid.world_from_voxel(voxel(x, row % n[1], row / n[1]));
+      const std::optional<Vec3> there = forward(p);
+      const std::optional<Vec3> back =
+          there && inside(moving, moving_voxel, *there) ? inverse(*there) : std::nullopt;
+      out.channel<float>()[row * n[0] + x] =
+          static_cast<float>(back ? distance(*back, p) : kUndefined);
+    }
+  });
+  return out;
+}
+
+std::optional<Vec3> fixed_point_of(const Transform& transform, const Vec3& moving_mm,
+                                   double tolerance_mm) {
+  Affine linear;
+  for (const TransformStage& stage : transform.stages)
+    if (const auto* affine = std::get_if<Affine>(&stage)) linear = *affine * linear;
+  const Affine back = linear.inverse();
+  constexpr int kMostSteps = 60;
+  Vec3 x = back(moving_mm);
+  for (int step = 0; step < kMostSteps; ++step) {
+    const std::optional<Vec3> y = transform(x);
+    if (!y) return std::nullopt;
+    if (distance(*y, moving_mm) <= tolerance_mm) return x;
+    const Vec3 off =
+        back.map_vector({(*y)[0] - moving_mm[0], (*y)[1] - moving_mm[1], (*y)[2] - moving_mm[2]});
+    for (std::size_t a = 0; a < 3; ++a) x[a] -= off[a];
+  }
+  return std::nullopt;
 }
 
 DisplacementField displacement_of(const Transform& transform, const Grid& grid) {

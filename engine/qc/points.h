@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,18 +21,21 @@ Distances distribution(std::vector<float> distances_mm, std::int64_t undefined =
 struct NamedPoint {
   std::string name;
   Vec3 position_mm;  ///< world LPS
+  bool held_out = false;
 };
 
 struct LandmarkError {
   std::string name;
-  double before_mm = 0;  ///< without any transform
-  double after_mm = 0;   ///< NaN where the transform is undefined
+  double before_mm = 0;   ///< without any transform
+  double after_mm = 0;    ///< NaN where the transform is undefined
+  bool held_out = false;  ///< on either side
 };
 
 struct LandmarkErrors {
   std::vector<LandmarkError> landmarks;
   std::vector<std::string> unmatched;  ///< names only one side has
   Distances before, after;
+  Distances used, held_out;  ///< `after`, apart: what a fit may have used, and what tells its error
 };
 
 /// Target registration error: fixed landmarks through the transform against the moving ones of the
@@ -50,6 +54,17 @@ Distances transform_difference(const Transform& a, const Transform& b, const Gri
 /// where forward(x) lies on the moving grid.
 Distances inverse_consistency(const Transform& forward, const Transform& inverse, const Grid& fixed,
                               const Grid& moving, const Volume* mask = nullptr);
+
+/// |inverse(forward(x)) - x| as a map, f32 mm, on the fixed grid or, when that has more than
+/// `most_voxels`, on every second, third … voxel of it. NaN where forward(x) leaves the moving grid
+/// or a transform is undefined.
+Volume inverse_error_map(const Transform& forward, const Transform& inverse, const Grid& fixed,
+                         const Grid& moving, std::int64_t most_voxels = 4'000'000);
+
+/// The fixed point that a transform takes to a moving one: fixed-point iteration with the affine
+/// stages' inverse. Nothing where it does not come within `tolerance_mm`.
+std::optional<Vec3> fixed_point_of(const Transform& transform, const Vec3& moving_mm,
+                                   double tolerance_mm = 1e-3);
 
 /// transform(x) - x, in mm, on a grid; NaN where the transform is undefined.
 DisplacementField displacement_of(const Transform& transform, const Grid& grid);

@@ -141,6 +141,10 @@ std::string to_table(const QcReport& r, bool details) {
   if (r.landmarks) {
     print_distances(out, "landmarks before", r.landmarks->before);
     print_distances(out, "landmarks after (TRE)", r.landmarks->after);
+    if (r.landmarks->held_out.points > 0) {
+      print_distances(out, "  of these used", r.landmarks->used);
+      print_distances(out, "  of these held out", r.landmarks->held_out);
+    }
   }
   if (r.jacobian) {
     const ops::JacobianSummary& j = *r.jacobian;

@@ -40,6 +40,26 @@ TEST(OutputFolder, ResultsAppearTogether) {
   EXPECT_EQ(std::distance(fs::directory_iterator(path), fs::directory_iterator()), 2);
 }
 
+TEST(LoadedLandmarks, ThatAreHeldOutAreScoredButNeverFitted) {
+  const TemporaryFolder temporary;
+  JobSpec job;
+  job.fixed_landmarks = (temporary.path() / "fixed.csv").string();
+  job.moving_landmarks = (temporary.path() / "moving.csv").string();
+  job.initialisation = Initialisation::landmarks;
+  std::ofstream(job.moving_landmarks) << "name,x,y,z\na,0,0,0\nb,1,0,0\nc,0,1,0\nd,0,0,1\n";
+  std::ofstream(job.fixed_landmarks)
+      << "name,x,y,z,held_out\na,0,0,0,0\nb,1,0,0,0\nc,0,1,0,0\nd,0,0,9,1\n";
+  RunInputs inputs;
+  inputs.landmarks = load_landmarks(job);
+  EXPECT_EQ(inputs.landmarks.size(), 4U);
+  EXPECT_EQ(inputs.view().landmarks_mm.size(), 3U);
+  std::ofstream(job.fixed_landmarks)
+      << "name,x,y,z,held_out\na,0,0,0,0\nb,1,0,0,1\nc,0,1,0,0\nd,0,0,9,1\n";
+  EXPECT_THROW(load_landmarks(job), Error);
+  job.initialisation = Initialisation::automatic;
+  EXPECT_EQ(load_landmarks(job).size(), 4U);
+}
+
 TEST(OutputFolder, AFailedRunLeavesNothingButForeignFiles) {
   const TemporaryFolder temporary;
   {

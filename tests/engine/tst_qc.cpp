@@ -9,6 +9,7 @@
 #include "gigawarp/error.h"
 #include "phantom/phantom.h"
 #include "qc/distance.h"
+#include "qc/histograms.h"
 #include "qc/report.h"
 #include "qc/worst.h"
 
@@ -153,6 +154,32 @@ TEST(Landmarks, errorsByHandMatchedByName) {
   EXPECT_EQ(e.unmatched, (std::vector<std::string>{"only"}));
 }
 
+TEST(Landmarks, heldOutOnesAreMeasuredApart) {
+  const std::vector<NamedPoint> fixed{{"a", {0, 0, 0}}, {"b", {5, 0, 0}, true}};
+  const std::vector<NamedPoint> moving{{"a", {1, 0, 0}}, {"b", {9, 0, 0}}};
+  const LandmarkErrors e = landmark_errors(fixed, moving, Transform{});
+  EXPECT_TRUE(e.landmarks[1].held_out);
+  EXPECT_NEAR(e.used.mean_mm, 1, 1e-6);
+  EXPECT_NEAR(e.held_out.mean_mm, 4, 1e-6);
+  EXPECT_NEAR(e.after.mean_mm, 2.5, 1e-6);
+}
+
+TEST(Points, thePointThatLeadsToAMovingOneIsFound) {
+  phantom::PhantomSpec spec;
+  spec.size = {40, 40, 40};
+  const phantom::Phantom pair(spec);
+  Transform warp;
+  warp.stages.emplace_back(pair.true_warp());
+  Affine turn;
+  turn.linear = {{{0.9, -0.2, 0}, {0.2, 1.1, 0.1}, {0, 0, 1}}};
+  turn.offset = {5, -3, 2};
+  warp.stages.emplace_back(turn);
+  const Vec3 start = pair.landmarks().front().fixed_mm;
+  const std::optional<Vec3> found = fixed_point_of(warp, *warp(start));
+  ASSERT_TRUE(found);
+  for (std::size_t a = 0; a < 3; ++a) EXPECT_NEAR((*found)[a], start[a], 0.01);
+}
+
 TEST(Landmarks, twiceTheSameNameAndNothingInCommonAreRefused) {
   const std::vector<NamedPoint> twice{{"a", {}}, {"a", {}}}, one{{"a", {}}},
       other{{"c", {}}, {"d", {}}};
@@ -191,6 +218,58 @@ Assessment assessed(phantom::Phantom& pair, Transform& truth) {
     in.moving_landmarks.push_back({l.name, l.moving_mm});
   }
   return assess(in);
+}
+
+TEST(Points, theMapOfTheInverseErrorShowsWhereTheInverseIsWrong) {
+  const Grid grid = grid_of({20, 10, 10});
+  const Volume map = inverse_error_map(shift({2, 0, 0}), shift({-1.5, 0, 0}), grid, grid);
+  EXPECT_EQ(map.grid().size, grid.size);
+  EXPECT_NEAR(map.value(5, 5, 5), 0.5, 1e-6);
+  EXPECT_TRUE(std::isnan(map.value(18, 5, 5)));  // leads out of the moving image
+  const Volume coarse = inverse_error_map(shift({2, 0, 0}), shift({-1.5, 0, 0}), grid, grid, 300);
+  EXPECT_EQ(coarse.grid().size, (Size3{10, 5, 5}));
+  EXPECT_NEAR(coarse.grid().world_from_voxel({3, 1, 1})[0], 6, 1e-12);
+}
+
+TEST(Histograms, everyVoxelOfDetJIsCountedOnceAndFoldsApart) {
+  Volume det(grid_of({9, 8, 7}), ScalarType::f32);
+  for (std::int64_t i = 0; i < det.grid().voxel_count(); ++i) det.channel<float>()[i] = 1.01F;
+  const auto set = [&](int x, int y, int z, float v) {
+    det.channel<float>()[(z * 8 + y) * 9 + x] = v;
+  };
+  set(4, 4, 3, -0.2F);
+  set(5, 4, 3, 0.0F);
+  set(3, 3, 3, 0.1F);
+  set(4, 3, 3, 9.0F);
+  set(5, 3, 3, 1.9F);
+  set(2, 2, 2, std::numeric_limits<float>::quiet_NaN());
+  set(0, 0, 0, -5.0F);  // at a face: not counted
+  const JacobianHistogram h = jacobian_histogram(det, 4, 2);
+  EXPECT_EQ(h.voxels, 5 * 4 * 3 - 1);
+  EXPECT_EQ(h.folds, 2);
+  EXPECT_EQ(h.below, 1);
+  EXPECT_EQ(h.above, 1);
+  EXPECT_EQ(h.bins, (std::vector<std::int64_t>{0, 0, 55, 0}));
+}
+
+TEST(Histograms, equalImagesMeetOnTheDiagonalAndAShiftSpreads) {
+  phantom::PhantomSpec spec;
+  spec.size = {40, 40, 40};
+  const phantom::Phantom pair(spec);
+  const Volume image = pair.image(phantom::Side::fixed);
+  const IntensityStatistics s = intensity_statistics(image);
+  const std::pair range{s.minimum, s.maximum};
+  const JointHistogram same = joint_histogram(image, image, nullptr, range, range, 32, 1'000'000);
+  EXPECT_EQ(same.samples, 40 * 40 * 40);
+  std::int64_t off = 0;
+  for (std::size_t m = 0; m < 32; ++m)
+    for (std::size_t f = 0; f < 32; ++f)
+      if (m != f) off += same.counts[m * 32 + f];
+  EXPECT_LT(off, 20);  // on the edge of a bin, by rounding
+  const Transform moved = shift({6, 0, 0});
+  const JointHistogram other = joint_histogram(image, image, &moved, range, range, 32, 1'000'000);
+  EXPECT_LT(other.mutual_information, 0.7 * same.mutual_information);
+  EXPECT_LT(other.samples, same.samples);
 }
 
 TEST(Report, theTruthOfAPhantomScoresHigh) {

@@ -230,6 +230,18 @@ TEST(Landmarks, areReadBackInLps) {
   }
 }
 
+TEST(Landmarks, thatAreHeldOutStaySoInEveryFormat) {
+  const Folder folder;
+  const std::vector<io::Landmark> landmarks{{"AC", {1, 2, 3}, true}, {"PC", {-4.5, 6, 7}}};
+  for (const char* name : {"l.csv", "l.fcsv", "l.mrk.json"}) {
+    io::write_landmarks(landmarks, folder / name);
+    const auto back = io::read_landmarks(folder / name);
+    ASSERT_EQ(back.size(), 2U) << name;
+    EXPECT_TRUE(back[0].held_out) << name;
+    EXPECT_FALSE(back[1].held_out) << name;
+  }
+}
+
 TEST(Landmarks, ofOlderSlicerAreTurnedFromRas) {
   const auto data = test::test_data();
   if (!data) GTEST_SKIP() << "set GIGAWARP_TEST_DATA";

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <QImage>
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -11,7 +12,9 @@
 #include <thread>
 
 #include "phantom/phantom.h"
+#include "render/glyphs.h"
 #include "render/golden.h"
+#include "render/offscreen.h"
 #include "render/render_queue.h"
 #include "render/scene.h"
 #include "render/surface_cast.h"
@@ -71,6 +74,31 @@ TEST(Scene, warpedLabelsAndGridLookAsTheyDid) {
   p.scene.grid_mm = 12;
   expect_golden(compose(p.scene, Content::fixed, p.geometry()), "scene_fixed_grid");
   expect_golden(compose(p.scene, Content::compare, p.geometry()), "scene_labels_grid");
+}
+
+TEST(Scene, arrowsPointWhereTheDeformationLeads) {
+  const OffscreenPainting painting;
+  PhantomScene p;
+  const Grid& grid = p.scene.fixed.volume->grid();
+  DisplacementField field(grid);
+  // Towards the patient's left, which is the right of the picture, by 6 mm.
+  std::fill_n(field.component_mm(0), grid.voxel_count(), 6.0F);
+  Transform warp;
+  warp.stages.emplace_back(std::move(field));
+  SliceGeometry g = p.geometry();
+  QImage picture(g.width, g.height, QImage::Format_RGB32);
+  picture.fill(Qt::black);
+  draw_glyphs(picture, warp, g, 30);
+  const double length = 6 / g.pixel_mm;  // pixels; short, so drawn longer by a whole factor
+  const int row = 75, start = 75;
+  int lit = 0;
+  for (int c = start; c < start + 30; ++c) lit += qGray(picture.pixel(c, row)) > 100;
+  EXPECT_GT(lit, length);
+  EXPECT_EQ(qGray(picture.pixel(start - 4, row)), 0);
+  picture.fill(Qt::black);
+  const QImage before = picture;
+  draw_glyphs(picture, Transform{}, g, 30);
+  EXPECT_EQ(picture, before);
 }
 
 TEST(Scene, theWarpIsFollowedAtEveryPixel) {

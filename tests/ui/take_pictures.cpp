@@ -94,6 +94,9 @@ TEST_F(Pictures, running) {
   key(Qt::Key_J);
   key(Qt::Key_N);
   save("desktop_results.png");
+  key(Qt::Key_D);
+  key(Qt::Key_I);
+  save("desktop_inverse.png");
 }
 
 /// Two clinical scans of one patient with thick slices on different grids, where they are.

@@ -94,6 +94,15 @@ TEST_F(ResultsWindow, keysShowJacobianGridAndTheNextWorstPlace) {
   ASSERT_TRUE(wait_drawn());
   EXPECT_GT(difference(plain, axial->picture()), 1);
   QTest::keyClick(axial, Qt::Key_G);
+  QTest::keyClick(axial, Qt::Key_D);
+  ASSERT_TRUE(wait_drawn());
+  EXPECT_GT(difference(plain, axial->picture()), 0.5);
+  QTest::keyClick(axial, Qt::Key_D);
+  QTest::keyClick(axial, Qt::Key_I);
+  ASSERT_TRUE(wait_drawn());
+  EXPECT_EQ(workspace().display().map, ui::MapChoice::inverse_error);
+  EXPECT_GT(difference(plain, axial->picture()), 5);
+  QTest::keyClick(axial, Qt::Key_I);
   const auto& worst = window->results().judgement()->worst;
   ASSERT_GT(worst.size(), 3U);
   for (std::size_t i = 0; i <= worst.size(); ++i) {
@@ -101,6 +110,37 @@ TEST_F(ResultsWindow, keysShowJacobianGridAndTheNextWorstPlace) {
     EXPECT_EQ(workspace().view().cursor_mm, worst[i % worst.size()].position_mm);
   }
   EXPECT_TRUE(find<QLabel>("worst_text")->text().startsWith("1 of "));
+}
+
+TEST_F(ResultsWindow, theHistogramOfDetJCountsWhatTheFiguresCount) {
+  open_run();
+  const auto judgement = window->results().judgement();
+  const auto& figures = *judgement->assessment.report.jacobian;
+  EXPECT_EQ(judgement->jacobian_histogram.folds, figures.folds);
+  EXPECT_EQ(judgement->jacobian_histogram.voxels, figures.voxels);
+  auto* chart = find<ui::JacobianHistogramView>("jacobian_histogram");
+  EXPECT_TRUE(chart->accessibleDescription().startsWith(QString::number(figures.folds)));
+  const QImage drawn = chart->grab().toImage();
+  int orange = 0, blue = 0;
+  for (int r = 0; r < drawn.height(); ++r)
+    for (int c = 0; c < drawn.width(); ++c) {
+      orange += test::colour_distance(drawn.pixel(c, r), qRgb(226, 120, 30)) < 10;
+      blue += test::colour_distance(drawn.pixel(c, r), qRgb(66, 146, 222)) < 10;
+    }
+  EXPECT_GT(orange, 300);
+  EXPECT_GT(blue, 300);
+}
+
+TEST_F(ResultsWindow, theJointHistogramFollowsTheWarp) {
+  open_run();
+  auto* chart = find<ui::JointHistogramView>("joint_histogram");
+  const auto information = [&] {
+    return chart->accessibleDescription().section(' ', -1).toDouble();
+  };
+  ASSERT_TRUE(wait_until([&] { return information() > 0; }));
+  const double warped = information();
+  workspace().set_warp(ui::WarpSource::header, nullptr);
+  EXPECT_TRUE(wait_until([&] { return information() < 0.9 * warped; }));
 }
 
 TEST_F(ResultsWindow, theReportIsOnePageWithFiguresTablesAndPicture) {

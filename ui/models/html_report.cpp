@@ -77,7 +77,13 @@ std::vector<std::pair<QString, QString>> figures_of(const qc::QcReport& r) {
   if (r.inverse_overlap)
     add(tr("Labels, inverse (Dice)"), tr("mean %1").arg(r.inverse_overlap->dice_mean, 0, 'f', 3));
   if (r.landmarks) {
-    add(tr("Landmarks"), distances(r.landmarks->after, 2));
+    if (r.landmarks->held_out.points > 0) {
+      add(tr("Landmarks held out (TRE)"), distances(r.landmarks->held_out, 2));
+      if (r.landmarks->used.points > 0)
+        add(tr("Landmarks used (fit)"), distances(r.landmarks->used, 2));
+    } else {
+      add(tr("Landmarks"), distances(r.landmarks->after, 2));
+    }
     add(tr("Landmarks before"), distances(r.landmarks->before, 2));
   }
   return figures;

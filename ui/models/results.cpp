@@ -5,6 +5,7 @@
 #include <QFileInfo>
 #include <QPointer>
 #include <QThreadPool>
+#include <algorithm>
 #include <utility>
 
 #include "gigawarp/error.h"
@@ -14,6 +15,7 @@ namespace gigawarp::ui {
 namespace {
 
 constexpr std::size_t kWorstPlaces = 12;
+constexpr double kSmallestScaleMm = 1e-3;
 
 /// "1Warp.nii.gz" or "1Warp.nii" of a folder; empty when there is none.
 std::string found(const QString& folder, const char* name) {
@@ -26,7 +28,8 @@ std::string found(const QString& folder, const char* name) {
 
 std::vector<qc::NamedPoint> named(const std::vector<io::Landmark>& landmarks) {
   std::vector<qc::NamedPoint> points;
-  for (const io::Landmark& mark : landmarks) points.push_back({mark.name, mark.position_mm});
+  for (const io::Landmark& mark : landmarks)
+    points.push_back({mark.name, mark.position_mm, mark.held_out});
   return points;
 }
 
@@ -168,6 +171,10 @@ void Results::measure_when_loaded() {
           report.transform = folder.toStdString();
           result->jacobian =
               std::make_shared<Volume>(ops::jacobian_determinant(result->assessment.displacement));
+          result->jacobian_histogram = qc::jacobian_histogram(*result->jacobian);
+          if (files->inverse != nullptr)
+            result->inverse_error = std::make_shared<Volume>(qc::inverse_error_map(
+                *files->forward, *files->inverse, fixed->grid(), moving->grid()));
           result->worst = qc::worst_places(*fixed, result->assessment, *result->jacobian,
                                            in.fixed_landmarks, kWorstPlaces);
           result->local_ncc = std::make_shared<Volume>(std::move(result->assessment.local_ncc));
@@ -188,6 +195,9 @@ void Results::measure_when_loaded() {
 void Results::take_judgement(std::shared_ptr<Judgement> judgement) {
   workspace_.set_map(MapChoice::jacobian, judgement->jacobian, {0, 1});
   workspace_.set_map(MapChoice::local_ncc, judgement->local_ncc, {0, 1});
+  const auto& inverse_error = judgement->assessment.report.inverse_error;
+  workspace_.set_map(MapChoice::inverse_error, judgement->inverse_error,
+                     {0, inverse_error ? std::max(inverse_error->p95_mm, kSmallestScaleMm) : 1});
   judgement_ = std::move(judgement);
   state_ = State::ready;
   Q_EMIT changed();

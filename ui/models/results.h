@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "gigawarp/job.h"
+#include "qc/histograms.h"
 #include "qc/report.h"
 #include "qc/worst.h"
 #include "ui/models/workspace.h"
@@ -15,6 +16,8 @@ struct Judgement {
   std::shared_ptr<const Volume> fixed, moving;
   qc::Assessment assessment;
   std::shared_ptr<const Volume> jacobian, local_ncc;
+  std::shared_ptr<const Volume> inverse_error;  ///< mm; null without an inverse
+  qc::JacobianHistogram jacobian_histogram;
   std::vector<qc::WorstPlace> worst;
 };
 

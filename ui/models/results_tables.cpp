@@ -71,7 +71,9 @@ QVariant LandmarkModel::data(const QModelIndex& index, int role) const {
   if (!checkIndex(index, CheckIndexOption::IndexIsValid) || role != Qt::DisplayRole) return {};
   const qc::LandmarkError& row = rows_[static_cast<std::size_t>(index.row())];
   switch (index.column()) {
-    case 0: return QString::fromStdString(row.name);
+    case 0:
+      return row.held_out ? tr("%1 (held out)").arg(QString::fromStdString(row.name))
+                          : QString::fromStdString(row.name);
     case 1: return number(row.before_mm, 2);
     default: return number(row.after_mm, 2);
   }

@@ -41,6 +41,17 @@ bool write_json(const QString& path, const QJsonObject& json) {
   return file.open(QIODevice::WriteOnly) && file.write(text) == text.size() && file.commit();
 }
 
+/// Landmarks that no file holds, of both sides; empty when files hold them.
+QJsonArray landmarks_json(const Workspace& workspace) {
+  const auto dropped = [&](LayerRole role) {
+    const Layer& layer = workspace.layers().layer(role);
+    return layer.state == Layer::State::ready && layer.path.isEmpty();
+  };
+  if (!dropped(LayerRole::fixed_landmarks) && !dropped(LayerRole::moving_landmarks)) return {};
+  const LandmarkSides sides = workspace.landmarks();
+  return {to_json(sides[0]), to_json(sides[1])};
+}
+
 }  // namespace
 
 Session::Session(Workspace& workspace, JobModel& jobs, Results& results, QObject* parent)
@@ -83,6 +94,8 @@ QJsonObject Session::describe(const QDir* base) const {
       {"display", to_json(workspace_.display())},
       {"alignment", to_json(workspace_.alignment())},
       {"job", QJsonDocument::fromJson(QByteArray::fromStdString(gigawarp::to_json(job))).object()}};
+  if (const QJsonArray sides = landmarks_json(workspace_); !sides.isEmpty())
+    json["landmarks"] = sides;
   if (results_.state() == Results::State::ready) {
     json["result_absolute"] = results_.folder();
     if (base != nullptr) json["result"] = base->relativeFilePath(results_.folder());
@@ -179,6 +192,13 @@ bool Session::restore(const QString& path) {
   for (const LayerRole role : kAllLayerRoles)
     if (layers.contains(QLatin1String(key_of(role))))
       restore_layer(role, layers[QLatin1String(key_of(role))].toObject(), base);
+  if (json.contains("landmarks")) {
+    const QJsonArray sides = json["landmarks"].toArray();
+    workspace_.change_landmarks(
+        {landmarks_from(sides.at(0).toArray()), landmarks_from(sides.at(1).toArray())},
+        tr("Open the session"));
+    workspace_.undo_stack().clear();
+  }
   const QString result = QDir(base).absoluteFilePath(json["result"].toString());
   if (json.contains("result") && QFileInfo::exists(result))
     results_.open(QDir::cleanPath(result));

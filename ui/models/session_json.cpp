@@ -1,6 +1,5 @@
 #include "ui/models/session_json.h"
 
-#include <QJsonArray>
 #include <algorithm>
 #include <cmath>
 
@@ -39,6 +38,7 @@ QJsonObject to_json(const DisplayState& d) {
           {"swipe", d.swipe},
           {"checker_pixels", d.checker_pixels},
           {"grid", d.grid},
+          {"glyphs", d.glyphs},
           {"map", static_cast<int>(d.map)},
           {"map_opacity", d.map_opacity},
           {"landmarks", d.landmarks}};
@@ -52,6 +52,7 @@ DisplayState display_from(const QJsonObject& json) {
   d.swipe = std::clamp(json["swipe"].toDouble(0.5), 0.0, 1.0);
   d.checker_pixels = std::clamp(json["checker_pixels"].toInt(48), 4, 1000);
   d.grid = json["grid"].toBool();
+  d.glyphs = json["glyphs"].toBool();
   d.map = static_cast<MapChoice>(std::clamp(json["map"].toInt(), 0, 3));
   d.map_opacity = std::clamp(json["map_opacity"].toDouble(0.7), 0.0, 1.0);
   d.landmarks = json["landmarks"].toBool(true);
@@ -65,6 +66,25 @@ QJsonArray to_json(const Affine& map) {
     array.append(map.offset[r]);
   }
   return array;
+}
+
+QJsonArray to_json(const std::vector<io::Landmark>& landmarks) {
+  QJsonArray array;
+  for (const io::Landmark& mark : landmarks)
+    array.append(QJsonObject{{"name", QString::fromStdString(mark.name)},
+                             {"position_mm", array_of(mark.position_mm)},
+                             {"held_out", mark.held_out}});
+  return array;
+}
+
+std::vector<io::Landmark> landmarks_from(const QJsonArray& json) {
+  std::vector<io::Landmark> landmarks;
+  for (const auto& entry : json) {
+    const QJsonObject mark = entry.toObject();
+    landmarks.push_back({mark["name"].toString().toStdString(), vec3_from(mark["position_mm"]),
+                         mark["held_out"].toBool()});
+  }
+  return landmarks;
 }
 
 std::optional<Affine> affine_from(const QJsonValue& json) {

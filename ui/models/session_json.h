@@ -1,7 +1,10 @@
 #pragma once
+#include <QJsonArray>
 #include <QJsonObject>
 #include <optional>
+#include <vector>
 
+#include "io/landmarks_io.h"
 #include "ui/models/view_state.h"
 
 /// The parts of a session file.
@@ -12,6 +15,8 @@ ViewState view_from(const QJsonObject& json);
 QJsonObject to_json(const DisplayState& display);
 DisplayState display_from(const QJsonObject& json);
 QJsonArray to_json(const Affine& map);
+QJsonArray to_json(const std::vector<io::Landmark>& landmarks);
+std::vector<io::Landmark> landmarks_from(const QJsonArray& json);
 /// Nothing unless it is twelve finite numbers.
 std::optional<Affine> affine_from(const QJsonValue& json);
 

@@ -24,6 +24,7 @@ struct DisplayState {
   double swipe = 0.5;
   int checker_pixels = 48;
   bool grid = false;
+  bool glyphs = false;
   MapChoice map = MapChoice::none;
   double map_opacity = 0.7;
   bool landmarks = true;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "render/view_geometry.h"
+#include "ui/models/landmark_pairs.h"
 #include "ui/models/value_change.h"
 
 namespace gigawarp::ui {
@@ -33,7 +34,8 @@ Vec3 nearest_voxel_centre(const Grid& grid, const Vec3& world) {
 
 }  // namespace
 
-Workspace::Workspace(QObject* parent) : QObject(parent) {
+Workspace::Workspace(QObject* parent)
+    : QObject(parent), pairs_(std::make_unique<LandmarkPairs>(*this)) {
   connect(&loader_, &VolumeLoader::loaded, this, &Workspace::take);
   connect(&layers_, &LayerModel::layer_changed, this, [this] {
     follow_reference();
@@ -45,6 +47,8 @@ Workspace::Workspace(QObject* parent) : QObject(parent) {
     Q_EMIT scene_changed();
   });
 }
+
+Workspace::~Workspace() = default;
 
 void Workspace::open(const QStringList& paths) {
   bool fixed_taken = layers_.layer(LayerRole::fixed).state != Layer::State::empty;
@@ -203,15 +207,25 @@ void Workspace::change_alignment(const Affine& moving_from_fixed, const QString&
                                      [this](const Affine& a) { set_alignment(a); }));
 }
 
-void Workspace::drop_landmark() {
+LandmarkSides Workspace::landmarks() const {
+  return {layers_.layer(LayerRole::fixed_landmarks).landmarks,
+          layers_.layer(LayerRole::moving_landmarks).landmarks};
+}
+
+void Workspace::change_landmarks(const LandmarkSides& after, const QString& text) {
+  begin_gesture();
+  undo_.push(new ValueChange<LandmarkSides>(text, landmarks(), after,
+                                            gesture_ * change_kinds + landmark_change,
+                                            [this](const LandmarkSides& l) { set_landmarks(l); }));
+}
+
+std::string Workspace::drop_landmark() {
   const std::shared_ptr<const Transform> map = warp();
   const std::optional<Vec3> moving = map != nullptr ? (*map)(view_.cursor_mm) : view_.cursor_mm;
-  if (!reference_ || !moving) return;
-  const LandmarkPair before{layers_.layer(LayerRole::fixed_landmarks).landmarks,
-                            layers_.layer(LayerRole::moving_landmarks).landmarks};
-  LandmarkPair after = before;
+  if (!reference_ || !moving) return {};
+  LandmarkSides after = landmarks();
   const auto is_taken = [&](const std::string& name) {
-    for (const auto& side : before)
+    for (const auto& side : after)
       for (const io::Landmark& mark : side)
         if (mark.name == name) return true;
     return false;
@@ -220,14 +234,28 @@ void Workspace::drop_landmark() {
   for (int i = 1; name.empty() || is_taken(name); ++i) name = "P" + std::to_string(i);
   after[0].push_back({name, view_.cursor_mm});
   after[1].push_back({name, *moving});
-  begin_gesture();
-  undo_.push(new ValueChange<LandmarkPair>(tr("Drop landmark"), before, after,
-                                           gesture_ * change_kinds + landmark_change,
-                                           [this](const LandmarkPair& l) { set_landmarks(l); }));
+  change_landmarks(after, tr("Drop landmark"));
+  return name;
+}
+
+void Workspace::correct_landmark(const std::string& name) {
+  const std::shared_ptr<const Transform> map = warp();
+  const std::optional<Vec3> moving = map != nullptr ? (*map)(view_.cursor_mm) : view_.cursor_mm;
+  if (!reference_ || !moving) return;
+  LandmarkSides after = landmarks();
+  for (io::Landmark& mark : after[1])
+    if (mark.name == name) mark.position_mm = *moving;
+  change_landmarks(after, tr("Correct landmark"));
+}
+
+void Workspace::choose_landmark(const std::string& name) {
+  if (name == chosen_landmark_) return;
+  chosen_landmark_ = name;
+  Q_EMIT view_changed();
 }
 
 /// No file holds them any more: the next run, or an export, writes them.
-void Workspace::set_landmarks(const LandmarkPair& landmarks) {
+void Workspace::set_landmarks(const LandmarkSides& landmarks) {
   for (std::size_t side = 0; side < 2; ++side) {
     Layer layer;
     layer.landmarks = landmarks[side];
@@ -296,6 +324,7 @@ render::Scene Workspace::scene() const {
                                      : render::MapKind::millimetres;
     scene.map = {map.volume, kind, map.window, display_.map_opacity};
   }
+  scene.glyphs = display_.glyphs;
   if (display_.grid && reference_) {
     const Vec3 spacing = reference_->spacing_mm();
     double extent = 0;

@@ -12,6 +12,11 @@
 
 namespace gigawarp::ui {
 
+class LandmarkPairs;
+
+/// Of the fixed and of the moving image.
+using LandmarkSides = std::array<std::vector<io::Landmark>, 2>;
+
 /// Where the map that warps the moving image comes from.
 enum class WarpSource { header, alignment, preview, result };
 
@@ -22,6 +27,7 @@ class Workspace : public QObject {
   Q_OBJECT
  public:
   explicit Workspace(QObject* parent = nullptr);
+  ~Workspace() override;
 
   LayerModel& layers() { return layers_; }
   const LayerModel& layers() const { return layers_; }
@@ -59,8 +65,17 @@ class Workspace : public QObject {
   const Affine& alignment() const { return alignment_; }
   void set_alignment(const Affine& moving_from_fixed);
   void change_alignment(const Affine& moving_from_fixed, const QString& text);
+  LandmarkSides landmarks() const;
+  void change_landmarks(const LandmarkSides& landmarks, const QString& text);
   /// Adds a pair: at the cursor in the fixed image and where the warp leads in the moving one.
-  void drop_landmark();
+  /// Returns its name; empty where the warp leads nowhere.
+  std::string drop_landmark();
+  /// The moving point of a pair becomes what the warped image shows at the cursor.
+  void correct_landmark(const std::string& name);
+  LandmarkPairs& pairs() const { return *pairs_; }
+  /// The pair that stands out in the views.
+  const std::string& chosen_landmark() const { return chosen_landmark_; }
+  void choose_landmark(const std::string& name);
   bool is_aligned() const { return alignment_ != Affine{}; }
 
   WarpSource warp_source() const { return source_; }
@@ -85,8 +100,7 @@ class Workspace : public QObject {
   void message(const QString& text);
 
  private:
-  using LandmarkPair = std::array<std::vector<io::Landmark>, 2>;
-  void set_landmarks(const LandmarkPair& landmarks);
+  void set_landmarks(const LandmarkSides& landmarks);
   void take(LayerRole role, const Layer& layer);
   void follow_reference();
   void add_labels(LayerRole role, render::Scene& scene) const;
@@ -109,6 +123,8 @@ class Workspace : public QObject {
   std::shared_ptr<const Transform> warp_, aligned_;
   std::array<Map, 4> maps_;
   std::optional<Grid> reference_;
+  std::unique_ptr<LandmarkPairs> pairs_;
+  std::string chosen_landmark_;
 };
 
 }  // namespace gigawarp::ui

@@ -85,10 +85,14 @@ void MainWindow::make_docks() {
   results_panel_ = new ResultsPanel(workspace_, results_, this);
   QDockWidget* results =
       add_dock(Qt::RightDockWidgetArea, tr("Results"), "dock_results", results_panel_);
+  landmark_panel_ = new LandmarkPanel(workspace_, this);
+  QDockWidget* landmarks =
+      add_dock(Qt::RightDockWidgetArea, tr("Landmarks"), "dock_landmarks", landmark_panel_);
   tabifyDockWidget(job, results);
+  tabifyDockWidget(results, landmarks);
   setTabPosition(Qt::RightDockWidgetArea, QTabWidget::North);
   job->raise();
-  run_panel_ = new RunPanel(run_, this);
+  run_panel_ = new RunPanel(run_, joint_, this);
   QDockWidget* run = add_dock(Qt::BottomDockWidgetArea, tr("Run"), "dock_run", run_panel_);
   resizeDocks({dock, job}, {310, 330}, Qt::Horizontal);
   resizeDocks({run}, {190}, Qt::Vertical);

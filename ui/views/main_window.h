@@ -6,11 +6,13 @@
 #include <QStackedWidget>
 
 #include "ui/models/demo_pair.h"
+#include "ui/models/joint_model.h"
 #include "ui/models/session.h"
 #include "ui/models/view_history.h"
 #include "ui/models/workspace.h"
 #include "ui/views/actions.h"
 #include "ui/views/data_panel.h"
+#include "ui/views/landmark_panel.h"
 #include "ui/views/register_panel.h"
 #include "ui/views/results_panel.h"
 #include "ui/views/run_panel.h"
@@ -70,6 +72,7 @@ class MainWindow final : public QMainWindow {
   RunController run_;
   Results results_{workspace_};
   Session session_{workspace_, jobs_, results_};
+  JointModel joint_{workspace_};
   DemoPair demo_;
   ViewHistory history_;
   QTimer rest_;  ///< runs out when the views have come to rest
@@ -81,6 +84,7 @@ class MainWindow final : public QMainWindow {
   DataPanel* data_;
   RegisterPanel* register_;
   ResultsPanel* results_panel_;
+  LandmarkPanel* landmark_panel_;
   RunPanel* run_panel_;
   QLabel* next_step_;
   QLineEdit* readout_;

@@ -53,9 +53,11 @@ void MainWindow::make_menus() {
        {"mode_blend", "mode_checkerboard", "mode_swipe", "mode_flicker", "mode_edges",
         "mode_difference", "-", "overlay", "balance_fixed", "balance_moving"});
   QMenu* align = menuBar()->addMenu(tr("&Align"));
-  fill(align, a, {"align", "align_centres", "align_reset", "-", "drop_landmark"});
+  fill(align, a,
+       {"align", "align_centres", "align_reset", "-", "drop_landmark", "correct_landmark",
+        "hold_out_landmark", "remove_landmark"});
   QMenu* judge = menuBar()->addMenu(tr("&Judge"));
-  fill(judge, a, {"next_worst", "-", "grid", "jacobian", "local_ncc"});
+  fill(judge, a, {"next_worst", "-", "grid", "glyphs", "jacobian", "local_ncc", "inverse_error"});
   QMenu* run = menuBar()->addMenu(tr("&Run"));
   fill(run, a, {"start", "pause", "cancel"});
 }
@@ -126,16 +128,25 @@ void MainWindow::connect_display() {
   };
   a.on_toggled("jacobian", this, map(MapChoice::jacobian));
   a.on_toggled("local_ncc", this, map(MapChoice::local_ncc));
+  a.on_toggled("inverse_error", this, map(MapChoice::inverse_error));
+  a.on_toggled("glyphs", this,
+               [this](bool on) { change(tr("Arrows"), [on](DisplayState& d) { d.glyphs = on; }); });
   const auto follow = [this] {
     const DisplayState& d = workspace_.display();
     (*actions_)[kModes[static_cast<int>(d.mode)]]->setChecked(true);
     (*actions_)["overlay"]->setChecked(d.overlay);
     (*actions_)["grid"]->setChecked(d.grid);
-    (*actions_)["jacobian"]->setChecked(d.map == MapChoice::jacobian);
-    (*actions_)["local_ncc"]->setChecked(d.map == MapChoice::local_ncc);
-    (*actions_)["jacobian"]->setEnabled(workspace_.has_map(MapChoice::jacobian));
-    (*actions_)["local_ncc"]->setEnabled(workspace_.has_map(MapChoice::local_ncc));
-    (*actions_)["grid"]->setEnabled(workspace_.warp() != nullptr);
+    (*actions_)["glyphs"]->setChecked(d.glyphs);
+    constexpr std::pair<const char*, MapChoice> kMaps[] = {
+        {"jacobian", MapChoice::jacobian},
+        {"local_ncc", MapChoice::local_ncc},
+        {"inverse_error", MapChoice::inverse_error}};
+    for (const auto& [id, choice] : kMaps) {
+      (*actions_)[id]->setChecked(d.map == choice);
+      (*actions_)[id]->setEnabled(workspace_.has_map(choice));
+    }
+    for (const char* id : {"grid", "glyphs"})
+      (*actions_)[id]->setEnabled(workspace_.warp() != nullptr);
   };
   connect(&workspace_, &Workspace::scene_changed, this, follow);
   follow();
@@ -178,7 +189,10 @@ void MainWindow::connect_alignment() {
     workspace_.begin_gesture();
     workspace_.change_alignment(shift, tr("Align the centres"));
   });
-  a.on("drop_landmark", this, [this] { workspace_.drop_landmark(); });
+  a.on("drop_landmark", this, [this] { landmark_panel_->drop(); });
+  a.on("correct_landmark", this, [this] { landmark_panel_->correct(); });
+  a.on("hold_out_landmark", this, [this] { landmark_panel_->toggle_held_out(); });
+  a.on("remove_landmark", this, [this] { landmark_panel_->remove(); });
   a.on("align_reset", this, [this] {
     workspace_.begin_gesture();
     workspace_.change_alignment({}, tr("Forget the alignment"));

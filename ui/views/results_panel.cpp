@@ -31,6 +31,8 @@ ResultsPanel::ResultsPanel(Workspace& workspace, Results& results, QWidget* pare
   worst_text_->setWordWrap(true);
   tables_ = new QTabWidget(this);
   tables_->setDocumentMode(true);
+  jacobian_ = new JacobianHistogramView(this);
+  tables_->addTab(jacobian_, tr("det J"));
   make_table(&overlap_, "overlap_table", tr("Labels"));
   make_table(&landmarks_, "landmark_table", tr("Landmarks"));
   report_ = new QPushButton(tr("Export HTML report…"), this);
@@ -104,9 +106,10 @@ void ResultsPanel::show_results() {
   report_->setVisible(ready);
   overlap_.set(ready ? judgement->assessment.report.overlap : std::nullopt);
   landmarks_.set(ready ? judgement->assessment.report.landmarks : std::nullopt);
-  tables_->setTabVisible(0, overlap_.rowCount() > 0);
-  tables_->setTabVisible(1, landmarks_.rowCount() > 0);
-  tables_->setVisible(overlap_.rowCount() + landmarks_.rowCount() > 0);
+  jacobian_->show_histogram(ready ? std::optional(judgement->jacobian_histogram) : std::nullopt);
+  tables_->setTabVisible(1, overlap_.rowCount() > 0);
+  tables_->setTabVisible(2, landmarks_.rowCount() > 0);
+  tables_->setVisible(ready);
 }
 
 void ResultsPanel::export_report() {

@@ -7,6 +7,7 @@
 #include <QWidget>
 
 #include "ui/models/results.h"
+#include "ui/views/histogram_views.h"
 
 namespace gigawarp::ui {
 
@@ -36,6 +37,7 @@ class ResultsPanel final : public QWidget {
   QFormLayout* figure_rows_;
   QPushButton *worst_, *report_;
   QTabWidget* tables_;
+  JacobianHistogramView* jacobian_;
 };
 
 }  // namespace gigawarp::ui

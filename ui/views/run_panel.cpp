@@ -23,7 +23,8 @@ QString duration(double seconds) {
 
 }  // namespace
 
-RunPanel::RunPanel(RunController& run, QWidget* parent) : QWidget(parent), run_(run) {
+RunPanel::RunPanel(RunController& run, JointModel& joint, QWidget* parent)
+    : QWidget(parent), run_(run) {
   setObjectName(QStringLiteral("run_panel"));
   state_ = new QLabel(this);
   state_->setObjectName(QStringLiteral("run_state"));
@@ -73,10 +74,10 @@ RunPanel::RunPanel(RunController& run, QWidget* parent) : QWidget(parent), run_(
   auto* splitter = new QSplitter(Qt::Horizontal, this);
   splitter->addWidget(status);
   splitter->addWidget(curve_);
+  splitter->addWidget(new JointHistogramView(joint, this));
   splitter->addWidget(log_);
-  splitter->setStretchFactor(0, 2);
-  splitter->setStretchFactor(1, 3);
-  splitter->setStretchFactor(2, 3);
+  int pane = 0;
+  for (const int stretch : {2, 3, 1, 3}) splitter->setStretchFactor(pane++, stretch);
   splitter->setChildrenCollapsible(false);
   auto* all = new QVBoxLayout(this);
   all->setContentsMargins(6, 4, 6, 6);

@@ -6,6 +6,7 @@
 #include <QWidget>
 
 #include "ui/models/run_controller.h"
+#include "ui/views/histogram_views.h"
 #include "ui/views/loss_curve.h"
 
 namespace gigawarp::ui {
@@ -15,7 +16,7 @@ namespace gigawarp::ui {
 class RunPanel final : public QWidget {
   Q_OBJECT
  public:
-  explicit RunPanel(RunController& run, QWidget* parent = nullptr);
+  RunPanel(RunController& run, JointModel& joint, QWidget* parent = nullptr);
 
  private:
   void show_state();

@@ -2,7 +2,12 @@
 
 #include <QCoreApplication>
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <optional>
+
+#include "render/charts.h"
+#include "ui/models/landmark_pairs.h"
 
 namespace gigawarp::ui {
 namespace {
@@ -63,6 +68,48 @@ void draw_scale_bar(QPainter& painter, const Decorations& d) {
            Qt::AlignRight | Qt::AlignBottom, text, kText);
 }
 
+/// What the colours of the map mean, lower left; above the scale of the arrows.
+void draw_map_scale(QPainter& painter, const Decorations& d, const Workspace& workspace) {
+  const render::ShownMap map = workspace.scene().map;
+  if (map.volume == nullptr || d.geometry.width < 220) return;
+  constexpr double kWidth = 130;
+  const double y = d.geometry.height - (workspace.display().glyphs ? 58.0 : 30.0);
+  const QRectF bar(14, y, kWidth, 8);
+  QString name;
+  std::array<QString, 3> ticks;
+  bool reversed = false;
+  render::ColourMap colours = render::ColourMap::sequential;
+  switch (map.kind) {
+    case render::MapKind::jacobian: {
+      name = tr("det J");
+      colours = render::ColourMap::diverging;
+      const QString most = QString::number(std::exp2(map.window.high), 'g', 3);
+      ticks = {QStringLiteral("1/") + most, QStringLiteral("1"), most};
+      break;
+    }
+    case render::MapKind::local_ncc:
+      name = tr("Local correlation");
+      reversed = true;
+      ticks = {QStringLiteral("0"), QStringLiteral("0.5"), QStringLiteral("1")};
+      break;
+    case render::MapKind::millimetres:
+      name = tr("Inverse error (mm)");
+      ticks = {QStringLiteral("0"), QString::number(0.5 * map.window.high, 'g', 2),
+               QString::number(map.window.high, 'g', 2)};
+      break;
+  }
+  render::draw_colour_bar(painter, bar, colours, reversed);
+  QFont font = painter.font();
+  font.setBold(false);
+  font.setPixelSize(11);
+  painter.setFont(font);
+  outlined(painter, QRectF(bar.left(), y - 17, kWidth, 15), Qt::AlignLeft | Qt::AlignVCenter, name,
+           kText);
+  for (int i = 0; i < 3; ++i)
+    outlined(painter, QRectF(bar.left() - 20 + 0.5 * i * kWidth, y + 9, 40, 14), Qt::AlignCenter,
+             ticks.at(static_cast<std::size_t>(i)), kText);
+}
+
 void draw_title(QPainter& painter, const Decorations& d) {
   QFont font = painter.font();
   font.setPixelSize(12);
@@ -77,37 +124,69 @@ void draw_title(QPainter& painter, const Decorations& d) {
   outlined(painter, line, Qt::AlignRight | Qt::AlignTop, place, kText);
 }
 
-/// Landmarks within a few slices, drawn where the eye looks for them: fixed ones as circles, moving
-/// ones (brought into fixed space by the alignment alone they cannot be) as crosses.
-void draw_landmarks(QPainter& painter, const Decorations& d, const Workspace& workspace,
-                    LayerRole role) {
-  const Layer& layer = workspace.layers().layer(role);
-  if (layer.state != Layer::State::ready || !layer.visible) return;
+/// Millimetres from the slice, or nothing when a point is more than a few slices away.
+bool is_near(const Decorations& d, const Workspace& workspace, const Vec3& point) {
   const Grid* grid = workspace.reference();
-  if (grid == nullptr) return;
+  if (grid == nullptr) return false;
   const auto directions = render::plane_directions(*grid, d.geometry.plane, false);
+  double off = 0;
+  for (std::size_t a = 0; a < 3; ++a)
+    off += (point[a] - d.geometry.origin_mm[a]) * directions.normal[a];
+  return std::abs(off) <= kLandmarkReachSlices * directions.normal_spacing_mm;
+}
+
+QPointF point_on(const Decorations& d, const Vec3& point) {
+  const auto at = render::pixel_of(d.geometry, point);
+  return {at.column + 0.5, at.row + 0.5};
+}
+
+void draw_mark(QPainter& painter, const QPointF& at, bool moving, bool held_out) {
+  constexpr double kSize = 5;
+  if (moving) {
+    painter.drawLine(at - QPointF(kSize, kSize), at + QPointF(kSize, kSize));
+    painter.drawLine(at - QPointF(kSize, -kSize), at + QPointF(kSize, -kSize));
+  } else if (held_out) {
+    painter.drawRect(QRectF(at - QPointF(kSize, kSize), at + QPointF(kSize, kSize)));
+  } else {
+    painter.drawEllipse(at, kSize, kSize);
+  }
+}
+
+/// Landmarks within a few slices: of the fixed image a circle, or a square when held out; the
+/// moving one's as a cross where the warped image shows it, with a line that is the residual. In a
+/// view of the moving image alone only the crosses, where they are.
+void draw_landmarks(QPainter& painter, const Decorations& d, const Workspace& workspace,
+                    render::Content content) {
+  const auto shown = [&](LayerRole role) {
+    const Layer& layer = workspace.layers().layer(role);
+    return layer.state == Layer::State::ready && layer.visible;
+  };
+  const bool alone = content == render::Content::moving;
+  const bool fixed = shown(LayerRole::fixed_landmarks) && !alone,
+             moving = shown(LayerRole::moving_landmarks) && content != render::Content::fixed;
   QFont font = painter.font();
   font.setPixelSize(11);
   painter.setFont(font);
-  for (const io::Landmark& mark : layer.landmarks) {
-    double off = 0;
-    for (int a = 0; a < 3; ++a)
-      off += (mark.position_mm[a] - d.geometry.origin_mm[a]) * directions.normal[a];
-    if (std::abs(off) > kLandmarkReachSlices * directions.normal_spacing_mm) continue;
-    const auto at = render::pixel_of(d.geometry, mark.position_mm);
-    const QPointF centre(at.column + 0.5, at.row + 0.5);
-    const QColor colour(role == LayerRole::fixed_landmarks ? render::kFixedColour
-                                                           : QRgb(qRgb(90, 180, 255)));
-    painter.setPen(QPen(colour, 1.6));
-    painter.setBrush(Qt::NoBrush);
-    if (role == LayerRole::fixed_landmarks) {
-      painter.drawEllipse(centre, 5, 5);
-    } else {
-      painter.drawLine(centre - QPointF(5, 5), centre + QPointF(5, 5));
-      painter.drawLine(centre - QPointF(5, -5), centre + QPointF(5, -5));
+  painter.setBrush(Qt::NoBrush);
+  constexpr QColor kMoving(90, 180, 255);
+  for (const LandmarkPairs::Pair& pair : workspace.pairs().pairs()) {
+    const std::optional<Vec3> seen = alone ? pair.moving_mm : pair.seen_mm;
+    if (!is_near(d, workspace, alone ? pair.moving_mm : pair.fixed_mm)) continue;
+    const bool chosen = pair.name == workspace.chosen_landmark();
+    const double width = chosen ? 2.4 : 1.5;
+    const QPointF at = point_on(d, pair.fixed_mm);
+    if (moving && seen) {
+      painter.setPen(QPen(kMoving, width));
+      if (fixed) painter.drawLine(at, point_on(d, *seen));
+      draw_mark(painter, point_on(d, *seen), true, pair.held_out);
     }
-    outlined(painter, QRectF(centre + QPointF(7, -8), QSizeF(160, 16)),
-             Qt::AlignLeft | Qt::AlignVCenter, QString::fromStdString(mark.name), colour);
+    const QColor colour = alone ? kMoving : QColor(render::kFixedColour);
+    painter.setPen(QPen(chosen ? kSide : colour, width));
+    if (fixed) draw_mark(painter, at, false, pair.held_out);
+    if (fixed || (alone && moving))
+      outlined(painter, QRectF((alone ? point_on(d, *seen) : at) + QPointF(8, -8), QSizeF(160, 16)),
+               Qt::AlignLeft | Qt::AlignVCenter, QString::fromStdString(pair.name),
+               chosen ? kSide : colour);
   }
 }
 
@@ -150,14 +229,9 @@ void draw_decorations(QPainter& painter, const Decorations& d, const Workspace& 
     painter.setBrush(kSide);
     painter.drawEllipse(QPointF(x, 0.5 * d.geometry.height), 5, 5);
   }
-  if (workspace.display().landmarks) {
-    if (content != render::Content::moving)
-      draw_landmarks(painter, d, workspace, LayerRole::fixed_landmarks);
-    if (content == render::Content::moving ||
-        (content == render::Content::compare && workspace.warp_source() == WarpSource::header))
-      draw_landmarks(painter, d, workspace, LayerRole::moving_landmarks);
-  }
+  if (workspace.display().landmarks) draw_landmarks(painter, d, workspace, content);
   if (d.aligning) draw_handles(painter, d);
+  if (content != render::Content::moving) draw_map_scale(painter, d, workspace);
   draw_letters(painter, d);
   draw_scale_bar(painter, d);
   draw_title(painter, d);
