@@ -182,14 +182,16 @@ void add_job_options(CLI::App* verb, JobOptions& o) {
                      "Voxel size of the fixed image in mm, instead of the file's");
   add_spacing_option(verb, "--moving-spacing", o.moving_spacing_mm,
                      "Voxel size of the moving image in mm, instead of the file's");
-  verb->add_option("--device", o.device,
-                   "auto: the GPU with most free memory if the run fits there, else the CPU; "
-                   "cpu; cuda:0 (default: auto)")
-      ->type_name("auto|cpu|cuda:0");
+  verb->add_option(
+          "--device", o.device,
+          "auto: the GPU with most free memory if the run fits there, else the CPU; "
+          "cpu; cuda:0; cuda:0,1 or cuda:all: one registration over several, with the same "
+          "result (default: auto)")
+      ->type_name("auto|cpu|cuda:0|cuda:0,1|cuda:all");
   verb->add_option("--threads", o.threads,
                    "CPU threads (default: all); results do not depend on it");
   verb->add_option("--memory", o.memory,
-                   "Memory the run may use, e.g. 8G: the GPU's on a GPU, else the "
+                   "Memory the run may use, e.g. 8G: of each GPU on GPUs, else the "
                    "machine's (default: what is free)")
       ->type_name("BYTES");
   verb->add_flag("--no-inverse", o.no_inverse, "Do not compute and write the inverse warp");

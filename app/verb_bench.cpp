@@ -48,12 +48,15 @@ std::vector<MetricKind> parse_metrics(const std::vector<std::string>& names) {
 }
 
 void require_device_name(const std::string& name) {
-  if (name != "auto" && name != "cpu" && !name.starts_with("cuda:"))
-    throw Error(ErrorCode::usage, "--device takes auto, cpu or cuda:0, not \"" + name + "\".",
+  if (name != "auto" && !name.starts_with("cpu") && !name.starts_with("cuda:"))
+    throw Error(ErrorCode::usage,
+                "--device takes auto, cpu, cuda:0, cuda:0,1 or cuda:all, not \"" + name + "\".",
                 "--device");
 }
 
-DeviceInfo device_of(const std::string& id) {
+/// The first, where there are several.
+DeviceInfo device_of(const std::string& chosen) {
+  const std::string id = chosen.starts_with("cpu") ? "cpu" : chosen.substr(0, chosen.find(','));
   for (const DeviceInfo& device : list_devices())
     if (device.id == id) return device;
   return {};
@@ -68,25 +71,29 @@ std::string utc_now() {
   return text.data();
 }
 
+bool on_cpu(const bench::Report& report) { return report.device.starts_with("cpu"); }
+
 void print_head(const bench::Report& report, const DeviceInfo& machine) {
-  const std::string how = report.device == "cpu" ? std::to_string(report.threads) + " threads, " +
-                                                       machine.instruction_set
-                                                 : report.device + ", driver " + machine.driver;
+  const std::string how =
+      on_cpu(report) ? std::to_string(report.threads) + " threads, " + machine.instruction_set
+                     : report.device + ", driver " + machine.driver;
   std::printf("%s, %s; %lld x %lld x %lld voxels; copy %.1f GB/s\n\n", machine.name.c_str(),
               how.c_str(), static_cast<long long>(report.size[0]),
               static_cast<long long>(report.size[1]), static_cast<long long>(report.size[2]),
               report.copy_gb_per_s);
   std::printf("%-35s %9s %9s %8s %7s %8s %8s\n", "operation", "ms", "ns/voxel", "B/voxel", "GB/s",
-              "of copy", report.device == "cpu" ? "state B" : "peak B");
+              "of copy", on_cpu(report) ? "state B" : "peak B");
   std::fflush(stdout);
 }
 
 void print_row(const bench::Row& row) {
   const bool gpu = row.peak_bytes_per_voxel > 0;  // a thousand times faster
-  std::printf("%-35s %9.*f %9.*f %8.1f %7.*f %7.1f%% %8.1f\n", row.operation.c_str(), gpu ? 3 : 2,
+  std::printf("%-35s %9.*f %9.*f %8.1f %7.*f %7.1f%% %8.1f", row.operation.c_str(), gpu ? 3 : 2,
               row.milliseconds, gpu ? 5 : 3, row.ns_per_voxel, row.bytes_per_voxel, gpu ? 0 : 2,
               row.gb_per_s, 100 * row.copy_fraction,
               gpu ? row.peak_bytes_per_voxel : row.state_bytes_per_voxel);
+  if (row.waiting_milliseconds > 0) std::printf("   %.3f ms waiting", row.waiting_milliseconds);
+  std::printf("\n");
   std::fflush(stdout);
 }
 
@@ -101,7 +108,8 @@ std::string to_json(const bench::Report& report, const DeviceInfo& machine) {
                     {"gb_per_s", row.gb_per_s},
                     {"copy_fraction", row.copy_fraction},
                     {"state_bytes_per_voxel", row.state_bytes_per_voxel},
-                    {"peak_bytes_per_voxel", row.peak_bytes_per_voxel}});
+                    {"peak_bytes_per_voxel", row.peak_bytes_per_voxel},
+                    {"waiting_ms", row.waiting_milliseconds}});
   const nlohmann::ordered_json json{{"version", job::version()},
                                     {"date", utc_now()},
                                     {"command", command_line()},
@@ -150,7 +158,8 @@ void add_bench_verb(CLI::App& app) {
   bench::Spec& spec = options->spec;
   verb->add_option("--size", options->size, "Voxels: x,y,z or one number (default: 128)")
       ->type_name("X,Y,Z");
-  verb->add_option("--device", options->device, "auto, cpu or cuda:0 (default: cpu)");
+  verb->add_option("--device", options->device,
+                   "auto, cpu, cuda:0, cuda:0,1 or cuda:all (default: cpu)");
   verb->add_option("--threads", spec.threads, "CPU threads (default: all)");
   verb->add_option("--repeats", spec.repeats, "Timed calls; the median counts (default: 5)");
   verb->add_option("--metric", options->metrics, "lncc, mi, mse (default: all)")

@@ -33,9 +33,13 @@ void print(const job::Plan& plan) {
             << mebibytes(plan.forecast.images_bytes) << ", state "
             << mebibytes(plan.forecast.state_bytes) << ", scratch "
             << mebibytes(plan.forecast.scratch_bytes) << ")\n";
-  if (plan.gpu_needed > 0)
-    std::cout << "  GPU       " << mebibytes(plan.gpu_needed) << " of "
-              << mebibytes(plan.gpu_available) << " free\n";
+  for (const job::GpuPlan& gpu : plan.gpus) {
+    std::cout << "  GPU       " << mebibytes(gpu.needed) << " of " << mebibytes(gpu.available)
+              << " free";
+    if (plan.gpus.size() > 1)
+      std::cout << " on " << gpu.id << ", planes " << gpu.z_begin << " to " << gpu.z_end;
+    std::cout << "\n";
+  }
   if (!plan.note.empty()) std::cout << "  note      " << plan.note << "\n";
   if (!plan.disk.empty())
     std::cout << "  disk      up to " << mebibytes(plan.disk_needed) << " of "

@@ -6,6 +6,7 @@
 #include "bench/problem.h"
 #include "bench/rows.h"
 #include "gigawarp/error.h"
+#include "ops/grid_members.h"
 #include "solve/device_choice.h"
 
 namespace gigawarp::bench {
@@ -52,12 +53,14 @@ void validate(const Spec& spec) {
 
 MemoryNeed memory_needed(const Spec& spec, const std::string& device) {
   const auto voxels = static_cast<std::uint64_t>(spec.size[0] * spec.size[1] * spec.size[2]);
-  if (device == "cpu")
+  if (!solve::is_gpu(device))
     return {std::max(voxels * kHostBytesPerVoxel, kCopyBytes) + kProgramBytes, 0};
   const auto n = static_cast<double>(voxels);
   const auto plane = static_cast<double>(spec.size[0] * spec.size[1]);
   const double ring = std::min(12 * n, 3e8 + 12 * 64 * plane);
-  const auto largest = static_cast<std::uint64_t>(n * kDeviceBytesPerVoxel + ring);
+  const bool shared = static_cast<std::int64_t>(voxels) >= ops::kSmallVolume;
+  const double gpus = shared ? static_cast<double>(solve::device_numbers(device).size()) : 1.0;
+  const auto largest = static_cast<std::uint64_t>(n * kDeviceBytesPerVoxel / gpus + ring);
   return {voxels * 4 + kDriverBytes, std::max(largest, kCopyBytes) + kProgramBytes};
 }
 
@@ -70,9 +73,8 @@ Report run(const Spec& spec, const std::function<void(const Report&)>& on_start,
   report.repeats = spec.repeats;
   const MemoryNeed need = memory_needed(spec, report.device);
   require_memory(need.host_bytes, available_memory_bytes(), "");
-  if (need.device_bytes > 0)
-    require_memory(need.device_bytes, solve::gpu_info(report.device).free_bytes,
-                   " on " + report.device);
+  for (const DeviceInfo& gpu : solve::gpus_of(report.device))
+    require_memory(need.device_bytes, gpu.free_bytes, " on " + gpu.id);
   const std::unique_ptr<ops::Backend> backend = solve::make_backend(report.device, 0);
   const int most = available_threads();
   report.threads = spec.threads > 0 ? std::min(spec.threads, most) : most;

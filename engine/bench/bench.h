@@ -13,7 +13,7 @@ namespace gigawarp::bench {
 
 struct Spec {
   Size3 size{128, 128, 128};   ///< voxels of both images, 16 to 65536 per axis
-  std::string device = "cpu";  ///< "cpu", "cuda:1", or "auto": a GPU where there is one
+  std::string device = "cpu";  ///< as of a job: "cpu", "cuda:1", "cuda:0,1", "auto"
   int threads = 0;             ///< CPU; 0: all
   int repeats = 5;             ///< timed, after one that is not
   std::vector<MetricKind> metrics{MetricKind::lncc, MetricKind::mi, MetricKind::mse};
@@ -32,6 +32,9 @@ struct Row {
   double copy_fraction = 0;  ///< gb_per_s over the copy's
   double state_bytes_per_voxel = 0;  ///< arrays that exist while it runs: inputs, outputs, state
   double peak_bytes_per_voxel = 0;   ///< of a GPU's memory, the most so far; 0 on the CPU
+  /// Several devices: how long each waited for the slowest and for what starts and ends an
+  /// operation on all, on average, per call.
+  double waiting_milliseconds = 0;
 };
 
 struct Report {
@@ -49,7 +52,7 @@ struct Report {
 /// Throws Error{usage} with the first value that makes no sense.
 void validate(const Spec& spec);
 
-/// Bytes the run takes at its peak: of the host's memory, whole process, and of a GPU's.
+/// Bytes the run takes at its peak: of the host's memory, whole process, and of each GPU's.
 struct MemoryNeed {
   std::uint64_t host_bytes = 0, device_bytes = 0;
 };

@@ -32,7 +32,9 @@ double median(const std::vector<double>& ascending) {
 
 void Stopwatch::measure(const std::string& operation, const Traffic& traffic,
                         const std::function<void()>& work) {
+  backend_.take_grid_times();
   const std::vector<double> seconds = timed(backend_, report_.repeats, work);
+  const ops::GridTimes grid = backend_.take_grid_times();
   const auto voxels =
       static_cast<double>(report_.size[0] * report_.size[1]) * static_cast<double>(report_.size[2]);
   Row row;
@@ -45,6 +47,10 @@ void Stopwatch::measure(const std::string& operation, const Traffic& traffic,
   row.copy_fraction = row.gb_per_s / report_.copy_gb_per_s;
   row.state_bytes_per_voxel = traffic.state;
   row.peak_bytes_per_voxel = static_cast<double>(backend_.peak_bytes()) / voxels;
+  for (const double busy : grid.busy_seconds)
+    row.waiting_milliseconds += 1e3 * (grid.seconds - busy) /
+                                static_cast<double>(grid.busy_seconds.size()) /
+                                (report_.repeats + 1);  // and the call before those that count
   if (on_row_) on_row_(row);
   report_.rows.push_back(std::move(row));
 }

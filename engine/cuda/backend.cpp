@@ -21,72 +21,77 @@ class CudaBackend final : public Backend {
   }
 
   Array allocate(std::size_t bytes) override {
-    Array array = device_.allocate(bytes);
+    Array array = here().allocate(bytes);
     cuda::check(cudaMemsetAsync(array.data(), 0, bytes, device_.stream()), "clearing memory");
     return array;
   }
   void upload(void* to, const void* host, std::size_t bytes) override {
-    cuda::check(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, device_.stream()),
+    cuda::check(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, here().stream()),
                 "copying to the device");
     device_.synchronise();
   }
   void download(void* host, const void* from, std::size_t bytes) override {
-    cuda::check(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, device_.stream()),
+    cuda::check(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, here().stream()),
                 "copying from the device");
     device_.synchronise();
   }
   void copy(void* to, const void* from, std::size_t bytes) override {
-    cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, device_.stream()),
+    cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, here().stream()),
                 "copying on the device");
   }
   void fill_words(std::uint64_t* to, std::uint64_t word, std::int64_t count) override {
-    cuda::fill_words(device_, to, word, count);
+    cuda::fill_words(here(), to, word, count);
   }
   void synchronise() override { device_.synchronise(); }
   std::uint64_t peak_bytes() const override { return device_.peak_bytes(); }
 
   void warp(const WarpArgs& args, std::vector<PlaneSums>& sums) override {
-    cuda::warp(device_, args, sums);
+    cuda::warp(here(), args, sums);
   }
   void lncc(const LnccArgs& args, std::vector<PlaneSums>& sums) override {
-    cuda::lncc(device_, args, sums);
+    cuda::lncc(here(), args, sums);
   }
   void mi_histogram(const MiArgs& args, JointHistogram& histogram) override {
-    cuda::mi_histogram(device_, args, histogram);
+    cuda::mi_histogram(here(), args, histogram);
   }
   void mi_gradient(const MiArgs& args, const MiTable& table,
                    std::vector<PlaneSums>& sums) override {
-    cuda::mi_gradient(device_, args, table, sums);
+    cuda::mi_gradient(here(), args, table, sums);
   }
   void mse(const MseArgs& args, std::vector<PlaneSums>& sums) override {
-    cuda::mse(device_, args, sums);
+    cuda::mse(here(), args, sums);
   }
-  float direction(const DirectionArgs& args) override { return cuda::direction(device_, args); }
-  void compose(const ComposeArgs& args) override { cuda::compose(device_, args); }
+  float direction(const DirectionArgs& args) override { return cuda::direction(here(), args); }
+  void compose(const ComposeArgs& args) override { cuda::compose(here(), args); }
   FoldRepair repair_folds(const RepairArgs& args) override {
-    return cuda::repair_folds(device_, args);
+    return cuda::repair_folds(here(), args);
   }
   std::int64_t find_folds(const RepairArgs& args) override {
-    return cuda::find_folds(device_, args);
+    return cuda::find_folds(here(), args);
   }
   std::int64_t relax_folds(const RepairArgs& args, std::int64_t found) override {
-    return cuda::relax_folds(device_, args, found);
+    return cuda::relax_folds(here(), args, found);
   }
-  void downsample(const DownsampleArgs& args) override { cuda::downsample(device_, args); }
-  void upsample_field(const UpsampleArgs& args) override { cuda::upsample_field(device_, args); }
-  void invert(const InvertArgs& args) override { cuda::invert(device_, args); }
+  void downsample(const DownsampleArgs& args) override { cuda::downsample(here(), args); }
+  void upsample_field(const UpsampleArgs& args) override { cuda::upsample_field(here(), args); }
+  void invert(const InvertArgs& args) override { cuda::invert(here(), args); }
   double keep_common(const SlabView<float>& a, const SlabView<float>& b, ZRange range) override {
-    return cuda::keep_common(device_, a, b, range);
+    return cuda::keep_common(here(), a, b, range);
   }
 
   std::int64_t slab_multiple() const override { return cuda::kSlabPlanes; }
   std::int64_t lncc_slab_multiple(const LnccArgs& args) const override {
     return args.target.field || !args.target.wanted ? cuda::kSlabPlanes : cuda::kLinearSlabPlanes;
   }
-  void enter_thread() override { device_.make_current(); }
   cuda::Device& device() { return device_; }
 
  private:
+  /// Current for the calling thread, whatever that did before.
+  cuda::Device& here() {
+    device_.make_current();
+    return device_;
+  }
+
   cuda::Device device_;
 };
 
@@ -105,9 +110,6 @@ std::unique_ptr<CudaBackend> usable_backend(int device, std::uint64_t memory_byt
   }
   throw Error(ErrorCode::device_fault, "Device \"" + id + "\" cannot be used: " + reason, id);
 }
-
-/// Below this, a GPU ends its iteration before others have begun theirs.
-constexpr std::int64_t kSmallVoxels = std::int64_t{8} << 20;
 
 }  // namespace
 
@@ -128,7 +130,7 @@ GridMembers make_cuda_members(const std::vector<int>& devices, std::uint64_t mem
   ops::even_out(members.shares);
   owners.front()->make_current();
   members.memory = cuda::make_global_memory(owners);
-  members.small_voxels = kSmallVoxels;
+  members.small_voxels = kSmallVolume;
   return members;
 }
 

@@ -18,8 +18,8 @@ std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20U)
 void check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
   const std::string text = cudaGetErrorString(status);
+  cudaGetLastError();  // unless it is sticky, what comes next shall not meet it again
   if (status == cudaErrorMemoryAllocation) {
-    cudaGetLastError();  // not sticky
     throw Error(ErrorCode::does_not_fit,
                 "The GPU's memory ran out (" + std::string(what) +
                     "); another program may have taken some. Close it, or lower --memory so that "

@@ -19,7 +19,7 @@ inline void check_launch(const char* kernel) { check(cudaGetLastError(), kernel)
 /// this one stream, in order.
 class Device {
  public:
-  /// Makes `index` current for the calling thread. Throws Error{device_fault} with the reason when
+  /// Throws Error{device_fault} with the reason when
   /// it cannot be used. `budget`: bytes that may be allocated, 0 for what is free.
   Device(int index, std::uint64_t budget);
   ~Device();

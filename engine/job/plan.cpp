@@ -55,31 +55,60 @@ void look_at_disk(const JobSpec& job, std::size_t moving_bytes, Plan& plan) {
   plan.disk_free = failure ? 0 : space.available;
 }
 
-bool on_gpu(const Plan& plan) { return plan.device != "cpu"; }
+bool on_gpu(const Plan& plan) { return solve::is_gpu(plan.device); }
 
 void predict(const JobSpec& job, std::size_t fixed_bytes, std::size_t moving_bytes, Plan& plan) {
   JobSpec resolved = job;
   resolved.device = plan.device;
+  const std::vector<DeviceInfo> gpus = solve::gpus_of(plan.device);
   with_threads(job.threads, [&] {
-    plan.forecast = solve::forecast(plan.fixed, plan.moving, fixed_bytes, moving_bytes, resolved);
+    plan.forecast = solve::forecast(plan.fixed, plan.moving, fixed_bytes, moving_bytes, resolved,
+                                    solve::memory_shares(gpus, job.memory_bytes));
   });
   plan.memory_needed = plan.forecast.peak_bytes + kProgramBytes;
-  plan.gpu_needed = plan.forecast.device_bytes;
-  plan.gpu_available = on_gpu(plan) ? solve::gpu_info(plan.device).free_bytes : 0;
+  plan.gpus.clear();
+  for (std::size_t i = 0; i < gpus.size(); ++i) {
+    const solve::SlabForecast& slab = plan.forecast.slabs[i];
+    plan.gpus.push_back({gpus[i].id, slab.z_begin, slab.z_end, slab.bytes, gpus[i].free_bytes});
+  }
 }
 
-/// What the GPU lacks, or empty.
+/// What the GPUs lack, or empty.
 std::string gpu_misfit(const Plan& plan) {
-  if (!on_gpu(plan)) return {};
-  if (plan.memory_budget != 0 && plan.gpu_needed > plan.memory_budget)
-    return "The run needs " + mebibytes(plan.gpu_needed) + " of GPU memory, more than the " +
-           mebibytes(plan.memory_budget) +
-           " it may use; raise --memory, leave out the finest level, or choose --device cpu.";
-  if (plan.gpu_needed > plan.gpu_available)
-    return "The run needs " + mebibytes(plan.gpu_needed) + " of GPU memory, but " + plan.device +
-           " has only " + mebibytes(plan.gpu_available) +
-           " free; leave out the finest level, or choose another --device.";
+  const std::string whose = plan.gpus.size() > 1 ? " on each" : "";
+  for (const GpuPlan& gpu : plan.gpus) {
+    if (plan.memory_budget != 0 && gpu.needed > plan.memory_budget)
+      return "The run needs " + mebibytes(gpu.needed) + " of GPU memory on " + gpu.id +
+             ", more than the " + mebibytes(plan.memory_budget) + " it may use" + whose +
+             "; raise --memory, leave out the finest level, take more GPUs (--device cuda:all), or "
+             "choose --device cpu.";
+    if (gpu.needed > gpu.available)
+      return "The run needs " + mebibytes(gpu.needed) + " of GPU memory, but " + gpu.id +
+             " has only " + mebibytes(gpu.available) +
+             " free; leave out the finest level, take more GPUs (--device cuda:all), or choose "
+             "another --device.";
+  }
   return {};
+}
+
+/// All GPUs together; zeros on the CPU.
+GpuPlan sum_of(const std::vector<GpuPlan>& gpus) {
+  GpuPlan all;
+  for (const GpuPlan& gpu : gpus) {
+    all.needed += gpu.needed;
+    all.available += gpu.available;
+  }
+  return all;
+}
+
+nlohmann::ordered_json gpus_json(const std::vector<GpuPlan>& gpus) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const GpuPlan& gpu : gpus)
+    list.push_back({{"device", gpu.id},
+                    {"planes", {gpu.z_begin, gpu.z_end}},
+                    {"needed_bytes", gpu.needed},
+                    {"available_bytes", gpu.available}});
+  return list;
 }
 
 }  // namespace
@@ -120,6 +149,14 @@ std::string misfit(const Plan& plan) {
   return {};
 }
 
+std::string slabs_text(const Plan& plan) {
+  std::string text;
+  for (const GpuPlan& gpu : plan.gpus)
+    text += (text.empty() ? gpu.id + " takes planes " : ", " + gpu.id + " ") +
+            std::to_string(gpu.z_begin) + " to " + std::to_string(gpu.z_end);
+  return text.empty() ? text : text + ".";
+}
+
 std::string to_json(const Plan& plan) {
   const auto grid = [](const Grid& g) {
     return nlohmann::ordered_json{{"size", g.size},
@@ -127,6 +164,7 @@ std::string to_json(const Plan& plan) {
                                   {"orientation", g.orientation()},
                                   {"voxels", g.voxel_count()}};
   };
+  const GpuPlan gpus = sum_of(plan.gpus);
   const nlohmann::ordered_json json{
       {"device", plan.device},
       {"note", plan.note},
@@ -141,7 +179,8 @@ std::string to_json(const Plan& plan) {
         {"images_bytes", plan.forecast.images_bytes},
         {"state_bytes", plan.forecast.state_bytes},
         {"scratch_bytes", plan.forecast.scratch_bytes}}},
-      {"gpu_memory", {{"needed_bytes", plan.gpu_needed}, {"available_bytes", plan.gpu_available}}},
+      {"gpu_memory", {{"needed_bytes", gpus.needed}, {"available_bytes", gpus.available}}},
+      {"gpus", gpus_json(plan.gpus)},
       {"disk",
        {{"folder", plan.disk}, {"needed_bytes", plan.disk_needed}, {"free_bytes", plan.disk_free}}},
       {"seconds", plan.forecast.seconds},

@@ -7,9 +7,16 @@
 
 namespace gigawarp::job {
 
+/// One GPU's part of a run.
+struct GpuPlan {
+  std::string id;                           ///< "cuda:1"
+  std::int64_t z_begin = 0, z_end = 0;      ///< planes of the fixed volume
+  std::uint64_t needed = 0, available = 0;  ///< bytes of its memory
+};
+
 /// What a run will need and what there is, from the headers alone.
 struct Plan {
-  std::string device;  ///< "cpu" or "cuda:0": what the job's "auto" came to
+  std::string device;  ///< "cpu", "cuda:0" or "cuda:0,1": what the job's "auto" came to
   std::string note;    ///< one sentence when "auto" had a reason to pass over a GPU
   int threads = 1;
   Grid fixed, moving;
@@ -18,8 +25,8 @@ struct Plan {
   std::uint64_t memory_needed = 0;  ///< bytes, whole process at its peak
   std::uint64_t memory_available = 0;
   std::uint64_t memory_budget =
-      0;  ///< of the job; 0: none. Of the GPU's memory when it runs on one
-  std::uint64_t gpu_needed = 0, gpu_available = 0;  ///< bytes
+      0;                      ///< of the job; 0: none. Of each GPU's memory when it runs on them
+  std::vector<GpuPlan> gpus;  ///< none on the CPU
   std::uint64_t disk_needed = 0;  ///< bytes in the output directory: results and one checkpoint
   std::uint64_t disk_free = 0;
   std::string disk;  ///< the existing folder whose file system counts
@@ -34,5 +41,7 @@ Plan make_plan(const JobSpec& job);
 /// One sentence with the numbers for the first thing that does not fit; empty when all does.
 std::string misfit(const Plan& plan);
 std::string to_json(const Plan& plan);
+/// "cuda:0 takes planes 0 to 640, cuda:1 640 to 1280."; empty without GPUs.
+std::string slabs_text(const Plan& plan);
 
 }  // namespace gigawarp::job

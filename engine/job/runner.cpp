@@ -205,6 +205,7 @@ RunResult Run::execute() {
   if (!resuming_) write_job();
   recorder_->say(EventKind::run_started, "",
                  resuming_ ? "Continuing from the checkpoint" : job_.output_directory);
+  if (plan_.gpus.size() > 1) recorder_->say(EventKind::message, "plan", slabs_text(plan_));
   if (!plan_.note.empty()) recorder_->say(EventKind::warning, "plan", plan_.note);
   timed("load", [&] {
     recorder_->say(EventKind::stage_started, "load", "");

@@ -1,7 +1,9 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <regex>
 #include <set>
+#include <string>
 
 #include "gigawarp/error.h"
 #include "gigawarp/job.h"
@@ -110,13 +112,10 @@ void validate_stage(const StageSpec& stage, const std::string& key) {
 }
 
 void validate_device(const std::string& device) {
-  if (device == "auto" || device == "cpu") return;
-  const bool names_cuda = device.rfind("cuda:", 0) == 0 && device.size() > 5;
-  const bool well_formed =
-      names_cuda && device.find_first_not_of("0123456789,", 5) == std::string::npos &&
-      device.find(",,") == std::string::npos && device[5] != ',' && device.back() != ',';
-  if (!well_formed)
-    refuse("\"" + device + "\" is not a device; use auto, cpu, cuda:0 or cuda:0,1.", "device");
+  static const std::regex form("auto|cpu(:[0-9]{1,4})?|cuda:(all|[0-9]{1,4}(,[0-9]{1,4})*)");
+  if (!std::regex_match(device, form))
+    refuse("\"" + device + "\" is not a device; use auto, cpu, cuda:0, cuda:0,1 or cuda:all.",
+           "device");
 }
 
 }  // namespace

@@ -76,8 +76,6 @@ class Backend {
   virtual std::int64_t lncc_slab_multiple(const LnccArgs& /*args*/) const {
     return slab_multiple();
   }
-  /// Called once by every further thread that is going to use the back end.
-  virtual void enter_thread() {}
   /// Since the last call; nothing unless this is a grid.
   virtual GridTimes take_grid_times() { return {}; }
   /// Largest number of bytes of each device ever allocated at once; one entry unless a grid.

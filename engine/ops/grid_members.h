@@ -22,13 +22,16 @@ class GlobalMemory {
   virtual Array allocate(const std::vector<std::size_t>& borders) = 0;
 };
 
+/// Voxels below which a volume is worth one GPU alone: the others would take longer to start than
+/// to finish (tests/bench/RESULTS.md).
+inline constexpr std::int64_t kSmallVolume = std::int64_t{8} << 20;
+
 struct GridMembers {
   std::vector<std::unique_ptr<Backend>> backends;
   std::vector<std::string> names;  ///< "cuda:1"
   std::vector<double> shares;      ///< of the planes and of the memory, adding up to one
   std::unique_ptr<GlobalMemory> memory;
-  /// Volumes below this many voxels lie with the first member, which works on them alone: the
-  /// others would take longer to start than to finish.
+  /// Volumes below this many voxels lie with the first member, which works on them alone.
   std::int64_t small_voxels = 0;
 };
 
@@ -41,9 +44,9 @@ inline void even_out(std::vector<double>& shares) {
   for (double& share : shares) share /= all;
 }
 
-/// GPUs by their CUDA numbers, the same one several times in tests, which must reach one another's memory; shares in
-/// proportion to their free memory, or to `memory_bytes` where that is less. Throws
-/// Error{device_fault} with the reason. Definition: cuda/, or stub/ in builds without CUDA.
+/// GPUs by their CUDA numbers, the same one several times in tests, which must reach one another's
+/// memory; shares in proportion to their free memory, or to `memory_bytes` where that is less.
+/// Throws Error{device_fault} with the reason. Definition: cuda/, or stub/ in builds without CUDA.
 GridMembers make_cuda_members(const std::vector<int>& devices, std::uint64_t memory_bytes);
 
 /// `count` slabs on the CPU, one after another on its threads: the same code without GPUs, for

@@ -25,9 +25,7 @@ using shard::slab_borders;
 class GridBackend final : public Backend {
  public:
   explicit GridBackend(GridMembers members)
-      : members_(std::move(members)),
-        lanes_(members_.backends.size(), !first().on_host(),
-               [this](std::size_t i) { members_.backends[i]->enter_thread(); }) {
+      : members_(std::move(members)), lanes_(members_.backends.size(), !first().on_host()) {
     times_.busy_seconds.resize(lanes_.count());
   }
   ~GridBackend() override { marks_ = {}; }

@@ -14,8 +14,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 }  // namespace
 
-Lanes::Lanes(std::size_t count, bool own_threads, std::function<void(std::size_t)> enter)
-    : own_threads_(own_threads), enter_(std::move(enter)), seconds_(count), errors_(count) {
+Lanes::Lanes(std::size_t count, bool own_threads)
+    : own_threads_(own_threads), seconds_(count), errors_(count) {
   if (!own_threads_) return;
   for (std::size_t i = 1; i < count; ++i) threads_.emplace_back([this, i] { serve(i); });
 }
@@ -28,19 +28,10 @@ Lanes::~Lanes() {
 }
 
 void Lanes::serve(std::size_t lane) {
-  std::exception_ptr not_entered;
-  try {
-    enter_(lane);
-  } catch (...) {
-    not_entered = std::current_exception();
-  }
   for (std::uint64_t seen = 0;; ++seen) {
     round_.wait(seen);
     if (ending_) return;
-    if (not_entered)
-      errors_[lane] = not_entered;
-    else
-      work_on(lane);
+    work_on(lane);
     if (--unfinished_ == 0) unfinished_.notify_one();
   }
 }

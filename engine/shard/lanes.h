@@ -13,8 +13,7 @@ namespace gigawarp::shard {
 /// one of its own. On the host, where all would compete for the same cores, the pool does the same.
 class Lanes {
  public:
-  /// `enter(i)` is called once on each new thread, before its first work.
-  Lanes(std::size_t count, bool own_threads, std::function<void(std::size_t)> enter);
+  Lanes(std::size_t count, bool own_threads);
   ~Lanes();
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
@@ -32,7 +31,6 @@ class Lanes {
   void work_on(std::size_t lane);
 
   const bool own_threads_;
-  std::function<void(std::size_t)> enter_;
   const std::function<void(std::size_t)>* work_ = nullptr;
   std::vector<double> seconds_;
   std::vector<std::exception_ptr> errors_;

@@ -19,6 +19,23 @@ constexpr int kMostHostSlabs = 64;
       device);
 }
 
+/// Throws unless it is "cpu:" or "cuda:" and numbers.
+void require_numbers(const std::string& device) {
+  const std::size_t colon = device.find(':');
+  const std::string numbers = colon == std::string::npos ? "" : "," + device.substr(colon + 1);
+  bool good = (device.starts_with("cpu:") && numbers.find(',', 1) == std::string::npos) ||
+              device.starts_with("cuda:");
+  good = good && numbers.size() > 1 && numbers.back() != ',' &&
+         numbers.find_first_not_of("0123456789,") == std::string::npos &&
+         numbers.find(",,") == std::string::npos;
+  std::size_t digits = 0;
+  for (const char c : numbers) {
+    digits = c == ',' ? 0 : digits + 1;
+    good = good && digits < 5;
+  }
+  if (!good) refuse(device, "it is neither auto, cpu, cuda:0, cuda:0,1 nor cuda:all");
+}
+
 /// Throws unless GPU `id`, one of `device`, can be used.
 void require_usable(const std::string& id, const std::string& device,
                     const std::vector<DeviceInfo>& gpus) {
@@ -61,6 +78,7 @@ std::vector<int> device_numbers(const std::string& device) {
 
 std::string chosen_device(const std::string& device) {
   if (device == "cpu") return device;
+  if (device != "auto" && device != "cuda:all") require_numbers(device);
   if (device.starts_with("cpu:")) {
     const int slabs = device_numbers(device).front();
     if (slabs < 1 || slabs > kMostHostSlabs)
@@ -78,10 +96,23 @@ std::string chosen_device(const std::string& device) {
   return device;
 }
 
-DeviceInfo gpu_info(const std::string& id) {
-  for (const DeviceInfo& gpu : ops::list_gpus())
-    if (gpu.id == id) return gpu;
-  return {};
+std::vector<DeviceInfo> gpus_of(const std::string& chosen) {
+  std::vector<DeviceInfo> found;
+  if (!is_gpu(chosen)) return found;
+  const std::vector<DeviceInfo> all = ops::list_gpus();
+  for (const int n : device_numbers(chosen))
+    for (const DeviceInfo& gpu : all)
+      if (gpu.id == "cuda:" + std::to_string(n)) found.push_back(gpu);
+  return found;
+}
+
+std::vector<double> memory_shares(const std::vector<DeviceInfo>& gpus, std::uint64_t memory_bytes) {
+  std::vector<double> shares;
+  for (const DeviceInfo& gpu : gpus)
+    shares.push_back(static_cast<double>(
+        memory_bytes == 0 ? gpu.free_bytes : std::min(memory_bytes, gpu.free_bytes)));
+  if (!shares.empty()) ops::even_out(shares);
+  return shares;
 }
 
 std::unique_ptr<ops::Backend> make_backend(const std::string& chosen, std::uint64_t memory_bytes) {

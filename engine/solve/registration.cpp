@@ -5,7 +5,9 @@
 
 #include "base/parallel.h"
 #include "gigawarp/error.h"
+#include "ops/grid_members.h"
 #include "ops/invert_field.h"
+#include "shard/partition.h"
 #include "solve/device_choice.h"
 #include "solve/initialise.h"
 #include "solve/inverse_samples.h"
@@ -195,37 +197,75 @@ RegistrationOutput register_volumes(const RegistrationInput& input, const JobSpe
 
 namespace {
 
+/// One GPU of those that a run is shared by: what it gets of large volumes; the first holds small
+/// ones alone.
+struct GpuPart {
+  double share = 1;
+  bool first = true, alone = true;
+
+  double of(double bytes, double voxels) const {
+    if (alone || voxels >= static_cast<double>(ops::kSmallVolume)) return bytes * share;
+    return first ? bytes : 0;
+  }
+};
+
 /// Peak of a compact back end's memory over the levels: full volumes, f32 copies of coarse ones, 24
 /// bytes of state per voxel (28 with SyN's samples, twice), and whichever is more of LNCC's rings
 /// and the displacement of the level before, which is there while the next one starts from it. The
-/// search for folds marks voxels by bits. At the end, the warp and its inverse.
+/// search for folds marks voxels by bits, and the first GPU alone relaxes around them. At the end,
+/// the warp and its inverse.
 std::uint64_t gpu_peak_bytes(const Grid& fixed, const Grid& moving, std::size_t fixed_voxel_bytes,
-                             std::size_t moving_voxel_bytes, const JobSpec& job) {
+                             std::size_t moving_voxel_bytes, const JobSpec& job,
+                             const GpuPart& part) {
   const auto f = static_cast<double>(fixed.voxel_count());
   const auto m = static_cast<double>(moving.voxel_count());
   const auto resident = [](std::size_t bytes) {
     return bytes > 4 ? 4.0 : static_cast<double>(bytes);
   };
-  const double images = f * resident(fixed_voxel_bytes) + m * resident(moving_voxel_bytes);
-  constexpr double kRing = 3e8, kSmall = 64e6, kFoldBytes = 0.75;
+  const double images =
+      part.of(f * resident(fixed_voxel_bytes), f) + part.of(m * resident(moving_voxel_bytes), m);
+  constexpr double kRing = 3e8, kSmall = 64e6, kMarkBytes = 0.125, kFoldBytes = 0.625;
   double most = 0, before = 0;
   for (const StageSpec& stage : job.stages)
     for (const LevelSpec& level : effective_levels(fixed, stage)) {
       const LevelGrid grid = level_grid(fixed, level.shrink);
       const auto voxels = static_cast<double>(grid.grid.voxel_count());
-      const double own = grid.is_full() ? 0 : 4 * (voxels + voxels * m / f);
+      const double own =
+          grid.is_full() ? 0 : part.of(4 * voxels, voxels) + part.of(4 * voxels * m / f, voxels);
       const double sides = stage.kind == StageKind::syn ? 2 : 1;
       const double ring = stage.metric.kind == MetricKind::lncc ? std::min(kRing, 12 * voxels) : 0;
       if (is_linear(stage.kind)) {
-        most = std::max(most, own + 8 * voxels + ring);
+        most = std::max(most, own + part.of(8 * voxels, voxels) + ring);
         continue;
       }
-      const double state = sides * voxels * ((sides > 1 ? 28 : 24) + kFoldBytes);
+      const double state = part.of(sides * voxels * ((sides > 1 ? 28 : 24) + kMarkBytes), voxels) +
+                           (part.first ? sides * voxels * kFoldBytes : 0);
       most = std::max(most, own + state + std::max(ring, before));
-      before = sides * 8 * voxels;
+      before = part.of(sides * 8 * voxels, voxels);
     }
-  if (before > 0) most = std::max(most, before + 16 * f);
+  if (before > 0) most = std::max(most, before + part.of(16 * f, f));
   return static_cast<std::uint64_t>(images + most + kSmall);
+}
+
+std::vector<SlabForecast> slab_forecasts(const Grid& fixed, const Grid& moving,
+                                         std::size_t fixed_voxel_bytes,
+                                         std::size_t moving_voxel_bytes, const JobSpec& job,
+                                         const std::vector<double>& shares) {
+  std::vector<SlabForecast> slabs;
+  const bool cut = shares.size() > 1 && fixed.voxel_count() >= ops::kSmallVolume;
+  const std::vector<std::int64_t> borders =
+      shard::slab_borders(fixed.size[2], cut ? shares : std::vector<double>{1.0}, 4);
+  for (std::size_t i = 0; i < shares.size(); ++i) {
+    SlabForecast slab;
+    if (cut || i == 0) {
+      slab.z_begin = borders[i];
+      slab.z_end = borders[i + 1];
+    }
+    const GpuPart part{shares[i], i == 0, shares.size() == 1};
+    slab.bytes = gpu_peak_bytes(fixed, moving, fixed_voxel_bytes, moving_voxel_bytes, job, part);
+    slabs.push_back(slab);
+  }
+  return slabs;
 }
 
 /// Seconds of the iterations, measured (tests/bench/RESULTS.md): per voxel and iteration of a
@@ -235,13 +275,16 @@ struct Pace {
 };
 constexpr Pace kTwoZen4Cores{12e-9, 25e-9, 20e-9, 0, 40e-9};
 /// The last is the host's part (intensities, transfers), of two cores as well.
+/// What one GPU of several does of what it does alone.
+constexpr double kOfEachGpu = 0.9;
 constexpr Pace kH100{0.06e-9, 0.09e-9, 0.08e-9, 300e-6, 10e-9};
 
 }  // namespace
 
 MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed_voxel_bytes,
-                        std::size_t moving_voxel_bytes, const JobSpec& job) {
-  const bool gpu = job.device.starts_with("cuda");
+                        std::size_t moving_voxel_bytes, const JobSpec& job,
+                        const std::vector<double>& shares) {
+  const bool gpu = is_gpu(job.device);
   const auto f = static_cast<double>(fixed.voxel_count());
   const auto m = static_cast<double>(moving.voxel_count());
   MemoryForecast out;
@@ -254,23 +297,30 @@ MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed
     for (const LevelSpec& level : effective_levels(fixed, stage)) {
       const LevelGrid grid = level_grid(fixed, level.shrink);
       const auto voxels = static_cast<double>(grid.grid.voxel_count());
+      const double at_once = shares.size() > 1 && grid.grid.voxel_count() >= ops::kSmallVolume
+                                 ? kOfEachGpu * static_cast<double>(shares.size())
+                                 : 1;
       // Levels that are not the full grid own f32 copies of both images.
       const double own = grid.is_full() ? 0 : 4 * (voxels + voxels * m / f);
       if (is_linear(stage.kind)) {
         peak_state = std::max(peak_state, voxels * 4 + own);
-        seconds += std::min(level.iterations, 20) * (voxels * pace.linear + pace.per_iteration);
+        seconds +=
+            std::min(level.iterations, 20) * (voxels * pace.linear / at_once + pace.per_iteration);
       } else {
         const double fields = stage.kind == StageKind::syn ? 2 : 1;
         peak_state = std::max(peak_state, fields * voxels * 46 + own);
-        seconds += fields * level.iterations *
-                   (voxels * (stage.metric.kind == MetricKind::lncc ? pace.lncc : pace.other) +
-                    pace.per_iteration);
+        seconds +=
+            fields * level.iterations *
+            (voxels * (stage.metric.kind == MetricKind::lncc ? pace.lncc : pace.other) / at_once +
+             pace.per_iteration);
       }
     }
     if (!is_linear(stage.kind)) peak_state = std::max(peak_state, f * 24);
   }
   if (gpu) {
-    out.device_bytes = gpu_peak_bytes(fixed, moving, fixed_voxel_bytes, moving_voxel_bytes, job);
+    out.slabs = slab_forecasts(fixed, moving, fixed_voxel_bytes, moving_voxel_bytes, job, shares);
+    for (const SlabForecast& slab : out.slabs)
+      out.device_bytes = std::max(out.device_bytes, slab.bytes);
     peak_state = f * (job.write_inverse ? 24 : 12);  // only the results come to the host
   }
   out.state_bytes = static_cast<std::uint64_t>(peak_state);

@@ -22,9 +22,11 @@ void print_head(const Report& report) {
 }
 
 void print_row(const Row& row) {
-  std::printf("%-35s %9.3f %9.3f %9.5f %8.1f %8.1f %7.1f%% %8.1f\n", row.operation.c_str(),
+  std::printf("%-35s %9.3f %9.3f %9.5f %8.1f %8.1f %7.1f%% %8.1f", row.operation.c_str(),
               row.milliseconds, row.fastest_milliseconds, row.ns_per_voxel, row.bytes_per_voxel,
               row.gb_per_s, 100 * row.copy_fraction, row.peak_bytes_per_voxel);
+  if (row.waiting_milliseconds > 0) std::printf("  waiting %.3f ms", row.waiting_milliseconds);
+  std::printf("\n");
   std::fflush(stdout);
 }
 

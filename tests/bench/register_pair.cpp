@@ -147,15 +147,17 @@ solve::RegistrationOutput register_often(const solve::RegistrationInput& input, 
                                          int repeats) {
   job.device = solve::chosen_device(job.device);
   const Volume &fixed = *input.fixed[0], &moving = *input.moving[0];
-  const solve::MemoryForecast forecast = solve::forecast(
-      fixed.grid(), moving.grid(), size_of(fixed.type()), size_of(moving.type()), job);
+  const std::vector<DeviceInfo> gpus = solve::gpus_of(job.device);
+  const solve::MemoryForecast forecast =
+      solve::forecast(fixed.grid(), moving.grid(), size_of(fixed.type()), size_of(moving.type()),
+                      job, solve::memory_shares(gpus, job.memory_bytes));
   std::printf("%s; forecast: %.1f MiB of the host's memory (%.1f free)", job.device.c_str(),
               static_cast<double>(forecast.peak_bytes) / 1048576,
               static_cast<double>(available_memory_bytes()) / 1048576);
-  if (forecast.device_bytes > 0)
-    std::printf(", %.1f MiB of the GPU's (%.1f free)",
-                static_cast<double>(forecast.device_bytes) / 1048576,
-                static_cast<double>(solve::gpu_info(job.device).free_bytes) / 1048576);
+  for (std::size_t i = 0; i < gpus.size(); ++i)
+    std::printf(", %.1f MiB of %s (%.1f free)",
+                static_cast<double>(forecast.slabs[i].bytes) / 1048576, gpus[i].id.c_str(),
+                static_cast<double>(gpus[i].free_bytes) / 1048576);
   std::printf(", %.2f s\n", forecast.seconds);
   std::fflush(stdout);
   Run last;

@@ -80,6 +80,15 @@ class Interrupt(PairCase):
                 self.assertEqual(again.returncode, USAGE)
                 self.resumed(out)
 
+    def test_a_run_over_several_devices_goes_on_over_another_number_of_them(self):
+        out = self.folder / "devices"
+        process, _ = self.run_until(out, self.at("greedy", 0, 20), "--device", "cpu:3")
+        process.kill()
+        self.finish(process)
+        again = run("register", "--resume", "--out", out, "--device", "cpu:2")
+        self.assertEqual(again.returncode, OK, again.stderr)
+        self.assertEqual(digests(out), digests(self.reference))
+
     def test_the_second_interrupt_ends_a_run_that_cannot_end_by_itself(self):
         out = self.folder / "impatient"
         process = start("register", *self.job(out), pipesize=4096)  # nobody reads: soon the run waits for room

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import unittest
 
-from cli_support import BAD_INPUT, SOURCE, USAGE, run
+from cli_support import BAD_INPUT, DEVICE_FAULT, SOURCE, USAGE, run
 
 try:
     import jsonschema
@@ -67,7 +67,8 @@ class Schema(unittest.TestCase):
             (("stages", 0, "level"), []), (("stages", 1, "learning_rate"), 0), (("stages", 1, "learning_rate"), 2),
             (("stages", 1, "sigma_warp_voxels"), -1), (("stages", 1, "minimum_jacobian"), 1),
             (("stages", 1, "convergence_window"), 1), (("device",), "gpu"), (("device",), "cuda:"),
-            (("device",), "cuda:0,"), (("threads",), -1), (("memory_bytes",), -1), (("compress",), "yes"),
+            (("device",), "cuda:0,"), (("device",), "cuda:0,,1"), (("device",), "cuda:0,all"), (("device",), "cpu:"),
+            (("device",), "cpu:1,2"), (("threads",), -1), (("memory_bytes",), -1), (("compress",), "yes"),
             (("fixed_spacing_mm",), [1, 1]), (("fixed_spacing_mm",), [1, 1, 0]), (("channel_weights",), [-1]),
             (("initialisation",), "luck"), (("stages",), {}), (("write_inverse",), 1)]
         for path, value in wrong:
@@ -81,13 +82,22 @@ class Schema(unittest.TestCase):
         right = [(("fixed",), "one-file.nii"), (("description",), "why"), (("stages", 0, "kind"), "similarity"),
                  (("stages", 1, "kind"), "syn"), (("stages", 1, "metric"), {"kind": "lncc", "window": "gaussian"}),
                  (("threads",), 2), (("fixed_spacing_mm",), [0.005, 0.005, 0.01]), (("channel_weights",), [2]),
-                 (("memory_bytes",), 17179869184), (("device",), "cpu"), (("initialisation",), "moments")]
+                 (("memory_bytes",), 17179869184), (("device",), "cpu"), (("device",), "cpu:3"),
+                 (("initialisation",), "moments")]
         for path, value in right:
             with self.subTest(path=path, value=value):
                 job = put(BASE, path, value)
                 VALIDATOR.validate(job)
                 code, words = self.verdict(job)
                 self.assertEqual(code, BAD_INPUT, words)
+
+    def test_program_and_schema_know_several_gpus(self):
+        for device in ["cuda:0,1", "cuda:3,1,7", "cuda:all"]:
+            with self.subTest(device=device):
+                job = put(BASE, ("device",), device)
+                VALIDATOR.validate(job)
+                code, words = self.verdict(job)  # whether or not this machine has them
+                self.assertIn(code, (BAD_INPUT, DEVICE_FAULT), words)
 
     def test_a_misspelt_key_is_named_with_the_likely_one(self):
         words = self.verdict(put(BASE, ("stages", 0, "metric"), {"kind": "mi", "bns": 32}))[1]

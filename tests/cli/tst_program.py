@@ -86,6 +86,10 @@ class Program(unittest.TestCase):
     def test_device_that_is_not_there_is_a_device_fault(self):
         process = run("register", "--fixed", "a", "--moving", "b", "--out", "c", "--device", "cuda:7")
         self.assertEqual(process.returncode, DEVICE_FAULT)
+        for device, word in [("cuda:7,8", "cuda:7,8"), ("cpu:900", "slabs")]:
+            process = run("bench", "--size", "16", "--device", device)
+            self.assertEqual(process.returncode, DEVICE_FAULT)
+            self.assertIn(word, process.stderr)
 
     def test_a_phantom_beyond_the_disk_is_refused_with_the_numbers(self):
         with tempfile.TemporaryDirectory() as folder:

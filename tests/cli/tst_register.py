@@ -93,6 +93,10 @@ class Register(PairCase):
         self.register("one", "--threads", 1, preset="brain-t1")
         self.assertEqual(digests(self.folder / "one"), digests(self.out))
 
+    def test_one_device_and_three_give_the_same_bytes(self):
+        self.register("slabs", "--device", "cpu:3", preset="brain-t1")
+        self.assertEqual(digests(self.folder / "slabs"), digests(self.out))
+
     def test_the_job_file_repeats_the_run(self):
         process = run("register", "--job", self.out / "job.json", "--out", self.folder / "by-job")
         self.assertEqual(process.returncode, 0, process.stderr)

@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cstring>
 #include <functional>
 #include <numeric>
@@ -66,15 +65,13 @@ TEST(Partition, memoryIsCutWhereItsPagesBegin) {
 class LanesOf : public testing::TestWithParam<bool> {};
 
 TEST_P(LanesOf, everyLaneWorksOnceARoundAndErrorsComeOutOfTheRound) {
-  std::atomic<int> entered{0};
-  shard::Lanes lanes(5, GetParam(), [&](std::size_t) { ++entered; });
+  shard::Lanes lanes(5, GetParam());
   std::size_t failed = 0;
   for (int round = 0; round < 200; ++round) {
     std::vector<int> done(5, 0);
     lanes.run([&](std::size_t i) { ++done[i]; }, failed);
     ASSERT_EQ(done, std::vector<int>(5, 1));
   }
-  EXPECT_EQ(entered, GetParam() ? 4 : 0);
   std::vector<int> done(5, 0);
   const auto work = [&](std::size_t i) {
     ++done[i];
@@ -297,6 +294,34 @@ TEST(Grid, aDeviceThatFailsEndsTheRunAndTheCheckpointGoesOnWithAnotherNumberOfDe
   EXPECT_TRUE(whole.starts_with(fields));
 }
 
+TEST(Forecast, severalGpusShareTheMemoryOfOne) {
+  Grid grid;
+  grid.size = {1024, 1024, 1024};
+  JobSpec job;
+  job.stages = {stage(StageKind::greedy, MetricKind::lncc, {{2, 10}, {1, 2000}})};
+  job.device = "cuda:0";
+  const auto one = solve::forecast(grid, grid, 2, 2, job, {1.0});
+  ASSERT_EQ(one.slabs.size(), 1U);
+  EXPECT_EQ(one.slabs[0].bytes, one.device_bytes);
+  job.device = "cuda:0,1,2,3";
+  const auto four = solve::forecast(grid, grid, 2, 2, job, {0.4, 0.2, 0.2, 0.2});
+  ASSERT_EQ(four.slabs.size(), 4U);
+  EXPECT_EQ(four.slabs[0].z_end, 408);  // 409.6, at a multiple of four
+  EXPECT_EQ(four.slabs[3].z_end, 1024);
+  const auto all = static_cast<double>(one.device_bytes);
+  EXPECT_NEAR(static_cast<double>(four.slabs[0].bytes), 0.41 * all, 0.03 * all);
+  for (std::size_t i = 1; i < 4; ++i) {
+    EXPECT_EQ(four.slabs[i].z_begin, four.slabs[i - 1].z_end);
+    EXPECT_NEAR(static_cast<double>(four.slabs[i].bytes), 0.2 * all, 0.03 * all);
+  }
+  EXPECT_EQ(four.device_bytes, four.slabs[0].bytes);
+  EXPECT_LT(four.seconds, 0.5 * one.seconds);
+  grid.size = {100, 100, 100};  // the first alone
+  const auto small = solve::forecast(grid, grid, 2, 2, job, {0.25, 0.25, 0.25, 0.25});
+  EXPECT_EQ(small.slabs[0].z_end, 100);
+  EXPECT_EQ(small.slabs[2].z_end, 0);
+}
+
 TEST(Grid, devicesByNameGiveTheBitsOfTheCpu) {
   const Pair pair;
   JobSpec job;
@@ -307,8 +332,10 @@ TEST(Grid, devicesByNameGiveTheBitsOfTheCpu) {
   const solve::RegistrationOutput three = solve::register_volumes(pair.input(false), job, {});
   EXPECT_EQ(three.device, "cpu:3");
   EXPECT_TRUE(test::bytes_of(one) == test::bytes_of(three));
-  job.device = "cpu:900";
-  EXPECT_THROW(solve::register_volumes(pair.input(false), job, {}), Error);
+  for (const char* wrong : {"cpu:0", "cpu:900", "cpu:1,2", "cuda:", "cuda:0,,1", "gpu"}) {
+    job.device = wrong;
+    EXPECT_THROW(solve::register_volumes(pair.input(false), job, {}), Error) << wrong;
+  }
 }
 
 }  // namespace

@@ -254,7 +254,7 @@ TEST(Deformable, aStepTakesEveryNumberFromItsStage) {
 }
 
 TEST(Deformable, aStepOfAWholeVoxelGoesInShortStepsAndArrives) {
-  const Volume a = volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  const Volume a = test::volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
   solve::RegistrationInput input;
   input.fixed = {&a};
   input.moving = {&a};

@@ -88,6 +88,7 @@ QStringList usable_devices() {
   for (const auto& entry : devices)
     if (const QJsonObject device = entry.toObject(); device["usable"].toBool())
       found << device["id"].toString();
+  if (found.filter(QStringLiteral("cuda:")).size() > 1) found << QStringLiteral("cuda:all");
   return found;
 }
 

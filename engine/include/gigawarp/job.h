@@ -79,7 +79,7 @@ struct JobSpec {
   std::string initial_transform;                  ///< with Initialisation::transform
   std::string fixed_landmarks, moving_landmarks;  ///< with Initialisation::landmarks; also scored
   std::vector<StageSpec> stages;
-  std::string device = "auto";     ///< "auto", "cpu", "cuda:0", "cuda:0,1"
+  std::string device = "auto";     ///< "auto", "cpu", "cuda:0", "cuda:0,1", "cuda:all"
   int threads = 0;                 ///< 0: all
   std::uint64_t memory_bytes = 0;  ///< budget of the run; 0: what the machine has
   std::string output_directory;
