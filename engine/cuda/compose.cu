@@ -47,12 +47,14 @@ __device__ inline math::Float3 interpolate_short(const SampledField& u, int x, i
   const auto neighbour = [](int i, float towards, const Axis& axis) {
     return min(max(i + (__float_as_int(towards) >> 31 | 1), 0), axis.last + 1);
   };
-  const int own = y * u.words.stride_y + x;
+  const int row = y * u.words.stride_y;
   const std::uint64_t* const plane = u.words.plane(z);
-  const std::uint64_t centre = __ldg(plane + own),
-                      along_x = __ldg(plane + own + (neighbour(x, d.x, u.x) - x)),
-                      along_y = __ldg(plane + neighbour(y, d.y, u.y) * u.words.stride_y + x),
-                      along_z = __ldg(u.words.plane(neighbour(z, d.z, u.z)) + own);
+  const std::uint64_t* const below = u.words.plane(max(z - 1, 0));
+  const std::uint64_t* const above = u.words.plane(min(z + 1, u.z.last + 1));
+  const std::uint64_t centre = __ldg(plane + (row + x)),
+                      along_x = __ldg(plane + (row + neighbour(x, d.x, u.x))),
+                      along_y = __ldg(plane + (neighbour(y, d.y, u.y) * u.words.stride_y + x)),
+                      along_z = __ldg((d.z < 0 ? below : above) + (row + x));
   const float wx = fabsf(d.x), wy = fabsf(d.y), wz = fabsf(d.z);
   const math::Float3 c = math::unpack_vector_steps(centre),
                      p = math::difference_steps(centre, along_x),
@@ -105,13 +107,13 @@ void launch(Device& device, const ops::ComposeArgs& args, const ComposeOp<kMomen
   const ops::Extent& e = args.displacement.packed.extent;
   const char* name = "compose";
   switch (taps.radius) {
-    case 0: launch_march<0, 32, 2, 2>(device, op, e, args.range, taps, name); break;
-    case 1: launch_march<1, 32, 2, 2>(device, op, e, args.range, taps, name); break;
-    case 2: launch_march<2, 32, 2, 2>(device, op, e, args.range, taps, name); break;
-    case 3: launch_march<3, 32, 2, 1>(device, op, e, args.range, taps, name); break;
-    case 4: launch_march<4, 32, 2, 1>(device, op, e, args.range, taps, name); break;
+    case 0: launch_march<0, 32, 32, 2, 2>(device, op, e, args.range, taps, name); break;
+    case 1: launch_march<1, 32, 32, 2, 2>(device, op, e, args.range, taps, name); break;
+    case 2: launch_march<2, 32, 32, 2, 2>(device, op, e, args.range, taps, name); break;
+    case 3: launch_march<3, 32, 28, 2, 2>(device, op, e, args.range, taps, name); break;
+    case 4: launch_march<4, 32, 32, 2, 1>(device, op, e, args.range, taps, name); break;
     case 5:
-    case 6: launch_march<6, 32, 2, 1>(device, op, e, args.range, padded(taps, 6), name); break;
+    case 6: launch_march<6, 32, 32, 2, 1>(device, op, e, args.range, padded(taps, 6), name); break;
     default: launch_direct(device, op, e, args.range, taps, name); break;
   }
 }

@@ -53,19 +53,23 @@ float direction(Device& device, const ops::DirectionArgs& args) {
   const ops::Extent& e = args.moments.extent;
   const char* name = "direction";
   switch (taps.radius) {
-    case 0: launch_march<0, 32, 2, 2>(device, op, e, args.range, taps, name); break;
-    case 1: launch_march<1, 32, 2, 2>(device, op, e, args.range, taps, name); break;
-    case 2: launch_march<2, 32, 2, 2>(device, op, e, args.range, taps, name); break;
-    case 3: launch_march<3, 32, 2, 1>(device, op, e, args.range, taps, name); break;
-    case 4: launch_march<4, 32, 2, 1>(device, op, e, args.range, taps, name); break;
-    case 5: launch_march<5, 32, 2, 1>(device, op, e, args.range, taps, name); break;
-    case 6: launch_march<6, 32, 2, 1>(device, op, e, args.range, taps, name); break;
+    case 0: launch_march<0, 32, 32, 2, 2>(device, op, e, args.range, taps, name); break;
+    case 1: launch_march<1, 32, 32, 2, 2>(device, op, e, args.range, taps, name); break;
+    case 2: launch_march<2, 32, 32, 2, 2>(device, op, e, args.range, taps, name); break;
+    case 3: launch_march<3, 32, 32, 2, 1>(device, op, e, args.range, taps, name); break;
+    case 4: launch_march<4, 32, 32, 2, 1>(device, op, e, args.range, taps, name); break;
+    case 5: launch_march<5, 32, 32, 2, 1>(device, op, e, args.range, taps, name); break;
+    case 6: launch_march<6, 32, 32, 2, 1>(device, op, e, args.range, taps, name); break;
     case 7:
-    case 8: launch_march<8, 32, 2, 1>(device, op, e, args.range, padded(taps, 8), name); break;
+    case 8: launch_march<8, 32, 32, 2, 1>(device, op, e, args.range, padded(taps, 8), name); break;
     case 9:
-    case 10: launch_march<10, 32, 1, 1>(device, op, e, args.range, padded(taps, 10), name); break;
+    case 10:
+      launch_march<10, 32, 16, 1, 1>(device, op, e, args.range, padded(taps, 10), name);
+      break;
     case 11:
-    case 12: launch_march<12, 32, 1, 1>(device, op, e, args.range, padded(taps, 12), name); break;
+    case 12:
+      launch_march<12, 32, 16, 1, 1>(device, op, e, args.range, padded(taps, 12), name);
+      break;
     default: launch_direct(device, op, e, args.range, taps, name); break;
   }
   unsigned bits = 0;

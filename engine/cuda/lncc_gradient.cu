@@ -44,8 +44,17 @@ struct GradientOp {
   }
 };
 
-constexpr int kX = 32, kRowsPerThread = 2;
-using AnyShape = MarchShape<0, kX, kRowsPerThread>;
+/// Of a tile. Narrow windows go in small blocks, four to a multiprocessor; wide ones need the
+/// registers of a whole one.
+constexpr int kX = 32;
+constexpr int tile_rows(int radius) { return radius <= 2 ? 16 : 32; }
+
+template <int R, class Op>
+void launch_tiles(Device& device, const Op& op, const ops::Extent& e, ops::ZRange planes,
+                  const ops::Taps& taps) {
+  launch_march<R, kX, tile_rows(R), 2, R <= 2 ? 4 : 1>(device, op, e, planes, taps,
+                                                       "lncc gradient");
+}
 
 bool direct_path(const ops::LnccArgs& args) {
   return !lncc_marches(args) && !args.approximate_gradient;
@@ -55,20 +64,25 @@ template <TargetKind kKind>
 void launch(Device& device, const ops::LnccArgs& args, const ops::Taps& taps,
             const GradientOp<kKind>& op, ops::ZRange planes) {
   const ops::Extent& e = args.pair.fixed.extent;
-  const char* name = "lncc gradient";
   if (args.approximate_gradient) {
-    launch_march<0, kX, 2, 2>(device, op, e, planes, ops::Taps::box(0), name);
+    launch_tiles<0>(device, op, e, planes, ops::Taps::box(0));
   } else if (direct_path(args)) {
-    launch_direct(device, op, e, planes, taps, name);
+    launch_direct(device, op, e, planes, taps, "lncc gradient");
   } else {
     switch (taps.radius) {
-      case 1: launch_march<1, kX, 2, 2>(device, op, e, planes, taps, name); break;
-      case 2: launch_march<2, kX, 2, 2>(device, op, e, planes, taps, name); break;
-      case 3: launch_march<3, kX, 2, 1>(device, op, e, planes, taps, name); break;
-      case 4: launch_march<4, kX, 2, 1>(device, op, e, planes, taps, name); break;
-      default: launch_march<5, kX, 2, 1>(device, op, e, planes, taps, name); break;
+      case 1: launch_tiles<1>(device, op, e, planes, taps); break;
+      case 2: launch_tiles<2>(device, op, e, planes, taps); break;
+      case 3: launch_tiles<3>(device, op, e, planes, taps); break;
+      case 4: launch_tiles<4>(device, op, e, planes, taps); break;
+      default: launch_tiles<5>(device, op, e, planes, taps); break;
     }
   }
+}
+
+/// How the march over a whole volume is cut; the same for every slab.
+MarchGrid whole_grid(const ops::LnccArgs& args) {
+  const ops::Extent& e = args.pair.fixed.extent;
+  return {e, {0, e.nz}, kX, tile_rows(args.approximate_gradient ? 0 : args.radius)};
 }
 
 }  // namespace
@@ -76,13 +90,12 @@ void launch(Device& device, const ops::LnccArgs& args, const ops::Taps& taps,
 int lncc_tiles(const ops::LnccArgs& args) {
   const ops::Extent& e = args.pair.fixed.extent;
   if (direct_path(args)) return static_cast<int>(blocks_for(e.nx, 64) * blocks_for(e.ny, 4));
-  return MarchGrid(e, {0, e.nz}, AnyShape::kTileX, AnyShape::kTileY).tiles();
+  return whole_grid(args).tiles();
 }
 
 int lncc_segment(const ops::LnccArgs& args) {
-  const ops::Extent& e = args.pair.fixed.extent;
   if (direct_path(args)) return 1;
-  return MarchGrid(e, {0, e.nz}, AnyShape::kTileX, AnyShape::kTileY).segment;
+  return whole_grid(args).segment;
 }
 
 void lncc_gradient(Device& device, const ops::LnccArgs& args, const ops::Taps& taps,

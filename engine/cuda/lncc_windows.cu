@@ -46,8 +46,8 @@ __device__ inline void add_value(LnccTotals* totals, long long steps) {
 }
 
 template <int R>
-struct WindowShape : MarchShape<R, 32, 2> {
-  using Base = MarchShape<R, 32, 2>;
+struct WindowShape : MarchShape<R, 32, R <= 2 ? 16 : 32, 2> {
+  using Base = MarchShape<R, 32, R <= 2 ? 16 : 32, 2>;
   static constexpr std::size_t kBytes =
       sizeof(float) * 5 * (Base::kTileFloats + Base::kRowFloats) + Base::kTileFloats;
 };
@@ -81,7 +81,7 @@ struct ColumnSums {
 };
 
 template <int R>
-__global__ void __launch_bounds__(kMarchThreads, 2)
+__global__ void __launch_bounds__(WindowShape<R>::kThreads, 1024 / WindowShape<R>::kThreads)
     window_kernel(const WindowArgs args, const MarchGrid grid) {
   using Shape = WindowShape<R>;
   constexpr int K = Shape::K, kColumns = Shape::kColumns, X = Shape::kTileX, kRows = 2;
@@ -98,7 +98,7 @@ __global__ void __launch_bounds__(kMarchThreads, 2)
   int offset[kColumns], place[kColumns];  // as in march(): -1 outside the volume, beyond the halo
 #pragma unroll
   for (int c = 0; c < kColumns; ++c) {
-    const int e = thread + c * kMarchThreads;
+    const int e = thread + c * Shape::kThreads;
     const int x = x0 - R + e % Shape::kHaloX, y = y0 - R + e / Shape::kHaloX;
     const bool inside =
         e < Shape::kHaloX * Shape::kHaloY && x >= 0 && y >= 0 && x < grid.nx && y < grid.ny;
@@ -150,7 +150,7 @@ __global__ void __launch_bounds__(kMarchThreads, 2)
     }
     if (!whole_window) continue;
     const bool some_missing = __syncthreads_or(incomplete ? 1 : 0) != 0;
-    for (int e = thread; e < Shape::kHaloY * (X / 4); e += kMarchThreads) {
+    for (int e = thread; e < Shape::kHaloY * (X / 4); e += Shape::kThreads) {
       const int row = e / (X / 4), quad = e % (X / 4);
 #pragma unroll
       for (int q = 0; q < 5; ++q)
@@ -218,7 +218,7 @@ void launch_windows(Device& device, const WindowArgs& args, const ops::Extent& e
   check(cudaFuncSetAttribute(window_kernel<R>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                              static_cast<int>(Shape::kBytes)),
         "lncc windows");
-  window_kernel<R><<<grid.blocks(), kMarchThreads, Shape::kBytes, device.stream()>>>(args, grid);
+  window_kernel<R><<<grid.blocks(), Shape::kThreads, Shape::kBytes, device.stream()>>>(args, grid);
 }
 
 }  // namespace

@@ -25,8 +25,6 @@
 ///   void finish(state, thread, segment, tile, tiles)   once per thread, all threads together
 namespace gigawarp::cuda {
 
-constexpr int kMarchThreads = 512;
-
 /// Where a march goes; the same for every launch over one grid, whatever the slab or the device.
 struct MarchGrid {
   int nx = 0, ny = 0, nz = 0;
@@ -83,14 +81,15 @@ struct DeviceTaps {
   }
 };
 
-/// R: radius; X: tile width; kRows: rows per thread, one below the other.
-template <int R, int X, int kRows>
+/// R: radius; X: tile width; Y: tile height; kRows: rows per thread, one below the other.
+template <int R, int X, int Y, int kRows>
 struct MarchShape {
+  static constexpr int kRowsPerThread = kRows, kThreads = X * Y / kRows;
   static constexpr int K = 2 * R + 1;
-  static constexpr int kTileX = X, kTileY = kMarchThreads / X * kRows;
+  static constexpr int kTileX = X, kTileY = Y;
   static constexpr int kHaloX = X + 2 * R, kHaloY = kTileY + 2 * R;
   static constexpr int kPitch = X - 4 + (4 + 2 * R + 3) / 4 * 4;  ///< whole float4 per quad
-  static constexpr int kColumns = (kHaloX * kHaloY + kMarchThreads - 1) / kMarchThreads;
+  static constexpr int kColumns = (kHaloX * kHaloY + kThreads - 1) / kThreads;
   static constexpr int kTileFloats = kHaloY * kPitch;
   static constexpr int kRowFloats = kHaloY * X;
 };
@@ -166,10 +165,10 @@ __device__ inline void add_plane(const float* w, const float (&in)[kRows],
   }
 }
 
-template <int R, int X, int kRows, int kBlocksPerSm, class Op>
-__global__ void __launch_bounds__(kMarchThreads, kBlocksPerSm)
+template <int R, int X, int Y, int kRows, int kBlocksPerSm, class Op>
+__global__ void __launch_bounds__(X* Y / kRows, kBlocksPerSm)
     march(const Op op, const MarchGrid grid, const DeviceTaps taps) {
-  using Shape = MarchShape<R, X, kRows>;
+  using Shape = MarchShape<R, X, Y, kRows>;
   constexpr int K = Shape::K, kColumns = Shape::kColumns;
   extern __shared__ __align__(16) float shared[];
   float* const tile = shared;                           // 3 × kTileFloats
@@ -187,7 +186,7 @@ __global__ void __launch_bounds__(kMarchThreads, kBlocksPerSm)
   unsigned xy[kColumns];  // x and y, for ops that ask
 #pragma unroll
   for (int c = 0; c < kColumns; ++c) {
-    const int e = thread + c * kMarchThreads;
+    const int e = thread + c * Shape::kThreads;
     const int row = e / Shape::kHaloX, column = e % Shape::kHaloX;
     const int x = x0 - R + column, y = y0 - R + row;
     const bool inside = x >= 0 && y >= 0 && x < grid.nx && y < grid.ny;
@@ -241,7 +240,7 @@ __global__ void __launch_bounds__(kMarchThreads, kBlocksPerSm)
     }
     __syncthreads();
     if (z + 1 < z1 + R) load_plane(z + 1, raw);  // arrives while this plane is filtered
-    for (int e = thread; e < Shape::kHaloY * (X / 4); e += kMarchThreads) {
+    for (int e = thread; e < Shape::kHaloY * (X / 4); e += Shape::kThreads) {
       const int row = e / (X / 4), quad = e % (X / 4);
 #pragma unroll
       for (int q = 0; q < 3; ++q)
@@ -279,20 +278,20 @@ inline ops::Taps padded(const ops::Taps& taps, int radius) {
   return out;
 }
 
-/// X, kRows and kBlocksPerSm trade halo against occupancy.
-template <int R, int X, int kRows, int kBlocksPerSm, class Op>
+/// X, Y, kRows and kBlocksPerSm trade halo against occupancy.
+template <int R, int X, int Y, int kRows, int kBlocksPerSm, class Op>
 void launch_march(Device& device, const Op& op, const ops::Extent& extent, ops::ZRange range,
                   const ops::Taps& taps, const char* name) {
-  using Shape = MarchShape<R, X, kRows>;
+  using Shape = MarchShape<R, X, Y, kRows>;
   const MarchGrid grid(extent, range, Shape::kTileX, Shape::kTileY);
   if (grid.segments() == 0) return;
   constexpr std::size_t kBytes = sizeof(float) * 3 * (Shape::kTileFloats + Shape::kRowFloats);
-  const auto kernel = march<R, X, kRows, kBlocksPerSm, Op>;
+  const auto kernel = march<R, X, Y, kRows, kBlocksPerSm, Op>;
   static_assert(kBytes <= 100 * 1024);
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                              static_cast<int>(kBytes)),
         name);
-  kernel<<<grid.blocks(), kMarchThreads, kBytes, device.stream()>>>(op, grid, DeviceTaps(taps));
+  kernel<<<grid.blocks(), Shape::kThreads, kBytes, device.stream()>>>(op, grid, DeviceTaps(taps));
   check_launch(name);
 }
 
