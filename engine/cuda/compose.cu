@@ -109,7 +109,7 @@ void launch(Device& device, const ops::ComposeArgs& args, const ComposeOp<kMomen
   switch (taps.radius) {
     case 0: launch_march<0, 32, 32, 2, 2>(device, op, e, args.range, taps, name); break;
     case 1: launch_march<1, 32, 32, 2, 2>(device, op, e, args.range, taps, name); break;
-    case 2: launch_march<2, 32, 32, 2, 2>(device, op, e, args.range, taps, name); break;
+    case 2: launch_march<2, 32, 16, 2, 4>(device, op, e, args.range, taps, name); break;
     case 3: launch_march<3, 32, 28, 2, 2>(device, op, e, args.range, taps, name); break;
     case 4: launch_march<4, 32, 32, 2, 1>(device, op, e, args.range, taps, name); break;
     case 5:

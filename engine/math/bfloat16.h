@@ -23,4 +23,16 @@ GIGAWARP_HD Bfloat16 to_bfloat16(float v) {
   return static_cast<Bfloat16>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
+/// Two of them in one word, `low` in its lower half.
+GIGAWARP_HD std::uint32_t to_bfloat16_pair(float low, float high) {
+#if defined(__CUDA_ARCH__)
+  std::uint32_t pair;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  return pair;
+#else
+  return static_cast<std::uint32_t>(to_bfloat16(low)) |
+         static_cast<std::uint32_t>(to_bfloat16(high)) << 16U;
+#endif
+}
+
 }  // namespace gigawarp::math

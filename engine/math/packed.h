@@ -16,6 +16,12 @@ struct Float3 {
 
 constexpr std::uint32_t kPackedMask = 0x1fffffU;  ///< 21 bits
 
+GIGAWARP_HD float float_of_bits(std::uint32_t bits) {
+  float v;
+  memcpy(&v, &bits, sizeof v);
+  return v;
+}
+
 /// Displacements: 21-bit fixed point in steps of 1/2048 voxel, ±511.99 voxels; beyond, clamped.
 using PackedVector = std::uint64_t;
 constexpr float kPackedSteps = 2048.0F;
@@ -24,29 +30,29 @@ constexpr float kPackedReach = 511.99F;
 constexpr PackedVector kPackedZero =
     (PackedVector{1} << 20U) | (PackedVector{1} << 41U) | (PackedVector{1} << 62U);
 
-GIGAWARP_HD std::uint32_t to_packed_steps(float v) {
+/// The bits of 2^23 + 2^20 + steps, rounded to the nearest, ties to even: the low 21 are the field,
+/// and what stands above them leaves a 32-bit word when it is shifted left by ten or more.
+GIGAWARP_HD std::uint32_t to_biased_steps(float v) {
   v = v < kPackedReach ? v : kPackedReach;
   v = v > -kPackedReach ? v : -kPackedReach;
-  // Adding 1.5·2^23 rounds to the nearest integer, ties to even, in the low bits of the mantissa.
-  const float magic = v * kPackedSteps + 12582912.0F;
+  const float biased = v * kPackedSteps + 9437184.0F;
   std::uint32_t bits;
-  memcpy(&bits, &magic, sizeof bits);
-  return (bits + (1U << 20U)) & kPackedMask;
+  memcpy(&bits, &biased, sizeof bits);
+  return bits;
+}
+
+/// Two halves of a word.
+GIGAWARP_HD std::uint64_t join_halves(std::uint32_t low, std::uint32_t high) {
+  return static_cast<std::uint64_t>(high) << 32U | low;
 }
 
 GIGAWARP_HD PackedVector pack_vector(const Float3& v) {
-  return static_cast<PackedVector>(to_packed_steps(v.x)) |
-         static_cast<PackedVector>(to_packed_steps(v.y)) << 21U |
-         static_cast<PackedVector>(to_packed_steps(v.z)) << 42U;
+  const std::uint32_t x = to_biased_steps(v.x), y = to_biased_steps(v.y), z = to_biased_steps(v.z);
+  return join_halves((x & kPackedMask) | y << 21U, (y >> 11U & 0x3ffU) | z << 10U);
 }
 
 /// 2^23 + 2^20 + steps from 21 bits, without a conversion instruction: they become a mantissa.
-GIGAWARP_HD float biased_steps(std::uint32_t bits) {
-  const std::uint32_t word = bits | 0x4b000000U;
-  float v;
-  memcpy(&v, &word, sizeof v);
-  return v;
-}
+GIGAWARP_HD float biased_steps(std::uint32_t bits) { return float_of_bits(bits | 0x4b000000U); }
 GIGAWARP_HD float from_packed_steps(std::uint32_t bits) { return biased_steps(bits) - 9437184.0F; }
 
 /// In steps, not voxels: interpolate first, scale by 1 / kPackedSteps once.
@@ -76,29 +82,24 @@ GIGAWARP_HD Float3 unpack_vector(PackedVector w) {
 /// bits). Finite input only; the zero word is zero.
 using PackedFloats = std::uint64_t;
 
-/// Round to nearest, ties away from zero.
-GIGAWARP_HD std::uint32_t upper21(float v) {
+/// The upper 21 bits count, rounded to the nearest, ties away from zero.
+GIGAWARP_HD std::uint32_t rounded_to_upper21(float v) {
   std::uint32_t bits;
   memcpy(&bits, &v, sizeof bits);
-  return (bits + 0x400U) >> 11U;
-}
-
-GIGAWARP_HD float from_upper21(std::uint32_t bits) {
-  const std::uint32_t word = bits << 11U;
-  float v;
-  memcpy(&v, &word, sizeof v);
-  return v;
+  return bits + 0x400U;
 }
 
 GIGAWARP_HD PackedFloats pack_floats(float x, float y, float z) {
-  return static_cast<PackedFloats>(upper21(x)) | static_cast<PackedFloats>(upper21(y)) << 21U |
-         static_cast<PackedFloats>(upper21(z)) << 42U;
+  const std::uint32_t a = rounded_to_upper21(x), b = rounded_to_upper21(y),
+                      c = rounded_to_upper21(z);
+  return join_halves(a >> 11U | (b << 10U & 0xffe00000U), b >> 22U | (c >> 1U & 0x7ffffc00U));
 }
 
 GIGAWARP_HD Float3 unpack_floats(PackedFloats w) {
-  return {from_upper21(static_cast<std::uint32_t>(w) & kPackedMask),
-          from_upper21(static_cast<std::uint32_t>(w >> 21U) & kPackedMask),
-          from_upper21(static_cast<std::uint32_t>(w >> 42U) & kPackedMask)};
+  constexpr std::uint32_t kUpper = 0xfffff800U;
+  return {float_of_bits(static_cast<std::uint32_t>(w) << 11U),
+          float_of_bits(static_cast<std::uint32_t>(w >> 10U) & kUpper),
+          float_of_bits(static_cast<std::uint32_t>(w >> 31U) & kUpper)};
 }
 
 /// Adam's state of one voxel: the first moment in bfloat16 and the root of the second in sixteen
@@ -113,18 +114,11 @@ GIGAWARP_HD std::uint32_t to_unsigned16(float v) {
   return (bits + 0x4000U) >> 15U & 0xffffU;
 }
 
-GIGAWARP_HD float from_unsigned16(std::uint32_t bits) {
-  const std::uint32_t word = bits << 15U;
-  float v;
-  memcpy(&v, &word, sizeof v);
-  return v;
-}
+GIGAWARP_HD float from_unsigned16(std::uint32_t bits) { return float_of_bits(bits << 15U); }
 
 GIGAWARP_HD PackedMoments pack_moments(const Float3& m, float root) {
-  return static_cast<PackedMoments>(to_bfloat16(m.x)) |
-         static_cast<PackedMoments>(to_bfloat16(m.y)) << 16U |
-         static_cast<PackedMoments>(to_bfloat16(m.z)) << 32U |
-         static_cast<PackedMoments>(to_unsigned16(root)) << 48U;
+  return join_halves(to_bfloat16_pair(m.x, m.y), to_bfloat16_pair(m.z, 0) | to_unsigned16(root)
+                                                                                << 16U);
 }
 
 GIGAWARP_HD Float3 unpack_first_moment(PackedMoments w) {
