@@ -42,22 +42,30 @@ class CudaGrid : public test::GpuTest, public testing::WithParamInterface<std::v
       GTEST_SKIP() << "This takes " << wanted << " GPUs, and there are " << usable << ".";
   }
   /// Every volume, however small, is cut.
-  static std::unique_ptr<ops::Backend> grid(std::int64_t small_voxels = 0) {
+  static std::unique_ptr<ops::Backend> grid(std::int64_t small_voxels = 0, bool uneven = false) {
     ops::GridMembers members = ops::make_cuda_members(GetParam(), 0);
     members.small_voxels = small_voxels;
+    if (uneven) {
+      const double least = 0.4 / static_cast<double>(members.shares.size());
+      std::fill(members.shares.begin(), members.shares.end(), least);
+      members.shares.back() = 1 - least * static_cast<double>(members.shares.size() - 1);
+    }
     return ops::make_grid_backend(std::move(members));
   }
-  void expect_same_bits(const std::vector<StageSpec>& stages, std::int64_t small_voxels = 0) {
+  void expect_same_bits(const std::vector<StageSpec>& stages, std::int64_t small_voxels = 0,
+                        bool uneven = false, const Affine& turn = {}) {
     solve::RegistrationInput input;
-    const Volume fixed = test::volume_of({67, 71, 133}, 1.0, test::bend),
-                 moving = test::volume_of({71, 69, 130}, 1.0, [](const Vec3&p) { return p; });
+    const Volume fixed = test::volume_of({67, 71, 133}, 1.0,
+                                         [&](const Vec3&p) { return turn(test::bend(p)); }),
+                 moving = test::volume_of({71, 129, 130}, 1.0, [](const Vec3&p) { return p; });
     input.fixed = {&fixed};
     input.moving = {&moving};
+    input.initial = turn;
     JobSpec job;
     job.stages = stages;
-    job.initialisation = Initialisation::identity;
+    job.initialisation = Initialisation::transform;
     const std::string one = test::bytes_of(solve::register_volumes(input, job, {}, *gpu_));
-    const auto many = grid(small_voxels);
+    const auto many = grid(small_voxels, uneven);
     EXPECT_TRUE(test::bytes_of(solve::register_volumes(input, job, {}, *many)) == one);
   }
 };
@@ -139,6 +147,11 @@ TEST_P(CudaGrid, smallLevelsOnTheFirstGpuGiveTheSameBits) {
   expect_same_bits({stage(StageKind::rigid, MetricKind::mi, {{2, 10}}),
                     stage(StageKind::greedy, MetricKind::lncc, {{2, 20}, {1, 10}})},
                    200000);  // the coarse level has 82000 voxels, the fine one 630000
+}
+
+TEST_P(CudaGrid, aQuarterTurnAndUnequalSlabsGiveTheBitsOfOneGpu) {
+  expect_same_bits({stage(StageKind::greedy, MetricKind::lncc, {{2, 20}, {1, 10}})}, 0, true,
+                   test::quarter_turn());
 }
 
 INSTANTIATE_TEST_SUITE_P(Gpus, CudaGrid,

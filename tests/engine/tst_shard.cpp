@@ -221,6 +221,24 @@ TEST(Grid, wideWindowsAndMasksGiveTheBitsOfOneDevice) {
   expect_same_bits({stage(StageKind::rigid, MetricKind::mi, {{2, 5}}), wide}, true);
 }
 
+TEST(Grid, aQuarterTurnGivesTheBitsOfOneDevice) {
+  const Volume moving = test::volume_of({29, 41, 38}, 2.0, [](const Vec3&p) { return p; }),
+               fixed = test::volume_of({27, 33, 41}, 2.0, [](const Vec3&p) {
+                 return test::quarter_turn()(test::bend(p));
+               });
+  solve::RegistrationInput input;
+  input.fixed = {&fixed};
+  input.moving = {&moving};
+  input.initial = test::quarter_turn();
+  JobSpec job;
+  job.stages = {stage(StageKind::greedy, MetricKind::lncc, {{2, 5}, {1, 3}})};
+  job.initialisation = Initialisation::transform;
+  const std::string one =
+      test::bytes_of(solve::register_volumes(input, job, {}, *ops::make_cpu_backend()));
+  for (const int count : {2, 5})
+    EXPECT_TRUE(test::bytes_of(solve::register_volumes(input, job, {}, *grid_of(count))) == one);
+}
+
 TEST(Grid, unequalSharesGiveTheBitsOfOneDevice) {
   const Pair pair;
   const std::vector<StageSpec> stages{stage(StageKind::greedy, MetricKind::lncc, {{2, 5}, {1, 3}})};

@@ -42,6 +42,13 @@ Volume volume_of(const Size3& n, double spacing, const Map& map) {
   return v;
 }
 
+/// A quarter turn about x: every slab of one volume reaches all slabs of the other.
+inline Affine quarter_turn() {
+  Affine turn;
+  turn.linear = {{{1, 0, 0}, {0, 0, -1}, {0, 1, 0}}};
+  return turn;
+}
+
 /// A smooth bump added to the identity, about 4 mm (2 voxels) at most.
 inline Vec3 bend(const Vec3& p) {
   return {p[0] + 4 * std::sin(p[1] / 14) * std::exp(-(p[0] * p[0] + p[2] * p[2]) / 800),
