@@ -26,6 +26,8 @@ void print_json(const std::vector<DeviceInfo>& devices) {
 }
 
 void print_table(const std::vector<DeviceInfo>& devices) {
+  int gpus = 0;
+  std::uint64_t free_bytes = 0;
   for (const DeviceInfo& d : devices) {
     std::cout << std::left << std::setw(8) << d.id << " " << d.name;
     if (!d.usable) {
@@ -38,7 +40,13 @@ void print_table(const std::vector<DeviceInfo>& devices) {
       std::cout << ", compute capability " << d.compute_capability / 10 << "."
                 << d.compute_capability % 10 << ", driver " << d.driver;
     std::cout << "\n";
+    if (!d.id.starts_with("cuda")) continue;
+    ++gpus;
+    free_bytes += d.free_bytes;
   }
+  if (gpus > 1)
+    std::cout << "cuda:all one registration over these " << gpus << " GPUs, " << (free_bytes >> 20)
+              << " MiB free together\n";
 }
 
 }  // namespace

@@ -7,6 +7,15 @@
 namespace gigawarp::bench {
 namespace {
 
+/// About x, through the middle: voxel to voxel.
+Affine quarter_turn(const Size3& n) {
+  Affine turn;
+  turn.linear = {{{1, 0, 0}, {0, 0, -1}, {0, 1, 0}}};
+  turn.offset = {0, 0.5 * static_cast<double>(n[1] + n[2] - 2),
+                 0.5 * static_cast<double>(n[2] - n[1])};
+  return turn;
+}
+
 /// The problem at full resolution as the operations take it, with a solver's state that stands half
 /// way between the start and the known map.
 class SolverBench {
@@ -41,6 +50,11 @@ class SolverBench {
     ops::ImagePair affine = pair_;
     affine.displacement = {};
     stopwatch_.measure("warp, affine", traffic_.warp_affine, [&] {
+      backend_.warp({affine, out, range_}, sums_);
+    });
+    // A plane takes its samples from all planes of the moving image.
+    affine.moving_from_fixed = quarter_turn(level_.grid.size);
+    stopwatch_.measure("warp, quarter turn", traffic_.warp_affine, [&] {
       backend_.warp({affine, out, range_}, sums_);
     });
     stopwatch_.measure("warp", traffic_.warp, [&] { backend_.warp({pair_, out, range_}, sums_); });

@@ -45,7 +45,7 @@ class Bench(unittest.TestCase):
         self.assertEqual((self.report["device_peak_bytes"], self.report["note"]), (0, ""))
 
     def test_every_operation_has_a_row(self):
-        for name in ["warp, affine", "warp", "lncc, radius 2", "lncc, radius 3", "lncc, radius 5",
+        for name in ["warp, affine", "warp, quarter turn", "warp", "lncc, radius 2", "lncc, radius 3", "lncc, radius 5",
                      "lncc, radius 2, value", "mi histogram, 32 bins", "mi gradient, 64 bins", "mse",
                      "mse, value", "direction", "compose",
                      "repair_folds, none found", "downsample by 2", "upsample_field by 2",
