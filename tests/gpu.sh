@@ -65,6 +65,7 @@ fi
 if [ "$sanitize" = yes ]; then
   # Whole registrations and huge volumes would take hours; every kernel runs in the others.
   export GIGAWARP_TEST_HUGE=0 GTEST_FILTER='-CudaRegistration*:CudaHuge*'
+  GTEST_FILTER+=':*CudaGrid.affine*:*CudaGrid.greedy*:*CudaGrid.syn*:*CudaGrid.small*:*CudaGrid.aQuarter*'
   for tool in memcheck racecheck initcheck; do
     step "compute-sanitizer $tool"
     for test in "$build"/tests/cuda/tst_cuda_*; do
