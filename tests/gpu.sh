@@ -71,6 +71,8 @@ if [ "$sanitize" = yes ]; then
     for test in "$build"/tests/cuda/tst_cuda_*; do
       [ -f "$test" ] && [ -x "$test" ] || continue
       case "$test" in *registration) continue ;; esac  # nothing of it is left by the filter
+      # Races in shared memory are a kernel's own, and several devices take minutes to say nothing new.
+      case "$tool $test" in racecheck*grid) continue ;; esac
       log=$build/$tool-$(basename "$test").log code=0
       timeout 300 compute-sanitizer --tool "$tool" --error-exitcode 9 "$test" --gtest_brief=1 > "$log" 2>&1 || code=$?
       printf '%-28s exit %d: %s\n' "$(basename "$test")" "$code" "$(grep -E '(ERROR|RACECHECK) SUMMARY' "$log" || tail -1 "$log")"

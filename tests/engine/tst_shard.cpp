@@ -19,6 +19,8 @@
 namespace gigawarp {
 namespace {
 
+using test::stage;
+
 constexpr int kCounts[] = {1, 2, 3, 5, 8};
 
 std::unique_ptr<ops::Backend> grid_of(int count) {
@@ -138,14 +140,6 @@ TEST(Grid, foldsAreRepairedAcrossSlabsAsOnOneDevice) {
     EXPECT_EQ(report.remaining, expected.remaining);
     EXPECT_TRUE(many.data == one.data) << count;
   }
-}
-
-StageSpec stage(StageKind kind, MetricKind metric, std::vector<LevelSpec> levels) {
-  StageSpec s;
-  s.kind = kind;
-  s.metric.kind = metric;
-  s.levels = std::move(levels);
-  return s;
 }
 
 /// Odd sizes, 41 and 21 planes: slabs of eight devices are thinner than any halo.

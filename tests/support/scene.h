@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "gigawarp/job.h"
 #include "gigawarp/volume.h"
 
 /// Small made-up pairs with a known map, quicker than a phantom.
@@ -54,6 +55,14 @@ inline Vec3 bend(const Vec3& p) {
   return {p[0] + 4 * std::sin(p[1] / 14) * std::exp(-(p[0] * p[0] + p[2] * p[2]) / 800),
           p[1] + 3 * std::cos(p[2] / 11) * std::exp(-(p[0] * p[0] + p[1] * p[1]) / 900),
           p[2] + 3 * std::sin(p[0] / 12) * std::exp(-(p[1] * p[1] + p[2] * p[2]) / 900)};
+}
+
+inline StageSpec stage(StageKind kind, MetricKind metric, std::vector<LevelSpec> levels) {
+  StageSpec s;
+  s.kind = kind;
+  s.metric.kind = metric;
+  s.levels = std::move(levels);
+  return s;
 }
 
 }  // namespace gigawarp::test
