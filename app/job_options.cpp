@@ -182,6 +182,8 @@ void add_job_options(CLI::App* verb, JobOptions& o) {
                      "Voxel size of the fixed image in mm, instead of the file's");
   add_spacing_option(verb, "--moving-spacing", o.moving_spacing_mm,
                      "Voxel size of the moving image in mm, instead of the file's");
+  add_selection_options(verb, "fixed-", "the fixed image", o.fixed_selection);
+  add_selection_options(verb, "moving-", "the moving image", o.moving_selection);
   verb->add_option(
           "--device", o.device,
           "auto: the GPU with most free memory if the run fits there, else the CPU; "
@@ -225,6 +227,8 @@ JobSpec make_job(const JobOptions& o, bool from_output) {
     if (!given->empty()) *target = *given;
   if (o.fixed_spacing_mm) job.fixed_spacing_mm = o.fixed_spacing_mm;
   if (o.moving_spacing_mm) job.moving_spacing_mm = o.moving_spacing_mm;
+  override_selection(job.fixed_selection, o.fixed_selection);
+  override_selection(job.moving_selection, o.moving_selection);
   if (o.threads) job.threads = *o.threads;
   if (!o.memory.empty()) job.memory_bytes = parse_bytes(o.memory);
   if (o.no_inverse) job.write_inverse = false;

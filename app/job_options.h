@@ -16,6 +16,7 @@ struct JobOptions {
   std::string fixed_mask, moving_mask, fixed_labels, labels;
   std::vector<std::string> landmarks;  ///< fixed, moving
   std::optional<Vec3> fixed_spacing_mm, moving_spacing_mm;
+  ImageSelection fixed_selection, moving_selection;
   std::string init, metric, levels;
   std::optional<std::string> stages;
   std::optional<int> radius, bins, threads;

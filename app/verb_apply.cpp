@@ -15,7 +15,7 @@ namespace {
 struct ApplyOptions {
   std::vector<std::string> transforms;
   std::string input, reference, points, out, interpolation = "linear";
-  std::optional<Vec3> spacing_mm, reference_spacing_mm;
+  io::ReadOptions read, read_reference;
   double background = 0;
   bool inverse = false;
 };
@@ -48,9 +48,10 @@ void apply_to_image(const ApplyOptions& options) {
                 "apply needs --reference, the image whose lattice the result gets.", "--reference");
   const Interpolation interpolation = interpolation_of(options.interpolation);
   const Interruption interruption;
-  io::ReadOptions read{options.spacing_mm, interpolation == Interpolation::label};
+  io::ReadOptions read = options.read;
+  read.label_map = interpolation == Interpolation::label;
   const Volume moving = io::read_image(options.input, read);
-  const Grid grid = io::read_header(options.reference, {options.reference_spacing_mm, false}).grid;
+  const Grid grid = io::read_header(options.reference, options.read_reference).grid;
   const Transform transform = read_transform_list(options.transforms, options.inverse);
   for (const std::string& note : moving.notes()) std::cerr << options.input << ": " << note << '\n';
   const Volume resampled = apply_transform(moving, transform, grid, interpolation,
@@ -98,9 +99,11 @@ void add_apply_verb(CLI::App& app) {
   verb->add_option("--background", options->background,
                    "Value outside the moving image (default 0)");
   verb->add_flag("--inverse", options->inverse, "Use the inverse of the whole chain");
-  add_spacing_option(verb, "--spacing", options->spacing_mm, "Voxel size of --input in mm");
-  add_spacing_option(verb, "--reference-spacing", options->reference_spacing_mm,
+  add_spacing_option(verb, "--spacing", options->read.spacing_mm, "Voxel size of --input in mm");
+  add_spacing_option(verb, "--reference-spacing", options->read_reference.spacing_mm,
                      "Voxel size of --reference in mm");
+  add_selection_options(verb, "", "--input", options->read.selection);
+  add_selection_options(verb, "reference-", "--reference", options->read_reference.selection);
   verb->callback([options] { apply(*options); });
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 struct ConvertOptions {
   std::string input, output, type, order;
-  std::optional<Vec3> spacing_mm;
+  io::ReadOptions read;
 };
 
 ScalarType type_of(const std::string& name) {
@@ -58,7 +58,7 @@ void convert(const ConvertOptions& options) {
   if (is_landmark_name(options.input))
     return io::write_landmarks(io::read_landmarks(options.input), options.output);
   const Interruption interruption;
-  Volume volume = io::read_image(options.input, {options.spacing_mm, false});
+  Volume volume = io::read_image(options.input, options.read);
   for (const std::string& note : volume.notes()) std::cerr << options.input << ": " << note << '\n';
   if (!options.order.empty()) {
     const AxisOrder order = order_of(volume.grid(), options.order);
@@ -89,8 +89,9 @@ void add_convert_verb(CLI::App& app) {
           "--order", options->order,
           "Store the axes growing towards these letters, e.g. RAS; positions do not change")
       ->type_name("LETTERS");
-  add_spacing_option(verb, "--spacing", options->spacing_mm,
+  add_spacing_option(verb, "--spacing", options->read.spacing_mm,
                      "Voxel size in mm, wins over the file's");
+  add_selection_options(verb, "", "the input", options->read.selection);
   verb->callback([options] { convert(*options); });
 }
 

@@ -16,7 +16,7 @@ using Json = nlohmann::ordered_json;
 
 struct InfoOptions {
   std::vector<std::string> files;
-  std::optional<Vec3> spacing_mm;
+  io::ReadOptions read;
   bool json = false, header_only = false;
 };
 
@@ -28,16 +28,23 @@ Json grid_json(const Grid& grid) {
           {"orientation", grid.orientation()}};
 }
 
+Json levels_json(const std::vector<Grid>& levels) {
+  Json out = Json::array();
+  for (const Grid& grid : levels)
+    out.push_back({{"size", grid.size}, {"spacing_mm", grid.spacing_mm()}});
+  return out;
+}
+
 Json image_json(const std::string& file, const InfoOptions& options) {
-  const io::ReadOptions read{options.spacing_mm, false};
-  const io::ImageHeader header = io::read_header(file, read);
+  const io::ImageHeader header = io::read_header(file, options.read);
   Json out{{"file", file}, {"kind", "image"}, {"format", header.format}};
   out.update(grid_json(header.grid));
   out["channels"] = header.channels;
   out["type"] = name_of(header.type);
+  if (!header.levels.empty()) out["levels"] = levels_json(header.levels);
   out["notes"] = header.notes;
   if (options.header_only) return out;
-  const Volume volume = io::read_image(file, read);
+  const Volume volume = io::read_image(file, options.read);
   out["type"] = name_of(volume.type());
   out["notes"] = volume.notes();
   Json channels = Json::array();
@@ -159,8 +166,9 @@ void add_info_verb(CLI::App& app) {
       ->type_name("FILE");
   verb->add_flag("--json", options->json, "One JSON array instead of text");
   verb->add_flag("--header", options->header_only, "Images: leave the voxels unread");
-  add_spacing_option(verb, "--spacing", options->spacing_mm,
+  add_spacing_option(verb, "--spacing", options->read.spacing_mm,
                      "Voxel size in mm, wins over the file's");
+  add_selection_options(verb, "", "each image", options->read.selection);
   verb->callback([options] { info(*options); });
 }
 

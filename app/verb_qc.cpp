@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 struct QcOptions {
   std::string fixed, moving, mask, fixed_labels, moving_labels, phantom;
   std::vector<std::string> transforms, inverse_transforms, reference, landmarks;
-  std::optional<Vec3> fixed_spacing_mm, moving_spacing_mm;
+  io::ReadOptions fixed_options, moving_options;
   fs::path result, json, sheet, local_ncc, jacobian;
   std::string progress = "auto";
   bool no_hd95 = false, summary_only = false;
@@ -61,8 +61,14 @@ void use_result_folder(QcOptions& o) {
   take(o.moving_labels, job.moving_labels);
   if (o.landmarks.empty() && !job.fixed_landmarks.empty() && !job.moving_landmarks.empty())
     o.landmarks = {job.fixed_landmarks, job.moving_landmarks};
-  if (!o.fixed_spacing_mm) o.fixed_spacing_mm = job.fixed_spacing_mm;
-  if (!o.moving_spacing_mm) o.moving_spacing_mm = job.moving_spacing_mm;
+  for (const auto& [options, spacing_mm, selection] :
+       {std::tuple{&o.fixed_options, &job.fixed_spacing_mm, job.fixed_selection},
+        std::tuple{&o.moving_options, &job.moving_spacing_mm, job.moving_selection}}) {
+    if (!options->spacing_mm) options->spacing_mm = *spacing_mm;
+    ImageSelection merged = selection;
+    override_selection(merged, options->selection);
+    options->selection = merged;
+  }
   const auto found = [&](const char* name) -> std::string {
     for (const char* ending : {".nii.gz", ".nii", ".mat"})
       if (fs::exists(o.result / (std::string(name) + ending)))
@@ -103,9 +109,9 @@ std::vector<qc::NamedPoint> points(const std::string& file) {
   return out;
 }
 
-Volume read_or_none(const std::string& file, const std::optional<Vec3>& spacing_mm, bool labels) {
+Volume read_or_none(const std::string& file, const io::ReadOptions& image_options) {
   if (file.empty()) return {};
-  return io::read_image(file, {spacing_mm, labels});
+  return io::read_image(file, io::companion_options(image_options, file));
 }
 
 void measure_known_map(const std::string& file, const Transform& transform, qc::QcReport& report) {
@@ -122,14 +128,14 @@ struct Files {
 
 Files read_files(const QcOptions& o) {
   Files files;
-  auto moving = std::async(std::launch::async,
-                           [&] { return read_or_none(o.moving, o.moving_spacing_mm, false); });
+  auto moving =
+      std::async(std::launch::async, [&] { return io::read_image(o.moving, o.moving_options); });
   auto transform =
       std::async(std::launch::async, [&] { return read_transform_list(o.transforms, false); });
-  files.fixed = read_or_none(o.fixed, o.fixed_spacing_mm, false);
-  files.mask = read_or_none(o.mask, o.fixed_spacing_mm, true);
-  files.fixed_labels = read_or_none(o.fixed_labels, o.fixed_spacing_mm, true);
-  files.moving_labels = read_or_none(o.moving_labels, o.moving_spacing_mm, true);
+  files.fixed = io::read_image(o.fixed, o.fixed_options);
+  files.mask = read_or_none(o.mask, o.fixed_options);
+  files.fixed_labels = read_or_none(o.fixed_labels, o.fixed_options);
+  files.moving_labels = read_or_none(o.moving_labels, o.moving_options);
   files.inverse = read_transform_list(o.inverse_transforms, false);
   files.reference = read_transform_list(o.reference, false);
   files.moving = moving.get();
@@ -231,9 +237,11 @@ void add_inputs(CLI::App* verb, QcOptions& o) {
       ->type_name("FILE");
   verb->add_option("--phantom", o.phantom, "phantom.json: error against its exact map")
       ->type_name("FILE");
-  add_spacing_option(verb, "--fixed-spacing", o.fixed_spacing_mm,
+  add_selection_options(verb, "fixed-", "the fixed image", o.fixed_options.selection);
+  add_selection_options(verb, "moving-", "the moving image", o.moving_options.selection);
+  add_spacing_option(verb, "--fixed-spacing", o.fixed_options.spacing_mm,
                      "Voxel size of the fixed image, mm");
-  add_spacing_option(verb, "--moving-spacing", o.moving_spacing_mm,
+  add_spacing_option(verb, "--moving-spacing", o.moving_options.spacing_mm,
                      "Voxel size of the moving image, mm");
 }
 

@@ -48,6 +48,24 @@ CLI::Option* add_spacing_option(CLI::App* verb, const std::string& name,
   return verb->add_option_function<std::string>(name, parse, help)->type_name("X,Y,Z");
 }
 
+void add_selection_options(CLI::App* verb, const std::string& prefix, const std::string& image,
+                           ImageSelection& selection) {
+  const auto add = [&](const char* name, std::optional<int>& index, const std::string& help) {
+    verb->add_option("--" + prefix + name, index, help + " of " + image + ", counted from 0")
+        ->check(CLI::NonNegativeNumber)
+        ->type_name("N");
+  };
+  add("level", selection.level, "Pyramid level (default: 0, the finest)");
+  add("channel", selection.channel, "Channel");
+  add("timepoint", selection.timepoint, "Time point");
+}
+
+void override_selection(ImageSelection& selection, const ImageSelection& by) {
+  if (by.level) selection.level = by.level;
+  if (by.channel) selection.channel = by.channel;
+  if (by.timepoint) selection.timepoint = by.timepoint;
+}
+
 void write_text_file(const std::filesystem::path& path, const std::string& text) {
   if (!replace_file(path, own_part_ending(), text))
     throw Error(ErrorCode::output_not_written,

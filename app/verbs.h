@@ -7,6 +7,7 @@
 
 #include "app/verb_list.h"
 #include "gigawarp/grid.h"
+#include "gigawarp/selection.h"
 
 /// The command line: one file per verb, verb_<name>.cpp, which defines add_<name>_verb(). That
 /// function adds a subcommand with its options and a callback that does the work. A callback prints
@@ -28,6 +29,12 @@ Vec3 parse_vec3(const std::string& text, const std::string& option);
 /// Option `name` taking "x,y,z" or one number, positive, in millimetres.
 CLI::Option* add_spacing_option(CLI::App* verb, const std::string& name,
                                 std::optional<Vec3>& spacing_mm, const std::string& help);
+
+/// Options --<prefix>level, --<prefix>channel and --<prefix>timepoint of `image`.
+void add_selection_options(CLI::App* verb, const std::string& prefix, const std::string& image,
+                           ImageSelection& selection);
+/// What is given in `by` replaces what `selection` says.
+void override_selection(ImageSelection& selection, const ImageSelection& by);
 
 /// Writes `text` beside `path` and renames it into place. Throws Error{output_not_written}.
 void write_text_file(const std::filesystem::path& path, const std::string& text);

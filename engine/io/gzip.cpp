@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/parallel.h"
+#include "io/byte_order.h"
 
 namespace gigawarp::io {
 
@@ -20,16 +21,6 @@ constexpr std::size_t kMember = 1U << 20;      // bytes before compression
 constexpr std::size_t kOwnHeader = 20;         // gzip header with the extra field below
 constexpr std::size_t kTrailer = 8;            // CRC32, length
 constexpr std::uint64_t kDeflateBound = 1032;  // largest expansion of deflate
-
-void store_le32(std::byte* p, std::uint32_t v) {
-  for (int i = 0; i < 4; ++i) p[i] = static_cast<std::byte>(v >> (8 * i));
-}
-
-std::uint32_t load_le32(const std::byte* p) {
-  std::uint32_t v = 0;
-  for (int i = 0; i < 4; ++i) v |= static_cast<std::uint32_t>(p[i]) << (8 * i);
-  return v;
-}
 
 struct CloseFile {
   void operator()(std::FILE* f) const noexcept { std::fclose(f); }
@@ -146,9 +137,9 @@ std::vector<std::byte> compress_member(std::span<const std::byte> bytes, int lev
                                                   0,    255,  8, 0, 'G', 'W', 4, 0};
   std::memcpy(out.data(), kHeader.data(), kHeader.size());
   const std::size_t total = kOwnHeader + n + kTrailer;
-  store_le32(out.data() + 16, static_cast<std::uint32_t>(total));
-  store_le32(out.data() + kOwnHeader + n, libdeflate_crc32(0, bytes.data(), bytes.size()));
-  store_le32(out.data() + kOwnHeader + n + 4, static_cast<std::uint32_t>(bytes.size()));
+  store_le(out.data() + 16, static_cast<std::uint32_t>(total));
+  store_le(out.data() + kOwnHeader + n, libdeflate_crc32(0, bytes.data(), bytes.size()));
+  store_le(out.data() + kOwnHeader + n + 4, static_cast<std::uint32_t>(bytes.size()));
   out.resize(total);
   return out;
 }
@@ -172,9 +163,9 @@ std::vector<Member> own_members(std::span<const std::byte> file, std::size_t out
   while (begin < file.size()) {
     const std::byte* p = file.data() + begin;
     if (!is_own_member(p, file.size() - begin)) return {};
-    const std::size_t bytes = load_le32(p + 16);
+    const std::size_t bytes = load_le<std::uint32_t>(p + 16);
     if (bytes < kOwnHeader + kTrailer || bytes > file.size() - begin) return {};
-    const std::size_t expanded = load_le32(p + bytes - 4);
+    const std::size_t expanded = load_le<std::uint32_t>(p + bytes - 4);
     if (expanded > (first ? kMember : out_bytes - out)) return {};
     members.push_back({begin, bytes, out, expanded});
     if (!first) out += expanded;

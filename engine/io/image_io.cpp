@@ -3,23 +3,24 @@
 #include <array>
 #include <cstring>
 
+#include "io/brick_source.h"
 #include "io/convert.h"
 #include "io/file_support.h"
 #include "io/itk_images.h"
 #include "io/nifti.h"
 #include "io/tiff.h"
+#include "io/zarr_array.h"
 
 namespace gigawarp::io {
 
 namespace fs = std::filesystem;
 
 namespace {
-enum class Format { nifti, nrrd, meta, minc, mrc, hdf5, tiff, dicom, unknown };
+enum class Format { nifti, nrrd, meta, minc, mrc, hdf5, tiff, dicom, zarr, unknown };
 
 constexpr std::string_view kKnown =
     "NIfTI (.nii .nii.gz .hdr), NRRD, MetaImage (.mha .mhd), MINC (.mnc), MRC, TIFF, ITK HDF5 "
-    "(.h5) and "
-    "DICOM";
+    "(.h5), OME-Zarr and DICOM";
 
 struct Extension {
   std::string_view text;
@@ -63,9 +64,9 @@ Format by_content(const fs::path& path) {
 }
 
 Format folder_format(const fs::path& path) {
-  for (const char* name : {".zgroup", ".zarray", ".zattrs", "zarr.json"})
-    if (fs::exists(path / name)) refuse_chunked(path, "a Zarr or OME-Zarr folder");
-  if (has_extension(path, ".zarr")) refuse_chunked(path, "a Zarr or OME-Zarr folder");
+  if (is_zarr_folder(path)) return Format::zarr;
+  if (has_extension(path, ".zarr"))
+    refuse(path, "is called .zarr but holds no Zarr metadata; it was not written completely.");
   if (fs::exists(path / "attributes.json") || has_extension(path, ".n5"))
     refuse_chunked(path, "an N5 folder");
   if (fs::exists(path / "manifest.ocdbt")) refuse_chunked(path, "an OCDBT (Zarr) folder");
@@ -94,10 +95,34 @@ ItkFormat itk_format(Format format) {
     default: return ItkFormat::hdf5;
   }
 }
-}  // namespace
+/// Levels and time points are of chunked formats alone.
+void check_selection(const fs::path& path, const ImageSelection& selection) {
+  for (const auto& [index, what] : {std::pair{selection.level, "resolution levels"},
+                                    std::pair{selection.timepoint, "time points"}})
+    if (index.value_or(0) != 0)
+      throw Error(ErrorCode::usage, "\"" + path.string() + "\" has no " + what + " to choose from.",
+                  path.string());
+}
 
-ImageHeader read_header(const fs::path& path, const ReadOptions& options) {
-  const Format format = format_of(path);
+void check_channel(const fs::path& path, int channel, int channels) {
+  if (channel >= 0 && channel < channels) return;
+  throw Error(ErrorCode::usage,
+              "\"" + path.string() + "\" has no channel " + std::to_string(channel) + "; it has " +
+                  std::to_string(channels) + ", counted from 0.",
+              path.string());
+}
+
+Volume one_channel(Volume&& volume, int channel, const fs::path& path) {
+  check_channel(path, channel, volume.channels());
+  if (volume.channels() == 1) return std::move(volume);
+  Volume out(volume.grid(), volume.type());
+  std::memcpy(out.data(), volume.data() + static_cast<std::size_t>(channel) * out.bytes(),
+              out.bytes());
+  out.notes() = volume.notes();
+  return out;
+}
+
+ImageHeader read_other_header(Format format, const fs::path& path, const ReadOptions& options) {
   switch (format) {
     case Format::nifti: return describe(read_nifti_header(path, options), path);
     case Format::tiff: return read_tiff_header(path, options);
@@ -106,17 +131,50 @@ ImageHeader read_header(const fs::path& path, const ReadOptions& options) {
   }
 }
 
+Volume read_other(Format format, const fs::path& path, const ReadOptions& options) {
+  switch (format) {
+    case Format::nifti: return read_nifti(path, options);
+    case Format::tiff: return read_tiff(path, options);
+    case Format::dicom: return read_dicom(path, options);
+    default: return read_itk(itk_format(format), path, options);
+  }
+}
+}  // namespace
+
+ImageHeader read_header(const fs::path& path, const ReadOptions& options) {
+  const Format format = format_of(path);
+  if (format == Format::zarr) {
+    const auto source = open_source(path, options);
+    return header_of(*source, options.selection.level.value_or(0), path);
+  }
+  check_selection(path, options.selection);
+  ImageHeader header = read_other_header(format, path, options);
+  if (options.selection.channel) {
+    check_channel(path, *options.selection.channel, header.channels);
+    header.channels = 1;
+  }
+  return header;
+}
+
 Volume read_image(const fs::path& path, const ReadOptions& options) {
   const Format format = format_of(path);
-  Volume volume = [&] {
-    switch (format) {
-      case Format::nifti: return read_nifti(path, options);
-      case Format::tiff: return read_tiff(path, options);
-      case Format::dicom: return read_dicom(path, options);
-      default: return read_itk(itk_format(format), path, options);
-    }
-  }();
+  Volume volume;
+  if (format == Format::zarr) {
+    const auto source = open_source(path, options);
+    volume = read_level(*source, options.selection.level.value_or(0), path);
+  } else {
+    check_selection(path, options.selection);
+    volume = read_other(format, path, options);
+    if (options.selection.channel)
+      volume = one_channel(std::move(volume), *options.selection.channel, path);
+  }
   return options.label_map ? as_label_map(std::move(volume), path) : std::move(volume);
+}
+
+ReadOptions companion_options(const ReadOptions& image, const fs::path& path) {
+  ReadOptions options{image.spacing_mm, true};
+  if (is_random_access(path)) options.selection.level = image.selection.level;
+  return options;
 }
 
 void write_image(const Volume& volume, const fs::path& path) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "gigawarp/selection.h"
 #include "gigawarp/volume.h"
 
 namespace gigawarp::io {
@@ -12,6 +13,7 @@ struct ReadOptions {
   std::optional<Vec3> spacing_mm;  ///< given by the user; wins over the file's
   bool label_map =
       false;  ///< values must be whole numbers; float files of whole numbers become i32
+  ImageSelection selection = {};  ///< of files with levels, channels or time points
 };
 
 /// What a header says, without the voxels. `gigawarp info` prints it.
@@ -21,6 +23,7 @@ struct ImageHeader {
   int channels = 1;
   std::string format;              ///< "NIfTI-1 (gzip)", "NRRD", "DICOM series", …
   std::vector<std::string> notes;  ///< conversions and assumptions
+  std::vector<Grid> levels;        ///< of a pyramid, finest first; empty where there is none
 };
 
 ImageHeader read_header(const std::filesystem::path& path, const ReadOptions& options = {});
@@ -31,10 +34,14 @@ ImageHeader read_header(const std::filesystem::path& path, const ReadOptions& op
 /// kept. The world becomes LPS mm: micrometres are converted (NIfTI, NRRD, TIFF), MINC's RAS and
 /// MRC's ångström too. NIfTI takes sform or qform by ITK's rule and says so where they disagree;
 /// TIFF and NRRD without a voxel size are refused. A folder, or one file of a series, is read as
-/// DICOM. Throws Error{bad_input}: missing, truncated, damaged, empty, not an image, unknown
-/// spacing, more than three dimensions; and Error{does_not_fit} before an allocation beyond free
-/// memory.
+/// DICOM or as OME-Zarr (io/ome_zarr.h), of which one level is read. Throws Error{bad_input}:
+/// missing, truncated, damaged, empty, not an image, unknown spacing, more than three dimensions;
+/// and Error{does_not_fit} before an allocation beyond free memory.
 Volume read_image(const std::filesystem::path& path, const ReadOptions& options = {});
+
+/// Options for a mask or label map that lies beside an image read with `image`: its spacing, and
+/// its level where the file has levels.
+ReadOptions companion_options(const ReadOptions& image, const std::filesystem::path& path);
 
 /// Writes beside `path` and renames. Format by extension. Throws Error{output_not_written | usage}.
 void write_image(const Volume& volume, const std::filesystem::path& path);

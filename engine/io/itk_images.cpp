@@ -20,6 +20,7 @@
 #include <string_view>
 
 #include "io/itk_support.h"
+#include "io/length_units.h"
 
 namespace gigawarp::io {
 
@@ -167,15 +168,7 @@ double unit_in_mm(const std::string& text) {
   const auto last = text.find('"', first + 1);
   if (first == std::string::npos || last == std::string::npos) return 0;
   const std::string unit = text.substr(first + 1, last - first - 1);
-  for (const char* name : {"mm", "millimeter", "millimeters", "millimetre", "millimetres"})
-    if (unit == name) return 1;
-  for (const char* name : {"um", "\xC2\xB5m", "\xCE\xBCm", "\xB5m", "micron", "microns",
-                           "micrometer", "micrometers", "micrometre", "micrometres"})
-    if (unit == name) return 1e-3;
-  if (unit == "nm" || unit == "nanometer" || unit == "nanometers") return 1e-6;
-  if (unit == "cm") return 10;
-  if (unit == "m" || unit == "meter" || unit == "meters") return 1000;
-  return 0;
+  return length_unit_in_mm(unit).value_or(0);
 }
 
 /// Units and frame, which ITK's NRRD reader leaves to its caller.

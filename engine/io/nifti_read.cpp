@@ -3,6 +3,7 @@
 #include <span>
 
 #include "base/parallel.h"
+#include "io/byte_order.h"
 #include "io/convert.h"
 #include "io/gzip.h"
 #include "io/nifti.h"
@@ -69,9 +70,8 @@ void swap_bytes(std::byte* data, std::size_t count, std::size_t width) {
   const auto n = static_cast<std::int64_t>(count);
   parallel_for((n + kBlock - 1) / kBlock, [&](std::int64_t block) {
     const std::int64_t end = std::min(n, (block + 1) * kBlock);
-    for (std::int64_t i = block * kBlock; i < end; ++i)
-      std::reverse(data + i * static_cast<std::int64_t>(width),
-                   data + (i + 1) * static_cast<std::int64_t>(width));
+    reverse_bytes(data + block * kBlock * static_cast<std::int64_t>(width),
+                  static_cast<std::size_t>(end - block * kBlock), width);
   });
 }
 

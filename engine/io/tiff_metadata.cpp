@@ -9,23 +9,11 @@
 #include <sstream>
 #include <string_view>
 
+#include "io/length_units.h"
+
 namespace gigawarp::io {
 
 namespace {
-/// Millimetres per unit; nullopt for an unknown one ("pixel", "inch" is known).
-std::optional<double> unit_in_mm(std::string unit) {
-  while (!unit.empty() && std::isspace(static_cast<unsigned char>(unit.back()))) unit.pop_back();
-  if (unit == "mm" || unit == "millimeter" || unit == "millimeters") return 1.0;
-  for (const char* name : {"um", "micron", "microns", "micrometer", "micrometers", "\xC2\xB5m",
-                           "\xCE\xBCm", "\xB5m", "\\u00B5m", "&#181;m", "&#xB5;m"})
-    if (unit == name) return 1e-3;
-  if (unit == "nm" || unit == "nanometer" || unit == "nanometers") return 1e-6;
-  if (unit == "cm" || unit == "centimeter") return 10.0;
-  if (unit == "m" || unit == "meter") return 1000.0;
-  if (unit == "inch" || unit == "in") return 25.4;
-  return std::nullopt;
-}
-
 std::optional<double> number(const std::string& text) {
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
@@ -74,7 +62,7 @@ void read_ome(const std::string& text, TiffMetadata& out) {
     const auto size = attribute(element, name);
     const double value = size ? number(*size).value_or(0) : 0;
     const double unit =
-        unit_in_mm(attribute(element, name + "Unit").value_or("\xC2\xB5m")).value_or(0);
+        length_unit_in_mm(attribute(element, name + "Unit").value_or("\xC2\xB5m")).value_or(0);
     if (k == 2 && one_slice && value <= 0) {
       spacing[2] = spacing[0];
       continue;
@@ -97,7 +85,7 @@ void read_imagej(TIFF* tiff, const std::string& text, TiffMetadata& out) {
   const bool resolved = TIFFGetField(tiff, TIFFTAG_XRESOLUTION, &x) == 1 &&
                         TIFFGetField(tiff, TIFFTAG_YRESOLUTION, &y) == 1 && x > 0 && y > 0;
   const auto unit_text = line_value(text, "unit");
-  const double unit = unit_text ? unit_in_mm(*unit_text).value_or(0) : 0;
+  const double unit = unit_text ? length_unit_in_mm(*unit_text).value_or(0) : 0;
   const auto spacing_text = line_value(text, "spacing");
   const double spacing = spacing_text ? std::abs(number(*spacing_text).value_or(0)) : 0;
   const bool one_slice = out.images <= 1;

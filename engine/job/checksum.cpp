@@ -79,11 +79,11 @@ std::string sha256_of_file(const std::filesystem::path& path) {
     return hash.finish();
   }
   std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(path, failure))
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path, failure))
     if (entry.is_regular_file(failure)) files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   for (const auto& file : files) {
-    const std::string name = file.filename().string();
+    const std::string name = file.lexically_relative(path).string();
     hash.update(name.c_str(), name.size() + 1);
     update_from_file(hash, file);
   }

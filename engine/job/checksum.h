@@ -25,7 +25,8 @@ class Sha256 {
 
 std::string sha256(std::string_view text);
 
-/// Digest of a file, or of all files of a folder (a DICOM series) in the order of their names.
+/// Digest of a file, or of all files below a folder (a DICOM series, an OME-Zarr) in the order of
+/// their names.
 /// Throws Error{bad_input} when it cannot be read.
 std::string sha256_of_file(const std::filesystem::path& path);
 

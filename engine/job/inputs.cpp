@@ -24,9 +24,9 @@ struct Loaded {
   std::vector<std::string> warnings;
 };
 
-Loaded load_image(const std::string& path, const std::optional<Vec3>& spacing_mm) {
+Loaded load_image(const std::string& path, const io::ReadOptions& options) {
   Loaded loaded;
-  Volume volume = io::read_image(path, {.spacing_mm = spacing_mm, .label_map = false});
+  Volume volume = io::read_image(path, options);
   check_geometry(volume.grid(), path);
   loaded.file_grid = volume.grid();
   for (const std::string& note : volume.notes()) loaded.warnings.push_back(path + ": " + note);
@@ -58,6 +58,14 @@ double rounded_to(double value, double quantum) { return std::round(value / quan
 std::optional<std::string> inverted_transform(const std::string& text) {
   if (text.size() <= 4 || text.front() != '[' || !text.ends_with(",1]")) return std::nullopt;
   return text.substr(1, text.size() - 4);
+}
+
+io::ReadOptions fixed_options(const JobSpec& job) {
+  return {job.fixed_spacing_mm, false, job.fixed_selection};
+}
+
+io::ReadOptions moving_options(const JobSpec& job) {
+  return {job.moving_spacing_mm, false, job.moving_selection};
 }
 
 std::vector<InputFile> input_files(const JobSpec& job) {
@@ -144,9 +152,9 @@ solve::RegistrationInput RunInputs::view() const {
 namespace {
 
 /// A mask in the order and on the lattice of its image.
-Volume load_mask(const std::string& path, const std::optional<Vec3>& spacing_mm,
-                 const Loaded& image, const std::string& image_path) {
-  Volume mask = io::read_image(path, {.spacing_mm = spacing_mm, .label_map = false});
+Volume load_mask(const std::string& path, const io::ReadOptions& options, const Loaded& image,
+                 const std::string& image_path) {
+  Volume mask = io::read_image(path, options);
   check_mask(mask, path, image.file_grid, image_path);
   Volume canonical = image.order.is_identity() ? std::move(mask) : reordered(mask, image.order);
   canonical.set_grid(image.volume.grid());
@@ -160,13 +168,13 @@ namespace {
 /// Labels are read after the run; what their headers can tell is told before it.
 void check_labels(const JobSpec& job, const Grid& fixed) {
   if (!job.moving_labels.empty())
-    check_geometry(
-        io::read_header(job.moving_labels, {.spacing_mm = job.moving_spacing_mm, .label_map = true})
-            .grid,
-        job.moving_labels);
+    check_geometry(io::read_header(job.moving_labels,
+                                   io::companion_options(moving_options(job), job.moving_labels))
+                       .grid,
+                   job.moving_labels);
   if (job.fixed_labels.empty()) return;
   const Grid labels =
-      io::read_header(job.fixed_labels, {.spacing_mm = job.fixed_spacing_mm, .label_map = true})
+      io::read_header(job.fixed_labels, io::companion_options(fixed_options(job), job.fixed_labels))
           .grid;
   check_geometry(labels, job.fixed_labels);
   check_label_grid(labels, job.fixed_labels, fixed, job.fixed[0]);
@@ -175,14 +183,16 @@ void check_labels(const JobSpec& job, const Grid& fixed) {
 /// The masks of the job. Without any, the fixed volume's own non-zero voxels where only it was cut
 /// out of its head.
 void load_masks(const JobSpec& job, const Loaded& fixed, const Loaded& moving, RunInputs& inputs) {
-  const auto load = [](const std::string& path, const std::optional<Vec3>& spacing_mm,
+  const auto load = [](const std::string& path, const io::ReadOptions& image_options,
                        const Loaded& image, const std::string& image_path) {
     if (path.empty() || path == kNoMask) return Volume();
     if (path == kNonZeroMask) return non_zero_mask(image.volume);
-    return load_mask(path, spacing_mm, image, image_path);
+    io::ReadOptions options = io::companion_options(image_options, path);
+    options.label_map = false;
+    return load_mask(path, options, image, image_path);
   };
-  inputs.fixed_mask = load(job.fixed_mask, job.fixed_spacing_mm, fixed, job.fixed[0]);
-  inputs.moving_mask = load(job.moving_mask, job.moving_spacing_mm, moving, job.moving[0]);
+  inputs.fixed_mask = load(job.fixed_mask, fixed_options(job), fixed, job.fixed[0]);
+  inputs.moving_mask = load(job.moving_mask, moving_options(job), moving, job.moving[0]);
   if (!job.fixed_mask.empty() || !job.moving_mask.empty()) return;
   switch (compare_extraction(fixed.volume, moving.volume)) {
     case ExtractedSide::neither_or_both: return;
@@ -211,7 +221,7 @@ RunInputs load_inputs(const JobSpec& job, const std::stop_token& stop) {
     const auto index = static_cast<std::size_t>(i);
     const bool is_fixed = index < channels;
     images[index] = load_image(is_fixed ? job.fixed[index] : job.moving[index - channels],
-                               is_fixed ? job.fixed_spacing_mm : job.moving_spacing_mm);
+                               is_fixed ? fixed_options(job) : moving_options(job));
   });
   if (stop.stop_requested())
     throw Error(ErrorCode::cancelled, "The run was cancelled while the images were read.");

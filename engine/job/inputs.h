@@ -8,6 +8,7 @@
 #include "gigawarp/grid.h"
 #include "gigawarp/job.h"
 #include "gigawarp/volume.h"
+#include "io/image_io.h"
 #include "job/checkpoint_files.h"
 #include "solve/registration.h"
 
@@ -22,6 +23,10 @@ struct InputFile {
 /// The file of "[file,1]", the ANTs way to name an affine transform to be inverted; nothing for
 /// other text.
 std::optional<std::string> inverted_transform(const std::string& text);
+
+/// How the images of one side are read.
+io::ReadOptions fixed_options(const JobSpec& job);
+io::ReadOptions moving_options(const JobSpec& job);
 
 /// Every file the result of the job depends on or that it scores, in a fixed order.
 std::vector<InputFile> input_files(const JobSpec& job);

@@ -120,6 +120,28 @@ nlohmann::ordered_json stage_json(const StageSpec& stage) {
           {"incoherence_damping", stage.incoherence_damping}};
 }
 
+void read_selection(const JsonObject& parent, const char* key, ImageSelection& out) {
+  if (!parent.has(key)) return;
+  const JsonObject object(parent.at(key), parent.path_of(key), {"level", "channel", "timepoint"});
+  for (const auto& [name, index] :
+       {std::pair{"level", &out.level}, std::pair{"channel", &out.channel},
+        std::pair{"timepoint", &out.timepoint}}) {
+    if (!object.has(name)) continue;
+    int value = 0;
+    object.read(name, value);
+    *index = value;
+  }
+}
+
+void write_selection(nlohmann::ordered_json& json, const char* key,
+                     const ImageSelection& selection) {
+  nlohmann::ordered_json object;
+  if (selection.level) object["level"] = *selection.level;
+  if (selection.channel) object["channel"] = *selection.channel;
+  if (selection.timepoint) object["timepoint"] = *selection.timepoint;
+  if (!object.is_null()) json[key] = object;
+}
+
 }  // namespace
 
 JobSpec parse_job(const std::string& json_text) {
@@ -133,18 +155,14 @@ JobSpec parse_job(const std::string& json_text) {
                                       std::to_string(1 + std::count(json_text.begin(), end, '\n')) +
                                       ".");
   }
-  const JsonObject object(json, "", {"version",          "preset",
-                                     "description",      "fixed",
-                                     "moving",           "channel_weights",
-                                     "fixed_mask",       "moving_mask",
-                                     "fixed_labels",     "moving_labels",
-                                     "fixed_spacing_mm", "moving_spacing_mm",
-                                     "initialisation",   "initial_transform",
-                                     "fixed_landmarks",  "moving_landmarks",
-                                     "stages",           "device",
-                                     "threads",          "memory_bytes",
-                                     "output_directory", "write_inverse",
-                                     "write_warped",     "compress"});
+  const JsonObject object(
+      json, "", {"version",         "preset",           "description",      "fixed",
+                 "moving",          "channel_weights",  "fixed_mask",       "moving_mask",
+                 "fixed_labels",    "moving_labels",    "fixed_spacing_mm", "moving_spacing_mm",
+                 "fixed_selection", "moving_selection", "initialisation",   "initial_transform",
+                 "fixed_landmarks", "moving_landmarks", "stages",           "device",
+                 "threads",         "memory_bytes",     "output_directory", "write_inverse",
+                 "write_warped",    "compress"});
   check_version(object);
   JobSpec job;
   std::string description;  // for readers of the file
@@ -159,6 +177,8 @@ JobSpec parse_job(const std::string& json_text) {
   object.read("moving_labels", job.moving_labels);
   object.read("fixed_spacing_mm", job.fixed_spacing_mm);
   object.read("moving_spacing_mm", job.moving_spacing_mm);
+  read_selection(object, "fixed_selection", job.fixed_selection);
+  read_selection(object, "moving_selection", job.moving_selection);
   read_name(object, "initialisation", job.initialisation);
   object.read("initial_transform", job.initial_transform);
   object.read("fixed_landmarks", job.fixed_landmarks);
@@ -193,6 +213,8 @@ std::string to_json(const JobSpec& job) {
   text("moving_labels", job.moving_labels);
   if (job.fixed_spacing_mm) json["fixed_spacing_mm"] = *job.fixed_spacing_mm;
   if (job.moving_spacing_mm) json["moving_spacing_mm"] = *job.moving_spacing_mm;
+  write_selection(json, "fixed_selection", job.fixed_selection);
+  write_selection(json, "moving_selection", job.moving_selection);
   json["initialisation"] = job::name_of(job.initialisation);
   text("initial_transform", job.initial_transform);
   text("fixed_landmarks", job.fixed_landmarks);

@@ -7,6 +7,7 @@
 #include "gigawarp/error.h"
 #include "io/image_io.h"
 #include "job/input_checks.h"
+#include "job/inputs.h"
 #include "solve/device_choice.h"
 
 namespace gigawarp::job {
@@ -26,12 +27,11 @@ void choose_device(const JobSpec& job, Plan& plan) {
 }
 
 /// Bytes per voxel of all channels together.
-std::size_t voxel_bytes(const std::vector<std::string>& paths,
-                        const std::optional<Vec3>& spacing_mm, Grid& grid) {
+std::size_t voxel_bytes(const std::vector<std::string>& paths, const io::ReadOptions& options,
+                        Grid& grid) {
   std::size_t bytes = 0;
   for (const std::string& path : paths) {
-    const io::ImageHeader header =
-        io::read_header(path, {.spacing_mm = spacing_mm, .label_map = false});
+    const io::ImageHeader header = io::read_header(path, options);
     check_geometry(header.grid, path);
     if (bytes == 0) grid = header.grid;
     bytes += size_of(header.type) * static_cast<std::size_t>(header.channels);
@@ -119,8 +119,8 @@ Plan make_plan(const JobSpec& job) {
   Plan plan;
   choose_device(job, plan);
   plan.channels = static_cast<int>(job.fixed.size());
-  const std::size_t fixed_bytes = voxel_bytes(job.fixed, job.fixed_spacing_mm, plan.fixed);
-  const std::size_t moving_bytes = voxel_bytes(job.moving, job.moving_spacing_mm, plan.moving);
+  const std::size_t fixed_bytes = voxel_bytes(job.fixed, fixed_options(job), plan.fixed);
+  const std::size_t moving_bytes = voxel_bytes(job.moving, moving_options(job), plan.moving);
   plan.memory_budget = job.memory_bytes;
   predict(job, fixed_bytes, moving_bytes, plan);
   if (job.device == "auto" && !gpu_misfit(plan).empty()) {

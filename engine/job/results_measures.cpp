@@ -19,8 +19,8 @@ float distance_mm(const Vec3& a, const Vec3& b) {
 }
 
 /// A label map in canonical order, as the images of the run are.
-Volume load_labels(const std::string& path, const std::optional<Vec3>& spacing_mm) {
-  Volume labels = io::read_image(path, {.spacing_mm = spacing_mm, .label_map = true});
+Volume load_labels(const std::string& path, const io::ReadOptions& image_options) {
+  Volume labels = io::read_image(path, io::companion_options(image_options, path));
   const AxisOrder order = canonical_order(labels.grid());
   if (!order.is_identity()) labels = reordered(labels, order);
   labels.set_grid(rounded(labels.grid()));
@@ -65,10 +65,10 @@ void Results::measure_landmarks() {
 
 void Results::warp_labels(const std::stop_token& stop) {
   if (job_.moving_labels.empty()) return;
-  const Volume moving = load_labels(job_.moving_labels, job_.moving_spacing_mm);
+  const Volume moving = load_labels(job_.moving_labels, moving_options(job_));
   warped_labels_ = apply_transform(moving, transform_, canonical_, Interpolation::label, 0, stop);
   if (job_.fixed_labels.empty()) return;
-  Volume fixed = load_labels(job_.fixed_labels, job_.fixed_spacing_mm);
+  Volume fixed = load_labels(job_.fixed_labels, fixed_options(job_));
   fixed.set_grid(canonical_);
   const std::vector<std::int64_t> labels = qc::common_labels(fixed, moving);
   const qc::OverlapSummary overlap = qc::label_overlap(fixed, warped_labels_, labels, false);

@@ -267,6 +267,8 @@ std::string job_digest(const JobSpec& job) {
   relevant.channel_weights = job.channel_weights;
   relevant.fixed_spacing_mm = job.fixed_spacing_mm;
   relevant.moving_spacing_mm = job.moving_spacing_mm;
+  relevant.fixed_selection = job.fixed_selection;
+  relevant.moving_selection = job.moving_selection;
   relevant.initialisation = job.initialisation;
   relevant.initial_transform = inverted_transform(job.initial_transform) ? "inverse" : "";
   relevant.write_inverse = job.write_inverse;

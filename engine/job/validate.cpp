@@ -60,6 +60,9 @@ void validate_inputs(const JobSpec& job) {
                                      std::pair{&job.moving_spacing_mm, "moving_spacing_mm"}})
     if (*spacing)
       for (const double mm : **spacing) require_range(mm, 1e-7, 1e6, key);
+  for (const ImageSelection* selection : {&job.fixed_selection, &job.moving_selection})
+    for (const auto& index : {selection->level, selection->channel, selection->timepoint})
+      if (index) require_range(*index, 0, 1e6, "selection");
 }
 
 void validate_initialisation(const JobSpec& job) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gigawarp/grid.h"
+#include "gigawarp/selection.h"
 
 namespace gigawarp {
 
@@ -75,6 +76,8 @@ struct JobSpec {
   std::string fixed_mask, moving_mask;
   std::string fixed_labels, moving_labels;  ///< optional, warped and scored after the run
   std::optional<Vec3> fixed_spacing_mm, moving_spacing_mm;  ///< overrides the files' spacing
+  ImageSelection fixed_selection,
+      moving_selection;  ///< level also of masks and labels that have it
   Initialisation initialisation = Initialisation::automatic;
   std::string initial_transform;                  ///< with Initialisation::transform
   std::string fixed_landmarks, moving_landmarks;  ///< with Initialisation::landmarks; also scored

@@ -1,0 +1,88 @@
+#include "io/brick_source.h"
+
+#include <algorithm>
+
+#include "base/parallel.h"
+#include "io/file_support.h"
+#include "io/ome_zarr.h"
+#include "io/zarr_array.h"
+
+namespace gigawarp::io {
+
+namespace fs = std::filesystem;
+
+namespace {
+const SourceLevel& checked_level(const BrickSource& source, int level, const fs::path& path) {
+  const auto& levels = source.info().levels;
+  if (level < 0 || static_cast<std::size_t>(level) >= levels.size())
+    throw Error(ErrorCode::usage,
+                "\"" + path.string() + "\" has no level " + std::to_string(level) + "; it has " +
+                    std::to_string(levels.size()) + ", counted from 0, the finest.",
+                path.string());
+  return levels[static_cast<std::size_t>(level)];
+}
+
+std::optional<std::uint64_t> level_bytes(const SourceInfo& info, const SourceLevel& level) {
+  return volume_bytes(level.grid.size, info.channels, size_of(info.type));
+}
+
+void check_level_memory(const BrickSource& source, const SourceLevel& wanted,
+                        const fs::path& path) {
+  const SourceInfo& info = source.info();
+  const std::uint64_t available = available_memory_bytes();
+  const auto fits = [&](const SourceLevel& level) {
+    const auto bytes = level_bytes(info, level);
+    return bytes && (available == 0 || *bytes <= available);
+  };
+  if (fits(wanted)) return;
+  const auto coarser = std::find_if(info.levels.begin(), info.levels.end(), fits);
+  if (coarser == info.levels.end() || coarser->grid.voxel_count() >= wanted.grid.voxel_count())
+    check_memory(path, level_bytes(info, wanted).value_or(std::uint64_t{1} << 62));
+  throw Error(ErrorCode::does_not_fit,
+              "The volume in \"" + path.string() + "\" needs " +
+                  std::to_string(level_bytes(info, wanted).value_or(0) >> 20) + " MiB but only " +
+                  std::to_string(available >> 20) + " MiB of memory are free; choose level " +
+                  std::to_string(coarser - info.levels.begin()) + ", which needs " +
+                  std::to_string(*level_bytes(info, *coarser) >> 20) + " MiB.",
+              path.string());
+}
+}  // namespace
+
+bool is_random_access(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored) && is_zarr_folder(path);
+}
+
+std::unique_ptr<BrickSource> open_source(const fs::path& path, const ReadOptions& options) {
+  if (!is_random_access(path))
+    refuse(path, "is of no format that can be read out of order; convert it to .ome.zarr first.");
+  return open_ome_zarr(path, options);
+}
+
+Volume read_level(const BrickSource& source, int level, const fs::path& path) {
+  const SourceLevel& wanted = checked_level(source, level, path);
+  check_level_memory(source, wanted, path);
+  const SourceInfo& info = source.info();
+  Volume volume(wanted.grid, info.type, info.channels);
+  const auto channel_bytes =
+      static_cast<std::size_t>(wanted.grid.voxel_count()) * size_of(info.type);
+  for (int c = 0; c < info.channels; ++c)
+    source.read(level, c, {{0, 0, 0}, wanted.grid.size},
+                volume.data() + static_cast<std::size_t>(c) * channel_bytes);
+  volume.notes() = info.notes;
+  return volume;
+}
+
+ImageHeader header_of(const BrickSource& source, int level, const fs::path& path) {
+  const SourceInfo& info = source.info();
+  ImageHeader out;
+  out.grid = checked_level(source, level, path).grid;
+  out.type = info.type;
+  out.channels = info.channels;
+  out.format = info.format;
+  out.notes = info.notes;
+  for (const SourceLevel& l : info.levels) out.levels.push_back(l.grid);
+  return out;
+}
+
+}  // namespace gigawarp::io

@@ -1,0 +1,57 @@
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gigawarp/volume.h"
+#include "io/image_io.h"
+
+namespace gigawarp::io {
+
+/// Voxels begin … begin + size of one level.
+struct Box {
+  Size3 begin{0, 0, 0}, size{0, 0, 0};
+  std::int64_t voxel_count() const { return size[0] * size[1] * size[2]; }
+  friend bool operator==(const Box&, const Box&) = default;
+};
+
+/// One level of a pyramid.
+struct SourceLevel {
+  Grid grid;      ///< LPS mm
+  Size3 brick{};  ///< voxels that are cheapest to read together (a chunk of the file)
+};
+
+struct SourceInfo {
+  ScalarType type = ScalarType::u8;
+  int channels = 1;
+  bool labels = false;              ///< values are names, not amounts
+  std::vector<SourceLevel> levels;  ///< finest first, at least one
+  std::string format;
+  std::vector<std::string> notes;
+};
+
+/// A volume on disk, in levels, of which any box can be read without the rest. Thread-safe.
+class BrickSource {
+ public:
+  virtual ~BrickSource() = default;
+  virtual const SourceInfo& info() const = 0;
+  /// Fills `out` with the box of one channel, x fastest, in info().type. Throws Error{bad_input}
+  /// naming the part of the file that is damaged; the source remains usable.
+  virtual void read(int level, int channel, const Box& box, std::byte* out) const = 0;
+};
+
+/// True for files and folders that open_source() reads out of order.
+bool is_random_access(const std::filesystem::path& path);
+
+/// Opens a volume without reading voxels. Channel and time point are those of the options; the
+/// level is left to the reader. Throws Error{bad_input} for what cannot be read out of order.
+std::unique_ptr<BrickSource> open_source(const std::filesystem::path& path,
+                                         const ReadOptions& options = {});
+
+/// One whole level with all channels. Throws Error{does_not_fit} naming the finest level that fits,
+/// and Error{usage} for a level that there is not.
+Volume read_level(const BrickSource& source, int level, const std::filesystem::path& path);
+ImageHeader header_of(const BrickSource& source, int level, const std::filesystem::path& path);
+
+}  // namespace gigawarp::io

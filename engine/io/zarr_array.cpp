@@ -1,0 +1,317 @@
+#include "io/zarr_array.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <optional>
+
+#include "base/parallel.h"
+#include "io/byte_order.h"
+#include "io/file_support.h"
+
+namespace gigawarp::io {
+
+namespace fs = std::filesystem;
+
+namespace {
+constexpr std::uint64_t kMissing = std::numeric_limits<std::uint64_t>::max();
+constexpr std::size_t kIndexEntry = 16;  // offset, bytes
+constexpr std::size_t kShardsRemembered = 256;
+
+using Sizes = std::vector<std::int64_t>;
+
+/// A chunk or shard file; not open when it is missing.
+class ChunkFile {
+ public:
+  explicit ChunkFile(const fs::path& path) : path_(path) {
+    descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor_ < 0) {
+      if (errno == ENOENT) return;
+      refuse(path, std::string("cannot be read (") + std::strerror(errno) + ").");
+    }
+    struct stat status {};
+    if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
+      ::close(descriptor_);
+      refuse(path, "is no regular file, so it is no chunk of the volume.");
+    }
+    size_ = static_cast<std::uint64_t>(status.st_size);
+  }
+  ~ChunkFile() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  ChunkFile(const ChunkFile&) = delete;
+  ChunkFile& operator=(const ChunkFile&) = delete;
+  bool is_missing() const { return descriptor_ < 0; }
+  std::uint64_t size() const { return size_; }
+  void read(std::uint64_t offset, std::span<std::byte> out) const {
+    while (!out.empty()) {
+      const ssize_t n = ::pread(descriptor_, out.data(), out.size(), static_cast<off_t>(offset));
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) refuse(path_, "cannot be read to its end; check the disk.");
+      out = out.subspan(static_cast<std::size_t>(n));
+      offset += static_cast<std::uint64_t>(n);
+    }
+  }
+
+ private:
+  fs::path path_;
+  int descriptor_ = -1;
+  std::uint64_t size_ = 0;
+};
+
+std::int64_t product(const Sizes& sizes) {
+  std::int64_t n = 1;
+  for (const std::int64_t s : sizes) n *= s;
+  return n;
+}
+
+/// Place of `index` in a C-order list of the shape `shape`.
+std::int64_t linear_index(const Sizes& index, const Sizes& shape) {
+  std::int64_t i = 0;
+  for (std::size_t d = 0; d < shape.size(); ++d) i = i * shape[d] + index[d];
+  return i;
+}
+
+/// IEEE 754 binary16 to binary32.
+float from_half(std::uint16_t half) {
+  const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000U) << 16U;
+  const std::uint32_t exponent = half >> 10U & 0x1FU, mantissa = half & 0x3FFU;
+  if (exponent == 0x1F) return std::bit_cast<float>(sign | 0x7F800000U | mantissa << 13U);
+  if (exponent != 0) return std::bit_cast<float>(sign | (exponent + 112) << 23U | mantissa << 13U);
+  const float value = static_cast<float>(mantissa) * 0x1p-24F;
+  return sign != 0 ? -value : value;
+}
+
+/// 64-bit elements as 32-bit ones; false when one does not fit.
+template <class To, class From>
+bool narrow(const std::byte* from, std::byte* to, std::size_t n) {
+  bool fits = true;
+  for (std::size_t i = 0; i < n; ++i) {
+    From value;
+    std::memcpy(&value, from + i * sizeof value, sizeof value);
+    const To small = static_cast<To>(value);
+    fits = fits && std::cmp_equal(small, value);
+    std::memcpy(to + i * sizeof small, &small, sizeof small);
+  }
+  return fits;
+}
+
+/// Copies a box between two strided arrays of `width`-byte elements; strides in elements.
+void copy_box(const Sizes& count, const std::byte* from, const Sizes& from_stride, std::byte* to,
+              const Sizes& to_stride, std::size_t width) {
+  std::size_t inner = 0;
+  for (std::size_t d = 0; d < count.size(); ++d)
+    if (count[d] > 1 && (count[inner] == 1 || to_stride[d] < to_stride[inner])) inner = d;
+  const auto bytes = static_cast<std::int64_t>(width);
+  const std::int64_t n = count[inner], fs_step = from_stride[inner] * bytes,
+                     to_step = to_stride[inner] * bytes;
+  const bool solid = from_stride[inner] == 1 && to_stride[inner] == 1;
+  Sizes at(count.size(), 0);
+  for (;;) {
+    std::int64_t f = 0, t = 0;
+    for (std::size_t d = 0; d < at.size(); ++d) {
+      f += at[d] * from_stride[d];
+      t += at[d] * to_stride[d];
+    }
+    const std::byte* source = from + f * bytes;
+    std::byte* target = to + t * bytes;
+    if (solid)
+      std::memcpy(target, source, static_cast<std::size_t>(n * bytes));
+    else
+      for (std::int64_t i = 0; i < n; ++i)
+        std::memcpy(target + i * to_step, source + i * fs_step, width);
+    std::size_t d = at.size();
+    while (d-- > 0) {
+      if (d == inner) continue;
+      if (++at[d] < count[d]) break;
+      at[d] = 0;
+    }
+    if (d > at.size()) return;
+  }
+}
+}  // namespace
+
+struct ZarrArray::State {
+  using Index = std::vector<std::byte>;  ///< 16 bytes a chunk; empty: the shard is missing
+
+  fs::path folder;
+  ZarrLayout layout;
+  Sizes chunks_per_shard;
+  std::int64_t chunk_elements = 1;
+  Sizes chunk_stride;  ///< of the dimensions inside a decoded chunk
+  std::mutex mutex;
+  std::map<std::string, std::shared_ptr<const Index>> shards;
+
+  explicit State(const fs::path& where);
+  fs::path file_of(const Sizes& shard) const;
+  std::shared_ptr<const Index> index_of(const ChunkFile& file, const fs::path& path);
+  /// False when the chunk is missing.
+  bool read_encoded(const Sizes& chunk, const fs::path& path, std::vector<std::byte>& out);
+  /// A chunk in the delivered type; nothing when it is missing.
+  std::optional<std::span<const std::byte>> decoded(const Sizes& chunk);
+  void read_part(const Sizes& chunk, std::span<const std::int64_t> begin,
+                 std::span<const std::int64_t> count, std::byte* out,
+                 std::span<const std::int64_t> stride);
+};
+
+ZarrArray::State::State(const fs::path& where) : folder(where), layout(read_zarr_layout(where)) {
+  for (std::size_t d = 0; d < layout.shape.size(); ++d)
+    chunks_per_shard.push_back(layout.shard[d] / layout.chunk[d]);
+  chunk_elements = product(layout.chunk);
+  chunk_stride.resize(layout.chunk.size());
+  std::int64_t stride = 1;
+  for (auto d = layout.order.rbegin(); d != layout.order.rend(); ++d) {
+    chunk_stride[*d] = stride;
+    stride *= layout.chunk[*d];
+  }
+}
+
+fs::path ZarrArray::State::file_of(const Sizes& shard) const {
+  std::string key = layout.prefixed ? "c" : "";
+  for (const std::int64_t i : shard)
+    key += (key.empty() ? "" : layout.separator) + std::to_string(i);
+  return folder / key;
+}
+
+std::shared_ptr<const ZarrArray::State::Index> ZarrArray::State::index_of(const ChunkFile& file,
+                                                                          const fs::path& path) {
+  {
+    const std::lock_guard lock(mutex);
+    if (const auto found = shards.find(path.string()); found != shards.end()) return found->second;
+  }
+  const std::size_t entries = static_cast<std::size_t>(product(chunks_per_shard)) * kIndexEntry;
+  const std::size_t bytes = entries + (layout.index_checked ? 4 : 0);
+  if (file.size() < bytes)
+    refuse(path, "is a truncated shard of the volume; copy or export it again.");
+  auto index = std::make_shared<Index>(bytes);
+  file.read(layout.index_at_start ? 0 : file.size() - bytes, *index);
+  if (layout.index_checked &&
+      load_le<std::uint32_t>(index->data() + entries) != crc32c({index->data(), entries}))
+    refuse(path,
+           "is a damaged shard of the volume (the checksum of its index is wrong); copy or "
+           "export it again.");
+  const std::lock_guard lock(mutex);
+  if (shards.size() >= kShardsRemembered) shards.clear();
+  shards[path.string()] = index;
+  return index;
+}
+
+bool ZarrArray::State::read_encoded(const Sizes& chunk, const fs::path& path,
+                                    std::vector<std::byte>& out) {
+  const ChunkFile file(path);
+  if (file.is_missing()) return false;
+  std::uint64_t offset = 0, bytes = file.size();
+  if (layout.sharded) {
+    const std::shared_ptr<const Index> index = index_of(file, path);
+    Sizes within(chunk.size());
+    for (std::size_t d = 0; d < chunk.size(); ++d) within[d] = chunk[d] % chunks_per_shard[d];
+    const std::byte* entry =
+        index->data() +
+        static_cast<std::size_t>(linear_index(within, chunks_per_shard)) * kIndexEntry;
+    offset = load_le<std::uint64_t>(entry);
+    bytes = load_le<std::uint64_t>(entry + 8);
+    if (offset == kMissing && bytes == kMissing) return false;
+    if (offset > file.size() || bytes > file.size() - offset)
+      refuse(path,
+             "is a damaged shard of the volume (a chunk lies beyond its end); copy or export "
+             "it again.");
+  }
+  const std::uint64_t most =
+      2 * static_cast<std::uint64_t>(chunk_elements) * width_of(layout.scalar) + (1U << 20);
+  if (bytes > most) refuse(path, "is damaged: it is larger than a chunk of the volume can be.");
+  out.resize(static_cast<std::size_t>(bytes));
+  file.read(offset, out);
+  return true;
+}
+
+std::optional<std::span<const std::byte>> ZarrArray::State::decoded(const Sizes& chunk) {
+  thread_local std::vector<std::byte> encoded, raw, converted;
+  Sizes shard(chunk.size());
+  for (std::size_t d = 0; d < chunk.size(); ++d) shard[d] = chunk[d] / chunks_per_shard[d];
+  const fs::path path = file_of(shard);
+  if (!read_encoded(chunk, path, encoded)) return std::nullopt;
+  const auto n = static_cast<std::size_t>(chunk_elements);
+  const std::size_t width = width_of(layout.scalar);
+  raw.resize(n * width);
+  if (const std::string why = decode_chunk(layout.codecs, encoded, raw); !why.empty())
+    refuse(path, "is a chunk of the volume that " + why + "; copy or export it again.");
+  if (layout.big_endian) reverse_bytes(raw.data(), n, width);
+  const std::size_t delivered = size_of(delivered_type(layout.scalar));
+  if (layout.scalar != ZarrScalar::f16 && delivered == width) return std::span(raw);
+  converted.resize(n * delivered);
+  bool fits = true;
+  if (layout.scalar == ZarrScalar::f16) {
+    for (std::size_t i = 0; i < n; ++i) {
+      const float value = from_half(load_le<std::uint16_t>(raw.data() + 2 * i));
+      std::memcpy(converted.data() + 4 * i, &value, sizeof value);
+    }
+  } else if (layout.scalar == ZarrScalar::u64) {
+    fits = narrow<std::uint32_t, std::uint64_t>(raw.data(), converted.data(), n);
+  } else {
+    fits = narrow<std::int32_t, std::int64_t>(raw.data(), converted.data(), n);
+  }
+  if (!fits)
+    refuse(path, "holds 64-bit integers that do not fit in 32 bits; renumber its labels first.");
+  return std::span(converted);
+}
+
+void ZarrArray::State::read_part(const Sizes& chunk, std::span<const std::int64_t> begin,
+                                 std::span<const std::int64_t> count, std::byte* out,
+                                 std::span<const std::int64_t> stride) {
+  const std::size_t width = size_of(delivered_type(layout.scalar));
+  Sizes part(chunk.size()), to_stride(stride.begin(), stride.end());
+  std::int64_t from = 0, to = 0;
+  for (std::size_t d = 0; d < chunk.size(); ++d) {
+    const std::int64_t first = chunk[d] * layout.chunk[d];
+    const std::int64_t low = std::max(first, begin[d]);
+    const std::int64_t high = std::min(first + layout.chunk[d], begin[d] + count[d]);
+    part[d] = high - low;
+    from += (low - first) * chunk_stride[d];
+    to += (low - begin[d]) * stride[d];
+  }
+  std::byte* target = out + to * static_cast<std::int64_t>(width);
+  const auto bytes = decoded(chunk);
+  if (bytes) {
+    copy_box(part, bytes->data() + from * static_cast<std::int64_t>(width), chunk_stride, target,
+             to_stride, width);
+  } else {
+    copy_box(part, layout.fill.data(), Sizes(chunk.size(), 0), target, to_stride, width);
+  }
+}
+
+ZarrArray::ZarrArray(const fs::path& folder) : state_(std::make_unique<State>(folder)) {}
+ZarrArray::~ZarrArray() = default;
+ZarrArray::ZarrArray(ZarrArray&&) noexcept = default;
+ZarrArray& ZarrArray::operator=(ZarrArray&&) noexcept = default;
+
+const ZarrLayout& ZarrArray::layout() const { return state_->layout; }
+
+void ZarrArray::read(std::span<const std::int64_t> begin, std::span<const std::int64_t> count,
+                     std::byte* out, std::span<const std::int64_t> stride) const {
+  const ZarrLayout& layout = state_->layout;
+  const std::size_t rank = layout.shape.size();
+  Sizes first(rank), chunks(rank);
+  for (std::size_t d = 0; d < rank; ++d) {
+    if (begin[d] < 0 || count[d] <= 0 || begin[d] + count[d] > layout.shape[d])
+      throw Error(ErrorCode::internal, "A box outside a volume was to be read.",
+                  state_->folder.string());
+    first[d] = begin[d] / layout.chunk[d];
+    chunks[d] = (begin[d] + count[d] - 1) / layout.chunk[d] - first[d] + 1;
+  }
+  parallel_for(product(chunks), [&](std::int64_t i) {
+    Sizes chunk(rank);
+    for (std::size_t d = rank; d-- > 0; i /= chunks[d]) chunk[d] = first[d] + i % chunks[d];
+    state_->read_part(chunk, begin, count, out, stride);
+  });
+}
+
+}  // namespace gigawarp::io
