@@ -1,3 +1,4 @@
+#include <cstring>
 #include <iostream>
 #include <memory>
 
@@ -5,8 +6,10 @@
 #include "app/transform_list.h"
 #include "app/verbs.h"
 #include "gigawarp/error.h"
+#include "io/convert.h"
 #include "io/image_io.h"
 #include "io/landmarks_io.h"
+#include "io/volume_sink.h"
 #include "ops/apply.h"
 
 namespace gigawarp::app {
@@ -16,6 +19,7 @@ struct ApplyOptions {
   std::vector<std::string> transforms;
   std::string input, reference, points, out, interpolation = "linear";
   io::ReadOptions read, read_reference;
+  io::WriteOptions write;
   double background = 0;
   bool inverse = false;
 };
@@ -42,6 +46,68 @@ void apply_to_points(const ApplyOptions& options) {
   io::write_landmarks(mapped, options.out);
 }
 
+constexpr std::int64_t kTile = 256;  // voxels along x and y of what is resampled at once
+
+/// One level and channel of a source, for apply_transform_to_box().
+BoxedVolume boxed(const io::BrickSource& source, int level, int channel, bool labels) {
+  BoxedVolume out;
+  out.grid = source.info().levels[static_cast<std::size_t>(level)].grid;
+  const ScalarType type = source.info().type;
+  const bool is_float = type == ScalarType::f32 || type == ScalarType::f64;
+  out.type = labels && is_float ? ScalarType::i32 : type;
+  out.read = [&source, level, channel, labels, type](const Box& box) {
+    Volume part(Grid{box.size, {}}, type);
+    source.read(level, channel, box, part.data());
+    return labels ? io::as_label_map(std::move(part), source.info().format) : std::move(part);
+  };
+  return out;
+}
+
+/// A tile of a slab, into its place there.
+void put_tile(const Volume& tile, const Box& box, Volume& slab) {
+  const std::size_t width = size_of(slab.type());
+  const Size3& n = slab.grid().size;
+  const auto row = static_cast<std::size_t>(box.size[0]) * width;
+  for (std::int64_t z = 0; z < box.size[2]; ++z)
+    for (std::int64_t y = 0; y < box.size[1]; ++y)
+      std::memcpy(
+          slab.data() +
+              static_cast<std::size_t>((z * n[1] + box.begin[1] + y) * n[0] + box.begin[0]) * width,
+          tile.data() + static_cast<std::size_t>(z * box.size[1] + y) * row, row);
+}
+
+/// From disk to disk in bounded memory: the same voxels as in one piece.
+void apply_by_tiles(const ApplyOptions& options, const Grid& grid, const Transform& transform,
+                    Interpolation interpolation, const std::stop_token& stop) {
+  const auto source = io::open_source(options.input, options.read);
+  const int level = options.read.selection.level.value_or(0);
+  io::header_of(*source, level, options.input);  // refuses a level that there is not
+  for (const std::string& note : source->info().notes)
+    std::cerr << options.input << ": " << note << '\n';
+  const bool labels = interpolation == Interpolation::label;
+  io::SinkSpec spec{grid, boxed(*source, level, 0, labels).type, source->info().channels,
+                    options.write};
+  spec.options.labels = spec.options.labels || labels || source->info().labels;
+  const auto sink = io::open_sink(options.out, spec);
+  const Size3& n = grid.size;
+  for (int c = 0; c < spec.channels; ++c) {
+    const BoxedVolume moving = boxed(*source, level, c, labels);
+    for (std::int64_t z = 0; z < n[2]; z += sink->planes_at_once()) {
+      const std::int64_t planes = std::min(sink->planes_at_once(), n[2] - z);
+      Volume slab(Grid{{n[0], n[1], planes}, {}}, moving.type);
+      for (std::int64_t y = 0; y < n[1]; y += kTile)
+        for (std::int64_t x = 0; x < n[0]; x += kTile) {
+          const Box box{{x, y, z}, {std::min(kTile, n[0] - x), std::min(kTile, n[1] - y), planes}};
+          put_tile(apply_transform_to_box(moving, transform, grid, box, interpolation,
+                                          options.background, stop),
+                   box, slab);
+        }
+      sink->write(c, z, planes, slab.data());
+    }
+  }
+  sink->commit();
+}
+
 void apply_to_image(const ApplyOptions& options) {
   if (options.reference.empty())
     throw Error(ErrorCode::usage,
@@ -50,14 +116,18 @@ void apply_to_image(const ApplyOptions& options) {
   const Interruption interruption;
   io::ReadOptions read = options.read;
   read.label_map = interpolation == Interpolation::label;
-  const Volume moving = io::read_image(options.input, read);
   const Grid grid = io::read_header(options.reference, options.read_reference).grid;
   const Transform transform = read_transform_list(options.transforms, options.inverse);
+  if (io::is_random_access(options.input) && io::can_stream_to(options.out))
+    return apply_by_tiles(options, grid, transform, interpolation, interruption.stop());
+  const Volume moving = io::read_image(options.input, read);
   for (const std::string& note : moving.notes()) std::cerr << options.input << ": " << note << '\n';
   const Volume resampled = apply_transform(moving, transform, grid, interpolation,
                                            options.background, interruption.stop());
   interruption.look();
-  io::write_image(resampled, options.out);
+  io::WriteOptions write = options.write;
+  write.labels = write.labels || read.label_map;
+  io::write_image(resampled, options.out, write);
 }
 
 void apply(const ApplyOptions& options) {
@@ -104,6 +174,7 @@ void add_apply_verb(CLI::App& app) {
                      "Voxel size of --reference in mm");
   add_selection_options(verb, "", "--input", options->read.selection);
   add_selection_options(verb, "reference-", "--reference", options->read_reference.selection);
+  add_write_options(verb, options->write);
   verb->callback([options] { apply(*options); });
 }
 

@@ -8,6 +8,7 @@
 #include "io/convert.h"
 #include "io/image_io.h"
 #include "io/landmarks_io.h"
+#include "io/volume_sink.h"
 
 namespace gigawarp::app {
 namespace {
@@ -15,15 +16,8 @@ namespace {
 struct ConvertOptions {
   std::string input, output, type, order;
   io::ReadOptions read;
+  io::WriteOptions write;
 };
-
-ScalarType type_of(const std::string& name) {
-  for (int i = 0; i <= static_cast<int>(ScalarType::f64); ++i)
-    if (name == name_of(static_cast<ScalarType>(i))) return static_cast<ScalarType>(i);
-  throw Error(ErrorCode::usage,
-              "--type takes u8, i8, u16, i16, u32, i32, f32 or f64, not \"" + name + "\".",
-              "--type");
-}
 
 /// The axis order that stores `grid` with index axes growing towards `letters`.
 AxisOrder order_of(const Grid& grid, std::string letters) {
@@ -54,19 +48,41 @@ bool is_landmark_name(const std::string& name) {
   return name.ends_with(".csv") || name.ends_with(".fcsv") || name.ends_with(".json");
 }
 
+void say(const std::string& file, const std::vector<std::string>& notes) {
+  for (const std::string& note : notes) std::cerr << file << ": " << note << '\n';
+}
+
+/// From disk to disk, a slab in memory at a time.
+void stream(const ConvertOptions& options, const std::stop_token& stop) {
+  const auto source = io::open_source(options.input, options.read);
+  const int level = options.read.selection.level.value_or(0);
+  const Grid grid = io::header_of(*source, level, options.input).grid;
+  say(options.input, source->info().notes);
+  io::CopyOptions copy;
+  if (!options.order.empty()) copy.order = order_of(grid, options.order);
+  if (!options.type.empty()) copy.type = scalar_type(options.type);
+  io::SinkSpec spec = io::spec_of_copy(*source, level, copy);
+  const bool labels = spec.options.labels || options.write.labels;
+  spec.options = options.write;
+  spec.options.labels = labels;
+  io::copy_level(*source, level, copy, *io::open_sink(options.output, spec), stop);
+}
+
 void convert(const ConvertOptions& options) {
   if (is_landmark_name(options.input))
     return io::write_landmarks(io::read_landmarks(options.input), options.output);
   const Interruption interruption;
+  if (io::is_random_access(options.input) && io::can_stream_to(options.output))
+    return stream(options, interruption.stop());
   Volume volume = io::read_image(options.input, options.read);
-  for (const std::string& note : volume.notes()) std::cerr << options.input << ": " << note << '\n';
+  say(options.input, volume.notes());
   if (!options.order.empty()) {
     const AxisOrder order = order_of(volume.grid(), options.order);
     if (!order.is_identity()) volume = reordered(volume, order);
   }
-  if (!options.type.empty()) volume = io::to_type(volume, type_of(options.type));
+  if (!options.type.empty()) volume = io::to_type(volume, scalar_type(options.type));
   interruption.look();
-  io::write_image(volume, options.output);
+  io::write_image(volume, options.output, options.write);
 }
 
 }  // namespace
@@ -92,6 +108,7 @@ void add_convert_verb(CLI::App& app) {
   add_spacing_option(verb, "--spacing", options->read.spacing_mm,
                      "Voxel size in mm, wins over the file's");
   add_selection_options(verb, "", "the input", options->read.selection);
+  add_write_options(verb, options->write);
   verb->callback([options] { convert(*options); });
 }
 

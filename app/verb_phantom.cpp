@@ -13,6 +13,7 @@
 #include "io/image_io.h"
 #include "io/landmarks_io.h"
 #include "io/transform_io.h"
+#include "io/volume_sink.h"
 #include "phantom/phantom.h"
 
 namespace gigawarp::app {
@@ -26,6 +27,8 @@ struct PhantomOptions {
   std::string size = "128", type = "u16", fixed_contrast = "t1", moving_contrast = "t1";
   double spacing_mm = 0, deformation_mm = -1, affine = 1, noise_percent = 2, bias_percent = 10;
   std::uint64_t seed = 1;
+  std::string format = "nii.gz";
+  io::WriteOptions write;
   bool oblique = false, identity = false, stream = false, no_warp = false, overwrite = false;
 };
 
@@ -33,14 +36,6 @@ struct PhantomOptions {
 constexpr std::int64_t kStreamBeyondVoxels = 300'000'000;
 /// Beyond this the dense warp (12 bytes per voxel, in memory) is left out.
 constexpr std::int64_t kWarpUpToVoxels = 100'000'000;
-
-ScalarType scalar_type(const std::string& name) {
-  for (int t = 0; t <= static_cast<int>(ScalarType::f64); ++t)
-    if (name == name_of(static_cast<ScalarType>(t))) return static_cast<ScalarType>(t);
-  throw Error(ErrorCode::usage,
-              "--type takes u8, i8, u16, i16, u32, i32, f32 or f64, not \"" + name + "\".",
-              "--type");
-}
 
 phantom::PhantomSpec spec_of(const PhantomOptions& options) {
   phantom::PhantomSpec spec;
@@ -98,14 +93,45 @@ void require_room(const phantom::Phantom& pair, const std::filesystem::path& out
               out.string());
 }
 
-void write_volumes(const phantom::Phantom& pair, const std::filesystem::path& out, bool stream,
+/// Slab by slab into a pyramid.
+void write_pyramid(const phantom::Phantom& pair, Side side, StreamedKind kind,
+                   const std::filesystem::path& path, io::WriteOptions options,
                    const std::stop_token& stop) {
+  const bool image = kind == StreamedKind::image;
+  options.labels = !image;
+  const Grid& grid = pair.grid(side);
+  const ScalarType type = image ? pair.spec().type : ScalarType::u8;
+  const auto sink = io::open_sink(path, {grid, type, 1, options});
+  const std::int64_t step = sink->planes_at_once();
+  Volume slab(Grid{{grid.size[0], grid.size[1], step}, {}}, type);
+  for (std::int64_t z = 0; z < grid.size[2]; z += step) {
+    if (stop.stop_requested())
+      throw Error(ErrorCode::cancelled, "Interrupted; \"" + path.string() + "\" was not written.",
+                  path.string());
+    const std::int64_t end = std::min(grid.size[2], z + step);
+    if (image)
+      pair.render_slab(side, z, end, slab.data());
+    else if (kind == StreamedKind::labels)
+      pair.label_slab(side, z, end, slab.channel<std::uint8_t>());
+    else
+      pair.mask_slab(side, z, end, slab.channel<std::uint8_t>());
+    sink->write(0, z, end - z, slab.data());
+  }
+  sink->commit();
+}
+
+void write_volumes(const phantom::Phantom& pair, const PhantomOptions& options, bool stream,
+                   const std::stop_token& stop) {
+  const std::filesystem::path& out = options.out;
+  const bool pyramid = options.format == "ome.zarr";
+  const std::string ending = pyramid ? ".ome.zarr" : stream ? ".nii" : ".nii.gz";
   const auto write = [&](Side side, StreamedKind kind, const std::string& name) {
     if (stop.stop_requested())
       throw Error(ErrorCode::cancelled,
                   "Interrupted; the phantom in \"" + out.string() + "\" is not complete.",
                   out.string());
-    std::cerr << "writing " << name << (stream ? ".nii" : ".nii.gz") << "\n";
+    std::cerr << "writing " << name << ending << "\n";
+    if (pyramid) return write_pyramid(pair, side, kind, out / (name + ending), options.write, stop);
     if (stream) {
       phantom::stream_nifti(pair, side, kind, out / (name + ".nii"), {}, stop);
       return;
@@ -144,7 +170,7 @@ void make_phantom(const PhantomOptions& options) {
   const bool stream = options.stream || voxels > kStreamBeyondVoxels;
   if (stream) require_room(pair, options.out);
   const Interruption interruption;
-  write_volumes(pair, options.out, stream, interruption.stop());
+  write_volumes(pair, options, stream, interruption.stop());
   write_landmarks(pair, options.out);
   const bool warp = !options.no_warp && voxels <= kWarpUpToVoxels;
   if (warp) {
@@ -192,6 +218,12 @@ void add_phantom_verb(CLI::App& app) {
   verb->add_flag("--oblique", options->oblique, "Turn both grids in space, differently");
   verb->add_flag("--identity", options->identity,
                  "No affine part, no deformation: noise alone differs");
+  verb->add_option("--format", options->format,
+                   "Format of the volumes; a pyramid is written slab by slab, whatever the size "
+                   "(default: nii.gz)")
+      ->check(CLI::IsMember({"nii.gz", "ome.zarr"}))
+      ->type_name("nii.gz|ome.zarr");
+  add_zarr_option(verb, options->write);
   verb->add_flag("--stream", options->stream,
                  "Uncompressed .nii, plane by plane (always beyond 300 million voxels)");
   verb->add_flag("--no-warp", options->no_warp, "Leave out the dense true_warp");

@@ -60,6 +60,29 @@ void add_selection_options(CLI::App* verb, const std::string& prefix, const std:
   add("timepoint", selection.timepoint, "Time point");
 }
 
+void add_write_options(CLI::App* verb, io::WriteOptions& options) {
+  verb->add_flag("--labels", options.labels,
+                 "The voxels are labels: coarser levels take the most frequent, never a mean");
+  add_zarr_option(verb, options);
+}
+
+void add_zarr_option(CLI::App* verb, io::WriteOptions& options) {
+  verb->add_option_function<std::string>(
+          "--zarr",
+          [&options](const std::string& version) { options.ome_zarr_0_5 = version == "0.5"; },
+          "Version of an OME-Zarr that is written (default: 0.4; 0.5 is sharded: fewer files)")
+      ->check(CLI::IsMember({"0.4", "0.5"}))
+      ->type_name("0.4|0.5");
+}
+
+ScalarType scalar_type(const std::string& name) {
+  for (int t = 0; t <= static_cast<int>(ScalarType::f64); ++t)
+    if (name == name_of(static_cast<ScalarType>(t))) return static_cast<ScalarType>(t);
+  throw Error(ErrorCode::usage,
+              "--type takes u8, i8, u16, i16, u32, i32, f32 or f64, not \"" + name + "\".",
+              "--type");
+}
+
 void override_selection(ImageSelection& selection, const ImageSelection& by) {
   if (by.level) selection.level = by.level;
   if (by.channel) selection.channel = by.channel;

@@ -8,6 +8,7 @@
 #include "app/verb_list.h"
 #include "gigawarp/grid.h"
 #include "gigawarp/selection.h"
+#include "io/image_io.h"
 
 /// The command line: one file per verb, verb_<name>.cpp, which defines add_<name>_verb(). That
 /// function adds a subcommand with its options and a callback that does the work. A callback prints
@@ -35,6 +36,13 @@ void add_selection_options(CLI::App* verb, const std::string& prefix, const std:
                            ImageSelection& selection);
 /// What is given in `by` replaces what `selection` says.
 void override_selection(ImageSelection& selection, const ImageSelection& by);
+
+/// Options of images that are written: --zarr, and with it --labels.
+void add_zarr_option(CLI::App* verb, io::WriteOptions& options);
+void add_write_options(CLI::App* verb, io::WriteOptions& options);
+
+/// The type that --type names ("u8" … "f64"). Throws Error{usage}.
+ScalarType scalar_type(const std::string& name);
 
 /// Writes `text` beside `path` and renames it into place. Throws Error{output_not_written}.
 void write_text_file(const std::filesystem::path& path, const std::string& text);

@@ -80,33 +80,37 @@ struct Row {
   explicit Row(std::int64_t n) {
     for (auto& p : position) p.resize(static_cast<std::size_t>(n));
   }
+  std::int64_t size() const { return static_cast<std::int64_t>(position[0].size()); }
 };
 
-/// position = base + x * step + linear * u.
+/// position = base + (first + x) * step + linear * u.
 GIGAWARP_MULTIVERSION
-void linear_positions(double* __restrict out, std::int64_t n, double base, double step,
-                      const double* linear, const float* __restrict u0, const float* __restrict u1,
-                      const float* __restrict u2) {
+void linear_positions(double* __restrict out, std::int64_t first, std::int64_t n, double base,
+                      double step, const double* linear, const float* __restrict u0,
+                      const float* __restrict u1, const float* __restrict u2) {
   const double a = linear[0], b = linear[1], c = linear[2];
   if (u0 == nullptr) {
-    for (std::int64_t x = 0; x < n; ++x) out[x] = base + static_cast<double>(x) * step;
+    for (std::int64_t x = 0; x < n; ++x) out[x] = base + static_cast<double>(first + x) * step;
     return;
   }
   for (std::int64_t x = 0; x < n; ++x)
-    out[x] = base + static_cast<double>(x) * step +
+    out[x] = base + static_cast<double>(first + x) * step +
              (a * static_cast<double>(u0[x]) + b * static_cast<double>(u1[x]) +
               c * static_cast<double>(u2[x]));
 }
 
-void direct_row(const Program& program, const Size3& n, std::int64_t y, std::int64_t z, Row& row) {
+/// Positions of the voxels from (x, y, z) on, as many as the row has.
+void direct_row(const Program& program, const Size3& n, const Size3& at, Row& row) {
+  const auto [first, y, z] = at;
   std::array<const float*, 3> u{nullptr, nullptr, nullptr};
   if (program.first_field != nullptr)
-    for (int a = 0; a < 3; ++a) u[a] = program.first_field->component_mm(a) + (z * n[1] + y) * n[0];
+    for (int a = 0; a < 3; ++a)
+      u[a] = program.first_field->component_mm(a) + (z * n[1] + y) * n[0] + first;
   const Affine& t = program.moving_from_reference;
   for (int a = 0; a < 3; ++a) {
     const double base = t.linear[a][1] * static_cast<double>(y) +
                         t.linear[a][2] * static_cast<double>(z) + t.offset[a];
-    linear_positions(row.position[a].data(), n[0], base, t.linear[a][0],
+    linear_positions(row.position[a].data(), first, row.size(), base, t.linear[a][0],
                      program.moving_from_world.linear[a].data(), u[0], u[1], u[2]);
   }
 }
@@ -145,16 +149,16 @@ Vec3 apply_step(const Step& step, const Vec3& p) {
 }
 
 /// Programs with steps go through the world, point by point.
-void stepped_row(const Program& program, const Grid& reference, std::int64_t y, std::int64_t z,
-                 Row& row) {
+void stepped_row(const Program& program, const Grid& reference, const Size3& at, Row& row) {
   const Size3& n = reference.size;
-  for (std::int64_t x = 0; x < n[0]; ++x) {
+  const auto [first, y, z] = at;
+  for (std::int64_t x = 0; x < row.size(); ++x) {
     Vec3 p = reference.world_from_voxel(
-        {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)});
+        {static_cast<double>(first + x), static_cast<double>(y), static_cast<double>(z)});
     if (program.first_field != nullptr)
       for (int a = 0; a < 3; ++a)
-        p[a] +=
-            static_cast<double>(program.first_field->component_mm(a)[(z * n[1] + y) * n[0] + x]);
+        p[a] += static_cast<double>(
+            program.first_field->component_mm(a)[(z * n[1] + y) * n[0] + first + x]);
     for (const Step& step : program.steps) p = apply_step(step, p);
     const Vec3 v = program.moving_from_world(p);
     for (int a = 0; a < 3; ++a) {
@@ -164,7 +168,14 @@ void stepped_row(const Program& program, const Grid& reference, std::int64_t y, 
   }
 }
 
-/// Corner offsets and weights of one row in the moving grid.
+void find_positions(const Program& program, const Grid& reference, const Size3& at, Row& row) {
+  if (program.steps.empty())
+    direct_row(program, reference.size, at, row);
+  else
+    stepped_row(program, reference, at, row);
+}
+
+/// Corner offsets and weights of one row in a box of the moving grid.
 struct Corners {
   std::vector<std::int64_t> base;                  ///< lower corner; -1: outside
   std::array<std::vector<std::int64_t>, 3> upper;  ///< offset to the upper corner, 0 at weight 0
@@ -179,7 +190,7 @@ struct Corners {
 
 /// Adds one axis to the corners of a row.
 GIGAWARP_MULTIVERSION
-void corner_axis(const double* __restrict position, std::int64_t n, double size,
+void corner_axis(const double* __restrict position, std::int64_t n, double size, std::int64_t begin,
                  std::int64_t stride, bool nearest, std::int64_t* __restrict base,
                  std::int64_t* __restrict upper, double* __restrict weight) {
   const double last = size - 1;
@@ -191,21 +202,22 @@ void corner_axis(const double* __restrict position, std::int64_t n, double size,
     clamped = std::min(std::max(clamped, 0.0), last);
     const double low = std::floor(clamped);
     const double w = clamped - low;
-    const std::int64_t offset = static_cast<std::int64_t>(low) * stride;
+    const std::int64_t offset = (static_cast<std::int64_t>(low) - begin) * stride;
     base[x] = inside && base[x] >= 0 ? base[x] + offset : -1;
     upper[x] = w > 0 ? stride : 0;
     weight[x] = w;
   }
 }
 
-void find_corners(const Row& row, const Size3& n, bool nearest, Corners& corners) {
+/// `n` is the size of the whole moving grid, of which `box` is in memory.
+void find_corners(const Row& row, const Size3& n, const Box& box, bool nearest, Corners& corners) {
   std::fill(corners.base.begin(), corners.base.end(), 0);
   std::int64_t stride = 1;
   for (int a = 0; a < 3; ++a) {
     corner_axis(row.position[a].data(), static_cast<std::int64_t>(row.position[a].size()),
-                static_cast<double>(n[a]), stride, nearest, corners.base.data(),
+                static_cast<double>(n[a]), box.begin[a], stride, nearest, corners.base.data(),
                 corners.upper[a].data(), corners.weight[a].data());
-    stride *= n[a];
+    stride *= box.size[a];
   }
 }
 
@@ -298,42 +310,77 @@ void label_row(const T* moving, const Corners& c, T background, T* out) {
   }
 }
 
-/// Everything a block of rows needs.
-struct Task {
-  const Volume& moving;
-  const Program& program;
+/// How values are made, for every row alike.
+struct Rule {
   Interpolation interpolation;
   double background;
-  Volume& out;
 };
 
-void apply_rows(const Task& task, std::int64_t first, std::int64_t last) {
-  const Grid& reference = task.out.grid();
-  const Size3& n = reference.size;
-  Row row(n[0]);
-  Corners corners(n[0]);
-  for (std::int64_t r = first; r < last; ++r) {
-    const std::int64_t y = r % n[1], z = r / n[1];
-    if (task.program.steps.empty())
-      direct_row(task.program, n, y, z, row);
-    else
-      stepped_row(task.program, reference, y, z, row);
-    find_corners(row, task.moving.grid().size, task.interpolation == Interpolation::nearest,
-                 corners);
-    dispatch(task.moving.type(), [&]<class T>() {
-      const T background = as_type<T>(task.background);
-      for (int c = 0; c < task.moving.channels(); ++c) {
-        const T* moving = task.moving.channel<T>(c);
-        T* out = task.out.channel<T>(c) + r * n[0];
-        switch (task.interpolation) {
-          case Interpolation::linear: linear_row(moving, corners, background, out); break;
-          case Interpolation::nearest: nearest_row(moving, corners, background, out); break;
-          case Interpolation::label: label_row(moving, corners, background, out); break;
-        }
+/// One row of all channels: `row` in the moving grid of size `whole`, of which `moving` holds
+/// `box`.
+void sample_row(const Volume& moving, const Size3& whole, const Box& box, const Rule& rule,
+                const Row& row, Corners& corners, Volume& out, std::int64_t out_row) {
+  find_corners(row, whole, box, rule.interpolation == Interpolation::nearest, corners);
+  dispatch(moving.type(), [&]<class T>() {
+    const T background = as_type<T>(rule.background);
+    for (int c = 0; c < moving.channels(); ++c) {
+      const T* from = moving.channel<T>(c);
+      T* to = out.channel<T>(c) + out_row * row.size();
+      switch (rule.interpolation) {
+        case Interpolation::linear: linear_row(from, corners, background, to); break;
+        case Interpolation::nearest: nearest_row(from, corners, background, to); break;
+        case Interpolation::label: label_row(from, corners, background, to); break;
       }
-    });
-  }
+    }
+  });
 }
+
+/// Calls body(first, last) for blocks of rows, and throws when stopped.
+template <class Body>
+void for_row_blocks(std::int64_t rows, const std::stop_token& stop, const Body& body) {
+  parallel_for((rows + kRowsPerTask - 1) / kRowsPerTask, [&](std::int64_t i) {
+    if (stop.stop_requested())
+      throw Error(ErrorCode::cancelled, "Resampling was cancelled; nothing was written.");
+    body(i * kRowsPerTask, std::min(rows, (i + 1) * kRowsPerTask));
+  });
+}
+
+/// Smallest and largest moving voxel index that linear interpolation touches.
+struct Reach {
+  Size3 low{std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::max(),
+            std::numeric_limits<std::int64_t>::max()};
+  Size3 high{-1, -1, -1};
+
+  void add(const Row& row, const Size3& whole) {
+    for (std::size_t x = 0; x < row.position[0].size(); ++x) {
+      bool inside = true;
+      for (std::size_t a = 0; a < 3; ++a) {
+        const double p = row.position[a][x];
+        inside = inside && p >= -0.5 && p < static_cast<double>(whole[a]) - 0.5;
+      }
+      if (!inside) continue;
+      for (std::size_t a = 0; a < 3; ++a) {
+        const double p = std::clamp(row.position[a][x], 0.0, static_cast<double>(whole[a] - 1));
+        low[a] = std::min(low[a], static_cast<std::int64_t>(std::floor(p)));
+        high[a] = std::max(high[a], static_cast<std::int64_t>(std::ceil(p)));
+      }
+    }
+  }
+  void add(const Reach& other) {
+    for (std::size_t a = 0; a < 3; ++a) {
+      low[a] = std::min(low[a], other.low[a]);
+      high[a] = std::max(high[a], other.high[a]);
+    }
+  }
+  Box box() const {
+    Box out;
+    for (std::size_t a = 0; a < 3 && high[a] >= 0; ++a) {
+      out.begin[a] = low[a];
+      out.size[a] = high[a] - low[a] + 1;
+    }
+    return out;
+  }
+};
 }  // namespace
 
 Volume apply_transform(const Volume& moving, const Transform& moving_from_fixed,
@@ -343,12 +390,46 @@ Volume apply_transform(const Volume& moving, const Transform& moving_from_fixed,
     throw Error(ErrorCode::bad_input, "An empty volume cannot be resampled.");
   const Program program = compile(moving_from_fixed, reference, moving.grid());
   Volume out(reference, moving.type(), moving.channels());
-  const Task task{moving, program, interpolation, background, out};
-  const std::int64_t rows = reference.size[1] * reference.size[2];
-  parallel_for((rows + kRowsPerTask - 1) / kRowsPerTask, [&](std::int64_t i) {
-    if (stop.stop_requested())
-      throw Error(ErrorCode::cancelled, "Resampling was cancelled; nothing was written.");
-    apply_rows(task, i * kRowsPerTask, std::min(rows, (i + 1) * kRowsPerTask));
+  const Size3 n = reference.size, whole = moving.grid().size;
+  for_row_blocks(n[1] * n[2], stop, [&](std::int64_t first, std::int64_t last) {
+    Row row(n[0]);
+    Corners corners(n[0]);
+    for (std::int64_t r = first; r < last; ++r) {
+      find_positions(program, reference, {0, r % n[1], r / n[1]}, row);
+      sample_row(moving, whole, {{0, 0, 0}, whole}, {interpolation, background}, row, corners, out,
+                 r);
+    }
+  });
+  return out;
+}
+
+Volume apply_transform_to_box(const BoxedVolume& moving, const Transform& moving_from_fixed,
+                              const Grid& reference, const Box& box, Interpolation interpolation,
+                              double background, const std::stop_token& stop) {
+  const Program program = compile(moving_from_fixed, reference, moving.grid);
+  const Size3& n = box.size;
+  std::vector<Row> rows(static_cast<std::size_t>(n[1] * n[2]), Row(n[0]));
+  std::vector<Reach> reaches(rows.size());
+  for_row_blocks(n[1] * n[2], stop, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t r = first; r < last; ++r) {
+      const Size3 at{box.begin[0], box.begin[1] + r % n[1], box.begin[2] + r / n[1]};
+      find_positions(program, reference, at, rows[static_cast<std::size_t>(r)]);
+      reaches[static_cast<std::size_t>(r)].add(rows[static_cast<std::size_t>(r)], moving.grid.size);
+    }
+  });
+  Reach reach;
+  for (const Reach& one : reaches) reach.add(one);
+  Volume out(Grid{n, {}}, moving.type, moving.channels);
+  Box needed = reach.box();
+  Volume part;
+  if (needed.size[0] > 0) part = moving.read(needed);
+  // All outside: one voxel that nobody reads keeps the rows below the same.
+  if (part.empty()) part = Volume(Grid{{1, 1, 1}, {}}, moving.type, moving.channels);
+  for_row_blocks(n[1] * n[2], stop, [&](std::int64_t first, std::int64_t last) {
+    Corners corners(n[0]);
+    for (std::int64_t r = first; r < last; ++r)
+      sample_row(part, moving.grid.size, needed, {interpolation, background},
+                 rows[static_cast<std::size_t>(r)], corners, out, r);
   });
   return out;
 }
@@ -364,10 +445,7 @@ DisplacementField sample_displacement(const Transform& transform, const Grid& gr
       throw Error(ErrorCode::cancelled, "Composing transforms was cancelled; nothing was written.");
     Row row(n[0]);
     for (std::int64_t y = 0; y < n[1]; ++y) {
-      if (program.steps.empty())
-        direct_row(program, n, y, z, row);
-      else
-        stepped_row(program, grid, y, z, row);
+      find_positions(program, grid, {0, y, z}, row);
       for (std::int64_t x = 0; x < n[0]; ++x) {
         const Vec3 from = grid.world_from_voxel(
             {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)});

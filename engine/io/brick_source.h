@@ -4,17 +4,11 @@
 #include <string>
 #include <vector>
 
+#include "gigawarp/box.h"
 #include "gigawarp/volume.h"
 #include "io/image_io.h"
 
 namespace gigawarp::io {
-
-/// Voxels begin … begin + size of one level.
-struct Box {
-  Size3 begin{0, 0, 0}, size{0, 0, 0};
-  std::int64_t voxel_count() const { return size[0] * size[1] * size[2]; }
-  friend bool operator==(const Box&, const Box&) = default;
-};
 
 /// One level of a pyramid.
 struct SourceLevel {

@@ -1,6 +1,7 @@
 #include "io/file_support.h"
 
 #include <fcntl.h>
+#include <stdio.h>  // NOLINT(modernize-deprecated-headers): renameat2
 #include <unistd.h>
 
 #include <algorithm>
@@ -112,16 +113,24 @@ void check_memory(const fs::path& path, std::uint64_t bytes) {
                 path.string());
 }
 
-AtomicFile::AtomicFile(const fs::path& target) : target_(target) {
+namespace {
+/// A hidden name beside `target`, in a folder that exists.
+fs::path temporary_beside(const fs::path& target) {
   static std::atomic<unsigned> counter{0};
   const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
   std::error_code code;
   if (!fs::is_directory(folder, code))
     refuse_output(target,
                   "the folder \"" + folder.string() + "\" does not exist; create it first.");
+  return folder / ("." + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".part-" +
+                   target.filename().string());
+}
+}  // namespace
+
+AtomicFile::AtomicFile(const fs::path& target)
+    : target_(target), temporary_(temporary_beside(target)) {
+  std::error_code code;
   if (fs::is_directory(target, code)) refuse_output(target, "a folder of that name exists.");
-  temporary_ = folder / ("." + std::to_string(::getpid()) + "-" + std::to_string(counter++) +
-                         ".part-" + target.filename().string());
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor_ < 0)
     refuse_output(target, std::string(std::strerror(errno)) +
@@ -170,6 +179,55 @@ void AtomicFile::commit() {
   if (::rename(temporary_.c_str(), target_.c_str()) != 0)
     refuse_output(target_, std::string(std::strerror(errno)) + ".");
   done_ = true;
+}
+
+AtomicFolder::AtomicFolder(const fs::path& target, bool (*replaceable)(const fs::path& folder))
+    : target_(target.has_filename() ? target : target.parent_path()),
+      temporary_(temporary_beside(target_)) {
+  std::error_code code;
+  if (fs::exists(target_, code) && !(fs::is_directory(target_, code) && replaceable(target_)))
+    refuse_output(target_, "something else of that name exists; choose another name.");
+  if (!fs::create_directory(temporary_, code))
+    refuse_output(target_, code.message() + "; choose a folder you may write to.");
+}
+
+AtomicFolder::~AtomicFolder() {
+  std::error_code ignored;
+  fs::remove_all(temporary_, ignored);  // after commit: what was there before
+}
+
+void AtomicFolder::make_folders(const fs::path& relative) const {
+  std::error_code code;
+  fs::create_directories(temporary_ / relative, code);
+  if (code) refuse_output(target_, code.message() + "; make space or choose another folder.");
+}
+
+void AtomicFolder::write(const fs::path& relative, std::span<const std::byte> bytes) const {
+  const fs::path path = temporary_ / relative;
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  bool good = descriptor >= 0;
+  while (good && !bytes.empty()) {
+    const ssize_t n = ::write(descriptor, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    good = n > 0;
+    if (good) bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+  const int why = errno;
+  if (descriptor >= 0 && ::close(descriptor) != 0) good = false;
+  if (!good)
+    refuse_output(target_,
+                  std::string(std::strerror(why)) + "; make space or choose another folder.");
+}
+
+void AtomicFolder::commit() {
+  std::error_code code;
+  // Changing places keeps the earlier folder whole until the new one is there.
+  const int result = fs::exists(target_, code) ? ::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD,
+                                                             target_.c_str(), RENAME_EXCHANGE)
+                                               : ::rename(temporary_.c_str(), target_.c_str());
+  if (result != 0)
+    refuse_output(target_, std::string(std::strerror(errno)) +
+                               "; remove what has that name or choose another.");
 }
 
 }  // namespace gigawarp::io

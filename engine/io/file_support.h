@@ -66,4 +66,24 @@ class AtomicFile {
   bool done_ = false;
 };
 
+/// A folder filled under a hidden temporary name beside `target`; commit() renames it into place,
+/// changing places with an earlier one at once. Without commit the temporary is removed. Every
+/// failure is Error{output_not_written}.
+class AtomicFolder {
+ public:
+  /// `replaceable` says whether a folder that is there may be replaced.
+  AtomicFolder(const std::filesystem::path& target,
+               bool (*replaceable)(const std::filesystem::path& folder));
+  ~AtomicFolder();
+  AtomicFolder(const AtomicFolder&) = delete;
+  AtomicFolder& operator=(const AtomicFolder&) = delete;
+  const std::filesystem::path& target() const { return target_; }
+  void make_folders(const std::filesystem::path& relative) const;
+  void write(const std::filesystem::path& relative, std::span<const std::byte> bytes) const;
+  void commit();
+
+ private:
+  std::filesystem::path target_, temporary_;
+};
+
 }  // namespace gigawarp::io

@@ -9,6 +9,7 @@
 #include "io/itk_images.h"
 #include "io/nifti.h"
 #include "io/tiff.h"
+#include "io/volume_sink.h"
 #include "io/zarr_array.h"
 
 namespace gigawarp::io {
@@ -177,7 +178,7 @@ ReadOptions companion_options(const ReadOptions& image, const fs::path& path) {
   return options;
 }
 
-void write_image(const Volume& volume, const fs::path& path) {
+void write_image(const Volume& volume, const fs::path& path, const WriteOptions& options) {
   if (volume.empty())
     throw Error(ErrorCode::internal, "An empty volume was to be written.", path.string());
   for (const char* extension : {".hdr", ".hdr.gz", ".img", ".img.gz", ".nhdr", ".mhd"})
@@ -187,8 +188,11 @@ void write_image(const Volume& volume, const fs::path& path) {
           "\"" + path.string() +
               "\" would be two files, which cannot appear at once; choose .nii.gz, .nrrd or .mha.",
           path.string());
+  if (can_stream_to(path)) {
+    const auto sink = open_sink(path, {volume.grid(), volume.type(), volume.channels(), options});
+    return write_whole(volume, *sink);
+  }
   switch (by_extension(path)) {
-    case Format::nifti: return write_nifti(volume, path);
     case Format::nrrd: return write_itk(ItkFormat::nrrd, volume, path);
     case Format::meta: return write_itk(ItkFormat::meta, volume, path);
     case Format::minc: return write_itk(ItkFormat::minc, volume, path);
@@ -199,8 +203,8 @@ void write_image(const Volume& volume, const fs::path& path) {
   throw Error(
       ErrorCode::usage,
       "\"" + path.string() +
-          "\" has no extension that can be written; choose .nii.gz, .nii, .nrrd, .mha, .mnc, .h5 "
-          "or .tif.",
+          "\" has no extension that can be written; choose .nii.gz, .nii, .ome.zarr, .nrrd, .mha, "
+          ".mnc, .h5 or .tif.",
       path.string());
 }
 

@@ -43,7 +43,13 @@ Volume read_image(const std::filesystem::path& path, const ReadOptions& options 
 /// its level where the file has levels.
 ReadOptions companion_options(const ReadOptions& image, const std::filesystem::path& path);
 
+struct WriteOptions {
+  bool labels = false;        ///< values are names: a pyramid takes the most frequent
+  bool ome_zarr_0_5 = false;  ///< OME-Zarr 0.5 (Zarr v3, sharded) rather than 0.4
+};
+
 /// Writes beside `path` and renames. Format by extension. Throws Error{output_not_written | usage}.
-void write_image(const Volume& volume, const std::filesystem::path& path);
+void write_image(const Volume& volume, const std::filesystem::path& path,
+                 const WriteOptions& options = {});
 
 }  // namespace gigawarp::io

@@ -3,6 +3,7 @@
 
 #include "gigawarp/volume.h"
 #include "io/image_io.h"
+#include "io/volume_sink.h"
 
 namespace gigawarp::io {
 
@@ -40,6 +41,6 @@ Volume read_nifti(const std::filesystem::path& path, const ReadOptions& options 
 
 /// .nii or .nii.gz; several channels become the fifth dimension with intent VECTOR. sform and qform
 /// are both set. NIfTI-2 where a size exceeds 32767. Written beside and renamed.
-void write_nifti(const Volume& volume, const std::filesystem::path& path);
+std::unique_ptr<VolumeSink> create_nifti(const std::filesystem::path& path, const SinkSpec& spec);
 
 }  // namespace gigawarp::io

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -100,11 +101,11 @@ constexpr Layout kLayout1{40, 2, 76, 70, 72, 108, 112, 116, 123, 252, 254, 256, 
 constexpr Layout kLayout2{16, 8, 104, 12, 14, 168, 176, 184, 500, 344, 348, 352, 376, 400, 504};
 
 template <class Real, class Dim, class Int, class Units, class Offset>
-void fill(HeaderBytes& out, const Layout& at, const Volume& volume, std::size_t voxel_offset) {
-  const Grid& grid = volume.grid();
-  const bool vectors = volume.channels() > 1;
+void fill(HeaderBytes& out, const Layout& at, const SinkSpec& volume, std::size_t voxel_offset) {
+  const Grid& grid = volume.grid;
+  const bool vectors = volume.channels > 1;
   const std::array<std::int64_t, 8> dim{
-      vectors ? 5 : 3, grid.size[0], grid.size[1], grid.size[2], 1, volume.channels(), 1, 1};
+      vectors ? 5 : 3, grid.size[0], grid.size[1], grid.size[2], 1, volume.channels, 1, 1};
   const Vec3 spacing = grid.spacing_mm();
   const Affine ras = ras_of(grid);
   const Mat3 direction = Grid{grid.size, ras}.direction();
@@ -115,8 +116,8 @@ void fill(HeaderBytes& out, const Layout& at, const Volume& volume, std::size_t 
     out.put<Dim>(at.dim + i * sizeof(Dim), static_cast<double>(dim[i]));
     out.put<Real>(at.pixdim + i * sizeof(Real), pixdim[i]);
   }
-  out.put<std::int16_t>(at.datatype, nifti_code(volume.type()));
-  out.put<std::int16_t>(at.bitpix, static_cast<double>(8 * size_of(volume.type())));
+  out.put<std::int16_t>(at.datatype, nifti_code(volume.type));
+  out.put<std::int16_t>(at.bitpix, static_cast<double>(8 * size_of(volume.type)));
   out.put<Offset>(at.voxel_offset, static_cast<double>(voxel_offset));
   out.put<Real>(at.slope, 1);
   out.put<Units>(at.units, 2);  // NIFTI_UNITS_MM
@@ -134,9 +135,9 @@ void fill(HeaderBytes& out, const Layout& at, const Volume& volume, std::size_t 
   out.put<Int>(at.intent, vectors ? kNiftiIntentVector : 0);
 }
 
-HeaderBytes header_for(const Volume& volume) {
-  const Size3& n = volume.grid().size;
-  const bool large = std::max({n[0], n[1], n[2]}) > 32767 || volume.channels() > 32767;
+HeaderBytes header_for(const SinkSpec& volume) {
+  const Size3& n = volume.grid.size;
+  const bool large = std::max({n[0], n[1], n[2]}) > 32767 || volume.channels > 32767;
   HeaderBytes out(large ? kVersion2Bytes : kVersion1Bytes);
   if (large) {
     out.put<std::int32_t>(0, 540);
@@ -152,23 +153,46 @@ HeaderBytes header_for(const Volume& volume) {
   }
   return out;
 }
+/// Mantissas of floats hardly compress: more effort would only cost time.
+int effort(ScalarType type) { return type == ScalarType::f32 || type == ScalarType::f64 ? 1 : 5; }
+
+class NiftiSink : public VolumeSink {
+ public:
+  NiftiSink(const fs::path& path, const SinkSpec& spec)
+      : VolumeSink(spec), gzip_(has_extension(path, ".gz")), file_(path) {
+    const HeaderBytes header = header_for(spec);
+    const auto bytes = volume_bytes(spec.grid.size, spec.channels, size_of(spec.type));
+    if (!gzip_ && bytes) file_.reserve(*bytes);
+    put(header.span());
+  }
+  std::int64_t planes_at_once() const override {
+    constexpr std::int64_t kSlab = std::int64_t{64} << 20;
+    const std::int64_t plane = plane_bytes();
+    return std::max<std::int64_t>(1, kSlab / plane);
+  }
+  void write(int, std::int64_t, std::int64_t planes, const std::byte* voxels) override {
+    put({voxels, static_cast<std::size_t>(planes * plane_bytes())});
+  }
+  void commit() override { file_.commit(); }
+
+ private:
+  std::int64_t plane_bytes() const {
+    const Size3& n = spec().grid.size;
+    return n[0] * n[1] * static_cast<std::int64_t>(size_of(spec().type));
+  }
+  void put(std::span<const std::byte> bytes) {
+    if (gzip_)
+      write_gzip(file_, bytes, effort(spec().type));
+    else
+      file_.write(bytes.data(), bytes.size());
+  }
+  bool gzip_;
+  AtomicFile file_;
+};
 }  // namespace
 
-void write_nifti(const Volume& volume, const fs::path& path) {
-  const HeaderBytes header = header_for(volume);
-  const std::span<const std::byte> voxels{volume.data(), volume.bytes()};
-  AtomicFile file(path);
-  if (has_extension(path, ".gz")) {
-    // Mantissas of floats hardly compress: more effort would only cost time.
-    const bool is_float = volume.type() == ScalarType::f32 || volume.type() == ScalarType::f64;
-    const int level = is_float ? 1 : 5;
-    write_gzip(file, header.span(), level);
-    write_gzip(file, voxels, level);
-  } else {
-    file.write(header.span().data(), header.span().size());
-    file.write(voxels.data(), voxels.size());
-  }
-  file.commit();
+std::unique_ptr<VolumeSink> create_nifti(const fs::path& path, const SinkSpec& spec) {
+  return std::make_unique<NiftiSink>(path, spec);
 }
 
 }  // namespace gigawarp::io

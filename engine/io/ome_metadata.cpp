@@ -21,7 +21,11 @@ Json attributes_of(const fs::path& folder) {
   if (fs::exists(folder / "zarr.json", ignored)) {
     const Json json = read_json(folder / "zarr.json");
     const Json attributes = json.value("attributes", Json::object());
-    return attributes.is_object() && attributes.contains("ome") ? attributes.at("ome") : attributes;
+    if (!attributes.is_object() || !attributes.contains("ome")) return attributes;
+    Json ome = attributes.at("ome");
+    if (ome.is_object() && attributes.contains("gigawarp"))
+      ome["gigawarp"] = attributes["gigawarp"];
+    return ome;
   }
   return fs::exists(folder / ".zattrs", ignored) ? read_json(folder / ".zattrs") : Json::object();
 }

@@ -1,6 +1,8 @@
 #pragma once
+#include <functional>
 #include <stop_token>
 
+#include "gigawarp/box.h"
 #include "gigawarp/transform.h"
 #include "gigawarp/volume.h"
 
@@ -22,6 +24,21 @@ enum class Interpolation {
 Volume apply_transform(const Volume& moving, const Transform& moving_from_fixed,
                        const Grid& reference, Interpolation interpolation, double background = 0,
                        std::stop_token stop = {});
+
+/// A volume of which boxes can be had; read() returns all channels of one, in `type`.
+struct BoxedVolume {
+  Grid grid;
+  ScalarType type = ScalarType::u8;
+  int channels = 1;
+  std::function<Volume(const Box& box)> read;
+};
+
+/// The voxels of `box` of what apply_transform() would give, bit for bit, reading of `moving` only
+/// the box that they need: for volumes larger than memory. 24 bytes per voxel of `box` are held
+/// besides.
+Volume apply_transform_to_box(const BoxedVolume& moving, const Transform& moving_from_fixed,
+                              const Grid& reference, const Box& box, Interpolation interpolation,
+                              double background = 0, const std::stop_token& stop = {});
 
 /// The whole transform as displacements in mm on `grid`; NaN where it is undefined. Throws as
 /// above.

@@ -1,4 +1,4 @@
-"""Zarr and OME-Zarr as other programs write them: read equal to zarr-python, or refused in one sentence."""
+"""Zarr and OME-Zarr: those of other programs read equal to zarr-python or are refused, ours open there."""
 
 import json
 import os
@@ -6,9 +6,10 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import time
 import unittest
 
-from cli_support import BAD_INPUT, OK, USAGE, nibabel, np, run
+from cli_support import BAD_INPUT, OK, USAGE, nibabel, np, run, start
 
 try:
     import numcodecs
@@ -280,7 +281,10 @@ class HostileGroups(ZarrCase):
 
     def test_a_volume_larger_than_memory_is_refused_before_it_is_read(self):
         self.edit("0/.zarray", lambda j: j.update(shape=[1 << 14, 1 << 14, 1 << 14]))
-        self.assertIn("MiB", self.refusal(self.path, code=4))
+        process = run("info", self.path)
+        self.assertEqual(process.returncode, 4, process.stderr)
+        self.assertIn("MiB", process.stderr)
+        self.assertIn("MiB are needed", self.refusal(self.path, code=7))  # disk, when it is copied by planes
 
     def test_damaged_metadata_is_refused(self):
         scale = {"coordinateTransformations": [{"type": "scale", "scale": [1, 0, 1]}]}
@@ -302,6 +306,161 @@ class HostileGroups(ZarrCase):
         shutil.rmtree(self.path)
         self.path.mkdir()
         self.assertIn("not written completely", self.refusal(self.path))
+
+
+def mean_halved(array, factors):
+    """Means of blocks, whole numbers rounded with halves upwards; odd ends stand alone."""
+    blocks = [np.minimum(np.arange(n) // f, (n + f - 1) // f) for n, f in zip(array.shape, factors)]
+    shape = [int(b[-1]) + 1 for b in blocks]
+    total, count = np.zeros(shape), np.zeros(shape)
+    index = np.ix_(*blocks)
+    np.add.at(total, index, array.astype(float))
+    np.add.at(count, index, 1)
+    mean = total / count
+    return np.floor(mean + 0.5).astype(array.dtype) if array.dtype.kind in "iu" else mean.astype(array.dtype)
+
+
+class Written(ZarrCase):
+    """What the program writes, opened by zarr-python."""
+
+    shape = (70, 81, 150)  # z, y, x: more than a chunk along each axis, none whole
+
+    def nifti(self, array, affine=None, name="in.nii"):
+        path = self.folder / name
+        image = nibabel.Nifti1Image(array.T, np.diag([-1, -1, 1, 1]) if affine is None else affine)
+        image.header.set_xyzt_units("mm")
+        nibabel.save(image, path)
+        return path
+
+    def convert(self, source, *options, name="out.ome.zarr"):
+        out = self.folder / name
+        process = run("convert", source, out, *options)
+        self.assertEqual(process.returncode, OK, process.stderr)
+        return out
+
+    def image(self, path, version):
+        """The multiscales metadata and the levels' arrays."""
+        group = zarr.open_group(str(path), mode="r")
+        self.assertEqual(group.metadata.zarr_format, 2 if version == "0.4" else 3)
+        attributes = group.attrs.asdict()
+        image = (attributes if version == "0.4" else attributes["ome"])["multiscales"][0]
+        self.assertEqual((image if version == "0.4" else attributes["ome"])["version"], version)
+        return image, [group[d["path"]] for d in image["datasets"]]
+
+    def test_every_type_opens_in_zarr_python_with_the_same_voxels(self):
+        for dtype in (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.float32, np.float64):
+            data = wave(self.shape, dtype)
+            data[:64, :64, :64] = 0  # a chunk that is left out
+            source = self.nifti(data)
+            for version in ("0.4", "0.5"):
+                with self.subTest(dtype=dtype, version=version):
+                    out = self.convert(source, "--zarr", version)
+                    image, levels = self.image(out, version)
+                    np.testing.assert_array_equal(levels[0][...], data)
+                    self.assertEqual(levels[0].dtype, data.dtype)
+                    self.assertEqual([a["name"] for a in image["axes"]], ["z", "y", "x"])
+                    self.assertEqual({a["unit"] for a in image["axes"]}, {"millimeter"})
+                    ours, back = self.read(out)
+                    np.testing.assert_array_equal(ours, data)
+                    np.testing.assert_allclose(back.affine, np.diag([-1, -1, 1, 1]), atol=1e-9)
+
+    def test_levels_are_means_of_the_level_below_and_placed_at_their_centre(self):
+        for dtype in (np.uint8, np.int16, np.float32):
+            data = (wave(self.shape, np.int16) - 60).astype(dtype)
+            image, levels = self.image(self.convert(self.nifti(data)), "0.4")
+            self.assertEqual([a.shape for a in levels], [(70, 81, 150), (35, 41, 75), (18, 21, 38)])
+            below = data
+            for level, dataset in zip(levels[1:], image["datasets"][1:]):
+                below = mean_halved(below, (2, 2, 2))
+                np.testing.assert_allclose(level[...], below, rtol=1e-6, atol=1e-6)
+            scale, shift = [t[t["type"]] for t in image["datasets"][2]["coordinateTransformations"]]
+            self.assertEqual((scale, shift), ([4, 4, 4], [1.5, 1.5, 1.5]))
+
+    def test_labels_are_never_mixed(self):
+        rng = np.random.default_rng(3)
+        data = rng.choice(np.array([0, 4, 17, 1002], np.int32), self.shape)
+        out = self.convert(self.nifti(data), "--labels")
+        _, levels = self.image(out, "0.4")
+        level = levels[1][...]
+        self.assertLessEqual(set(np.unique(level)), {0, 4, 17, 1002})
+        for z, y, x in rng.integers((0, 0, 0), level.shape, (200, 3)):
+            values, counts = np.unique(data[2 * z:2 * z + 2, 2 * y:2 * y + 2, 2 * x:2 * x + 2], return_counts=True)
+            self.assertEqual(level[z, y, x], values[counts == counts.max()].min())
+        again = self.convert(out, name="again.ome.zarr")  # known as labels without being told
+        np.testing.assert_array_equal(self.image(again, "0.4")[1][2][...], levels[2][...])
+
+    def test_long_voxels_are_not_halved_until_the_others_are_as_long(self):
+        source = self.nifti(wave((20, 130, 131), np.uint8), np.diag([-0.5, -0.5, 2.0, 1]))
+        _, levels = self.image(self.convert(source), "0.4")
+        self.assertEqual([a.shape for a in levels], [(20, 130, 131), (20, 65, 66), (20, 33, 33)])
+
+    def test_oblique_orientation_survives_there_and_back(self):
+        affine = np.array([[0.0, -0.6, 0.0, 12], [0.48, 0.0, -0.64, -30], [0.36, 0.0, 1.0, 7], [0, 0, 0, 1]])
+        data = wave(self.shape, np.uint16)
+        for version in ("0.4", "0.5"):
+            ours, back = self.read(self.convert(self.nifti(data, affine), "--zarr", version))
+            np.testing.assert_allclose(back.affine, affine, atol=1e-5)
+            np.testing.assert_array_equal(ours, data)
+
+    def test_channels_are_kept(self):
+        data = np.stack([wave(self.shape, np.uint16) + c for c in range(3)])
+        source = self.folder / "rgb.nii"
+        nibabel.save(nibabel.Nifti1Image(data.transpose(3, 2, 1, 0)[:, :, :, None, :], np.eye(4)), source)
+        for version in ("0.4", "0.5"):
+            image, levels = self.image(self.convert(source, "--zarr", version), version)
+            self.assertEqual([a["name"] for a in image["axes"]], ["c", "z", "y", "x"])
+            np.testing.assert_array_equal(levels[0][...], data)
+            np.testing.assert_array_equal(levels[1][2], mean_halved(data[2], (2, 2, 2)))
+
+    def test_a_pyramid_is_copied_in_another_type_and_order(self):
+        data = wave(self.shape, np.uint16)
+        first = self.convert(self.nifti(data), name="first.ome.zarr")
+        out = self.convert(first, "--order", "RAS", "--type", "f32", "--zarr", "0.5")
+        ours, back = self.read(out)
+        np.testing.assert_array_equal(ours, data[:, ::-1, ::-1])
+        self.assertEqual(nibabel.aff2axcodes(back.affine), ("R", "A", "S"))
+        small, _ = self.read(first, "--level", "1", "--order", "SAR")
+        expected = mean_halved(data, (2, 2, 2))[:, ::-1, ::-1]
+        np.testing.assert_array_equal(small, expected.transpose(2, 1, 0))
+
+    def test_nothing_else_of_that_name_is_replaced(self):
+        source = self.nifti(wave((8, 8, 8), np.uint8))
+        out = self.convert(source)
+        first = sorted(p.name for p in self.folder.iterdir())
+        self.convert(source)  # a Zarr may be
+        self.assertEqual(sorted(p.name for p in self.folder.iterdir()), first)
+        precious = self.folder / "precious.zarr"
+        precious.mkdir()
+        (precious / "thesis.txt").write_text("years")
+        process = run("convert", source, precious)
+        self.assertEqual(process.returncode, 7, process.stderr)
+        self.assertEqual((precious / "thesis.txt").read_text(), "years")
+        self.assertTrue(out.exists())
+
+    def test_a_killed_write_leaves_nothing_that_looks_like_a_volume(self):
+        process = start("phantom", "--out", self.folder / "pair", "--size", "400", "--format", "ome.zarr")
+        deadline = time.monotonic() + 100
+        parts = []
+        while not parts and time.monotonic() < deadline:
+            parts = list(self.folder.glob("pair/.*/0/0"))
+            time.sleep(0.05)
+        process.kill()
+        process.communicate()
+        self.assertTrue(parts, "no part was being written")
+        self.assertEqual([p for p in self.folder.glob("pair/[!.]*.zarr")], [])
+        self.refusal(parts[0].parent.parent)
+
+    def test_a_phantom_is_written_as_pyramids(self):
+        for form in ("nii.gz", "ome.zarr"):
+            process = run("phantom", "--out", self.folder / form, "--size", "80,70,66", "--format", form, "--no-warp")
+            self.assertEqual(process.returncode, OK, process.stderr)
+        for name in ("fixed", "moving", "fixed_labels", "fixed_mask"):
+            ours, image = self.read(self.folder / "ome.zarr" / f"{name}.ome.zarr")
+            twin = nibabel.load(self.folder / "nii.gz" / f"{name}.nii.gz")
+            np.testing.assert_array_equal(ours, np.asanyarray(twin.dataobj).T)
+            np.testing.assert_allclose(image.affine, twin.affine, atol=1e-4)
+        image, _ = self.image(self.folder / "ome.zarr/fixed_labels.ome.zarr", "0.4")
+        self.assertEqual(image["type"], "majority")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,24 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "gigawarp/volume.h"
+
+namespace gigawarp::io {
+
+/// How a coarser level is made of the one below.
+enum class Downsampling {
+  mean,      ///< of the voxels that are there; whole numbers are rounded, NaN is left out
+  majority,  ///< the most frequent value, the smallest where two are equal: for labels
+};
+
+/// Halves a block of voxels along the axes whose factor is 2 (the others have 1). `from` has the
+/// size `size`, x fastest; `to` gets ceil(size / factor). At an odd end the last voxel stands
+/// alone.
+void downsample(ScalarType type, Downsampling how, const std::byte* from, const Size3& size,
+                const Size3& factor, std::byte* to);
+
+/// ceil(size / factor).
+Size3 halved_size(const Size3& size, const Size3& factor);
+
+}  // namespace gigawarp::io
