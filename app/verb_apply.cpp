@@ -77,21 +77,21 @@ void put_tile(const Volume& tile, const Box& box, Volume& slab) {
 }
 
 /// From disk to disk in bounded memory: the same voxels as in one piece.
-void apply_by_tiles(const ApplyOptions& options, const Grid& grid, const Transform& transform,
-                    Interpolation interpolation, const std::stop_token& stop) {
-  const auto source = io::open_source(options.input, options.read);
+void apply_by_tiles(const io::BrickSource& source, const ApplyOptions& options, const Grid& grid,
+                    const Transform& transform, Interpolation interpolation,
+                    const std::stop_token& stop) {
   const int level = options.read.selection.level.value_or(0);
-  io::header_of(*source, level, options.input);  // refuses a level that there is not
-  for (const std::string& note : source->info().notes)
+  io::header_of(source, level, options.input);  // refuses a level that there is not
+  for (const std::string& note : source.info().notes)
     std::cerr << options.input << ": " << note << '\n';
   const bool labels = interpolation == Interpolation::label;
-  io::SinkSpec spec{grid, boxed(*source, level, 0, labels).type, source->info().channels,
+  io::SinkSpec spec{grid, boxed(source, level, 0, labels).type, source.info().channels,
                     options.write};
-  spec.options.labels = spec.options.labels || labels || source->info().labels;
+  spec.options.labels = spec.options.labels || labels || source.info().labels;
   const auto sink = io::open_sink(options.out, spec);
   const Size3& n = grid.size;
   for (int c = 0; c < spec.channels; ++c) {
-    const BoxedVolume moving = boxed(*source, level, c, labels);
+    const BoxedVolume moving = boxed(source, level, c, labels);
     for (std::int64_t z = 0; z < n[2]; z += sink->planes_at_once()) {
       const std::int64_t planes = std::min(sink->planes_at_once(), n[2] - z);
       Volume slab(Grid{{n[0], n[1], planes}, {}}, moving.type);
@@ -118,8 +118,9 @@ void apply_to_image(const ApplyOptions& options) {
   read.label_map = interpolation == Interpolation::label;
   const Grid grid = io::read_header(options.reference, options.read_reference).grid;
   const Transform transform = read_transform_list(options.transforms, options.inverse);
-  if (io::is_random_access(options.input) && io::can_stream_to(options.out))
-    return apply_by_tiles(options, grid, transform, interpolation, interruption.stop());
+  if (io::can_stream_to(options.out))
+    if (const auto source = io::open_source(options.input, options.read))
+      return apply_by_tiles(*source, options, grid, transform, interpolation, interruption.stop());
   const Volume moving = io::read_image(options.input, read);
   for (const std::string& note : moving.notes()) std::cerr << options.input << ": " << note << '\n';
   const Volume resampled = apply_transform(moving, transform, grid, interpolation,

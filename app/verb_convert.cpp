@@ -53,27 +53,28 @@ void say(const std::string& file, const std::vector<std::string>& notes) {
 }
 
 /// From disk to disk, a slab in memory at a time.
-void stream(const ConvertOptions& options, const std::stop_token& stop) {
-  const auto source = io::open_source(options.input, options.read);
+void stream(const io::BrickSource& source, const ConvertOptions& options,
+            const std::stop_token& stop) {
   const int level = options.read.selection.level.value_or(0);
-  const Grid grid = io::header_of(*source, level, options.input).grid;
-  say(options.input, source->info().notes);
+  const Grid grid = io::header_of(source, level, options.input).grid;
+  say(options.input, source.info().notes);
   io::CopyOptions copy;
   if (!options.order.empty()) copy.order = order_of(grid, options.order);
   if (!options.type.empty()) copy.type = scalar_type(options.type);
-  io::SinkSpec spec = io::spec_of_copy(*source, level, copy);
+  io::SinkSpec spec = io::spec_of_copy(source, level, copy);
   const bool labels = spec.options.labels || options.write.labels;
   spec.options = options.write;
   spec.options.labels = labels;
-  io::copy_level(*source, level, copy, *io::open_sink(options.output, spec), stop);
+  io::copy_level(source, level, copy, *io::open_sink(options.output, spec), stop);
 }
 
 void convert(const ConvertOptions& options) {
   if (is_landmark_name(options.input))
     return io::write_landmarks(io::read_landmarks(options.input), options.output);
   const Interruption interruption;
-  if (io::is_random_access(options.input) && io::can_stream_to(options.output))
-    return stream(options, interruption.stop());
+  if (io::can_stream_to(options.output))
+    if (const auto source = io::open_source(options.input, options.read))
+      return stream(*source, options, interruption.stop());
   Volume volume = io::read_image(options.input, options.read);
   say(options.input, volume.notes());
   if (!options.order.empty()) {

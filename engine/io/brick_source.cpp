@@ -4,7 +4,9 @@
 
 #include "base/parallel.h"
 #include "io/file_support.h"
+#include "io/n5.h"
 #include "io/ome_zarr.h"
+#include "io/plain_source.h"
 #include "io/zarr_array.h"
 
 namespace gigawarp::io {
@@ -48,15 +50,11 @@ void check_level_memory(const BrickSource& source, const SourceLevel& wanted,
 }
 }  // namespace
 
-bool is_random_access(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored) && is_zarr_folder(path);
-}
-
 std::unique_ptr<BrickSource> open_source(const fs::path& path, const ReadOptions& options) {
-  if (!is_random_access(path))
-    refuse(path, "is of no format that can be read out of order; convert it to .ome.zarr first.");
-  return open_ome_zarr(path, options);
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored) && (is_zarr_folder(path) || is_n5_folder(path)))
+    return open_ome_zarr(path, options);
+  return open_plain(path, options);
 }
 
 Volume read_level(const BrickSource& source, int level, const fs::path& path) {

@@ -35,11 +35,9 @@ class BrickSource {
   virtual void read(int level, int channel, const Box& box, std::byte* out) const = 0;
 };
 
-/// True for files and folders that open_source() reads out of order.
-bool is_random_access(const std::filesystem::path& path);
-
-/// Opens a volume without reading voxels. Channel and time point are those of the options; the
-/// level is left to the reader. Throws Error{bad_input} for what cannot be read out of order.
+/// Opens a volume without reading voxels: OME-Zarr and uncompressed NIfTI, NRRD and MetaImage;
+/// nothing for what has to be read as a whole. Channel and time point are those of the options; the
+/// level is left to the reader. Throws Error{bad_input | usage} for a damaged OME-Zarr.
 std::unique_ptr<BrickSource> open_source(const std::filesystem::path& path,
                                          const ReadOptions& options = {});
 

@@ -7,6 +7,7 @@
 #include "io/convert.h"
 #include "io/file_support.h"
 #include "io/itk_images.h"
+#include "io/n5.h"
 #include "io/nifti.h"
 #include "io/tiff.h"
 #include "io/volume_sink.h"
@@ -17,6 +18,7 @@ namespace gigawarp::io {
 namespace fs = std::filesystem;
 
 namespace {
+/// zarr: also N5.
 enum class Format { nifti, nrrd, meta, minc, mrc, hdf5, tiff, dicom, zarr, unknown };
 
 constexpr std::string_view kKnown =
@@ -68,8 +70,7 @@ Format folder_format(const fs::path& path) {
   if (is_zarr_folder(path)) return Format::zarr;
   if (has_extension(path, ".zarr"))
     refuse(path, "is called .zarr but holds no Zarr metadata; it was not written completely.");
-  if (fs::exists(path / "attributes.json") || has_extension(path, ".n5"))
-    refuse_chunked(path, "an N5 folder");
+  if (is_n5_folder(path)) return Format::zarr;
   if (fs::exists(path / "manifest.ocdbt")) refuse_chunked(path, "an OCDBT (Zarr) folder");
   return Format::dicom;
 }
@@ -174,7 +175,9 @@ Volume read_image(const fs::path& path, const ReadOptions& options) {
 
 ReadOptions companion_options(const ReadOptions& image, const fs::path& path) {
   ReadOptions options{image.spacing_mm, true};
-  if (is_random_access(path)) options.selection.level = image.selection.level;
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored) && (is_zarr_folder(path) || is_n5_folder(path)))
+    options.selection.level = image.selection.level;
   return options;
 }
 

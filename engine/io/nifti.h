@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "gigawarp/volume.h"
+#include "io/convert.h"
 #include "io/image_io.h"
 #include "io/volume_sink.h"
 
@@ -36,6 +37,8 @@ inline constexpr int kNiftiIntentVector = 1007;
 
 bool is_nifti_name(const std::filesystem::path& path);
 NiftiHeader read_nifti_header(const std::filesystem::path& path, const ReadOptions& options = {});
+/// The stored voxel type. Throws Error{bad_input} for those that are not read.
+FileType nifti_file_type(const NiftiHeader& header, const std::filesystem::path& path);
 ImageHeader describe(const NiftiHeader& header, const std::filesystem::path& path);
 Volume read_nifti(const std::filesystem::path& path, const ReadOptions& options = {});
 

@@ -33,7 +33,9 @@ enum Code {
   kRgba = 2304
 };
 
-FileType file_type(const NiftiHeader& header, const fs::path& path) {
+}  // namespace
+
+FileType nifti_file_type(const NiftiHeader& header, const fs::path& path) {
   switch (header.datatype) {
     case kU8: return {FileScalar::u8, 1};
     case kI8: return {FileScalar::i8, 1};
@@ -58,6 +60,7 @@ FileType file_type(const NiftiHeader& header, const fs::path& path) {
          "has an unknown or damaged NIfTI voxel type (" + std::to_string(header.datatype) + ").");
 }
 
+namespace {
 void check_dimensions(const NiftiHeader& header, const fs::path& path) {
   if (header.times > 1)
     refuse(path, "holds " + std::to_string(header.times) +
@@ -94,7 +97,7 @@ std::string format_name(const NiftiHeader& header) {
 
 ImageHeader describe(const NiftiHeader& header, const fs::path& path) {
   check_dimensions(header, path);
-  const FileType type = file_type(header, path);
+  const FileType type = nifti_file_type(header, path);
   ImageHeader out;
   out.grid = header.grid;
   out.format = format_name(header);
@@ -107,7 +110,7 @@ ImageHeader describe(const NiftiHeader& header, const fs::path& path) {
 Volume read_nifti(const fs::path& path, const ReadOptions& options) {
   const NiftiHeader header = read_nifti_header(path, options);
   check_dimensions(header, path);
-  const FileType type = file_type(header, path);
+  const FileType type = nifti_file_type(header, path);
   const auto channels = static_cast<int>(header.components);
   const auto bytes = volume_bytes(header.grid.size, channels * type.samples, width_of(type.scalar));
   const std::uint64_t bound = ByteReader(header.voxels).upper_bound();

@@ -5,6 +5,7 @@
 
 #include "io/file_support.h"
 #include "io/length_units.h"
+#include "io/n5.h"
 #include "io/ome_metadata.h"
 #include "io/zarr_array.h"
 
@@ -26,6 +27,12 @@ std::int64_t chosen(const fs::path& folder, std::int64_t count, const std::optio
                     "; it has " + std::to_string(count) + ", counted from 0.",
                 option);
   return index;
+}
+
+OmeMultiscale metadata_of(const fs::path& folder) {
+  if (!is_zarr_folder(folder)) return read_n5_metadata(folder);
+  return is_zarr_array(folder) ? plain_array(read_zarr_layout(folder).shape.size(), folder)
+                               : read_ome_metadata(folder);
 }
 
 class OmeZarrSource : public BrickSource {
@@ -167,9 +174,7 @@ void OmeZarrSource::place_levels(const ReadOptions& options) {
 }
 
 OmeZarrSource::OmeZarrSource(const fs::path& folder, const ReadOptions& options)
-    : folder_(folder),
-      ome_(is_zarr_array(folder) ? plain_array(read_zarr_layout(folder).shape.size(), folder)
-                                 : read_ome_metadata(folder)) {
+    : folder_(folder), ome_(metadata_of(folder)) {
   open_levels();
   choose(options.selection);
   place_levels(options);

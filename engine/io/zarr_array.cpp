@@ -1,13 +1,8 @@
 #include "io/zarr_array.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <bit>
-#include <cerrno>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -17,6 +12,8 @@
 #include "base/parallel.h"
 #include "io/byte_order.h"
 #include "io/file_support.h"
+#include "io/n5.h"
+#include "io/random_file.h"
 
 namespace gigawarp::io {
 
@@ -28,45 +25,6 @@ constexpr std::size_t kIndexEntry = 16;  // offset, bytes
 constexpr std::size_t kShardsRemembered = 256;
 
 using Sizes = std::vector<std::int64_t>;
-
-/// A chunk or shard file; not open when it is missing.
-class ChunkFile {
- public:
-  explicit ChunkFile(const fs::path& path) : path_(path) {
-    descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (descriptor_ < 0) {
-      if (errno == ENOENT) return;
-      refuse(path, std::string("cannot be read (") + std::strerror(errno) + ").");
-    }
-    struct stat status {};
-    if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
-      ::close(descriptor_);
-      refuse(path, "is no regular file, so it is no chunk of the volume.");
-    }
-    size_ = static_cast<std::uint64_t>(status.st_size);
-  }
-  ~ChunkFile() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  ChunkFile(const ChunkFile&) = delete;
-  ChunkFile& operator=(const ChunkFile&) = delete;
-  bool is_missing() const { return descriptor_ < 0; }
-  std::uint64_t size() const { return size_; }
-  void read(std::uint64_t offset, std::span<std::byte> out) const {
-    while (!out.empty()) {
-      const ssize_t n = ::pread(descriptor_, out.data(), out.size(), static_cast<off_t>(offset));
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) refuse(path_, "cannot be read to its end; check the disk.");
-      out = out.subspan(static_cast<std::size_t>(n));
-      offset += static_cast<std::uint64_t>(n);
-    }
-  }
-
- private:
-  fs::path path_;
-  int descriptor_ = -1;
-  std::uint64_t size_ = 0;
-};
 
 std::int64_t product(const Sizes& sizes) {
   std::int64_t n = 1;
@@ -140,6 +98,34 @@ void copy_box(const Sizes& count, const std::byte* from, const Sizes& from_strid
 }
 }  // namespace
 
+namespace {
+/// Elements of a chunk; at the end of an N5 array it may be cut short.
+struct Decoded {
+  std::span<const std::byte> bytes;
+  Sizes extent;
+};
+
+/// What follows the header of an N5 block, whose sizes go to `extent`.
+std::span<const std::byte> n5_body(std::span<const std::byte> block, const fs::path& path,
+                                   Sizes& extent) {
+  const std::size_t rank = extent.size(), header = 4 + 4 * rank;
+  const auto damaged = [&path] {
+    refuse(path, "is a block of the volume whose header is damaged; copy or export it again.");
+  };
+  if (block.size() < header || load_be<std::uint16_t>(block.data() + 2) != rank) damaged();
+  const auto mode = load_be<std::uint16_t>(block.data());
+  if (mode > 1) damaged();
+  for (std::size_t d = 0; d < rank; ++d) {
+    const std::int64_t n = load_be<std::uint32_t>(block.data() + 4 + 4 * (rank - 1 - d));
+    if (n < 1 || n > extent[d]) damaged();
+    extent[d] = n;
+  }
+  const std::size_t begin = header + (mode == 1 ? 4 : 0);
+  if (block.size() < begin) damaged();
+  return block.subspan(begin);
+}
+}  // namespace
+
 struct ZarrArray::State {
   using Index = std::vector<std::byte>;  ///< 16 bytes a chunk; empty: the shard is missing
 
@@ -147,42 +133,51 @@ struct ZarrArray::State {
   ZarrLayout layout;
   Sizes chunks_per_shard;
   std::int64_t chunk_elements = 1;
-  Sizes chunk_stride;  ///< of the dimensions inside a decoded chunk
   std::mutex mutex;
   std::map<std::string, std::shared_ptr<const Index>> shards;
 
   explicit State(const fs::path& where);
   fs::path file_of(const Sizes& shard) const;
-  std::shared_ptr<const Index> index_of(const ChunkFile& file, const fs::path& path);
+  std::shared_ptr<const Index> index_of(const RandomFile& file, const fs::path& path);
   /// False when the chunk is missing.
   bool read_encoded(const Sizes& chunk, const fs::path& path, std::vector<std::byte>& out);
   /// A chunk in the delivered type; nothing when it is missing.
-  std::optional<std::span<const std::byte>> decoded(const Sizes& chunk);
+  std::optional<Decoded> decoded(const Sizes& chunk);
+  /// Strides of the dimensions inside a decoded chunk.
+  Sizes stride_of(const Sizes& extent) const;
   void read_part(const Sizes& chunk, std::span<const std::int64_t> begin,
                  std::span<const std::int64_t> count, std::byte* out,
                  std::span<const std::int64_t> stride);
 };
 
-ZarrArray::State::State(const fs::path& where) : folder(where), layout(read_zarr_layout(where)) {
+ZarrArray::State::State(const fs::path& where)
+    : folder(where),
+      layout(is_n5_dataset(where) ? read_n5_layout(where) : read_zarr_layout(where)) {
   for (std::size_t d = 0; d < layout.shape.size(); ++d)
     chunks_per_shard.push_back(layout.shard[d] / layout.chunk[d]);
   chunk_elements = product(layout.chunk);
-  chunk_stride.resize(layout.chunk.size());
+}
+
+Sizes ZarrArray::State::stride_of(const Sizes& extent) const {
+  Sizes out(extent.size());
   std::int64_t stride = 1;
   for (auto d = layout.order.rbegin(); d != layout.order.rend(); ++d) {
-    chunk_stride[*d] = stride;
-    stride *= layout.chunk[*d];
+    out[*d] = stride;
+    stride *= extent[*d];
   }
+  return out;
 }
 
 fs::path ZarrArray::State::file_of(const Sizes& shard) const {
   std::string key = layout.prefixed ? "c" : "";
-  for (const std::int64_t i : shard)
+  Sizes index = shard;
+  if (layout.format == ZarrLayout::kN5) std::reverse(index.begin(), index.end());
+  for (const std::int64_t i : index)
     key += (key.empty() ? "" : layout.separator) + std::to_string(i);
   return folder / key;
 }
 
-std::shared_ptr<const ZarrArray::State::Index> ZarrArray::State::index_of(const ChunkFile& file,
+std::shared_ptr<const ZarrArray::State::Index> ZarrArray::State::index_of(const RandomFile& file,
                                                                           const fs::path& path) {
   {
     const std::lock_guard lock(mutex);
@@ -207,7 +202,7 @@ std::shared_ptr<const ZarrArray::State::Index> ZarrArray::State::index_of(const 
 
 bool ZarrArray::State::read_encoded(const Sizes& chunk, const fs::path& path,
                                     std::vector<std::byte>& out) {
-  const ChunkFile file(path);
+  const RandomFile file(path);
   if (file.is_missing()) return false;
   std::uint64_t offset = 0, bytes = file.size();
   if (layout.sharded) {
@@ -233,20 +228,23 @@ bool ZarrArray::State::read_encoded(const Sizes& chunk, const fs::path& path,
   return true;
 }
 
-std::optional<std::span<const std::byte>> ZarrArray::State::decoded(const Sizes& chunk) {
+std::optional<Decoded> ZarrArray::State::decoded(const Sizes& chunk) {
   thread_local std::vector<std::byte> encoded, raw, converted;
   Sizes shard(chunk.size());
   for (std::size_t d = 0; d < chunk.size(); ++d) shard[d] = chunk[d] / chunks_per_shard[d];
   const fs::path path = file_of(shard);
   if (!read_encoded(chunk, path, encoded)) return std::nullopt;
-  const auto n = static_cast<std::size_t>(chunk_elements);
+  Sizes extent = layout.chunk;
+  const std::span<const std::byte> body =
+      layout.format == ZarrLayout::kN5 ? n5_body(encoded, path, extent) : encoded;
+  const auto n = static_cast<std::size_t>(product(extent));
   const std::size_t width = width_of(layout.scalar);
   raw.resize(n * width);
-  if (const std::string why = decode_chunk(layout.codecs, encoded, raw); !why.empty())
+  if (const std::string why = decode_chunk(layout.codecs, body, raw); !why.empty())
     refuse(path, "is a chunk of the volume that " + why + "; copy or export it again.");
   if (layout.big_endian) reverse_bytes(raw.data(), n, width);
   const std::size_t delivered = size_of(delivered_type(layout.scalar));
-  if (layout.scalar != ZarrScalar::f16 && delivered == width) return std::span(raw);
+  if (layout.scalar != ZarrScalar::f16 && delivered == width) return Decoded{raw, extent};
   converted.resize(n * delivered);
   bool fits = true;
   if (layout.scalar == ZarrScalar::f16) {
@@ -261,31 +259,36 @@ std::optional<std::span<const std::byte>> ZarrArray::State::decoded(const Sizes&
   }
   if (!fits)
     refuse(path, "holds 64-bit integers that do not fit in 32 bits; renumber its labels first.");
-  return std::span(converted);
+  return Decoded{converted, extent};
 }
 
 void ZarrArray::State::read_part(const Sizes& chunk, std::span<const std::int64_t> begin,
                                  std::span<const std::int64_t> count, std::byte* out,
                                  std::span<const std::int64_t> stride) {
   const std::size_t width = size_of(delivered_type(layout.scalar));
-  Sizes part(chunk.size()), to_stride(stride.begin(), stride.end());
-  std::int64_t from = 0, to = 0;
+  Sizes part(chunk.size()), inside(chunk.size()), to_stride(stride.begin(), stride.end());
+  std::int64_t to = 0;
   for (std::size_t d = 0; d < chunk.size(); ++d) {
     const std::int64_t first = chunk[d] * layout.chunk[d];
     const std::int64_t low = std::max(first, begin[d]);
     const std::int64_t high = std::min(first + layout.chunk[d], begin[d] + count[d]);
     part[d] = high - low;
-    from += (low - first) * chunk_stride[d];
+    inside[d] = low - first;
     to += (low - begin[d]) * stride[d];
   }
   std::byte* target = out + to * static_cast<std::int64_t>(width);
-  const auto bytes = decoded(chunk);
-  if (bytes) {
-    copy_box(part, bytes->data() + from * static_cast<std::int64_t>(width), chunk_stride, target,
-             to_stride, width);
-  } else {
-    copy_box(part, layout.fill.data(), Sizes(chunk.size(), 0), target, to_stride, width);
+  const auto block = decoded(chunk);
+  if (!block)
+    return copy_box(part, layout.fill.data(), Sizes(chunk.size(), 0), target, to_stride, width);
+  const Sizes from_stride = stride_of(block->extent);
+  std::int64_t from = 0;
+  for (std::size_t d = 0; d < chunk.size(); ++d) {
+    if (inside[d] + part[d] > block->extent[d])
+      refuse(file_of(chunk), "is a block of the volume that does not fill its place.");
+    from += inside[d] * from_stride[d];
   }
+  copy_box(part, block->bytes.data() + from * static_cast<std::int64_t>(width), from_stride, target,
+           to_stride, width);
 }
 
 ZarrArray::ZarrArray(const fs::path& folder) : state_(std::make_unique<State>(folder)) {}

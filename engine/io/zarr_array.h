@@ -24,7 +24,8 @@ ScalarType delivered_type(ZarrScalar scalar);
 /// What the metadata of one array say (Zarr v2: .zarray; v3: zarr.json).
 /// Sources: zarr-specs v2 (2019) and v3 core with sharding_indexed (ZEP 2).
 struct ZarrLayout {
-  int format = 2;  ///< 2 or 3
+  static constexpr int kN5 = 5;
+  int format = 2;  ///< of Zarr: 2 or 3; or kN5
   std::vector<std::int64_t> shape;
   std::vector<std::int64_t> chunk;  ///< what is compressed as one
   std::vector<std::int64_t> shard;  ///< what is one file; the chunk itself without sharding
@@ -67,6 +68,9 @@ class ZarrArray {
 /// Zarr files lie in this folder: an array or a group of format 2 or 3.
 bool is_zarr_folder(const std::filesystem::path& folder);
 bool is_zarr_array(const std::filesystem::path& folder);
+
+/// "uint16" and its like, as Zarr v3 and N5 name them. Throws Error{bad_input} naming `file`.
+ZarrScalar zarr_scalar(const std::string& name, const std::filesystem::path& file);
 
 /// The metadata of an array; see ZarrArray.
 ZarrLayout read_zarr_layout(const std::filesystem::path& folder);

@@ -48,19 +48,6 @@ std::vector<std::int64_t> sizes(const Metadata& meta, const Json& list, const ch
   return out;
 }
 
-/// Names of Zarr v3; v2's letters are turned into them.
-ZarrScalar scalar_of(const Metadata& meta, const std::string& name) {
-  static const std::map<std::string, ZarrScalar> kNames{
-      {"bool", ZarrScalar::boolean}, {"uint8", ZarrScalar::u8},    {"int8", ZarrScalar::i8},
-      {"uint16", ZarrScalar::u16},   {"int16", ZarrScalar::i16},   {"uint32", ZarrScalar::u32},
-      {"int32", ZarrScalar::i32},    {"uint64", ZarrScalar::u64},  {"int64", ZarrScalar::i64},
-      {"float16", ZarrScalar::f16},  {"float32", ZarrScalar::f32}, {"float64", ZarrScalar::f64}};
-  const auto found = kNames.find(name);
-  if (found == kNames.end())
-    refuse(meta.file, "holds elements of type \"" + name + "\", which are no voxel values.");
-  return found->second;
-}
-
 std::string v3_name(const Metadata& meta, const std::string& dtype) {
   static const std::map<char, std::string> kKinds{
       {'b', "bool"}, {'u', "uint"}, {'i', "int"}, {'f', "float"}};
@@ -143,7 +130,7 @@ ZarrLayout parse_v2(const Metadata& meta) {
   out.chunk = sizes(meta, meta.at("chunks"), "chunk shape");
   if (!meta.at("dtype").is_string()) meta.unread("structured elements");
   const auto dtype = meta.at("dtype").get<std::string>();
-  out.scalar = scalar_of(meta, v3_name(meta, dtype));
+  out.scalar = zarr_scalar(v3_name(meta, dtype), meta.file);
   out.big_endian = dtype[0] == '>';
   out.order.resize(out.shape.size());
   std::iota(out.order.begin(), out.order.end(), std::size_t{0});
@@ -251,7 +238,7 @@ ZarrLayout parse_v3(const Metadata& meta) {
   check_extensions(meta);
   out.shape = sizes(meta, meta.at("shape"), "shape");
   if (!meta.at("data_type").is_string()) meta.unread("elements of an extension type");
-  out.scalar = scalar_of(meta, meta.at("data_type").get<std::string>());
+  out.scalar = zarr_scalar(meta.at("data_type").get<std::string>(), meta.file);
   const Named grid(meta.at("chunk_grid"));
   if (grid.name != "regular") meta.unread("a chunk grid that is not regular");
   out.shard = out.chunk = sizes(meta, grid.settings.at("chunk_shape"), "chunk shape");
@@ -286,6 +273,18 @@ void check_layout(const Metadata& meta, ZarrLayout& out) {
   }
 }
 }  // namespace
+
+ZarrScalar zarr_scalar(const std::string& name, const fs::path& file) {
+  static const std::map<std::string, ZarrScalar> kNames{
+      {"bool", ZarrScalar::boolean}, {"uint8", ZarrScalar::u8},    {"int8", ZarrScalar::i8},
+      {"uint16", ZarrScalar::u16},   {"int16", ZarrScalar::i16},   {"uint32", ZarrScalar::u32},
+      {"int32", ZarrScalar::i32},    {"uint64", ZarrScalar::u64},  {"int64", ZarrScalar::i64},
+      {"float16", ZarrScalar::f16},  {"float32", ZarrScalar::f32}, {"float64", ZarrScalar::f64}};
+  const auto found = kNames.find(name);
+  if (found == kNames.end())
+    refuse(file, "holds elements of type \"" + name + "\", which are no voxel values.");
+  return found->second;
+}
 
 std::size_t width_of(ZarrScalar scalar) {
   constexpr std::size_t kWidths[] = {1, 1, 1, 2, 2, 4, 4, 8, 8, 2, 4, 8};

@@ -1,5 +1,6 @@
 """Zarr and OME-Zarr: those of other programs read equal to zarr-python or are refused, ours open there."""
 
+import gzip
 import json
 import os
 import pathlib
@@ -109,6 +110,25 @@ class FilesOfOthers(ZarrCase):
         for level in range(2):
             self.assert_reads(mobie, zarr.open_array(mobie / f"s{level}", mode="r")[...], "--level", level, "--spacing",
                               "0.001,0.001,0.005")
+
+    def test_n5_datasets_are_read_block_by_block(self):
+        """The oracle: blocks put together by hand, as h5py and zarr-python read no N5."""
+        for name in ("raw", "gzip"):
+            folder = DATA / "z5py.n5" / name
+            expected = np.zeros((512, 512, 3), np.uint8)
+            for block in folder.rglob("*/*/*"):
+                if block.is_dir():
+                    continue
+                x, y, z = (int(p) for p in block.relative_to(folder).parts)
+                data = block.read_bytes()
+                nx, ny, nz = np.frombuffer(data, ">u4", 3, 4)
+                voxels = gzip.decompress(data[16:]) if name == "gzip" else data[16:]
+                expected[z * 100:z * 100 + nz, y * 100:y * 100 + ny, x:x + nx] = \
+                    np.frombuffer(voxels, np.uint8).reshape(nz, ny, nx)
+            self.assertGreater(len(np.unique(expected)), 50)
+            self.assert_reads(folder, expected, "--spacing", "1")
+        self.assertIn("name one of the datasets inside", self.refusal(DATA / "z5py.n5"))
+        self.assertIn("--spacing", self.refusal(DATA / "z5py.n5/raw"))
 
     def test_what_is_not_read_is_refused_by_name(self):
         for name, word in (("mri-stack.ome.zarr", "(pixel); pass --spacing"),
@@ -461,6 +481,61 @@ class Written(ZarrCase):
             np.testing.assert_allclose(image.affine, twin.affine, atol=1e-4)
         image, _ = self.image(self.folder / "ome.zarr/fixed_labels.ome.zarr", "0.4")
         self.assertEqual(image["type"], "majority")
+
+
+class Used(ZarrCase):
+    """Verbs that take OME-Zarr in and out."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = tempfile.TemporaryDirectory(prefix="gigawarp-")
+        cls.pair = pathlib.Path(cls.shared.name) / "pair"
+        process = run("phantom", "--out", cls.pair, "--size", "120,110,100", "--oblique", "--format", "ome.zarr",
+                      "--no-warp")
+        assert process.returncode == OK, process.stderr
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.shared.cleanup()
+
+    def verb(self, *arguments, expect=OK):
+        process = run(*arguments)
+        self.assertEqual(process.returncode, expect, process.stderr)
+        return process
+
+    def test_a_level_registers_and_its_warp_applies_to_the_finest_one(self):
+        out = self.folder / "result"
+        self.verb("register", "--fixed", self.pair / "fixed.ome.zarr", "--moving", self.pair / "moving.ome.zarr",
+                  "--fixed-level", "1", "--moving-level", "1", "--labels", self.pair / "moving_labels.ome.zarr",
+                  "--fixed-labels", self.pair / "fixed_labels.ome.zarr", "--preset", "fast", "--device", "cpu",
+                  "--out", out)
+        job = json.loads((out / "job.json").read_text())
+        self.assertEqual(job["fixed_selection"], {"level": 1})
+        self.assertEqual(nibabel.load(out / "1Warp.nii.gz").shape[:3], (60, 55, 50))
+        self.assertGreater(json.loads((out / "result.json").read_text())["measures"]["dice_mean"], 0.5)
+        transforms = ["--transform", out / "1Warp.nii.gz", out / "0GenericAffine.mat"]
+        for name, interpolation in (("moving", "linear"), ("moving_labels", "label"), ("moving", "nearest")):
+            with self.subTest(name=name, interpolation=interpolation):
+                whole = self.folder / "moving.nii.gz"  # not read out of order: resampled in one piece
+                self.verb("convert", self.pair / f"{name}.ome.zarr", whole)
+                expected = self.folder / "expected.nii"
+                common = [*transforms, "--reference", self.pair / "fixed.ome.zarr", "--interpolation", interpolation,
+                          "--background", "3"]
+                self.verb("apply", *common, "--input", whole, "--out", expected)
+                self.verb("apply", *common, "--input", self.pair / f"{name}.ome.zarr", "--out",
+                          self.folder / "tiles.ome.zarr")
+                ours, image = self.read(self.folder / "tiles.ome.zarr")
+                one_piece = nibabel.load(expected)
+                difference = np.abs(ours.astype(float) - np.asanyarray(one_piece.dataobj).T)
+                # The geometry of .nii.gz has single precision: a value may round the other way.
+                self.assertLess((difference > (0 if interpolation != "linear" else 1)).mean(), 1e-4)
+                np.testing.assert_allclose(image.affine, one_piece.affine, atol=1e-4)
+
+    def test_info_lists_the_levels(self):
+        told = json.loads(self.verb("info", "--json", "--header", self.pair / "fixed.ome.zarr").stdout)[0]
+        self.assertEqual([level["size"] for level in told["levels"]], [[120, 110, 100], [60, 55, 50]])
+        self.assertEqual(told["format"], "OME-Zarr 0.4 (blosc)")
+        self.assertEqual(told["notes"], [])
 
 
 if __name__ == "__main__":

@@ -184,6 +184,58 @@ TEST(Threads, doNotChangeABit) {
   EXPECT_EQ(error[0].p95_mm, error[1].p95_mm);
 }
 
+/// Boxes of `volume`, counting voxels.
+BoxedVolume boxed(const Volume& volume, std::int64_t& read) {
+  BoxedVolume out{volume.grid(), volume.type(), volume.channels(), {}};
+  out.read = [&volume, &read](const Box& box) {
+    read += box.voxel_count();
+    Volume part(Grid{box.size, {}}, volume.type(), volume.channels());
+    dispatch(volume.type(), [&]<class T>() {
+      for (int c = 0; c < volume.channels(); ++c)
+        for (std::int64_t z = 0, i = 0; z < box.size[2]; ++z)
+          for (std::int64_t y = 0; y < box.size[1]; ++y)
+            for (std::int64_t x = 0; x < box.size[0]; ++x, ++i)
+              part.channel<T>(c)[i] = static_cast<T>(
+                  volume.value(box.begin[0] + x, box.begin[1] + y, box.begin[2] + z, c));
+    });
+    return part;
+  };
+  return out;
+}
+
+TEST(Boxes, areTheSameBitsAsTheWholeAndReadOnlyWhatTheyNeed) {
+  const Grid reference = test::oblique_grid({31, 22, 17}, {1.3, 1.1, 1.7});
+  const Volume moving = test::textured(test::oblique_grid({40, 30, 25}), ScalarType::i16, 2);
+  Transform fields = only(bump(reference, 4));
+  fields.stages.emplace_back(shift(1.25, -2.5, 0.75));
+  fields.stages.emplace_back(bump(test::oblique_grid({9, 9, 9}, {5, 5, 5}), 3));
+  Transform one_field = only(bump(reference, 4));
+  one_field.stages.emplace_back(shift(3, 2, 40));  // partly outside
+  for (const Transform* transform : {&fields, &one_field})
+    for (const Interpolation interpolation : kAll) {
+      const Volume whole = apply_transform(moving, *transform, reference, interpolation, -5);
+      std::int64_t read = 0;
+      const BoxedVolume boxes = boxed(moving, read);
+      for (const Box& box : {Box{{0, 0, 0}, {31, 22, 17}}, Box{{7, 3, 11}, {10, 13, 6}},
+                             Box{{30, 21, 16}, {1, 1, 1}}, Box{{0, 0, 16}, {5, 5, 1}}}) {
+        const Volume part =
+            apply_transform_to_box(boxes, *transform, reference, box, interpolation, -5);
+        for (int c = 0; c < 2; ++c)
+          for (std::int64_t i = 0; i < box.voxel_count(); ++i) {
+            const std::int64_t x = i % box.size[0], y = i / box.size[0] % box.size[1],
+                               z = i / box.size[0] / box.size[1];
+            ASSERT_EQ(part.value(x, y, z, c),
+                      whole.value(box.begin[0] + x, box.begin[1] + y, box.begin[2] + z, c));
+          }
+      }
+      read = 0;
+      apply_transform_to_box(boxes, only(shift(0.2, 0.2, 0.2)), reference, {{10, 10, 5}, {2, 2, 2}},
+                             interpolation);
+      EXPECT_GT(read, 0);
+      EXPECT_LT(read, 200);
+    }
+}
+
 TEST(Inversion, ofAConstantShiftIsExact) {
   const Grid grid = test::oblique_grid({12, 11, 10});
   DisplacementField forward(grid);

@@ -1,0 +1,326 @@
+// Bricks, their cache, the codecs of chunks and the making of coarser levels.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <future>
+#include <limits>
+#include <mutex>
+#include <random>
+#include <thread>
+
+#include "io/brick_cache.h"
+#include "io/chunk_codecs.h"
+#include "io/downsample.h"
+#include "io/io_fixtures.h"
+#include "io/volume_sink.h"
+
+namespace gigawarp {
+namespace {
+
+using io::BrickCache;
+using io::BrickKey;
+
+/// Values tell their place; counts what is read; one brick can be damaged or held up.
+class FakeSource : public io::BrickSource {
+ public:
+  FakeSource() {
+    info_.type = ScalarType::u16;
+    info_.levels = {{Grid{{40, 40, 40}, {}}, {16, 16, 16}}};
+  }
+  const io::SourceInfo& info() const override { return info_; }
+  void read(int, int, const Box& box, std::byte* out) const override {
+    ++reads;
+    {
+      const std::lock_guard lock(mutex);
+      order.push_back(box.begin);
+    }
+    if (gate.valid()) gate.wait();
+    if (box.begin == damaged)
+      throw Error(ErrorCode::bad_input, "The file \"chunk 7\" is damaged.", "chunk 7");
+    auto* values = reinterpret_cast<std::uint16_t*>(out);
+    for (std::int64_t i = 0; i < box.voxel_count(); ++i)
+      values[i] = static_cast<std::uint16_t>(box.begin[0] + 41 * box.begin[1]);
+  }
+  mutable std::atomic<int> reads{0};
+  mutable std::mutex mutex;
+  mutable std::vector<Size3> order;
+  std::shared_future<void> gate;
+  Size3 damaged{-1, -1, -1};
+
+ private:
+  io::SourceInfo info_;
+};
+
+constexpr std::uint64_t kPlenty = 1 << 20;
+constexpr std::uint64_t kTwoBricks = 2 * (16 * 16 * 16 * 2) + 1000;
+
+BrickKey at(std::int64_t x, std::int64_t y = 0, std::int64_t z = 0) { return {0, 0, {x, y, z}}; }
+
+TEST(BrickCache, readsABrickOnceAndClipsItAtTheEndOfTheVolume) {
+  const auto source = std::make_shared<FakeSource>();
+  BrickCache cache(kPlenty);
+  EXPECT_EQ(cache.find(source, at(2, 1)), nullptr);
+  const auto brick = cache.get(source, at(2, 1));
+  EXPECT_EQ(brick->box, (Box{{32, 16, 0}, {8, 16, 16}}));
+  EXPECT_EQ(reinterpret_cast<const std::uint16_t*>(brick->voxels.data())[5], 32 + 41 * 16);
+  EXPECT_EQ(cache.get(source, at(2, 1)), brick);
+  EXPECT_EQ(cache.find(source, at(2, 1)), brick);
+  EXPECT_EQ(source->reads, 1);
+  EXPECT_THROW(cache.get(source, at(3)), Error);
+}
+
+TEST(BrickCache, keepsToItsBudgetAndDropsWhatWasUsedLongestAgo) {
+  const auto source = std::make_shared<FakeSource>();
+  BrickCache cache(kTwoBricks);
+  const auto held = cache.get(source, at(0));
+  cache.get(source, at(1));
+  cache.find(source, at(0));
+  cache.get(source, at(0, 1));
+  EXPECT_LE(cache.held_bytes(), kTwoBricks);
+  EXPECT_NE(cache.find(source, at(0)), nullptr);
+  EXPECT_EQ(cache.find(source, at(1)), nullptr);
+  cache.set_budget(0);
+  EXPECT_EQ(cache.held_bytes(), 0U);
+  EXPECT_EQ(held->voxels.bytes(), 16U * 16 * 16 * 2);  // whoever holds a brick keeps it
+}
+
+TEST(BrickCache, isReadOnceForManyThreads) {
+  const auto source = std::make_shared<FakeSource>();
+  BrickCache cache(kPlenty);
+  std::vector<std::jthread> threads;
+  for (int t = 0; t < 8; ++t)
+    threads.emplace_back([&] {
+      for (int i = 0; i < 27; ++i) cache.get(source, at(i % 3, i / 3 % 3, i / 9));
+    });
+  threads.clear();
+  EXPECT_EQ(source->reads, 27);
+}
+
+TEST(BrickCache, servesTheMostWantedFirstAndForgetsWhatIsCancelled) {
+  std::promise<void> open;
+  const auto source = std::make_shared<FakeSource>();
+  source->gate = open.get_future().share();
+  BrickCache cache(kPlenty, 1);
+  std::promise<void> finished;
+  const auto ignore = [](const BrickKey&, const BrickCache::Pointer&) {};
+  cache.request(source, {at(0)}, 0, ignore);
+  while (source->reads == 0) std::this_thread::yield();  // the thread is held up with this one
+  const auto dropped = cache.request(source, {at(1, 1), at(1, 2)}, 3, ignore);
+  cache.request(source, {at(0, 1), at(0, 2)}, 1, [&](const BrickKey& key, const auto&) {
+    if (key == at(0, 2)) finished.set_value();
+  });
+  cache.request(source, {at(2)}, 2, ignore);
+  cache.cancel(dropped);
+  open.set_value();
+  finished.get_future().wait();
+  const std::vector<Size3> expected{{0, 0, 0}, {32, 0, 0}, {0, 16, 0}, {0, 32, 0}};
+  EXPECT_EQ(source->order, expected);
+}
+
+TEST(BrickCache, namesADamagedBrickAndGoesOn) {
+  const auto source = std::make_shared<FakeSource>();
+  source->damaged = {16, 0, 0};
+  BrickCache cache(kPlenty);
+  const auto bad = cache.get(source, at(1));
+  EXPECT_NE(bad->problem.find("chunk 7"), std::string::npos);
+  EXPECT_EQ(bad->voxels.bytes(), 0U);
+  EXPECT_TRUE(cache.get(source, at(0))->problem.empty());
+  cache.forget(source.get());
+  EXPECT_EQ(cache.held_bytes(), 0U);
+}
+
+TEST(BrickCache, endsWhileRequestsWait) {
+  const auto source = std::make_shared<FakeSource>();
+  std::atomic<int> told{0};
+  {
+    BrickCache cache(kPlenty, 2);
+    std::vector<BrickKey> keys;
+    for (int i = 0; i < 27; ++i) keys.push_back(at(i % 3, i / 3 % 3, i / 9));
+    cache.request(source, keys, 0, [&](const BrickKey&, const auto&) { ++told; });
+  }
+  EXPECT_EQ(told, source->reads);
+}
+
+std::vector<std::byte> some_bytes(std::size_t n) {
+  std::vector<std::byte> out(n);
+  for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<std::byte>(i / 7 % 251);
+  return out;
+}
+
+TEST(ChunkCodecs, undoWhatTheyDid) {
+  const auto bytes = some_bytes(50000);
+  for (const io::CodecKind kind : {io::CodecKind::blosc, io::CodecKind::zlib, io::CodecKind::gzip,
+                                   io::CodecKind::zstd, io::CodecKind::crc32c}) {
+    io::ByteCodec codec;
+    codec.kind = kind;
+    io::ByteCodec sum;
+    sum.kind = io::CodecKind::crc32c;
+    for (const io::CodecChain& chain : {io::CodecChain{codec}, io::CodecChain{codec, sum}}) {
+      std::vector<std::byte> out(bytes.size());
+      EXPECT_EQ(io::decode_chunk(chain, io::encode_chunk(chain, bytes), out), "");
+      EXPECT_EQ(out, bytes);
+    }
+  }
+  constexpr std::string_view kDigits = "123456789";
+  EXPECT_EQ(io::crc32c(std::as_bytes(std::span(kDigits))), 0xE3069283U);  // RFC 3720's check value
+}
+
+TEST(ChunkCodecs, noticeDamageOfAnyKind) {
+  const auto bytes = some_bytes(20000);
+  std::mt19937 random(7);
+  for (const io::CodecKind kind :
+       {io::CodecKind::blosc, io::CodecKind::zlib, io::CodecKind::gzip, io::CodecKind::zstd,
+        io::CodecKind::lz4, io::CodecKind::crc32c}) {
+    io::ByteCodec codec;
+    codec.kind = kind;
+    const io::CodecChain chain{codec};
+    const auto good = kind == io::CodecKind::lz4 ? some_bytes(900) : io::encode_chunk(chain, bytes);
+    std::vector<std::byte> out(bytes.size());
+    for (int i = 0; i < 300; ++i) {
+      auto bad = good;
+      if (i % 2 == 0)
+        bad.resize(random() % good.size());
+      else
+        for (int k = 0; k < 4; ++k)
+          bad[random() % bad.size()] ^= static_cast<std::byte>(1U << random() % 8);
+      const std::string why = io::decode_chunk(chain, bad, out);
+      if (i % 2 == 0) {
+        EXPECT_FALSE(why.empty()) << io::codec_name(kind) << " of " << bad.size();
+      }
+    }
+    std::vector<std::byte> short_one(bytes.size() - 1), long_one(bytes.size() + 1);
+    EXPECT_FALSE(io::decode_chunk(chain, good, short_one).empty());
+    EXPECT_FALSE(io::decode_chunk(chain, good, long_one).empty());
+  }
+}
+
+template <class T>
+std::vector<T> halved(const std::vector<T>& values, const Size3& size, io::Downsampling how) {
+  const Size3 half = io::halved_size(size, {2, 2, 2});
+  std::vector<T> out(static_cast<std::size_t>(half[0] * half[1] * half[2]));
+  io::downsample(ScalarTypeOf<T>::value, how, reinterpret_cast<const std::byte*>(values.data()),
+                 size, {2, 2, 2}, reinterpret_cast<std::byte*>(out.data()));
+  return out;
+}
+
+TEST(Downsample, roundsMeansAndLeavesNanOut) {
+  using io::Downsampling;
+  const std::vector<std::uint16_t> counts{1, 2, 65535, 2, 2, 65535};  // 3 x 2 x 1
+  EXPECT_EQ(halved(counts, {3, 2, 1}, Downsampling::mean), (std::vector<std::uint16_t>{2, 65535}));
+  const std::vector<std::int16_t> below{-1, -2, -2, -1};  // -1.5 goes up
+  EXPECT_EQ(halved(below, {2, 2, 1}, Downsampling::mean), std::vector<std::int16_t>{-1});
+  const std::vector<std::int16_t> three{-3, -3, -3, -2};  // -2.75
+  EXPECT_EQ(halved(three, {2, 2, 1}, Downsampling::mean), std::vector<std::int16_t>{-3});
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(halved<float>({1, nan, 2, nan}, {2, 2, 1}, Downsampling::mean)[0], 1.5F);
+  EXPECT_TRUE(std::isnan(halved<float>({nan, nan}, {2, 1, 1}, Downsampling::mean)[0]));
+}
+
+TEST(Downsample, takesTheMostFrequentLabelAndTheSmallestOfEqualOnes) {
+  using io::Downsampling;
+  const auto of = [](std::vector<std::int32_t> v) {
+    return halved<std::int32_t>(v, {2, 2, 2}, Downsampling::majority)[0];
+  };
+  EXPECT_EQ(of({9, 4, 4, 9, 9, 1, 2, 3}), 9);
+  EXPECT_EQ(of({9, 4, 4, 9, 9, 4, 2, 3}), 4);
+  EXPECT_EQ(of({8, 7, 6, 5, 4, 3, 2, 1}), 1);
+}
+
+TEST(OmeZarr, boxesOfEveryLevelAreThoseOfTheWholeLevel) {
+  const test::Folder folder;
+  const Volume volume = test::textured(test::oblique_grid({150, 70, 75}), ScalarType::i16, 2);
+  for (const bool sharded : {false, true}) {
+    const auto path = folder / (sharded ? "a.ome.zarr" : "b.ome.zarr");
+    io::write_image(volume, path, {false, sharded});
+    const auto source = io::open_source(path);
+    EXPECT_TRUE(source->info().levels[0].grid.same_lattice(volume.grid(), 1e-9));
+    std::mt19937 random(5);
+    for (int level = 0; level < 3; ++level) {
+      const Volume whole = io::read_level(*source, level, path);
+      if (level == 0) {
+        EXPECT_TRUE(test::same_voxels(whole, volume));
+      }
+      const Size3 n = whole.grid().size;
+      for (int i = 0; i < 20; ++i) {
+        Box box;
+        for (int a = 0; a < 3; ++a) {
+          box.begin[a] = random() % n[a];
+          box.size[a] = 1 + random() % (n[a] - box.begin[a]);
+        }
+        Volume part(Grid{box.size, {}}, ScalarType::i16);
+        source->read(level, 1, box, part.data());
+        const Size3 last{box.size[0] - 1, box.size[1] - 1, box.size[2] - 1};
+        for (const Size3& v : {Size3{0, 0, 0}, last, Size3{last[0] / 2, last[1] / 3, last[2]}})
+          ASSERT_EQ(part.value(v[0], v[1], v[2]),
+                    whole.value(box.begin[0] + v[0], box.begin[1] + v[1], box.begin[2] + v[2], 1));
+      }
+    }
+  }
+}
+
+/// Raw files of 16-bit voxels as other programs write them.
+void write_raw(const std::filesystem::path& path, const Volume& volume, bool big_endian) {
+  std::string header =
+      "NRRD0004\ntype: short\ndimension: 3\nspace: left-posterior-superior\nsizes: 19 17 15\n"
+      "space directions: (1,0,0) (0,1,0) (0,0,2)\nkinds: domain domain domain\n"
+      "space units: \"mm\" \"mm\" \"mm\"\nendian: " +
+      std::string(big_endian ? "big" : "little") + "\nencoding: raw\nspace origin: (1,2,3)\n\n";
+  if (path.extension() == ".mha")
+    header = "ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = " +
+             std::string(big_endian ? "True" : "False") +
+             "\nCompressedData = False\nTransformMatrix = 1 0 0 0 1 0 0 0 1\nOffset = 1 2 3\n"
+             "ElementSpacing = 1 1 2\nDimSize = 19 17 15\nElementType = MET_SHORT\n"
+             "ElementDataFile = LOCAL\n";
+  std::string voxels(reinterpret_cast<const char*>(volume.data()), volume.bytes());
+  for (std::size_t i = 0; big_endian && i < voxels.size(); i += 2)
+    std::swap(voxels[i], voxels[i + 1]);
+  std::ofstream(path, std::ios::binary) << header << voxels;
+}
+
+TEST(PlainFiles, areReadInPlaceWhereTheyAreUncompressed) {
+  const test::Folder folder;
+  const Grid grid = Grid::from_itk({19, 17, 15}, {1, 1, 2}, {1, 2, 3}, Affine{}.linear);
+  const Volume volume = test::textured(grid, ScalarType::i16);
+  io::write_image(volume, folder / "little.nii");
+  for (const char* name : {"little.nii", "little.mha", "big.mha", "little.nrrd", "big.nrrd"}) {
+    if (std::string(name) != "little.nii")
+      write_raw(folder / name, volume, std::string(name).starts_with("big"));
+    const auto source = io::open_source(folder / name);
+    ASSERT_NE(source, nullptr) << name;
+    EXPECT_TRUE(source->info().levels[0].grid.same_lattice(grid)) << name;
+    EXPECT_TRUE(test::same_voxels(io::read_level(*source, 0, folder / name), volume)) << name;
+    EXPECT_TRUE(test::same_voxels(io::read_image(folder / name), volume)) << name;
+    const Box box{{3, 4, 5}, {11, 2, 7}};
+    Volume part(Grid{box.size, {}}, ScalarType::i16);
+    source->read(0, 0, box, part.data());
+    for (std::int64_t i = 0; i < box.voxel_count(); ++i) {
+      const std::int64_t x = i % box.size[0], y = i / box.size[0] % box.size[1],
+                         z = i / box.size[0] / box.size[1];
+      ASSERT_EQ(part.value(x, y, z),
+                volume.value(box.begin[0] + x, box.begin[1] + y, box.begin[2] + z));
+    }
+  }
+  io::write_image(volume, folder / "a.nii.gz");
+  EXPECT_EQ(io::open_source(folder / "a.nii.gz"), nullptr);
+  EXPECT_EQ(io::open_source(folder / "none.nii"), nullptr);
+}
+
+TEST(PlainFiles, thatAreCutOffAreAnErrorOfTheirReader) {
+  const test::Folder folder;
+  io::write_image(test::textured(test::oblique_grid({19, 17, 15}), ScalarType::i16),
+                  folder / "a.nii");
+  const auto source = io::open_source(folder / "a.nii");
+  std::filesystem::resize_file(folder / "a.nii", 2000);
+  std::vector<std::byte> out(19 * 17 * 15 * 2);
+  const auto sentence = test::sentence_of(ErrorCode::bad_input, [&] {
+    source->read(0, 0, {{0, 0, 0}, {19, 17, 15}}, out.data());
+  });
+  EXPECT_NE(sentence.find("a.nii"), std::string::npos);
+  EXPECT_EQ(io::open_source(folder / "a.nii"), nullptr);
+}
+
+}  // namespace
+}  // namespace gigawarp
