@@ -1,9 +1,9 @@
 #pragma once
-#include <compare>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "gigawarp/box.h"
@@ -22,7 +22,10 @@ struct Brick {
 struct BrickKey {
   int level = 0, channel = 0;
   Size3 index{0, 0, 0};
-  friend auto operator<=>(const BrickKey&, const BrickKey&) = default;
+  friend bool operator==(const BrickKey&, const BrickKey&) = default;
+  friend bool operator<(const BrickKey& a, const BrickKey& b) {
+    return std::tie(a.level, a.channel, a.index) < std::tie(b.level, b.channel, b.index);
+  }
 };
 
 /// Bricks of any number of sources within one budget of bytes, shared by views and jobs. Those used

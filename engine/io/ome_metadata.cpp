@@ -20,7 +20,7 @@ Json attributes_of(const fs::path& folder) {
   std::error_code ignored;
   if (fs::exists(folder / "zarr.json", ignored)) {
     const Json json = read_json(folder / "zarr.json");
-    const Json attributes = json.value("attributes", Json::object());
+    Json attributes = json.value("attributes", Json::object());
     if (!attributes.is_object() || !attributes.contains("ome")) return attributes;
     Json ome = attributes.at("ome");
     if (ome.is_object() && attributes.contains("gigawarp"))
