@@ -4,6 +4,7 @@
 
 #include "base/parallel.h"
 #include "io/file_support.h"
+#include "io/hdf5_source.h"
 #include "io/n5.h"
 #include "io/ome_zarr.h"
 #include "io/plain_source.h"
@@ -50,11 +51,15 @@ void check_level_memory(const BrickSource& source, const SourceLevel& wanted,
 }
 }  // namespace
 
-std::unique_ptr<BrickSource> open_source(const fs::path& path, const ReadOptions& options) {
+bool is_pyramid(const fs::path& path) {
   std::error_code ignored;
-  if (fs::is_directory(path, ignored) && (is_zarr_folder(path) || is_n5_folder(path)))
-    return open_ome_zarr(path, options);
-  return open_plain(path, options);
+  if (!fs::is_directory(path, ignored)) return is_hdf5_pyramid(path);
+  return is_zarr_folder(path) || is_n5_folder(path);
+}
+
+std::unique_ptr<BrickSource> open_source(const fs::path& path, const ReadOptions& options) {
+  if (is_hdf5_pyramid(path)) return open_hdf5(path, options);
+  return is_pyramid(path) ? open_ome_zarr(path, options) : open_plain(path, options);
 }
 
 Volume read_level(const BrickSource& source, int level, const fs::path& path) {

@@ -6,6 +6,7 @@
 #include "io/brick_source.h"
 #include "io/convert.h"
 #include "io/file_support.h"
+#include "io/hdf5_source.h"
 #include "io/itk_images.h"
 #include "io/n5.h"
 #include "io/nifti.h"
@@ -18,12 +19,12 @@ namespace gigawarp::io {
 namespace fs = std::filesystem;
 
 namespace {
-/// zarr: also N5.
-enum class Format { nifti, nrrd, meta, minc, mrc, hdf5, tiff, dicom, zarr, unknown };
+/// chunked: OME-Zarr, N5, BigDataViewer and Imaris, of which a part is read.
+enum class Format { nifti, nrrd, meta, minc, mrc, hdf5, tiff, dicom, chunked, unknown };
 
 constexpr std::string_view kKnown =
     "NIfTI (.nii .nii.gz .hdr), NRRD, MetaImage (.mha .mhd), MINC (.mnc), MRC, TIFF, ITK HDF5 "
-    "(.h5), OME-Zarr and DICOM";
+    "(.h5), OME-Zarr, N5, BigDataViewer (.xml .h5), Imaris (.ims) and DICOM";
 
 struct Extension {
   std::string_view text;
@@ -67,10 +68,10 @@ Format by_content(const fs::path& path) {
 }
 
 Format folder_format(const fs::path& path) {
-  if (is_zarr_folder(path)) return Format::zarr;
+  if (is_zarr_folder(path)) return Format::chunked;
   if (has_extension(path, ".zarr"))
     refuse(path, "is called .zarr but holds no Zarr metadata; it was not written completely.");
-  if (is_n5_folder(path)) return Format::zarr;
+  if (is_n5_folder(path)) return Format::chunked;
   if (fs::exists(path / "manifest.ocdbt")) refuse_chunked(path, "an OCDBT (Zarr) folder");
   return Format::dicom;
 }
@@ -79,9 +80,10 @@ Format format_of(const fs::path& path) {
   std::error_code code;
   if (fs::is_directory(path, code)) return folder_format(path);
   checked_file_size(path);
+  if (is_hdf5_pyramid(path)) return Format::chunked;
   const Format named = by_extension(path);
   if (named != Format::unknown) return named;
-  if (has_extension(path, ".xml")) refuse_chunked(path, "a BigDataViewer or other XML file");
+  if (has_extension(path, ".xml")) refuse_chunked(path, "an XML file of an unknown kind");
   const Format found = by_content(path);
   if (found == Format::unknown)
     refuse(path, "is of no known image format; readable are " + std::string(kKnown) + ".");
@@ -145,7 +147,7 @@ Volume read_other(Format format, const fs::path& path, const ReadOptions& option
 
 ImageHeader read_header(const fs::path& path, const ReadOptions& options) {
   const Format format = format_of(path);
-  if (format == Format::zarr) {
+  if (format == Format::chunked) {
     const auto source = open_source(path, options);
     return header_of(*source, options.selection.level.value_or(0), path);
   }
@@ -161,7 +163,7 @@ ImageHeader read_header(const fs::path& path, const ReadOptions& options) {
 Volume read_image(const fs::path& path, const ReadOptions& options) {
   const Format format = format_of(path);
   Volume volume;
-  if (format == Format::zarr) {
+  if (format == Format::chunked) {
     const auto source = open_source(path, options);
     volume = read_level(*source, options.selection.level.value_or(0), path);
   } else {
@@ -175,9 +177,7 @@ Volume read_image(const fs::path& path, const ReadOptions& options) {
 
 ReadOptions companion_options(const ReadOptions& image, const fs::path& path) {
   ReadOptions options{image.spacing_mm, true};
-  std::error_code ignored;
-  if (fs::is_directory(path, ignored) && (is_zarr_folder(path) || is_n5_folder(path)))
-    options.selection.level = image.selection.level;
+  if (is_pyramid(path)) options.selection.level = image.selection.level;
   return options;
 }
 

@@ -13,6 +13,7 @@ import unittest
 from cli_support import BAD_INPUT, OK, USAGE, nibabel, np, run, start
 
 try:
+    import h5py
     import numcodecs
     import zarr
 except ImportError as missing:
@@ -245,6 +246,106 @@ class Groups(ZarrCase):
         _, image = self.read(path)
         self.assertEqual(nibabel.aff2axcodes(image.affine), ("A", "R", "I"))
         np.testing.assert_allclose(image.header.get_zooms(), (1, 2, 3))
+
+
+class Hdf5Pyramids(ZarrCase):
+    """BigDataViewer and Imaris, judged by h5py."""
+
+    XML = """<?xml version="1.0" encoding="UTF-8"?>
+<SpimData version="0.2"><SequenceDescription><ImageLoader format="bdv.hdf5"><hdf5 type="relative">%s</hdf5></ImageLoader>
+<ViewSetups><ViewSetup><id>0</id><voxelSize><unit>%s</unit><size>1 1 1</size></voxelSize></ViewSetup></ViewSetups>
+</SequenceDescription><ViewRegistrations><ViewRegistration timepoint="0" setup="0">
+<ViewTransform type="affine"><affine>1 0 0 100 0 1 0 0 0 0 1 0</affine></ViewTransform>
+<ViewTransform type="affine"><affine>2 0 0 0 0 2 0 0 0 0 5 0</affine></ViewTransform>
+</ViewRegistration></ViewRegistrations></SpimData>"""
+
+    def bdv(self, channels=1, times=1, unit="micrometer", name="volume.h5"):
+        levels = [wave((20, 30, 40), np.uint16), wave((20, 15, 20), np.uint16)]
+        with h5py.File(self.folder / "volume.h5", "w") as file:
+            for s in range(channels):
+                file[f"s{s:02}/resolutions"] = np.array([[1, 1, 1], [2, 2, 1]], float)
+                for t in range(times):
+                    for i, level in enumerate(levels):
+                        # bit patterns above 32767 are stored as negative numbers
+                        stored = (level + np.uint16(40000 + 100 * s)).view(np.int16)
+                        file.create_dataset(f"t{t:05}/s{s:02}/{i}/cells", data=stored, chunks=(8, 8, 8),
+                                            compression="gzip")
+        (self.folder / "volume.xml").write_text(self.XML % (name, unit))
+        return [level.astype(int) + 40000 for level in levels]
+
+    def imaris(self):
+        level = wave((20, 30, 40), np.uint8)
+        with h5py.File(self.folder / "volume.ims", "w") as file:
+            letters = lambda text: np.array([c.encode() for c in str(text)], "S1")
+            info = file.create_group("DataSetInfo/Image")
+            for a, (low, high) in enumerate(((10, 50), (0, 30), (0, 100))):
+                info.attrs[f"ExtMin{a}"], info.attrs[f"ExtMax{a}"] = letters(low), letters(high)
+            info.attrs["Unit"] = letters("um")
+            for i, data in enumerate((level, level[::2, ::2, ::2])):
+                for c in range(2):
+                    group = file.create_group(f"DataSet/ResolutionLevel {i}/TimePoint 0/Channel {c}")
+                    for name, n in zip("ZYX", data.shape):
+                        group.attrs[f"ImageSize{name}"] = letters(n)
+                    padded = np.pad(data + c, [(0, -n % 16) for n in data.shape])
+                    group.create_dataset("Data", data=padded, chunks=(16, 16, 16), compression="gzip")
+        return [level, level[::2, ::2, ::2]]
+
+    @unittest.skipUnless(DATA.is_dir(), "set GIGAWARP_TEST_DATA")
+    def test_a_file_of_bigdataviewer_reads_as_h5py_reads_it(self):
+        with h5py.File(DATA / "bigwarp_bdv/mri-stack.h5") as file:
+            expected = file["t00000/s00/0/cells"][...].view(np.uint16)
+        for name in ("mri-stack.xml", "mri-stack.h5"):
+            ours, image = self.read(DATA / "bigwarp_bdv" / name)
+            np.testing.assert_array_equal(ours, expected)
+            np.testing.assert_allclose(image.header.get_zooms(), (0.001, 0.001, 0.01), rtol=1e-6)
+
+    def test_levels_and_registration_of_bigdataviewer_are_honoured(self):
+        levels = self.bdv()
+        for i, level in enumerate(levels):
+            for name in ("volume.xml", "volume.h5"):
+                ours, image = self.read(self.folder / name, "--level", str(i))
+                np.testing.assert_array_equal(ours, level)
+                np.testing.assert_allclose(image.affine, [[-0.002 * (i + 1), 0, 0, -0.1 - 0.001 * i],
+                                                          [0, -0.002 * (i + 1), 0, -0.001 * i], [0, 0, 0.005, 0],
+                                                          [0, 0, 0, 1]], atol=1e-9)
+        self.bdv(unit="pixel")
+        self.assertIn("--spacing", self.refusal(self.folder / "volume.xml"))
+
+    def test_setups_are_channels_and_time_points_are_chosen(self):
+        levels = self.bdv(channels=2, times=2)
+        path = self.folder / "volume.xml"
+        self.assertIn("--timepoint", self.refusal(path))
+        self.assert_reads(path, levels[0] + 100, "--timepoint", "0", "--channel", "1")
+        self.refusal(path, "--timepoint", "2", code=USAGE)
+        self.refusal(path, "--timepoint", "0", "--channel", "2", code=USAGE)
+        self.refusal(path, "--timepoint", "0", "--level", "2", code=USAGE)
+
+    def test_imaris_channels_and_levels_are_read_without_their_padding(self):
+        for i, level in enumerate(self.imaris()):
+            ours, image = self.read(self.folder / "volume.ims", "--channel", "1", "--level", str(i))
+            np.testing.assert_array_equal(ours, level + 1)
+            if i == 0:
+                np.testing.assert_allclose(image.affine, [[-0.001, 0, 0, -0.0105], [0, -0.001, 0, -0.0005],
+                                                          [0, 0, 0.005, 0.0025], [0, 0, 0, 1]], atol=1e-9)
+
+    def test_damaged_files_are_refused(self):
+        self.bdv()
+        h5 = self.folder / "volume.h5"
+        whole = h5.read_bytes()
+        for damage in (b"", whole[:3000], b"HDF", whole[:len(whole) // 2]):
+            h5.write_bytes(damage)
+            self.refusal(self.folder / "volume.xml")
+        h5.unlink()
+        self.refusal(self.folder / "volume.xml")
+        self.bdv(name="../../etc/passwd")
+        self.assertIn("beside it", self.refusal(self.folder / "volume.xml"))
+        self.imaris()
+        ims = self.folder / "volume.ims"
+        with h5py.File(ims, "a") as file:
+            del file["DataSetInfo"]
+        self.assertIn("ExtMin0", self.refusal(ims))
+        ims.write_bytes(b"no HDF5")
+        self.refusal(ims)
 
 
 class HostileGroups(ZarrCase):

@@ -299,8 +299,6 @@ TEST(RealVolumes, thatCannotBeReadAreRefusedByName) {
   contains(refusal("lightsheet/mouse_brain_downsampled.tiff"), "--spacing");
   contains(refusal("formats/mri-stack.ome.zarr"), "pixel");
   contains(refusal("formats/z5py.n5"), "name one of the datasets inside it (");
-  contains(refusal("formats/bigwarp_bdv/mri-stack.h5"), "BigDataViewer");
-  contains(refusal("formats/bigwarp_bdv/mri-stack.xml"), "BigDataViewer");
   contains(refusal("formats/example_nifti2.nii.gz"), "2 time points");
   contains(refusal("formats/no_such_file.nii"), "does not exist");
 }
