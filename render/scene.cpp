@@ -5,6 +5,7 @@
 
 #include "base/parallel.h"
 #include "render/glyphs.h"
+#include "render/slice_rows.h"
 #include "render/warped_slice.h"
 
 namespace gigawarp::render {
@@ -19,16 +20,28 @@ QRgb mix(QRgb under, QRgb over, double cover) {
               one(qBlue(under), qBlue(over)));
 }
 
-/// Changes every pixel of a picture, rows in parallel.
+/// Changes a picture row by row, in parallel.
 template <class Change>
-void repaint(QImage& picture, const Change& change) {
+void repaint_rows(QImage& picture, const Change& change) {
   auto* bits = picture.bits();  // detaches here, not in the threads
   const auto stride = picture.bytesPerLine();
-  const int width = picture.width();
   parallel_for(picture.height(), [&](std::int64_t row) {
-    auto* line = reinterpret_cast<QRgb*>(bits + row * stride);
+    change(reinterpret_cast<QRgb*>(bits + row * stride), row);
+  });
+}
+
+/// The same pixel by pixel.
+template <class Change>
+void repaint(QImage& picture, const Change& change) {
+  const int width = picture.width();
+  repaint_rows(picture, [&](QRgb* line, std::int64_t row) {
     for (int c = 0; c < width; ++c) change(line[c], c, static_cast<int>(row));
   });
+}
+
+/// 0 where the window has no width: all is black then.
+float scale_of(const Window& window) {
+  return window.high > window.low ? static_cast<float>(1 / (window.high - window.low)) : 0.0F;
 }
 
 QImage empty_picture(const SliceGeometry& g) {
@@ -38,8 +51,15 @@ QImage empty_picture(const SliceGeometry& g) {
 }
 
 QImage picture_of(const SliceImage& slice, const ShownVolume& shown) {
-  if (shown.map == ColourMap::grey) return grey_picture(slice, shown.window);
   QImage out(slice.width, slice.height, QImage::Format_RGB32);
+  if (shown.map == ColourMap::grey) {
+    const Window& window = shown.window;
+    repaint_rows(out, [&](QRgb* line, std::int64_t row) {
+      grey_row(slice.values.data() + row * slice.width, static_cast<float>(window.low),
+               scale_of(window), kBackground, line, slice.width);
+    });
+    return out;
+  }
   repaint(out, [&](QRgb& pixel, int c, int r) {
     const float v = slice.at(c, r);
     pixel = std::isnan(v) ? kBackground : colour_of(shown.map, shown.window(v));
@@ -52,29 +72,22 @@ QImage blended(const SliceImage& fixed, const Window& fixed_window, const SliceI
                const Window& moving_window, double balance) {
   const auto wf = static_cast<float>(std::min(1.0, 2 * (1 - balance)));
   const auto wm = static_cast<float>(std::min(1.0, 2 * balance));
-  QImage out(fixed.width, fixed.height, QImage::Format_RGB32);
-  const auto low_f = static_cast<float>(fixed_window.low),
-             low_m = static_cast<float>(moving_window.low);
-  const auto scale_f = static_cast<float>(1 / (fixed_window.high - fixed_window.low)),
-             scale_m = static_cast<float>(1 / (moving_window.high - moving_window.low));
   // Alone each of the two is shown in plain grey: colour says "two images".
   const float tint = std::min(wf, wm);
-  repaint(out, [&](QRgb& pixel, int c, int r) {
-    const float f = fixed.at(c, r), m = moving.at(c, r);
-    if (std::isnan(f) && std::isnan(m)) {
-      pixel = kBackground;
-      return;
-    }
-    const float tf = std::isnan(f) ? 0 : wf * std::clamp((f - low_f) * scale_f, 0.0F, 1.0F);
-    const float tm = std::isnan(m) ? 0 : wm * std::clamp((m - low_m) * scale_m, 0.0F, 1.0F);
-    const auto channel = [&](int a, int b) {
-      const float colour_a = 255 + tint * static_cast<float>(a - 255);
-      const float colour_b = 255 + tint * static_cast<float>(b - 255);
-      return std::min(255, static_cast<int>(tf * colour_a + tm * colour_b));
+  const auto side = [tint](const Window& window, float weight, QRgb colour) {
+    const auto channel = [&](int level) {
+      return weight * (255 + tint * static_cast<float>(level - 255));
     };
-    pixel = qRgb(channel(qRed(kFixedColour), qRed(kMovingColour)),
-                 channel(qGreen(kFixedColour), qGreen(kMovingColour)),
-                 channel(qBlue(kFixedColour), qBlue(kMovingColour)));
+    return BlendSide{static_cast<float>(window.low), scale_of(window), channel(qRed(colour)),
+                     channel(qGreen(colour)), channel(qBlue(colour))};
+  };
+  const BlendSide f = side(fixed_window, wf, kFixedColour),
+                  m = side(moving_window, wm, kMovingColour);
+  QImage out(fixed.width, fixed.height, QImage::Format_RGB32);
+  repaint_rows(out, [&](QRgb* line, std::int64_t row) {
+    const std::int64_t first = row * fixed.width;
+    blend_row(fixed.values.data() + first, f, moving.values.data() + first, m, kBackground, line,
+              fixed.width);
   });
   return out;
 }

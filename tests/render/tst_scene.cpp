@@ -136,6 +136,45 @@ TEST(Scene, theWarpIsFollowedAtEveryPixel) {
   EXPECT_GT(compared, 100);
 }
 
+TEST(Scene, everyNumberTypeAndThinVolumesAreInterpolatedAlike) {
+  for (const Size3& size : {Size3{9, 7, 5}, Size3{1, 7, 5}, Size3{9, 1, 1}, Size3{4, 6, 1}})
+    for (const ScalarType type :
+         {ScalarType::u8, ScalarType::i8, ScalarType::u16, ScalarType::i16, ScalarType::u32,
+          ScalarType::i32, ScalarType::f32, ScalarType::f64}) {
+      Volume volume(Grid{size, {}}, type);
+      dispatch(type, [&]<class T>() {
+        for (std::int64_t z = 0; z < size[2]; ++z)
+          for (std::int64_t y = 0; y < size[1]; ++y)
+            for (std::int64_t x = 0; x < size[0]; ++x)
+              volume.channel<T>()[(z * size[1] + y) * size[0] + x] =
+                  static_cast<T>(3 * x + 5 * y + 7 * z);
+      });
+      SliceGeometry g;
+      g.right_mm = {0.37, 0, 0};
+      g.down_mm = {0, 0.41, 0.23};
+      g.origin_mm = {-0.4, -0.4, -0.2};
+      g.width = 30;
+      g.height = 20;
+      const SliceImage slice = sample_warped(volume, nullptr, g, SliceInterpolation::linear);
+      for (int r = 0; r < g.height; ++r)
+        for (int c = 0; c < g.width; ++c) {
+          const Vec3 p = g.at(c, r);
+          double expected = 0;
+          bool inside = true;
+          for (std::size_t a = 0; a < 3; ++a) {
+            const auto last = static_cast<double>(size[a] - 1);
+            inside = inside && p[a] >= -0.5 && p[a] <= last + 0.5;
+            expected += (a == 0 ? 3 : a == 1 ? 5 : 7) * std::clamp(p[a], 0.0, last);
+          }
+          const float drawn = slice.at(c, r);
+          if (inside)
+            EXPECT_NEAR(drawn, expected, 1e-3) << name_of(type) << " " << c << " " << r;
+          else
+            EXPECT_TRUE(std::isnan(drawn)) << name_of(type) << " " << c << " " << r;
+        }
+    }
+}
+
 TEST(Scene, storageOrderDoesNotShow) {
   PhantomScene p;
   const QImage before = compose(p.scene, Content::compare, p.geometry());
