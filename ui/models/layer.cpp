@@ -7,7 +7,7 @@
 namespace gigawarp::ui {
 namespace {
 
-QString tr(const char* text) { return QCoreApplication::translate("Layer", text); }
+QString tr(const char* text) { return QCoreApplication::translate("gigawarp::ui", text); }
 
 }  // namespace
 

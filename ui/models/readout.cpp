@@ -7,7 +7,9 @@
 namespace gigawarp::ui {
 namespace {
 
-QString tr(const char* text) { return QCoreApplication::translate("Readout", text); }
+QString tr(const char* text) { return QCoreApplication::translate("gigawarp::ui", text); }
+
+QString voxel_text(const QString& voxel) { return tr("voxel %1").arg(voxel); }
 
 std::optional<double> value_at(const Volume& volume, const Vec3& world) {
   const Vec3 v = volume.grid().voxel_from_world()(world);
@@ -65,8 +67,7 @@ QString world_text(const Vec3& world) {
 }
 
 QString Readout::line() const {
-  QString text =
-      voxel.isEmpty() ? world : tr("voxel %1").arg(voxel) + QStringLiteral("   ") + world;
+  QString text = voxel.isEmpty() ? world : voxel_text(voxel) + QStringLiteral("   ") + world;
   for (const Value& v : values) text += QStringLiteral("   ") + v.name + QLatin1Char(' ') + v.value;
   return text;
 }

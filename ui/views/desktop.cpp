@@ -6,6 +6,7 @@
 #include "job/version.h"
 #include "ui/views/main_window.h"
 #include "ui/views/theme.h"
+#include "ui/views/translation.h"
 
 namespace gigawarp::ui {
 
@@ -18,6 +19,7 @@ bool has_display() {
 int run_desktop(int& argc, char** argv, const std::vector<std::string>& files) {
   QApplication application(argc, argv);
   prepare_application();
+  load_translation();
   MainWindow window;
   window.show();
   QStringList paths;

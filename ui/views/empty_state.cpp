@@ -10,7 +10,7 @@
 namespace gigawarp::ui {
 namespace {
 
-QString tr(const char* text) { return QCoreApplication::translate("EmptyState", text); }
+QString tr(const char* text) { return QCoreApplication::translate("gigawarp::ui", text); }
 
 }  // namespace
 
