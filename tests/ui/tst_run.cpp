@@ -162,6 +162,27 @@ TEST_F(Run, theAlignmentByHandIsTheStartOfTheRun) {
   EXPECT_TRUE(QFileInfo::exists(out_ + "_start.mat"));
 }
 
+TEST_F(Run, aPairWhoseSizesDoNotGoTogetherIsAskedAboutBeforeTheStart) {
+  long_job(2);
+  // The moving image as if its voxel size had been given in other units.
+  ui::Layer moving = workspace().layers().layer(LayerRole::moving);
+  auto larger = std::make_shared<Volume>(reordered(*moving.volume, AxisOrder{}));
+  Grid grid = larger->grid();
+  for (auto& row : grid.world_from_voxel.linear)
+    for (double& v : row) v *= 10;
+  larger->set_grid(grid);
+  moving.volume = larger;
+  workspace().layers().set_layer(LayerRole::moving, moving);
+  EXPECT_TRUE(find<QLabel>("gate")->text().contains("voxel size wrong"));
+  ASSERT_TRUE(press_start());
+  EXPECT_EQ(window->run().state(), State::idle);
+  auto* question = find<QMessageBox>("gate_question");
+  ASSERT_NE(question, nullptr);
+  press_accept(question);
+  EXPECT_NE(window->run().state(), State::idle);
+  ASSERT_TRUE(wait_until([&] { return !window->run().is_active(); }, 120000));
+}
+
 TEST_F(Run, closingTheWindowAsksAndStopsTheRunWithACheckpoint) {
   long_job(400);
   ASSERT_TRUE(press_start());

@@ -67,8 +67,15 @@ std::vector<LevelSpec> parse_levels(const QString& text);
 /// `job_file`.
 QString command_line(const JobSpec& job, bool is_preset, const QString& job_file);
 
-/// What is odd about the pair before a run, one sentence each: sizes, voxel sizes and orientations
-/// that do not go together, images that do not overlap.
-QStringList gate_warnings(const Workspace& workspace);
+/// One thing that is odd about the pair before a run.
+struct GateFinding {
+  QString sentence;
+  bool serious = false;  ///< a run would most likely be wrong: it is asked about before the start
+};
+/// Sizes, voxel sizes and orientations that do not go together, images that do not overlap.
+std::vector<GateFinding> gate_findings(const Workspace& workspace);
+/// What the run will take the two images for, in lines of rich text: extent, voxel size, and where
+/// the stored axes point.
+QString gate_table(const Workspace& workspace);
 
 }  // namespace gigawarp::ui

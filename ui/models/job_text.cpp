@@ -10,7 +10,7 @@
 namespace gigawarp::ui {
 namespace {
 
-QString tr(const char* text) { return QCoreApplication::translate("Job", text); }
+QString tr(const char* text) { return QCoreApplication::translate("gigawarp::ui", text); }
 
 QString quoted(const std::string& word) {
   static const QRegularExpression plain(QStringLiteral("^[A-Za-z0-9_./:,=@%+-]+$"));
@@ -19,6 +19,9 @@ QString quoted(const std::string& word) {
   text.replace(QLatin1Char('\''), QStringLiteral("'\\''"));
   return QLatin1Char('\'') + text + QLatin1Char('\'');
 }
+
+/// Longest sides beyond these ratios and sizes are asked about.
+constexpr double kOddRatio = 3, kLargestMm = 1500, kSmallestMm = 0.5;
 
 double extent_mm(const Grid& grid) {
   const Vec3 spacing = grid.spacing_mm();
@@ -79,36 +82,82 @@ QString command_line(const JobSpec& job, bool is_preset, const QString& job_file
   return words.join(QLatin1Char(' '));
 }
 
-QStringList gate_warnings(const Workspace& workspace) {
-  QStringList warnings;
+std::vector<GateFinding> gate_findings(const Workspace& workspace) {
+  std::vector<GateFinding> findings;
   const Layer& fixed = workspace.layers().layer(LayerRole::fixed);
   const Layer& moving = workspace.layers().layer(LayerRole::moving);
-  if (fixed.volume == nullptr || moving.volume == nullptr) return warnings;
+  if (fixed.volume == nullptr || moving.volume == nullptr) return findings;
   const Grid &f = fixed.volume->grid(), &m = moving.volume->grid();
+  const auto add = [&](const QString& sentence, bool serious) {
+    findings.push_back({sentence, serious});
+  };
   const double ratio = extent_mm(f) / extent_mm(m);
-  if (ratio > 3 || ratio < 1.0 / 3)
-    warnings << tr("The longest side is %1 mm in the fixed and %2 mm in the moving image: is a "
-                   "voxel size wrong?")
-                    .arg(extent_mm(f), 0, 'g', 3)
-                    .arg(extent_mm(m), 0, 'g', 3);
-  for (const auto& [grid, name] : {std::pair{&f, tr("fixed")}, std::pair{&m, tr("moving")}})
+  if (ratio > kOddRatio || ratio < 1 / kOddRatio)
+    add(tr("The longest side is %1 mm in the fixed and %2 mm in the moving image: is a voxel size "
+           "wrong?")
+            .arg(extent_mm(f), 0, 'g', 3)
+            .arg(extent_mm(m), 0, 'g', 3),
+        true);
+  for (const auto& [grid, name] : {std::pair{&f, tr("fixed")}, std::pair{&m, tr("moving")}}) {
+    if (extent_mm(*grid) > kLargestMm || extent_mm(*grid) < kSmallestMm)
+      add(tr("The %1 image is %2 mm long, which no brain is: is its voxel size in other units?")
+              .arg(name)
+              .arg(extent_mm(*grid), 0, 'g', 3),
+          true);
     if (grid->world_from_voxel.determinant() < 0)
-      warnings
-          << tr("The axes of the %1 image are left-handed. That is allowed; check that its left "
-                "is left.")
-                 .arg(name);
+      add(tr("The axes of the %1 image are left-handed. That is allowed; check that its left is "
+             "left.")
+              .arg(name),
+          false);
+    if (*std::min_element(grid->size.begin(), grid->size.end()) < 2)
+      add(tr("The %1 image has one slice only; what moves out of it cannot be found.").arg(name),
+          true);
+  }
   for (const Layer* layer : {&fixed, &moving})
-    for (const QString& note : layer->notes) warnings << note;
+    for (const QString& note : layer->notes) add(note, false);
   const auto [fl, fh] = box_of(f, workspace.alignment());
   const auto [ml, mh] = box_of(m, {});
   for (std::size_t a = 0; a < 3; ++a)
     if (fl[a] > mh[a] || ml[a] > fh[a]) {
-      warnings << tr(
-          "By what the files say, the two images do not overlap. The automatic start "
-          "brings their centres together; or align them by hand.");
+      add(tr("By what the files say, the two images do not overlap. The automatic start brings "
+             "their centres together; or align them by hand."),
+          false);
       break;
     }
-  return warnings;
+  return findings;
+}
+
+namespace {
+
+/// One number where all three are the same.
+QString short_spacing(const Vec3& spacing) {
+  const bool even = std::abs(spacing[0] - spacing[1]) < 1e-4 * spacing[0] &&
+                    std::abs(spacing[0] - spacing[2]) < 1e-4 * spacing[0];
+  if (!even) return spacing_text(spacing);
+  return spacing[0] >= 0.1 ? tr("%1 mm").arg(spacing[0], 0, 'g', 4)
+                           : tr("%1 µm").arg(1000 * spacing[0], 0, 'g', 4);
+}
+
+}  // namespace
+
+QString gate_table(const Workspace& workspace) {
+  QString rows;
+  for (const LayerRole role : {LayerRole::fixed, LayerRole::moving}) {
+    const Layer& layer = workspace.layers().layer(role);
+    if (layer.volume == nullptr) return {};
+    const Grid& grid = layer.volume->grid();
+    const Vec3 spacing = grid.spacing_mm();
+    QStringList sides;
+    for (std::size_t a = 0; a < 3; ++a)
+      sides << QString::number(spacing[a] * static_cast<double>(grid.size[a]), 'g', 3);
+    rows +=
+        QStringLiteral("<tr><td>%1&nbsp;</td><td>%2 mm&nbsp;</td><td>%3&nbsp;</td><td>%4</td></tr>")
+            .arg(role == LayerRole::fixed ? tr("fixed") : tr("moving"),
+                 sides.join(QStringLiteral("×")), short_spacing(spacing),
+                 QString::fromStdString(grid.orientation()));
+  }
+  return QStringLiteral("<table><tr><td></td><td>%1</td><td>%2</td><td>%3</td></tr>%4</table>")
+      .arg(tr("extent"), tr("voxel"), tr("axes"), rows);
 }
 
 }  // namespace gigawarp::ui

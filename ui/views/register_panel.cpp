@@ -102,6 +102,10 @@ QWidget* RegisterPanel::make_job_rows() {
   gate_ = new QLabel(page);
   gate_->setObjectName(QStringLiteral("gate"));
   gate_->setWordWrap(true);
+  gate_->setTextFormat(Qt::RichText);
+  gate_->setToolTip(tr(
+      "What the run takes the images for; the letters say where each stored axis points. L and R "
+      "in the views are drawn by the same geometry."));
   form->addRow(gate_);
   connect(preset_, &QComboBox::activated, this,
           [this] { jobs_.set_preset(preset_->currentText()); });
@@ -191,12 +195,13 @@ void RegisterPanel::follow() {
                          ? suggested_folder()
                          : QString::fromStdString(common.output_directory));
   updating_ = false;
-  const QStringList warnings = gate_warnings(workspace_);
-  QString text;
-  for (const QString& warning : warnings)
-    text += QStringLiteral("⚠ ") + warning + QLatin1Char('\n');
-  gate_->setText(text.trimmed());
-  gate_->setVisible(!warnings.isEmpty());
+  QString text = gate_table(workspace_);
+  for (const GateFinding& finding : gate_findings(workspace_))
+    text += QStringLiteral("<p style=\"margin:2px 0\">%1 %2</p>")
+                .arg(finding.serious ? QStringLiteral("<b>⚠</b>") : QStringLiteral("ⓘ"),
+                     finding.sentence.toHtmlEscaped());
+  gate_->setText(text);
+  gate_->setVisible(!text.isEmpty());
   // Files that only Start writes are no part of the plan.
   JobSpec planned = jobs_.job_for(workspace_);
   planned.output_directory = job().output_directory;
@@ -239,8 +244,27 @@ void RegisterPanel::write_inputs(const JobSpec& spec) const {
       io::write_landmarks(layer.landmarks, *file);
 }
 
+/// Asks about what is seriously odd, once for each pair and finding.
+bool RegisterPanel::passes_gate() {
+  QString doubts;
+  for (const GateFinding& finding : gate_findings(workspace_))
+    if (finding.serious) doubts += finding.sentence + QLatin1Char('\n');
+  if (doubts.isEmpty() || doubts == accepted_doubts_) return true;
+  auto* question = new QMessageBox(QMessageBox::Warning, tr("Check the images first"),
+                                   doubts.trimmed(), QMessageBox::Cancel, this);
+  question->setObjectName(QStringLiteral("gate_question"));
+  question->setAttribute(Qt::WA_DeleteOnClose);
+  QPushButton* anyway = question->addButton(tr("Start anyway"), QMessageBox::AcceptRole);
+  connect(anyway, &QPushButton::clicked, this, [this, doubts] {
+    accepted_doubts_ = doubts;
+    start();
+  });
+  question->open();
+  return false;
+}
+
 void RegisterPanel::start() {
-  if (!start_->isEnabled()) return;
+  if (!start_->isEnabled() || !passes_gate()) return;
   const JobSpec spec = job();
   try {
     write_inputs(spec);

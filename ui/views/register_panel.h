@@ -35,6 +35,7 @@ class RegisterPanel final : public QWidget {
   void save_job();
   void copy_command();
   void write_inputs(const JobSpec& spec) const;
+  bool passes_gate();
   QString suggested_folder() const;
 
   Workspace& workspace_;
@@ -47,6 +48,7 @@ class RegisterPanel final : public QWidget {
   QLabel *preset_state_, *gate_, *plan_text_;
   QPushButton* start_;
   bool updating_ = false;
+  QString accepted_doubts_;
 };
 
 }  // namespace gigawarp::ui
