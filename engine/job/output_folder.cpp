@@ -2,9 +2,14 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <array>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
 
 #include "gigawarp/error.h"
 #include "job/checkpoint_files.h"
@@ -57,6 +62,28 @@ OutputFolder::OutputFolder(const std::filesystem::path& path) : path_(path) {
 
 OutputFolder::~OutputFolder() {
   if (lock_ >= 0) close(lock_);
+}
+
+/// By the kernel's list: trying the lock would take it for a moment, from a run that begins.
+bool OutputFolder::is_in_use(const std::filesystem::path& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) return false;
+  std::ifstream locks("/proc/locks");
+  for (std::string line; std::getline(locks, line);) {
+    // "1: FLOCK  ADVISORY  WRITE 4711 08:01:1234567 0 EOF": device in hexadecimal, then the inode
+    std::istringstream words(line);
+    std::string number, kind, advisory, mode, process, place;
+    words >> number >> kind >> advisory >> mode >> process >> place;
+    unsigned major_number = 0, minor_number = 0;
+    unsigned long long inode = 0;
+    if (kind != "FLOCK" ||
+        std::sscanf(place.c_str(), "%x:%x:%llu", &major_number, &minor_number, &inode) != 3)
+      continue;
+    if (inode == info.st_ino && major_number == major(info.st_dev) &&
+        minor_number == minor(info.st_dev))
+      return true;
+  }
+  return false;
 }
 
 OutputFolder::State OutputFolder::state() const {

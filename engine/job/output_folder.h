@@ -22,6 +22,8 @@ class OutputFolder {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path checkpoint() const { return path_ / "checkpoint"; }
   State state() const;
+  /// True while a run, of whatever process, writes to a folder.
+  static bool is_in_use(const std::filesystem::path& path);
   /// Removes what an earlier run left: only files that Gigawarp writes.
   void clear();
   /// Where to write a result before publish().

@@ -15,6 +15,9 @@ namespace gigawarp::job {
 
 namespace {
 
+/// Events of iterations wait this long at most before they are in the file.
+constexpr double kFlushSeconds = 0.5;
+
 constexpr std::array<std::pair<EventKind, const char*>, 14> kEventNames{
     {{EventKind::run_started, "run_started"},
      {EventKind::stage_started, "stage_started"},
@@ -189,6 +192,12 @@ void Recorder::say(EventKind kind, const std::string& stage, const std::string& 
   on_event(event);
 }
 
+/// Writes out what is kept back, for whoever watches the run by its file.
+void Recorder::flush() {
+  events_.flush();
+  flushed_s_ = elapsed_s();
+}
+
 void Recorder::on_event(const ProgressEvent& event) {
   ProgressEvent complete = event;
   complete.elapsed_s = elapsed_s();
@@ -200,7 +209,9 @@ void Recorder::on_event(const ProgressEvent& event) {
   if (complete.kind != EventKind::preview_written) events_ << event_json(complete) << '\n';
   if (complete.kind != EventKind::iteration && complete.kind != EventKind::preview_written) {
     log(complete);
-    events_.flush();
+    flush();
+  } else if (complete.elapsed_s - flushed_s_ > kFlushSeconds) {
+    flush();
   }
   if (next_ != nullptr) next_->on_event(complete);
 }

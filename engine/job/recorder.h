@@ -57,12 +57,14 @@ class Recorder final : public ProgressSink {
 
  private:
   void log(const ProgressEvent& event);
+  void flush();
 
   std::filesystem::path folder_;
   std::ofstream events_, log_;
   WorkModel model_;
   ProgressSink* next_;
   std::vector<std::string> warnings_;
+  double flushed_s_ = 0;  ///< when events were last written out, since the run began
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
 

@@ -177,8 +177,11 @@ Distances inverse_consistency(const Transform& forward, const Transform& inverse
   });
 }
 
-Volume inverse_error_map(const Transform& forward, const Transform& inverse, const Grid& fixed,
-                         const Grid& moving, std::int64_t most_voxels) {
+namespace {
+
+/// `measure(point)` in mm on every voxel of a grid, or on every second, third … one.
+template <class Measure>
+Volume map_over(const Grid& fixed, std::int64_t most_voxels, const Measure& measure) {
   std::int64_t stride = 1;
   while (fixed.voxel_count() / (stride * stride * stride) > most_voxels) ++stride;
   Grid grid = fixed;
@@ -188,19 +191,34 @@ Volume inverse_error_map(const Transform& forward, const Transform& inverse, con
       grid.world_from_voxel.linear[r][a] *= static_cast<double>(stride);
   }
   Volume out(grid, ScalarType::f32);
-  const Affine moving_voxel = moving.voxel_from_world();
   const Size3& n = grid.size;
   parallel_for(n[1] * n[2], [&](std::int64_t row) {
-    for (std::int64_t x = 0; x < n[0]; ++x) {
-      const Vec3 p = grid.world_from_voxel(voxel(x, row % n[1], row / n[1]));
-      const std::optional<Vec3> there = forward(p);
-      const std::optional<Vec3> back =
-          there && inside(moving, moving_voxel, *there) ? inverse(*there) : std::nullopt;
+    for (std::int64_t x = 0; x < n[0]; ++x)
       out.channel<float>()[row * n[0] + x] =
-          static_cast<float>(back ? distance(*back, p) : kUndefined);
-    }
+          static_cast<float>(measure(grid.world_from_voxel(voxel(x, row % n[1], row / n[1]))));
   });
   return out;
+}
+
+}  // namespace
+
+Volume inverse_error_map(const Transform& forward, const Transform& inverse, const Grid& fixed,
+                         const Grid& moving, std::int64_t most_voxels) {
+  const Affine moving_voxel = moving.voxel_from_world();
+  return map_over(fixed, most_voxels, [&](const Vec3& p) {
+    const std::optional<Vec3> there = forward(p);
+    const std::optional<Vec3> back =
+        there && inside(moving, moving_voxel, *there) ? inverse(*there) : std::nullopt;
+    return back ? distance(*back, p) : kUndefined;
+  });
+}
+
+Volume transform_difference_map(const Transform& a, const Transform& b, const Grid& grid,
+                                std::int64_t most_voxels) {
+  return map_over(grid, most_voxels, [&](const Vec3& p) {
+    const std::optional<Vec3> qa = a(p), qb = b(p);
+    return qa && qb ? distance(*qa, *qb) : kUndefined;
+  });
 }
 
 std::optional<Vec3> fixed_point_of(const Transform& transform, const Vec3& moving_mm,

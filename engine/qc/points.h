@@ -61,6 +61,10 @@ Distances inverse_consistency(const Transform& forward, const Transform& inverse
 Volume inverse_error_map(const Transform& forward, const Transform& inverse, const Grid& fixed,
                          const Grid& moving, std::int64_t most_voxels = 4'000'000);
 
+/// The distance of transform_difference as such a map.
+Volume transform_difference_map(const Transform& a, const Transform& b, const Grid& grid,
+                                std::int64_t most_voxels = 4'000'000);
+
 /// The fixed point that a transform takes to a moving one: fixed-point iteration with the affine
 /// stages' inverse. Nothing where it does not come within `tolerance_mm`.
 std::optional<Vec3> fixed_point_of(const Transform& transform, const Vec3& moving_mm,

@@ -1,32 +1,12 @@
-#include <QProcess>
 #include <QTableView>
 
-#include "ui/window_fixture.h"
+#include "ui/finished_run.h"
 
 namespace gigawarp {
 namespace {
 
+using test::finished_run;
 using State = ui::Results::State;
-
-/// One registration with labels and landmarks, made by the program once for all cases.
-const QString& finished_run() {
-  static const test::TemporaryFolder folder;
-  static const QString out = [] {
-    const QString path = test::path_in(folder.path(), "out");
-    QProcess process;
-    process.start(qEnvironmentVariable("GIGAWARP"),
-                  {"register", "--fixed", small_pair().path("fixed.nii.gz"), "--moving",
-                   small_pair().path("moving.nii.gz"), "--preset", "fast", "--fixed-labels",
-                   small_pair().path("fixed_labels.nii.gz"), "--labels",
-                   small_pair().path("moving_labels.nii.gz"), "--landmarks",
-                   small_pair().path("landmarks_fixed.csv"),
-                   small_pair().path("landmarks_moving.csv"), "--out", path, "--progress", "none"});
-    EXPECT_TRUE(process.waitForFinished(120000));
-    EXPECT_EQ(process.exitCode(), 0) << process.readAllStandardError().toStdString();
-    return path;
-  }();
-  return out;
-}
 
 class ResultsWindow : public test::WindowTest {
  protected:

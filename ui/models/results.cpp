@@ -35,6 +35,18 @@ std::vector<qc::NamedPoint> named(const std::vector<io::Landmark>& landmarks) {
 
 }  // namespace
 
+std::shared_ptr<Transform> read_forward(const QString& folder) {
+  const std::string affine = found(folder, "0GenericAffine"), warp = found(folder, "1Warp");
+  if (affine.empty())
+    throw Error(
+        ErrorCode::bad_input,
+        "\"" + folder.toStdString() + "\" holds no finished run: 0GenericAffine.mat is missing.");
+  auto forward = std::make_shared<Transform>();
+  if (!warp.empty()) io::append(*forward, io::read_transform(warp));
+  io::append(*forward, io::read_transform(affine));
+  return forward;
+}
+
 struct Results::Files {
   JobSpec job;
   std::shared_ptr<Transform> forward, inverse;
@@ -52,15 +64,9 @@ std::shared_ptr<Files> read_files(const QString& folder) {
       throw Error(ErrorCode::bad_input, "\"" + folder.toStdString() +
                                             "\" holds no job.json; choose the folder of a run.");
     files->job = parse_job(file.readAll().toStdString());
+    files->forward = read_forward(folder);
     const std::string affine = found(folder, "0GenericAffine"), warp = found(folder, "1Warp"),
                       back = found(folder, "1InverseWarp");
-    if (affine.empty())
-      throw Error(
-          ErrorCode::bad_input,
-          "\"" + folder.toStdString() + "\" holds no finished run: 0GenericAffine.mat is missing.");
-    files->forward = std::make_shared<Transform>();
-    if (!warp.empty()) io::append(*files->forward, io::read_transform(warp));
-    io::append(*files->forward, io::read_transform(affine));
     if (warp.empty() || !back.empty()) {
       files->inverse = std::make_shared<Transform>(io::read_transform(affine, true));
       if (!back.empty()) io::append(*files->inverse, io::read_transform(back));

@@ -21,6 +21,10 @@ struct Judgement {
   std::vector<qc::WorstPlace> worst;
 };
 
+/// The map that a run has written, fixed points to moving points. Throws Error{bad_input}. Threads:
+/// any.
+std::shared_ptr<Transform> read_forward(const QString& folder);
+
 /// The folder of a run: its images and transforms are opened in the workspace, then measured on
 /// another thread.
 class Results final : public QObject {

@@ -88,7 +88,8 @@ bool RunController::is_active() const {
 }
 
 bool RunController::can_resume() const {
-  return !is_active() && state_ != State::finished && !folder_.isEmpty() && is_unfinished(folder_);
+  return !is_active() && state_ != State::finished && state_ != State::idle && !folder_.isEmpty() &&
+         is_unfinished(folder_);
 }
 
 bool RunController::is_unfinished(const QString& folder) {
@@ -103,6 +104,7 @@ void RunController::set_state(State state) {
 }
 
 void RunController::start(const JobSpec& job, bool overwrite) {
+  stop_watching();
   folder_ = QString::fromStdString(job.output_directory);
   // The job goes in by a file beside the results' folder, so that the folder holds results only.
   job_file_ = QDir::temp().filePath(
@@ -123,6 +125,7 @@ void RunController::start(const JobSpec& job, bool overwrite) {
 }
 
 void RunController::resume_folder(const QString& folder) {
+  stop_watching();
   folder_ = folder;
   launch({QStringLiteral("register"), QStringLiteral("--resume"), QStringLiteral("--out"), folder});
 }
@@ -178,6 +181,7 @@ void RunController::go_on() {
 
 void RunController::cancel() {
   if (!is_active()) return;
+  if (watching_) return stop_watching();
   send("{\"command\": \"cancel\"}");
   set_state(State::cancelling);
 }

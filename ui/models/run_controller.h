@@ -68,6 +68,11 @@ class RunController final : public QObject {
   void go_on();
   void cancel();
   void checkpoint();
+  /// Follows a run that another program started, by the events it writes to its folder. It cannot
+  /// be steered and shows no previews.
+  void watch(const QString& folder);
+  void stop_watching();
+  bool is_watching() const { return watching_; }
 
  Q_SIGNALS:
   void state_changed();
@@ -85,6 +90,8 @@ class RunController final : public QObject {
   void take_event(const QByteArray& line);
   void take_iteration(const class QJsonObject& event);
   void take_preview();
+  void look();
+  void take_watched(const QByteArray& lines, bool in_use);
   void end(int exit_code, QProcess::ExitStatus status);
   void set_state(State state);
   void remove_files() const;
@@ -96,6 +103,9 @@ class RunController final : public QObject {
   std::vector<LossCurve> curves_;
   QString folder_, verdict_, words_, preview_file_, job_file_;
   bool reading_preview_ = false, preview_waits_ = false;
+  bool watching_ = false;
+  qint64 watched_bytes_ = 0;
+  quint64 watch_serial_ = 0;
   QTimer coalesce_;
 };
 

@@ -100,7 +100,11 @@ void RunPanel::show_state() {
   switch (state) {
     case State::idle: text = tr("Nothing runs. Set up the job on the right, then start it."); break;
     case State::starting: text = tr("Starting …"); break;
-    case State::running: text = tr("Running"); break;
+    case State::running:
+      text = run_.is_watching()
+                 ? tr("Watching a run of another program; it is steered where it was started")
+                 : tr("Running");
+      break;
     case State::paused: text = tr("Paused"); break;
     case State::cancelling: text = tr("Stopping after a checkpoint …"); break;
     case State::finished:
@@ -110,7 +114,8 @@ void RunPanel::show_state() {
   }
   state_->setText(text);
   const bool steerable = state == State::running || state == State::paused;
-  pause_->setEnabled(steerable);
+  pause_->setEnabled(steerable && !run_.is_watching());
+  cancel_->setText(run_.is_watching() ? tr("Stop watching") : tr("Cancel"));
   pause_->setText(state == State::paused ? tr("Go on") : tr("Pause"));
   cancel_->setEnabled(steerable || state == State::starting);
   resume_->setVisible(run_.can_resume());

@@ -1,0 +1,92 @@
+#include <QCoreApplication>
+#include <QFile>
+#include <QPointer>
+#include <QThreadPool>
+#include <QTimer>
+
+#include "job/output_folder.h"
+#include "ui/models/run_controller.h"
+
+// A run of another program, followed by its events.jsonl.
+namespace gigawarp::ui {
+namespace {
+
+constexpr int kLookMs = 250;
+
+/// Whole lines of a file from a place on.
+QByteArray lines_from(const QString& path, qint64 place) {
+  QFile file(path);
+  if (!file.open(QIODevice::ReadOnly) || !file.seek(place)) return {};
+  const QByteArray bytes = file.readAll();
+  return bytes.left(bytes.lastIndexOf('\n') + 1);
+}
+
+}  // namespace
+
+void RunController::watch(const QString& folder) {
+  if (is_active()) return;
+  verdict_.clear();
+  progress_ = {};
+  curves_.clear();
+  folder_ = folder;
+  watching_ = true;
+  watched_bytes_ = 0;
+  ++watch_serial_;
+  set_state(State::running);
+  Q_EMIT logged(tr("Watching the run in %1").arg(folder));
+  look();
+}
+
+void RunController::stop_watching() {
+  if (!watching_) return;
+  watching_ = false;
+  verdict_ = tr("No longer watched; the run goes on.");
+  set_state(State::idle);
+}
+
+/// On another thread, since the folder may be on a slow disk.
+void RunController::look() {
+  QThreadPool::globalInstance()->start([guard = QPointer<RunController>(this), folder = folder_,
+                                        place = watched_bytes_, serial = watch_serial_] {
+    // In this order: what a run wrote last is read after it has let go of its folder.
+    const bool in_use = job::OutputFolder::is_in_use(folder.toStdString());
+    QByteArray lines = lines_from(folder + QStringLiteral("/events.jsonl"), place);
+    QMetaObject::invokeMethod(
+        qApp,
+        [guard, serial, in_use, lines = std::move(lines)] {
+          if (guard != nullptr && guard->watching_ && guard->watch_serial_ == serial)
+            guard->take_watched(lines, in_use);
+        },
+        Qt::QueuedConnection);
+  });
+}
+
+void RunController::take_watched(const QByteArray& lines, bool in_use) {
+  watched_bytes_ += lines.size();
+  State ended = State::running;
+  for (const QByteArray& line : lines.split('\n')) {
+    if (line.isEmpty()) continue;
+    take_event(line);
+    if (line.contains("\"run_finished\"")) ended = State::finished;
+    if (line.contains("\"run_failed\"")) ended = State::failed;
+    if (line.contains("\"run_started\"")) ended = State::running;  // an earlier part of the file
+  }
+  if (in_use) {
+    QTimer::singleShot(kLookMs, this, [this, serial = watch_serial_] {
+      if (watching_ && watch_serial_ == serial) look();
+    });
+    return;
+  }
+  watching_ = false;
+  if (ended == State::finished) {
+    verdict_ = tr("Finished in %1 s.").arg(progress_.elapsed_s, 0, 'f', 1);
+  } else {
+    ended = State::crashed;
+    verdict_ = tr("The run that was watched has ended without results.");
+  }
+  set_state(ended);
+  Q_EMIT progressed();
+  if (ended == State::finished) Q_EMIT finished(folder_);
+}
+
+}  // namespace gigawarp::ui
