@@ -36,9 +36,10 @@ struct ShownLabels {
 };
 
 enum class MapKind {
-  jacobian,     ///< det J, 1 is neutral, folds in the defect colour
-  local_ncc,    ///< low correlation is bright
-  millimetres,  ///< sequential over the window
+  jacobian,        ///< det J, 1 is neutral, folds in the defect colour
+  local_ncc,       ///< low correlation is bright
+  millimetres,     ///< inverse error, sequential over the window
+  run_difference,  ///< of two warps, mm, the same
 };
 
 /// A map of figures on the fixed grid, laid over the images.

@@ -3,6 +3,9 @@
 
 namespace gigawarp::render {
 
+/// No turn: the planes of the grid.
+inline constexpr Mat3 kStraight{{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
+
 /// What one view looks at: the plane of `grid` through `cursor_mm`, with `centre_mm` (world LPS) in
 /// the middle of a picture of `width` x `height` pixels of `pixel_mm`.
 struct ViewFrame {
@@ -11,6 +14,7 @@ struct ViewFrame {
   double pixel_mm = 1;
   int width = 0, height = 0;
   bool neurological = false;  ///< the patient's left on the left; otherwise radiological
+  Mat3 turn = kStraight;      ///< of the planes' normals, world
 };
 
 /// Unit world vectors of a plane of the grid: to the right and down in the picture, and along its
@@ -19,7 +23,14 @@ struct PlaneDirections {
   Vec3 right{}, down{}, normal{};
   double normal_spacing_mm = 1;  ///< distance of neighbouring slices
 };
-PlaneDirections plane_directions(const Grid& grid, Plane plane, bool neurological);
+/// With a `turn` the normals are turned and the picture stays as upright as its plane allows.
+PlaneDirections plane_directions(const Grid& grid, Plane plane, bool neurological,
+                                 const Mat3& turn = kStraight);
+/// The turn about a unit axis by an angle, radians, right-handed.
+Mat3 turn_about(const Vec3& axis, double angle);
+/// First `turn`, then `more`; its columns made unit and orthogonal again, so that many small turns
+/// stay one.
+Mat3 turned_further(const Mat3& turn, const Mat3& more);
 
 SliceGeometry view_geometry(const Grid& grid, const ViewFrame& frame);
 

@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "support/test_data.h"
+#include "ui/models/landmark_pairs.h"
 #include "ui/views/theme.h"
 #include "ui/window_fixture.h"
 
@@ -27,6 +28,24 @@ class Pictures : public test::WindowTest {
     QTest::qWait(120);
     const QString path = QString::fromStdString((folder_ / name).string());
     ASSERT_TRUE(window->grab().save(path)) << path.toStdString();
+  }
+  void raise(const char* dock) { window->findChild<QDockWidget*>(QLatin1String(dock))->raise(); }
+  /// Pairs of the phantom, two of them held out, one dropped and chosen.
+  void save_landmarks() {
+    raise("dock_landmarks");
+    auto& pairs = workspace().pairs();
+    for (const int row : {1, 3})
+      pairs.setData(pairs.index(row, ui::LandmarkPairs::held_out_column), Qt::Checked,
+                    Qt::CheckStateRole);
+    workspace().set_cursor(pairs.pairs().front().fixed_mm);
+    key(Qt::Key_L);
+    save("desktop_landmarks.png");
+  }
+  void save_slanted() {
+    raise("dock_runs");
+    key(Qt::Key_O);
+    for (int i = 0; i < 4; ++i) key(Qt::Key_Right, Qt::ShiftModifier);
+    save("desktop_slanted.png");
   }
   std::filesystem::path folder_;
 };
@@ -97,6 +116,10 @@ TEST_F(Pictures, running) {
   key(Qt::Key_D);
   key(Qt::Key_I);
   save("desktop_inverse.png");
+  key(Qt::Key_D);
+  key(Qt::Key_I);
+  save_landmarks();
+  save_slanted();
 }
 
 /// Two clinical scans of one patient with thick slices on different grids, where they are.

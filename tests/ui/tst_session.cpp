@@ -2,13 +2,17 @@
 #include <QDialogButtonBox>
 #include <QJsonArray>
 #include <QKeySequenceEdit>
+#include <QProcess>
 #include <QSettings>
 #include <QStandardPaths>
 #include <QTableWidget>
+#include <QTranslator>
+#include <QTreeView>
 #include <filesystem>
 
 #include "ui/models/session_json.h"
 #include "ui/views/settings_dialog.h"
+#include "ui/views/translation.h"
 #include "ui/window_fixture.h"
 
 namespace gigawarp {
@@ -180,6 +184,28 @@ TEST_F(Session, keysFollowThePresetAndTheUser) {
   QSettings().clear();
 }
 
+TEST_F(Session, panelsAreReachedAndWorkedByKeysAlone) {
+  load_pair();
+  QTest::keyClick(window.get(), Qt::Key_1, Qt::ControlModifier);
+  auto* list = find<QTreeView>("layers");
+  ASSERT_EQ(window->focusWidget(), list);
+  list->setCurrentIndex(list->model()->index(0, 0));
+  QTest::keyClick(list, Qt::Key_Space);
+  EXPECT_FALSE(workspace().layers().layer(LayerRole::fixed).visible);
+  EXPECT_TRUE(workspace().display().overlay);  // the key was the list's, not the shortcut
+  view("view_axial")->setFocus();
+  QTest::keyClick(view("view_axial"), Qt::Key_Space);
+  EXPECT_FALSE(workspace().display().overlay);
+  for (const auto& [key, dock] :
+       {std::pair{Qt::Key_4, "dock_landmarks"}, std::pair{Qt::Key_5, "dock_runs"},
+        std::pair{Qt::Key_3, "dock_results"}, std::pair{Qt::Key_2, "dock_register"}}) {
+    QTest::keyClick(window.get(), key, Qt::ControlModifier);
+    auto* panel = find<QDockWidget>(dock);
+    EXPECT_TRUE(wait_until([&] { return panel->widget()->visibleRegion().rectCount() > 0; }))
+        << dock;
+  }
+}
+
 TEST_F(Session, everythingAPersonUsesHasANameForScreenReaders) {
   load_pair();
   for (QWidget* widget : window->findChildren<QWidget*>()) {
@@ -197,6 +223,30 @@ TEST_F(Session, everythingAPersonUsesHasANameForScreenReaders) {
         !widget->toolTip().isEmpty())
         << widget->metaObject()->className() << " " << widget->objectName().toStdString();
   }
+}
+
+TEST_F(Session, theWindowSpeaksALanguageThatIsInstalled) {
+  QString compiler = QStandardPaths::findExecutable("lrelease");
+  if (compiler.isEmpty())
+    compiler = QStandardPaths::findExecutable("lrelease", {"/usr/lib/qt6/bin"});
+  if (compiler.isEmpty()) GTEST_SKIP() << "lrelease is not installed (qt6-l10n-tools)";
+  const test::TemporaryFolder folder;
+  QFile source(test::path_in(folder.path(), "gigawarp_eo.ts"));
+  ASSERT_TRUE(source.open(QIODevice::WriteOnly));
+  source.write(
+      "<?xml version=\"1.0\"?><TS version=\"2.1\" language=\"eo\"><context><name>Command</name>"
+      "<message><source>&amp;Blend</source><translation>&amp;Kunfandi</translation></message>"
+      "</context></TS>");
+  source.close();
+  ASSERT_EQ(QProcess::execute(compiler, {"-silent", source.fileName()}), 0);
+  EXPECT_TRUE(ui::load_translation().isEmpty());
+  qputenv("GIGAWARP_TRANSLATIONS", QByteArray::fromStdString(folder.path().string()));
+  QSettings().setValue("language", "eo");
+  EXPECT_TRUE(ui::load_translation().endsWith("gigawarp_eo.qm"));
+  EXPECT_EQ(QCoreApplication::translate("Command", "&Blend"), "&Kunfandi");
+  for (QTranslator* translator : qApp->findChildren<QTranslator*>()) delete translator;
+  QSettings().clear();
+  qunsetenv("GIGAWARP_TRANSLATIONS");
 }
 
 TEST(SessionJson, partsComeBackAsTheyWere) {

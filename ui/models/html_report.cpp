@@ -2,16 +2,18 @@
 #include <QCoreApplication>
 #include <QDateTime>
 #include <QImage>
+#include <QPainter>
 #include <cmath>
 
 #include "job/version.h"
+#include "render/charts.h"
 #include "render/contact_sheet.h"
 #include "ui/models/results.h"
 
 namespace gigawarp::ui {
 namespace {
 
-QString tr(const char* text) { return QCoreApplication::translate("Report", text); }
+QString tr(const char* text) { return QCoreApplication::translate("gigawarp::ui", text); }
 
 QString mm(double value, int digits = 2) {
   return QString::number(value, 'f', digits) + QStringLiteral(" mm");
@@ -36,6 +38,27 @@ QString table_of(const QAbstractItemModel& model) {
     html += QStringLiteral("</tr>\n");
   }
   return html + QStringLiteral("</table>\n");
+}
+
+/// A picture as part of the page.
+QString embedded(const QImage& picture, const QString& words) {
+  QByteArray png;
+  QBuffer buffer(&png);
+  buffer.open(QIODevice::WriteOnly);
+  picture.save(&buffer, "PNG");
+  return QStringLiteral("<p><img alt=\"%1\" src=\"data:image/png;base64,").arg(words) +
+         QString::fromLatin1(png.toBase64()) + QStringLiteral("\"></p>\n");
+}
+
+QImage histogram_picture(const qc::JacobianHistogram& histogram) {
+  constexpr int kWidth = 560, kHeight = 220;
+  QImage picture(kWidth, kHeight, QImage::Format_RGB32);
+  QPainter painter(&picture);
+  render::draw_jacobian_histogram(
+      painter, picture.rect(), histogram,
+      tr("Voxels (log scale), %1 folds of %2").arg(histogram.folds).arg(histogram.voxels),
+      render::kPaper);
+  return picture;
 }
 
 constexpr const char* kStyle =
@@ -108,13 +131,9 @@ QByteArray html_report(const Judgement& judgement, const QString& title) {
     html += QStringLiteral("<tr><th>%1</th><td>%2</td></tr>\n")
                 .arg(name.toHtmlEscaped(), value.toHtmlEscaped());
   html += QStringLiteral("</table>\n<h2>%1</h2>\n").arg(tr("Pictures"));
-  QByteArray png;
-  QBuffer buffer(&png);
-  buffer.open(QIODevice::WriteOnly);
-  render::contact_sheet(*judgement.fixed, judgement.assessment).save(&buffer, "PNG");
-  html += QStringLiteral("<img alt=\"%1\" src=\"data:image/png;base64,")
-              .arg(tr("Contact sheet: fixed, warped, blend, edges, difference, det J, grid")) +
-          QString::fromLatin1(png.toBase64()) + QStringLiteral("\">\n");
+  html += embedded(render::contact_sheet(*judgement.fixed, judgement.assessment),
+                   tr("Contact sheet: fixed, warped, blend, edges, difference, det J, grid"));
+  html += embedded(histogram_picture(judgement.jacobian_histogram), tr("Histogram of det J"));
   if (!judgement.worst.empty()) {
     html += QStringLiteral("<h2>%1</h2>\n<table>\n").arg(tr("Where to look first"));
     for (const qc::WorstPlace& place : judgement.worst)

@@ -94,6 +94,11 @@ QJsonObject Session::describe(const QDir* base) const {
       {"display", to_json(workspace_.display())},
       {"alignment", to_json(workspace_.alignment())},
       {"job", QJsonDocument::fromJson(QByteArray::fromStdString(gigawarp::to_json(job))).object()}};
+  QJsonArray views;
+  for (const NamedView& named : workspace_.named_views())
+    views.append(
+        QJsonObject{{"name", QString::fromStdString(named.name)}, {"view", to_json(named.view)}});
+  if (!views.isEmpty()) json["named_views"] = views;
   if (const QJsonArray sides = landmarks_json(workspace_); !sides.isEmpty())
     json["landmarks"] = sides;
   if (results_.state() == Results::State::ready) {
@@ -187,6 +192,14 @@ bool Session::restore(const QString& path) {
   workspace_.set_display(display_from(json["display"].toObject()));
   workspace_.undo_stack().clear();
   view_ = json["view"].toObject();
+  std::vector<NamedView> views;
+  const QJsonArray named = json["named_views"].toArray();
+  for (const auto& entry : named) {
+    const QJsonObject object = entry.toObject();
+    views.push_back(
+        {object["name"].toString().toStdString(), view_from(object["view"].toObject())});
+  }
+  workspace_.set_named_views(std::move(views));
   const QJsonObject layers = json["layers"].toObject();
   const QString base = QFileInfo(path).absolutePath();
   for (const LayerRole role : kAllLayerRoles)

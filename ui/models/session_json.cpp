@@ -19,7 +19,8 @@ QJsonObject to_json(const ViewState& view) {
   return {{"cursor_mm", array_of(view.cursor_mm)},
           {"centre_mm", array_of(view.centre_mm)},
           {"zoom", view.zoom},
-          {"neurological", view.neurological}};
+          {"neurological", view.neurological},
+          {"turn", to_json(Affine{view.turn, {}})}};
 }
 
 ViewState view_from(const QJsonObject& json) {
@@ -28,6 +29,11 @@ ViewState view_from(const QJsonObject& json) {
   view.centre_mm = vec3_from(json["centre_mm"]);
   view.zoom = std::clamp(json["zoom"].toDouble(1), 0.01, 1000.0);
   view.neurological = json["neurological"].toBool();
+  if (const auto turn = affine_from(json["turn"]))
+    view.turn = render::turned_further(turn->linear, render::kStraight);
+  // Made orthogonal again, which must not turn a straight plane by its last bit.
+  if (const auto turn = affine_from(json["turn"]); turn && turn->linear == render::kStraight)
+    view.turn = render::kStraight;
   return view;
 }
 
@@ -53,7 +59,7 @@ DisplayState display_from(const QJsonObject& json) {
   d.checker_pixels = std::clamp(json["checker_pixels"].toInt(48), 4, 1000);
   d.grid = json["grid"].toBool();
   d.glyphs = json["glyphs"].toBool();
-  d.map = static_cast<MapChoice>(std::clamp(json["map"].toInt(), 0, 3));
+  d.map = static_cast<MapChoice>(std::clamp(json["map"].toInt(), 0, 4));
   d.map_opacity = std::clamp(json["map_opacity"].toDouble(0.7), 0.0, 1.0);
   d.landmarks = json["landmarks"].toBool(true);
   return d;

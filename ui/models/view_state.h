@@ -1,6 +1,9 @@
 #pragma once
+#include <string>
+
 #include "gigawarp/grid.h"
 #include "render/scene.h"
+#include "render/view_geometry.h"
 
 namespace gigawarp::ui {
 
@@ -10,11 +13,19 @@ struct ViewState {
   Vec3 centre_mm{};  ///< middle of the pictures
   double zoom = 1;   ///< 1: the volume fits
   bool neurological = false;
+  Mat3 turn = render::kStraight;  ///< of the cut planes; others than straight are oblique
+  bool is_oblique() const { return turn != render::kStraight; }
   friend bool operator==(const ViewState&, const ViewState&) = default;
 };
 
+/// A place and slant to come back to.
+struct NamedView {
+  std::string name;
+  ViewState view;
+};
+
 /// Which map of figures is laid over the images.
-enum class MapChoice { none, jacobian, local_ncc, inverse_error };
+enum class MapChoice { none, jacobian, local_ncc, inverse_error, run_difference };
 
 /// How images are compared and what is laid over them.
 struct DisplayState {
@@ -28,6 +39,7 @@ struct DisplayState {
   MapChoice map = MapChoice::none;
   double map_opacity = 0.7;
   bool landmarks = true;
+  bool turning = false;  ///< handles that turn the planes
   friend bool operator==(const DisplayState&, const DisplayState&) = default;
 };
 

@@ -25,6 +25,13 @@ bool is_result_folder(const QFileInfo& info) {
                           QFileInfo::exists(info.filePath() + QStringLiteral("/job.json")));
 }
 
+bool is_inside(const Grid& grid, const Vec3& world) {
+  const Vec3 voxel = grid.voxel_from_world()(world);
+  for (int a = 0; a < 3; ++a)
+    if (!(voxel[a] >= -0.5 && voxel[a] <= static_cast<double>(grid.size[a]) - 0.5)) return false;
+  return true;
+}
+
 Vec3 nearest_voxel_centre(const Grid& grid, const Vec3& world) {
   Vec3 voxel = grid.voxel_from_world()(world);
   for (int a = 0; a < 3; ++a)
@@ -125,7 +132,14 @@ void Workspace::set_cursor(const Vec3& world_mm) {
 
 void Workspace::step(render::Plane plane, int steps) {
   if (!reference_) return;
-  const auto directions = render::plane_directions(*reference_, plane, view_.neurological);
+  const render::PlaneDirections directions = this->directions(plane);
+  if (view_.is_oblique()) {  // slanted slices meet no voxel centres
+    Vec3 cursor = view_.cursor_mm;
+    for (std::size_t a = 0; a < 3; ++a)
+      cursor[a] += steps * directions.normal_spacing_mm * directions.normal[a];
+    if (is_inside(*reference_, cursor)) set_cursor(cursor);
+    return;
+  }
   Vec3 target = view_.cursor_mm;
   for (int a = 0; a < 3; ++a)
     target[a] += steps * directions.normal_spacing_mm * directions.normal[a];
@@ -157,12 +171,51 @@ void Workspace::set_neurological(bool neurological) {
   set_view(view);
 }
 
+render::PlaneDirections Workspace::directions(render::Plane plane) const {
+  if (!reference_) return {};
+  return render::plane_directions(*reference_, plane, view_.neurological, view_.turn);
+}
+
+void Workspace::turn_planes(render::Plane about, double angle) {
+  if (!reference_) return;
+  ViewState view = view_;
+  view.turn =
+      render::turned_further(view.turn, render::turn_about(directions(about).normal, angle));
+  set_view(view);
+}
+
+void Workspace::straighten_planes() {
+  ViewState view = view_;
+  view.turn = render::kStraight;
+  set_view(view);
+}
+
+void Workspace::name_view(const std::string& name) {
+  std::erase_if(named_views_, [&](const NamedView& view) { return view.name == name; });
+  named_views_.push_back({name, view_});
+}
+
+void Workspace::set_other_warp(std::shared_ptr<const Transform> warp) {
+  other_warp_ = std::move(warp);
+  other_shown_ = false;
+  Q_EMIT warp_changed();
+  Q_EMIT scene_changed();
+}
+
+void Workspace::show_other_warp(bool other) {
+  if (other_warp_ == nullptr || other == other_shown_) return;
+  other_shown_ = other;
+  Q_EMIT warp_changed();
+  Q_EMIT scene_changed();
+}
+
 void Workspace::reset_view() {
   if (!reference_) return;
   ViewState view = view_;
   view.centre_mm = reference_->centre_mm();
   view.cursor_mm = nearest_voxel_centre(*reference_, reference_->centre_mm());
   view.zoom = 1;
+  view.turn = render::kStraight;
   view_ = view;
   Q_EMIT view_changed();
 }
@@ -195,6 +248,8 @@ void Workspace::set_alignment(const Affine& moving_from_fixed) {
   auto transform = std::make_shared<Transform>();
   transform->stages.emplace_back(alignment_);
   aligned_ = is_aligned() ? std::move(transform) : nullptr;
+  other_warp_.reset();
+  other_shown_ = false;
   warp_ = nullptr;
   source_ = is_aligned() ? WarpSource::alignment : WarpSource::header;
   Q_EMIT warp_changed();
@@ -266,6 +321,7 @@ void Workspace::set_landmarks(const LandmarkSides& landmarks) {
 }
 
 std::shared_ptr<const Transform> Workspace::warp() const {
+  if (other_shown_) return other_warp_;
   switch (source_) {
     case WarpSource::header: return nullptr;
     case WarpSource::alignment: return aligned_;
@@ -276,6 +332,8 @@ std::shared_ptr<const Transform> Workspace::warp() const {
 }
 
 void Workspace::set_warp(WarpSource source, std::shared_ptr<const Transform> warp) {
+  other_warp_.reset();  // it was another run's of the same pair
+  other_shown_ = false;
   source_ = source == WarpSource::alignment && !is_aligned() ? WarpSource::header : source;
   warp_ = std::move(warp);
   Q_EMIT warp_changed();
@@ -318,9 +376,10 @@ render::Scene Workspace::scene() const {
     if (is_labels(role)) add_labels(role, scene);
   const Map& map = maps_.at(static_cast<std::size_t>(display_.map));
   if (display_.map != MapChoice::none && map.volume != nullptr) {
-    const render::MapKind kind = display_.map == MapChoice::jacobian ? render::MapKind::jacobian
-                                 : display_.map == MapChoice::local_ncc
-                                     ? render::MapKind::local_ncc
+    const render::MapKind kind = display_.map == MapChoice::jacobian    ? render::MapKind::jacobian
+                                 : display_.map == MapChoice::local_ncc ? render::MapKind::local_ncc
+                                 : display_.map == MapChoice::run_difference
+                                     ? render::MapKind::run_difference
                                      : render::MapKind::millimetres;
     scene.map = {map.volume, kind, map.window, display_.map_opacity};
   }

@@ -52,6 +52,14 @@ class Workspace : public QObject {
   void set_centre(const Vec3& world_mm);
   void set_zoom(double zoom);
   void set_neurological(bool neurological);
+  /// Turns the cut planes about the normal of one of them, through the cursor.
+  void turn_planes(render::Plane about, double angle);
+  void straighten_planes();
+  render::PlaneDirections directions(render::Plane plane) const;
+  const std::vector<NamedView>& named_views() const { return named_views_; }
+  /// Replaces one of the same name.
+  void name_view(const std::string& name);
+  void set_named_views(std::vector<NamedView> views) { named_views_ = std::move(views); }
   void set_view(const ViewState& view);
   void reset_view();
 
@@ -87,6 +95,12 @@ class Workspace : public QObject {
                const render::Window& window);
   bool has_map(MapChoice choice) const;
 
+  /// A second warp of the same pair, to be looked at in turn with the first; null takes it away.
+  void set_other_warp(std::shared_ptr<const Transform> warp);
+  bool has_other_warp() const { return other_warp_ != nullptr; }
+  bool other_warp_shown() const { return other_shown_; }
+  void show_other_warp(bool other);
+
   render::Scene scene() const;
 
  Q_SIGNALS:
@@ -121,7 +135,10 @@ class Workspace : public QObject {
   Affine alignment_;
   WarpSource source_ = WarpSource::header;
   std::shared_ptr<const Transform> warp_, aligned_;
-  std::array<Map, 4> maps_;
+  std::array<Map, 5> maps_;
+  std::vector<NamedView> named_views_;
+  std::shared_ptr<const Transform> other_warp_;
+  bool other_shown_ = false;
   std::optional<Grid> reference_;
   std::unique_ptr<LandmarkPairs> pairs_;
   std::string chosen_landmark_;

@@ -40,8 +40,7 @@ JacobianHistogramView::JacobianHistogramView(QWidget* parent) : QWidget(parent) 
 
 void JacobianHistogramView::show_histogram(const std::optional<qc::JacobianHistogram>& histogram) {
   histogram_ = histogram;
-  setAccessibleDescription(histogram_ ? tr("%n fold(s)", "", static_cast<int>(histogram_->folds))
-                                      : QString());
+  setAccessibleDescription(histogram_ ? tr("%1 folds").arg(histogram_->folds) : QString());
   update();
 }
 

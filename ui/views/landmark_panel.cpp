@@ -121,11 +121,10 @@ void LandmarkPanel::follow() {
                "where the moving image shows the same structure and correct the pair (Shift+L)."));
   QStringList lines;
   if (s.used > 0)
-    lines << tr("Used: %n pair(s), mean residual %1 mm (of the fit)", "", s.used)
-                 .arg(s.used_mm, 0, 'f', 2);
+    lines << tr("Used: %1, mean residual %2 mm (of the fit)").arg(s.used).arg(s.used_mm, 0, 'f', 2);
   if (s.held_out > 0)
-    lines << tr("Held out: %n pair(s), mean error %1 mm (TRE)", "", s.held_out)
-                 .arg(s.held_out_mm, 0, 'f', 2);
+    lines
+        << tr("Held out: %1, mean error %2 mm (TRE)").arg(s.held_out).arg(s.held_out_mm, 0, 'f', 2);
   summary_->setText(lines.join(QLatin1Char('\n')));
   summary_->setVisible(!lines.isEmpty());
   table_->setVisible(any);

@@ -58,12 +58,20 @@ void LossCurveView::paintEvent(QPaintEvent*) {
     left += wide;
     painter.setPen(QPen(dim, 0.6));
     painter.drawLine(box.bottomLeft(), box.bottomRight());
-    if (i > 0) painter.drawLine(box.topLeft(), box.bottomLeft() + QPointF(0, kBottom - 6));
-    const QString name = painter.fontMetrics().elidedText(
-        i == 0 || curves_[i - 1].stage != curve.stage ? curve.stage : QString(), Qt::ElideRight,
-        static_cast<int>(wide) - 4);
-    painter.setPen(text);
-    painter.drawText(QRectF(box.left() + 4, box.bottom() + 3, wide, 14), Qt::AlignLeft, name);
+    const bool same_stage = i > 0 && curves_[i - 1].stage == curve.stage;
+    if (i > 0)
+      painter.drawLine(box.topLeft(),
+                       box.bottomLeft() + QPointF(0, same_stage ? 0.0 : kBottom - 6.0));
+    if (!same_stage) {
+      // The name has room below all levels of its stage.
+      double room = 0;
+      for (std::size_t k = i; k < curves_.size() && curves_[k].stage == curve.stage; ++k)
+        room += width_all * share[k] / total;
+      painter.setPen(text);
+      painter.drawText(QRectF(box.left() + 4, box.bottom() + 3, room, 14), Qt::AlignLeft,
+                       painter.fontMetrics().elidedText(curve.stage, Qt::ElideRight,
+                                                        static_cast<int>(room) - 4));
+    }
     painter.setPen(dim);
     painter.drawText(QRectF(box.left() + 4, box.bottom() + 17, wide, 14), Qt::AlignLeft,
                      QStringLiteral("1/%1").arg(curve.shrink));

@@ -2,11 +2,13 @@
 
 #include <QDragEnterEvent>
 #include <QFileDialog>
+#include <QKeyEvent>
 #include <QMimeData>
 #include <QSettings>
 #include <QStatusBar>
 #include <QUrl>
 #include <QVBoxLayout>
+#include <string>
 
 #include "ui/models/readout.h"
 #include "ui/views/brain_view.h"
@@ -45,6 +47,7 @@ MainWindow::MainWindow() : actions_(new Actions(this)), centre_(new QStackedWidg
   connect_files();
   connect_display();
   connect_views();
+  connect_panels();
   connect_alignment();
   connect_run();
   connect_results();
@@ -90,6 +93,9 @@ void MainWindow::make_docks() {
       add_dock(Qt::RightDockWidgetArea, tr("Landmarks"), "dock_landmarks", landmark_panel_);
   tabifyDockWidget(job, results);
   tabifyDockWidget(results, landmarks);
+  runs_panel_ = new RunsPanel(workspace_, runs_, this);
+  tabifyDockWidget(landmarks,
+                   add_dock(Qt::RightDockWidgetArea, tr("Runs"), "dock_runs", runs_panel_));
   setTabPosition(Qt::RightDockWidgetArea, QTabWidget::North);
   job->raise();
   run_panel_ = new RunPanel(run_, joint_, this);
@@ -157,6 +163,51 @@ void MainWindow::ask_for_file(LayerRole role) {
     workspace_.open_as(role, path);
   });
   dialog->open();
+}
+
+namespace {
+
+/// Keys that the widget with the focus works with are no shortcuts there.
+bool works_with(const QWidget* widget, const QKeyEvent& key) {
+  if (widget == nullptr || (key.modifiers() & ~Qt::KeypadModifier) != Qt::NoModifier) return false;
+  const bool list = widget->inherits("QAbstractItemView") || widget->inherits("QComboBox");
+  switch (key.key()) {
+    case Qt::Key_Space: return list || widget->inherits("QAbstractButton");
+    case Qt::Key_Left:
+    case Qt::Key_Right:
+    case Qt::Key_Up:
+    case Qt::Key_Down:
+      return list || widget->inherits("QAbstractSlider") || widget->inherits("QTabBar") ||
+             widget->inherits("QAbstractSpinBox");
+    default: return false;
+  }
+}
+
+}  // namespace
+
+bool MainWindow::event(QEvent* event) {
+  if (event->type() == QEvent::ShortcutOverride &&
+      works_with(focusWidget(), *static_cast<QKeyEvent*>(event))) {
+    event->accept();
+    return true;
+  }
+  return QMainWindow::event(event);
+}
+
+/// Each panel comes to the front and takes the focus by its key.
+void MainWindow::connect_panels() {
+  for (const char* name : {"data", "register", "results", "landmarks", "runs", "run"})
+    actions_->on(("panel_" + std::string(name)).c_str(), this, [this, name] {
+      auto* dock = findChild<QDockWidget*>(QStringLiteral("dock_") + QLatin1String(name));
+      dock->show();
+      dock->raise();
+      for (QWidget* widget : dock->widget()->findChildren<QWidget*>())
+        if (widget->isEnabled() && (widget->focusPolicy() & Qt::TabFocus) &&
+            !widget->inherits("QScrollArea")) {
+          widget->setFocus(Qt::ShortcutFocusReason);
+          return;
+        }
+    });
 }
 
 void MainWindow::dragEnterEvent(QDragEnterEvent* event) {

@@ -16,6 +16,7 @@
 #include "ui/views/register_panel.h"
 #include "ui/views/results_panel.h"
 #include "ui/views/run_panel.h"
+#include "ui/views/runs_panel.h"
 #include "ui/views/view_grid.h"
 
 namespace gigawarp::ui {
@@ -31,6 +32,7 @@ class MainWindow final : public QMainWindow {
   Workspace& workspace() { return workspace_; }
   RunController& run() { return run_; }
   Results& results() { return results_; }
+  RunList& runs() { return runs_; }
   Session& session() { return session_; }
   JobModel& jobs() { return jobs_; }
   ViewGrid& views() { return *views_; }
@@ -39,6 +41,7 @@ class MainWindow final : public QMainWindow {
   bool is_drawn() const;
 
  protected:
+  bool event(QEvent* event) override;
   void dragEnterEvent(QDragEnterEvent* event) override;
   void dropEvent(QDropEvent* event) override;
   void closeEvent(QCloseEvent* event) override;
@@ -50,11 +53,15 @@ class MainWindow final : public QMainWindow {
   void connect_files();
   void connect_display();
   void connect_views();
+  void connect_panels();
   void connect_alignment();
   void connect_run();
   void connect_results();
+  void connect_runs(const std::function<void(const QString&)>& open);
   void connect_session();
   void connect_history();
+  void ask_for_view_name();
+  void fill_kept_views(QMenu* menu);
   void save_session_as();
   void fill_recent(QMenu* menu);
   void ask_about_unfinished(const QString& folder);
@@ -72,6 +79,7 @@ class MainWindow final : public QMainWindow {
   RunController run_;
   Results results_{workspace_};
   Session session_{workspace_, jobs_, results_};
+  RunList runs_{workspace_};
   JointModel joint_{workspace_};
   DemoPair demo_;
   ViewHistory history_;
@@ -86,6 +94,7 @@ class MainWindow final : public QMainWindow {
   ResultsPanel* results_panel_;
   LandmarkPanel* landmark_panel_;
   RunPanel* run_panel_;
+  RunsPanel* runs_panel_;
   QLabel* next_step_;
   QLineEdit* readout_;
 };

@@ -7,7 +7,9 @@
 #include <QTimer>
 #include <algorithm>
 #include <array>
+#include <numbers>
 
+#include "job/output_folder.h"
 #include "ui/models/readout.h"
 #include "ui/views/main_window.h"
 
@@ -18,7 +20,7 @@ namespace {
 constexpr const char* kModes[6] = {"mode_blend",   "mode_checkerboard", "mode_swipe",
                                    "mode_flicker", "mode_edges",        "mode_difference"};
 constexpr const char* kLayouts[4] = {"layout_four", "layout_one", "layout_three", "layout_columns"};
-constexpr double kBalanceStep = 0.1, kZoomStep = 1.25;
+constexpr double kBalanceStep = 0.1, kZoomStep = 1.25, kTurn = 5 * std::numbers::pi / 180;
 
 void fill(QMenu* menu, const Actions& actions, std::initializer_list<const char*> ids) {
   for (const char* id : ids) {
@@ -46,8 +48,16 @@ void MainWindow::make_menus() {
   QMenu* view = menuBar()->addMenu(tr("&View"));
   fill(view, a,
        {"layout_four", "layout_one", "layout_three", "layout_columns", "-", "reset_view", "zoom_in",
-        "zoom_out", "previous_slice", "next_slice", "view_back", "view_forward", "-",
-        "neurological"});
+        "zoom_out", "previous_slice", "next_slice", "view_back", "view_forward", "-", "turn_planes",
+        "turn_left", "turn_right", "straighten", "-", "name_view"});
+  QMenu* views = view->addMenu(tr("K&ept views"));
+  views->setObjectName(QStringLiteral("kept_views_menu"));
+  connect(views, &QMenu::aboutToShow, this, [this, views] { fill_kept_views(views); });
+  QMenu* panels = view->addMenu(tr("&Panels"));
+  fill(panels, a,
+       {"panel_data", "panel_register", "panel_results", "panel_landmarks", "panel_runs",
+        "panel_run"});
+  fill(view, a, {"-", "neurological"});
   QMenu* compare = menuBar()->addMenu(tr("&Compare"));
   fill(compare, a,
        {"mode_blend", "mode_checkerboard", "mode_swipe", "mode_flicker", "mode_edges",
@@ -57,7 +67,9 @@ void MainWindow::make_menus() {
        {"align", "align_centres", "align_reset", "-", "drop_landmark", "correct_landmark",
         "hold_out_landmark", "remove_landmark"});
   QMenu* judge = menuBar()->addMenu(tr("&Judge"));
-  fill(judge, a, {"next_worst", "-", "grid", "glyphs", "jacobian", "local_ncc", "inverse_error"});
+  fill(judge, a,
+       {"next_worst", "-", "grid", "glyphs", "jacobian", "local_ncc", "inverse_error", "-",
+        "flip_runs", "run_difference"});
   QMenu* run = menuBar()->addMenu(tr("&Run"));
   fill(run, a, {"start", "pause", "cancel"});
 }
@@ -129,6 +141,7 @@ void MainWindow::connect_display() {
   a.on_toggled("jacobian", this, map(MapChoice::jacobian));
   a.on_toggled("local_ncc", this, map(MapChoice::local_ncc));
   a.on_toggled("inverse_error", this, map(MapChoice::inverse_error));
+  a.on_toggled("run_difference", this, map(MapChoice::run_difference));
   a.on_toggled("glyphs", this,
                [this](bool on) { change(tr("Arrows"), [on](DisplayState& d) { d.glyphs = on; }); });
   const auto follow = [this] {
@@ -140,7 +153,8 @@ void MainWindow::connect_display() {
     constexpr std::pair<const char*, MapChoice> kMaps[] = {
         {"jacobian", MapChoice::jacobian},
         {"local_ncc", MapChoice::local_ncc},
-        {"inverse_error", MapChoice::inverse_error}};
+        {"inverse_error", MapChoice::inverse_error},
+        {"run_difference", MapChoice::run_difference}};
     for (const auto& [id, choice] : kMaps) {
       (*actions_)[id]->setChecked(d.map == choice);
       (*actions_)[id]->setEnabled(workspace_.has_map(choice));
@@ -166,6 +180,15 @@ void MainWindow::connect_views() {
   a.on("zoom_out", this, [this] { workspace_.set_zoom(workspace_.view().zoom / kZoomStep); });
   a.on("previous_slice", this, [this] { workspace_.step(views_->active()->plane(), -1); });
   a.on("next_slice", this, [this] { workspace_.step(views_->active()->plane(), 1); });
+  a.on_toggled("turn_planes", this, [this](bool on) {
+    change(tr("Turn the planes"), [on](DisplayState& d) { d.turning = on; });
+  });
+  a.on("turn_left", this, [this] { workspace_.turn_planes(views_->active()->plane(), -kTurn); });
+  a.on("turn_right", this, [this] { workspace_.turn_planes(views_->active()->plane(), kTurn); });
+  a.on("straighten", this, [this] { workspace_.straighten_planes(); });
+  a.on("name_view", this, [this] { ask_for_view_name(); });
+  connect(&workspace_, &Workspace::display_changed, this,
+          [this] { (*actions_)["turn_planes"]->setChecked(workspace_.display().turning); });
   a.on_toggled("neurological", this, [this](bool on) { workspace_.set_neurological(on); });
   connect(views_, &ViewGrid::hovered, this, &MainWindow::show_readout);
   const auto at_cursor = [this] { show_readout(workspace_.view().cursor_mm); };
@@ -219,7 +242,7 @@ void MainWindow::connect_run() {
 }
 
 void MainWindow::closeEvent(QCloseEvent* event) {
-  if (!run_.is_active()) return event->accept();
+  if (!run_.is_active() || run_.is_watching()) return event->accept();
   event->ignore();
   ask_about_run();
 }
@@ -246,6 +269,8 @@ void MainWindow::ask_about_run() {
 void MainWindow::connect_results() {
   Actions& a = *actions_;
   const auto open = [this](const QString& folder) {
+    if (!run_.is_active() && job::OutputFolder::is_in_use(folder.toStdString()))
+      return run_.watch(folder);
     if (RunController::is_unfinished(folder)) return ask_about_unfinished(folder);
     results_.open(folder);
     findChild<QDockWidget*>(QStringLiteral("dock_results"))->raise();
@@ -259,6 +284,7 @@ void MainWindow::connect_results() {
     connect(dialog, &QFileDialog::fileSelected, this, open);
     dialog->open();
   });
+  connect_runs(open);
   a.on("next_worst", this, [this] { results_panel_->next_worst(); });
   a.on("export_report", this, [this] { results_panel_->export_report(); });
   a.on("export_view", this, [this] { export_view(); });
@@ -268,6 +294,26 @@ void MainWindow::connect_results() {
     (*actions_)["export_report"]->setEnabled(ready);
   };
   connect(&results_, &Results::changed, this, follow);
+  follow();
+}
+
+void MainWindow::connect_runs(const std::function<void(const QString&)>& open) {
+  connect(runs_panel_, &RunsPanel::show_wanted, this, open);
+  connect(&run_, &RunController::state_changed, this, [this] {
+    using State = RunController::State;
+    const State state = run_.state();
+    if (state == State::idle || state == State::finished) return;
+    runs_.note(run_.folder(), run_.is_watching() ? QString() : jobs_.preset(),
+               run_.is_active() ? tr("running") : tr("no results"));
+  });
+  connect(&results_, &Results::changed, this, [this] {
+    if (results_.state() != Results::State::ready) return;
+    runs_.note_results(results_.folder());
+    runs_.set_shown(results_.folder());
+  });
+  actions_->on("flip_runs", this, [this] { runs_panel_->flip(); });
+  const auto follow = [this] { (*actions_)["flip_runs"]->setEnabled(workspace_.has_other_warp()); };
+  connect(&workspace_, &Workspace::warp_changed, this, follow);
   follow();
 }
 

@@ -1,5 +1,6 @@
 #include <QFileDialog>
 #include <QFileInfo>
+#include <QInputDialog>
 #include <QMenu>
 #include <QMessageBox>
 #include <QPushButton>
@@ -77,6 +78,28 @@ void MainWindow::fill_recent(QMenu* menu) {
         QFileInfo(path).fileName() + QStringLiteral("   ") + QFileInfo(path).absolutePath(), this,
         [this, path] { workspace_.open({path}); });
   if (menu->isEmpty()) menu->addAction(tr("Nothing yet"))->setEnabled(false);
+}
+
+void MainWindow::ask_for_view_name() {
+  if (workspace_.reference() == nullptr) return;
+  auto* dialog = new QInputDialog(this);
+  dialog->setObjectName(QStringLiteral("view_name_dialog"));
+  dialog->setAttribute(Qt::WA_DeleteOnClose);
+  dialog->setWindowTitle(tr("Keep this view"));
+  dialog->setLabelText(tr("Name"));
+  dialog->setTextValue(tr("View %1").arg(workspace_.named_views().size() + 1));
+  connect(dialog, &QInputDialog::textValueSelected, this, [this](const QString& name) {
+    if (!name.trimmed().isEmpty()) workspace_.name_view(name.trimmed().toStdString());
+  });
+  dialog->open();
+}
+
+void MainWindow::fill_kept_views(QMenu* menu) {
+  menu->clear();
+  for (const NamedView& named : workspace_.named_views())
+    menu->addAction(QString::fromStdString(named.name), this,
+                    [this, view = named.view] { workspace_.set_view(view); });
+  if (menu->isEmpty()) menu->addAction(tr("Nothing kept yet"))->setEnabled(false);
 }
 
 /// A place counts as visited when the views have rested there for a moment.

@@ -15,7 +15,7 @@ namespace {
 constexpr QColor kText(235, 235, 235), kCross(120, 220, 205, 170), kSide(255, 214, 102);
 constexpr double kLandmarkReachSlices = 2.5;
 
-QString tr(const char* text) { return QCoreApplication::translate("SliceView", text); }
+QString tr(const char* text) { return QCoreApplication::translate("gigawarp::ui", text); }
 
 /// Legible on bright and dark pictures.
 void outlined(QPainter& painter, const QRectF& box, int flags, const QString& text,
@@ -27,15 +27,47 @@ void outlined(QPainter& painter, const QRectF& box, int flags, const QString& te
   painter.drawText(box, flags, text);
 }
 
+/// The lines in which the two other planes meet this one: unit directions in the picture.
+std::array<QPointF, 2> plane_lines(const render::SliceGeometry& g, const Workspace& workspace) {
+  constexpr std::array kPlanes{render::Plane::axial, render::Plane::coronal,
+                               render::Plane::sagittal};
+  const Vec3 normal = workspace.directions(g.plane).normal;
+  std::array<QPointF, 2> lines;
+  std::size_t found = 0;
+  for (const render::Plane plane : kPlanes) {
+    if (plane == g.plane) continue;
+    const Vec3 other = workspace.directions(plane).normal;
+    const Vec3 along{normal[1] * other[2] - normal[2] * other[1],
+                     normal[2] * other[0] - normal[0] * other[2],
+                     normal[0] * other[1] - normal[1] * other[0]};
+    QPointF line;
+    for (std::size_t a = 0; a < 3; ++a)
+      line += QPointF(along[a] * g.right_mm[a], along[a] * g.down_mm[a]);
+    lines.at(found++) = line / std::hypot(line.x(), line.y());
+  }
+  return lines;
+}
+
+QPointF point_on(const Decorations& d, const Vec3& point) {
+  const auto at = render::pixel_of(d.geometry, point);
+  return {at.column + 0.5, at.row + 0.5};
+}
+
 void draw_crosshair(QPainter& painter, const Decorations& d, const Workspace& workspace) {
-  const auto at = render::pixel_of(d.geometry, workspace.view().cursor_mm);
-  const double x = at.column + 0.5, y = at.row + 0.5;
+  const QPointF middle = point_on(d, workspace.view().cursor_mm);
   constexpr double kGap = 7;
+  const double reach = 2.0 * (d.geometry.width + d.geometry.height);
+  painter.setRenderHint(QPainter::Antialiasing, workspace.view().is_oblique());
   painter.setPen(QPen(kCross, 1));
-  painter.drawLine(QPointF(x, 0), QPointF(x, y - kGap));
-  painter.drawLine(QPointF(x, y + kGap), QPointF(x, d.geometry.height));
-  painter.drawLine(QPointF(0, y), QPointF(x - kGap, y));
-  painter.drawLine(QPointF(x + kGap, y), QPointF(d.geometry.width, y));
+  for (const QPointF& line : plane_lines(d.geometry, workspace))
+    for (const double side : {-1.0, 1.0})
+      painter.drawLine(middle + side * kGap * line, middle + side * reach * line);
+  if (!workspace.display().turning) return;
+  painter.setRenderHint(QPainter::Antialiasing, true);
+  painter.setBrush(QColor(0, 0, 0, 120));
+  painter.setPen(QPen(kSide, 2));
+  for (const QPointF& handle : plane_handles(d.geometry, workspace))
+    painter.drawEllipse(handle, 6, 6);
 }
 
 void draw_letters(QPainter& painter, const Decorations& d) {
@@ -93,7 +125,9 @@ void draw_map_scale(QPainter& painter, const Decorations& d, const Workspace& wo
       ticks = {QStringLiteral("0"), QStringLiteral("0.5"), QStringLiteral("1")};
       break;
     case render::MapKind::millimetres:
-      name = tr("Inverse error (mm)");
+    case render::MapKind::run_difference:
+      name = map.kind == render::MapKind::millimetres ? tr("Inverse error (mm)")
+                                                      : tr("Difference of the runs (mm)");
       ticks = {QStringLiteral("0"), QString::number(0.5 * map.window.high, 'g', 2),
                QString::number(map.window.high, 'g', 2)};
       break;
@@ -126,18 +160,11 @@ void draw_title(QPainter& painter, const Decorations& d) {
 
 /// Millimetres from the slice, or nothing when a point is more than a few slices away.
 bool is_near(const Decorations& d, const Workspace& workspace, const Vec3& point) {
-  const Grid* grid = workspace.reference();
-  if (grid == nullptr) return false;
-  const auto directions = render::plane_directions(*grid, d.geometry.plane, false);
+  const render::PlaneDirections directions = workspace.directions(d.geometry.plane);
   double off = 0;
   for (std::size_t a = 0; a < 3; ++a)
     off += (point[a] - d.geometry.origin_mm[a]) * directions.normal[a];
   return std::abs(off) <= kLandmarkReachSlices * directions.normal_spacing_mm;
-}
-
-QPointF point_on(const Decorations& d, const Vec3& point) {
-  const auto at = render::pixel_of(d.geometry, point);
-  return {at.column + 0.5, at.row + 0.5};
 }
 
 void draw_mark(QPainter& painter, const QPointF& at, bool moving, bool held_out) {
@@ -207,6 +234,15 @@ void draw_handles(QPainter& painter, const Decorations& d) {
 
 }  // namespace
 
+std::array<QPointF, 4> plane_handles(const render::SliceGeometry& g, const Workspace& workspace) {
+  const auto at = render::pixel_of(g, workspace.view().cursor_mm);
+  const QPointF middle(at.column + 0.5, at.row + 0.5);
+  const double radius = 0.9 * handle_radius(QSize(g.width, g.height));
+  const std::array<QPointF, 2> lines = plane_lines(g, workspace);
+  return {middle + radius * lines[0], middle - radius * lines[0], middle + radius * lines[1],
+          middle - radius * lines[1]};
+}
+
 double handle_radius(const QSize& size) { return 0.36 * std::min(size.width(), size.height()); }
 
 double scale_bar_mm(double longest_mm) {
@@ -219,7 +255,6 @@ double scale_bar_mm(double longest_mm) {
 
 void draw_decorations(QPainter& painter, const Decorations& d, const Workspace& workspace,
                       render::Content content) {
-  painter.setRenderHint(QPainter::Antialiasing, false);
   draw_crosshair(painter, d, workspace);
   painter.setRenderHint(QPainter::Antialiasing, true);
   if (d.swipe) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <QPainter>
+#include <array>
 #include <vector>
 
 #include "render/view_geometry.h"
@@ -18,6 +19,11 @@ struct Decorations {
 /// handles.
 void draw_decorations(QPainter& painter, const Decorations& decorations, const Workspace& workspace,
                       render::Content content);
+
+/// Where the lines of the other two planes can be taken hold of to turn them; four points, logical
+/// pixels.
+std::array<QPointF, 4> plane_handles(const render::SliceGeometry& geometry,
+                                     const Workspace& workspace);
 
 /// A length of 1, 2 or 5 times a power of ten that is at most `longest_mm`.
 double scale_bar_mm(double longest_mm);

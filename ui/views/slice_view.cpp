@@ -1,5 +1,6 @@
 #include "ui/views/slice_view.h"
 
+#include <QLineF>
 #include <QMouseEvent>
 #include <QPainter>
 #include <QWheelEvent>
@@ -17,19 +18,10 @@ constexpr int kWheelStep = 120;     // eighths of a degree of one notch
 constexpr double kSwipeReach = 12;  // pixels from the edge that grab it
 
 Affine rotation_about(const Vec3& centre, const Vec3& axis, double angle) {
-  const double c = std::cos(angle), s = std::sin(angle);
   Affine turn;
-  for (int i = 0; i < 3; ++i)
-    for (int j = 0; j < 3; ++j) turn.linear[i][j] = (i == j ? c : 0) + (1 - c) * axis[i] * axis[j];
-  const auto add_cross = [&](int i, int j, double v) { turn.linear[i][j] += s * v; };
-  add_cross(0, 1, -axis[2]);
-  add_cross(0, 2, axis[1]);
-  add_cross(1, 0, axis[2]);
-  add_cross(1, 2, -axis[0]);
-  add_cross(2, 0, -axis[1]);
-  add_cross(2, 1, axis[0]);
+  turn.linear = render::turn_about(axis, angle);
   const Vec3 turned = turn.map_vector(centre);
-  for (int a = 0; a < 3; ++a) turn.offset[a] = centre[a] - turned[a];
+  for (std::size_t a = 0; a < 3; ++a) turn.offset[a] = centre[a] - turned[a];
   return turn;
 }
 
@@ -95,7 +87,7 @@ render::SliceGeometry SliceView::geometry() const {
   const ViewState& view = workspace_.view();
   return render::view_geometry(
       *grid, {plane_, view.cursor_mm, view.centre_mm, base_pixel_mm_ / view.zoom, width(), height(),
-              view.neurological});
+              view.neurological, view.turn});
 }
 
 void SliceView::ask() {
@@ -110,7 +102,7 @@ void SliceView::ask() {
   const render::SliceGeometry wanted = render::view_geometry(
       *grid, {plane_, view.cursor_mm, view.centre_mm, base_pixel_mm_ / view.zoom / ratio,
               static_cast<int>(std::lround(width() * ratio)),
-              static_cast<int>(std::lround(height() * ratio)), view.neurological});
+              static_cast<int>(std::lround(height() * ratio)), view.neurological, view.turn});
   const quint64 serial = ++wanted_;
   queue_.request(
       this,
@@ -154,7 +146,8 @@ void SliceView::paintEvent(QPaintEvent*) {
   }
   Decorations decorations;
   decorations.geometry = now;
-  decorations.title = accessible_text();
+  decorations.title =
+      workspace_.view().is_oblique() ? tr("%1, oblique").arg(accessible_text()) : accessible_text();
   decorations.swipe = workspace_.display().mode == render::CompareMode::swipe &&
                       content_ == render::Content::compare && workspace_.display().overlay &&
                       workspace_.layers().is_ready(LayerRole::moving);
@@ -183,6 +176,9 @@ SliceView::Drag SliceView::drag_for(const QMouseEvent& event) const {
   if (keys & Qt::ControlModifier) return Drag::pan;
   if (keys & Qt::ShiftModifier) return Drag::window;
   const DisplayState& display = workspace_.display();
+  if (display.turning)
+    for (const QPointF& handle : plane_handles(geometry(), workspace_))
+      if (QLineF(handle, event.position()).length() < kSwipeReach) return Drag::turn;
   if (content_ == render::Content::compare && display.overlay) {
     if (aligning_) {
       const QPointF off = event.position() - QPointF(0.5 * width(), 0.5 * height());
@@ -225,6 +221,7 @@ void SliceView::mouseMoveEvent(QMouseEvent* event) {
     }
     case Drag::move:
     case Drag::rotate: drag_alignment(last_, now); break;
+    case Drag::turn: drag_planes(last_, now); break;
   }
   last_ = now;
   Q_EMIT hovered(drag_ == Drag::none ? world_at(now) : workspace_.view().cursor_mm);
@@ -270,6 +267,26 @@ void SliceView::drag_window(const QPoint& delta) {
   };
   change(moving ? LayerRole::moving : LayerRole::fixed);
   if (content_ == render::Content::compare && !moving) change(LayerRole::moving);
+}
+
+double SliceView::angle_between(const QPointF& from, const QPointF& to) const {
+  const auto at = render::pixel_of(geometry(), workspace_.view().cursor_mm);
+  const QPointF middle(at.column + 0.5, at.row + 0.5);
+  const auto angle = [&](const QPointF& p) {
+    return std::atan2(p.y() - middle.y(), p.x() - middle.x());
+  };
+  return std::remainder(angle(to) - angle(from), 2 * std::numbers::pi);
+}
+
+/// The two other planes turn with their lines in this view.
+void SliceView::drag_planes(const QPointF& from, const QPointF& to) {
+  const render::PlaneDirections d = workspace_.directions(plane_);
+  const Vec3 axis{d.right[1] * d.down[2] - d.right[2] * d.down[1],
+                  d.right[2] * d.down[0] - d.right[0] * d.down[2],
+                  d.right[0] * d.down[1] - d.right[1] * d.down[0]};
+  const double side =
+      axis[0] * d.normal[0] + axis[1] * d.normal[1] + axis[2] * d.normal[2] < 0 ? -1 : 1;
+  workspace_.turn_planes(plane_, side * angle_between(from, to));
 }
 
 /// The moving image follows the pointer: fixed points map to moving ones, so the alignment takes

@@ -48,13 +48,16 @@ class SliceView final : public QWidget {
   void leaveEvent(QEvent* event) override;
 
  private:
-  enum class Drag { none, cursor, pan, window, swipe, move, rotate };
+  enum class Drag { none, cursor, pan, window, swipe, move, rotate, turn };
   Drag drag_for(const QMouseEvent& event) const;
   void ask();
   void accept(QImage picture, const render::SliceGeometry& geometry, quint64 serial);
   Vec3 world_at(const QPointF& position) const;
   void drag_window(const QPoint& delta);
   void drag_alignment(const QPointF& from, const QPointF& to);
+  void drag_planes(const QPointF& from, const QPointF& to);
+  /// About the crosshair, from one place of the pointer to another, radians clockwise.
+  double angle_between(const QPointF& from, const QPointF& to) const;
   QString accessible_text() const;
 
   Workspace& workspace_;
