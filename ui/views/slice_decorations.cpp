@@ -53,6 +53,19 @@ QPointF point_on(const Decorations& d, const Vec3& point) {
   return {at.column + 0.5, at.row + 0.5};
 }
 
+/// A long line, in pieces: Qt hands lines of more than some ninety rows to other threads and waits
+/// for them, which on a busy machine blocks the interface's thread for tenths of a second.
+void draw_in_pieces(QPainter& painter, const Decorations& d, const QPointF& from,
+                    const QPointF& along, double length) {
+  constexpr double kPiece = 60;
+  const QRectF seen(-kPiece, -kPiece, d.geometry.width + 2 * kPiece,
+                    d.geometry.height + 2 * kPiece);
+  for (double done = 0; done < length; done += kPiece) {
+    const QPointF start = from + done * along;
+    if (seen.contains(start)) painter.drawLine(start, start + kPiece * along);
+  }
+}
+
 void draw_crosshair(QPainter& painter, const Decorations& d, const Workspace& workspace) {
   const QPointF middle = point_on(d, workspace.view().cursor_mm);
   constexpr double kGap = 7;
@@ -61,7 +74,7 @@ void draw_crosshair(QPainter& painter, const Decorations& d, const Workspace& wo
   painter.setPen(QPen(kCross, 1));
   for (const QPointF& line : plane_lines(d.geometry, workspace))
     for (const double side : {-1.0, 1.0})
-      painter.drawLine(middle + side * kGap * line, middle + side * reach * line);
+      draw_in_pieces(painter, d, middle + side * kGap * line, side * line, reach);
   if (!workspace.display().turning) return;
   painter.setRenderHint(QPainter::Antialiasing, true);
   painter.setBrush(QColor(0, 0, 0, 120));
