@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <type_traits>
 #include <vector>
@@ -28,27 +29,37 @@ Rows<T> rows_of(const T* from, const Size3& size, const Size3& factor, std::int6
   return out;
 }
 
-/// sum / n to the nearest whole number, halves upwards.
-template <class T, class Sum>
-T rounded_mean(Sum sum, Sum n) {
-  const Sum doubled = 2 * sum + n, divisor = 2 * n;
-  const Sum quotient = doubled / divisor;
-  return static_cast<T>(doubled % divisor < 0 ? quotient - 1 : quotient);
+/// Means of `kRows` rows of blocks of `width` voxels, to the nearest whole number, halves upwards.
+/// The voxels of a block are a power of two, so that a shift divides, downwards for negative sums.
+template <int kRows, class T>
+void mean_blocks(const Rows<T>& rows, std::int64_t begin, std::int64_t end, std::int64_t factor,
+                 std::int64_t width, T* __restrict to) {
+  using Sum = std::conditional_t<(sizeof(T) < 4), std::int32_t, std::int64_t>;
+  const auto shift = std::countr_zero(static_cast<unsigned>(kRows * width));
+  const Sum half = (Sum{1} << shift) / 2;
+  const std::array<const T*, 4> row = rows.row;
+  for (std::int64_t x = begin; x < end; ++x) {
+    Sum sum = half;
+    for (std::size_t r = 0; r < kRows; ++r) {
+      const T* p = row[r] + x * factor;
+      sum += static_cast<Sum>(p[0]) + (width == 2 ? static_cast<Sum>(p[1]) : Sum{0});
+    }
+    to[x] = static_cast<T>(sum >> shift);
+  }
 }
 
 template <class T>
 void mean_row(const Rows<T>& rows, std::int64_t n, std::int64_t factor, T* to) {
-  using Sum = std::conditional_t<(sizeof(T) < 4), std::int32_t, std::int64_t>;
-  const std::int64_t whole = n / factor;
-  const auto average = [&](std::int64_t x, std::int64_t width) {
-    Sum sum = 0;
-    for (int r = 0; r < rows.count; ++r)
-      for (std::int64_t i = 0; i < width; ++i)
-        sum += static_cast<Sum>(rows.row[static_cast<std::size_t>(r)][x * factor + i]);
-    to[x] = rounded_mean<T, Sum>(sum, static_cast<Sum>(rows.count * width));
+  const std::int64_t whole = n / factor, all = (n + factor - 1) / factor;
+  const auto blocks = [&](std::int64_t begin, std::int64_t end, std::int64_t width) {
+    switch (rows.count) {
+      case 1: return mean_blocks<1>(rows, begin, end, factor, width, to);
+      case 2: return mean_blocks<2>(rows, begin, end, factor, width, to);
+      default: return mean_blocks<4>(rows, begin, end, factor, width, to);
+    }
   };
-  for (std::int64_t x = 0; x < whole; ++x) average(x, factor);
-  if (whole * factor < n) average(whole, n - whole * factor);
+  blocks(0, whole, factor);
+  blocks(whole, all, 1);
 }
 
 template <class T>
