@@ -336,6 +336,35 @@ QImage contact_sheet(const Volume& fixed, const qc::Assessment& assessment,
   return Sheet(scene).draw();
 }
 
+QImage thumbnail(const Volume& fixed, const qc::Assessment& assessment, int height_pixels) {
+  const Window fixed_window = percentile_window(fixed);
+  const Window warped_window = percentile_window(assessment.warped);
+  const Vec3 spacing = fixed.grid().spacing_mm();
+  const VoxelBox box = content_box(fixed, 4 * *std::max_element(spacing.begin(), spacing.end()));
+  std::vector<QImage> pictures;
+  int width = 0;
+  for (const Plane plane : {Plane::axial, Plane::coronal, Plane::sagittal}) {
+    const double finest_mm = *std::min_element(spacing.begin(), spacing.end());
+    const SliceGeometry fine = slice_geometry(fixed.grid(), box, plane, 0.5, finest_mm);
+    const double pixel_mm = finest_mm * fine.height / height_pixels;
+    const SliceGeometry g = slice_geometry(fixed.grid(), box, plane, 0.5, pixel_mm);
+    const double voxel_mm = std::cbrt(spacing[0] * spacing[1] * spacing[2]);
+    pictures.push_back(edges_picture(sample_slice(fixed, g), fixed_window,
+                                     sample_slice(assessment.warped, g), warped_window,
+                                     std::max(1.0, 1.1 * voxel_mm / g.pixel_mm)));
+    width += pictures.back().width() + kGap;
+  }
+  QImage out(width - kGap, height_pixels, QImage::Format_RGB32);
+  out.fill(kBackground);
+  QPainter painter(&out);
+  int x = 0;
+  for (const QImage& picture : pictures) {
+    painter.drawImage(x, (height_pixels - picture.height()) / 2, picture);
+    x += picture.width() + kGap;
+  }
+  return out;
+}
+
 void write_png(const QImage& picture, const std::filesystem::path& path) {
   const auto save = [&picture](const std::filesystem::path& part) {
     return picture.save(QString::fromStdString(part.string()), "PNG");

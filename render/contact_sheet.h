@@ -20,6 +20,10 @@ struct SheetOptions {
 QImage contact_sheet(const Volume& fixed, const qc::Assessment& assessment,
                      const SheetOptions& options = {});
 
+/// A small picture of the same: the middle slices of the three planes side by side, edges of the
+/// fixed image over the warped one, `height_pixels` high. Needs no QGuiApplication.
+QImage thumbnail(const Volume& fixed, const qc::Assessment& assessment, int height_pixels = 180);
+
 /// PNG, written beside and renamed. Throws Error{output_not_written}.
 void write_png(const QImage& picture, const std::filesystem::path& path);
 

@@ -19,6 +19,16 @@ Vec3 along(const Vec3& from, const Vec3& direction, double t) {
   return {from[0] + t * direction[0], from[1] + t * direction[1], from[2] + t * direction[2]};
 }
 
+double diagonal_mm(const Grid& grid) {
+  const Vec3 spacing = grid.spacing_mm();
+  double square = 0;
+  for (std::size_t a = 0; a < 3; ++a) {
+    const double mm = spacing[a] * static_cast<double>(grid.size[a]);
+    square += mm * mm;
+  }
+  return std::sqrt(square);
+}
+
 /// The volume as rays see it: voxel coordinates in, values out; outside it is empty.
 template <class T>
 class Field {
@@ -88,16 +98,11 @@ class Caster {
         voxel_from_world_(scene.volume->grid().voxel_from_world()) {
     const Grid& grid = scene.volume->grid();
     const Vec3 spacing = grid.spacing_mm();
-    double square = 0;
-    for (std::size_t a = 0; a < 3; ++a) {
-      const double mm = spacing[a] * static_cast<double>(grid.size[a]);
-      square += mm * mm;
-    }
-    diagonal_mm_ = std::sqrt(square);
+    diagonal_mm_ = diagonal_mm(grid);
     finest_mm_ = std::min({spacing[0], spacing[1], spacing[2]});
     step_mm_ = std::max(finest_mm_ * 0.9, diagonal_mm_ / kMostSteps);
-    centre_ = grid.centre_mm();
-    pixel_mm_ = diagonal_mm_ / (kFill * view.zoom * std::min(view.width, view.height));
+    centre_ = middle_mm_of(grid, view);
+    pixel_mm_ = pixel_mm_of(grid, view);
   }
 
   QRgb colour(double column, double row) const {
@@ -184,6 +189,19 @@ CastAxes cast_axes(const CastView& view) {
   axes.down = {-sy * sp, cy * sp, cp};
   for (int a = 0; a < 3; ++a) axes.down[a] = -axes.down[a];
   return axes;
+}
+
+double pixel_mm_of(const Grid& grid, const CastView& view) {
+  const double fills = view.subject ? view.subject->diameter_mm : diagonal_mm(grid);
+  return fills / (kFill * view.zoom * std::min(view.width, view.height));
+}
+
+Vec3 middle_mm_of(const Grid& grid, const CastView& view) {
+  const CastAxes axes = cast_axes(view);
+  Vec3 middle = view.subject ? view.subject->centre_mm : grid.centre_mm();
+  for (std::size_t a = 0; a < 3; ++a)
+    middle[a] += view.right_mm * axes.right[a] + view.down_mm * axes.down[a];
+  return middle;
 }
 
 double surface_threshold(const Window& window) {

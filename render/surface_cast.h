@@ -1,6 +1,7 @@
 #pragma once
 #include <QImage>
 #include <memory>
+#include <optional>
 #include <stop_token>
 
 #include "gigawarp/volume.h"
@@ -12,7 +13,13 @@ namespace gigawarp::render {
 struct CastView {
   double yaw = 0.6;     ///< radians about the superior axis; 0: from the front
   double pitch = 0.35;  ///< radians above the horizon
-  double zoom = 1;      ///< 1: the volume fits
+  double zoom = 1;      ///< 1: the subject fits
+  struct Ball {
+    Vec3 centre_mm{};
+    double diameter_mm = 0;
+  };
+  std::optional<Ball> subject;       ///< what is to fill the picture; without: the whole volume
+  double right_mm = 0, down_mm = 0;  ///< from the subject's centre to the middle of the picture
   int width = 0, height = 0;
 };
 
@@ -21,6 +28,10 @@ struct CastAxes {
   Vec3 right{}, down{}, into{};
 };
 CastAxes cast_axes(const CastView& view);
+/// World millimetres per pixel, the same for every way of drawing in 3-D.
+double pixel_mm_of(const Grid& grid, const CastView& view);
+/// The world point in the middle of the picture, at the depth of the subject's centre.
+Vec3 middle_mm_of(const Grid& grid, const CastView& view);
 
 /// What is drawn: the surface where the volume exceeds `threshold`, and, in the corner cut away
 /// towards the viewer at `cut_mm`, the volume itself on the three planes.

@@ -51,8 +51,10 @@ std::string room_of(const std::string& target) {
 }
 
 constexpr const char* kQt = R"(^(Qt[A-Z0-9]|Q[A-Z]))";
-constexpr const char* kVtk = R"(^vtk)";
-constexpr const char* kItkAndFormats = R"(^(itk|vnl|gdcm|openvdb|nanovdb|H5|hdf5|tiff))";
+constexpr const char* kVtk = R"(^vtk[A-Z])";
+constexpr const char* kOpenGl = R"(^(GL|EGL|vtk_glew)\b)";
+constexpr const char* kItkAndFormats = R"(^(itk|vnl|gdcm|H5|hdf5|tiff))";
+constexpr const char* kOpenVdb = R"(^(openvdb|nanovdb))";
 
 TEST(Layout, TheTestSeesTheTree) {
   EXPECT_GT(includes_of("engine").size(), 100U);
@@ -75,6 +77,30 @@ TEST(Layout, FileFormatLibrariesStayInEngineIo) {
     }
 }
 
+TEST(Layout, OpenVdbStaysInOneFileOfEachRoomThatNeedsIt) {
+  std::map<std::string, std::set<std::string>> files;
+  for (const char* folder : {"engine", "render", "ui", "app"})
+    for (const Include& include : includes_of(folder))
+      if (matches(include.target, kOpenVdb))
+        files[fs::path(include.file).parent_path().string()].insert(include.file);
+  for (const auto& [room, its] : files) {
+    EXPECT_TRUE(room == "engine/io" || room == "engine/mesh/openvdb") << *its.begin();
+    EXPECT_EQ(its.size(), 1U) << room << ": it is heavy to compile";
+    EXPECT_TRUE(its.begin()->ends_with(".cpp")) << *its.begin();
+  }
+}
+
+TEST(Layout, VtkAndOpenGlStayInRender) {
+  for (const char* folder : {"engine", "ui", "app"})
+    for (const Include& include : includes_of(folder))
+      EXPECT_FALSE(matches(include.target, kOpenGl) || matches(include.target, kVtk))
+          << where(include);
+  for (const Include& include : includes_of("render"))
+    EXPECT_FALSE(matches(include.target, kVtk) && include.file.ends_with(".h") &&
+                 !fs::path(include.file).filename().string().starts_with("vtk_"))
+        << where(include) << ", a header that others include";
+}
+
 TEST(Layout, EngineRoomsDependBottomUp) {
   const std::map<std::string, std::set<std::string>> allowed{
       {"include", {}},
@@ -87,6 +113,7 @@ TEST(Layout, EngineRoomsDependBottomUp) {
       {"shard", {"base", "math", "ops"}},
       {"solve", {"base", "math", "ops", "shard"}},
       {"io", {"base"}},
+      {"mesh", {"base"}},
       {"qc", {"base", "math", "ops"}},
       {"phantom", {"base", "math", "ops", "cpu"}},
       {"bench", {"base", "math", "ops", "cpu", "solve"}},
@@ -127,14 +154,14 @@ TEST(Layout, OutsideTheEngineOnlyItsDoorsAreUsed) {
   // Besides gigawarp/*.h: the rooms' headers that verbs and scenes are made of.
   const std::map<std::string, std::set<std::string>> doors{
       {"render",
-       {"base/parallel.h", "base/replace_file.h", "cpu/multiversion.h", "ops/jacobian.h",
-        "qc/histograms.h", "qc/report.h"}},
-      {"ui", {"job/", "io/", "qc/"}},
+       {"base/parallel.h", "base/replace_file.h", "cpu/multiversion.h", "mesh/reduce.h",
+        "mesh/surface.h", "ops/jacobian.h", "qc/histograms.h", "qc/report.h"}},
+      {"ui", {"base/replace_file.h", "job/", "io/", "qc/"}},
       {"app",
        {"base/replace_file.h", "io/", "job/", "phantom/phantom.h", "qc/report.h", "ops/apply.h",
         "ops/invert_field.h", "bench/"}}};
-  const std::set<std::string> rooms{"base",  "math", "ops",     "cpu", "cuda", "stub", "shard",
-                                    "solve", "io",   "phantom", "qc",  "job",  "bench"};
+  const std::set<std::string> rooms{"base",  "math", "ops",     "cpu", "cuda", "stub",  "shard",
+                                    "solve", "io",   "phantom", "qc",  "job",  "bench", "mesh"};
   for (const auto& [folder, allowed] : doors)
     for (const Include& include : includes_of(folder)) {
       if (!rooms.contains(room_of(include.target))) continue;

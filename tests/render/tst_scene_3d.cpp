@@ -1,0 +1,280 @@
+#include <gtest/gtest.h>
+
+#include <QColor>
+#include <cmath>
+#include <cstdlib>
+
+#include "phantom/phantom.h"
+#include "render/renderer_3d.h"
+#include "render/surfaces.h"
+#include "render/view_geometry.h"
+#include "support/pictures.h"
+
+namespace gigawarp::render {
+namespace {
+
+constexpr int kSize = 200;
+
+/// A phantom pair with its true map, labels and landmarks, looked at from the front left above.
+struct Phantom3d {
+  Phantom3d() {
+    phantom::PhantomSpec spec;
+    spec.size = {48, 48, 48};
+    const phantom::Phantom pair(spec);
+    auto fixed = std::make_shared<Volume>(pair.image(phantom::Side::fixed));
+    auto moving = std::make_shared<Volume>(pair.image(phantom::Side::moving));
+    labels = std::make_shared<Volume>(pair.labels(phantom::Side::fixed));
+    auto warp = std::make_shared<Transform>();
+    warp->stages.emplace_back(pair.true_warp());
+    scene.slices.fixed = {fixed, percentile_window(*fixed), ColourMap::grey, true};
+    scene.slices.moving = {moving, percentile_window(*moving), ColourMap::grey, true};
+    scene.slices.warp = warp;
+    scene.slices_revision = 1;
+    scene.grid = fixed->grid();
+    scene.cursor_mm = fixed->grid().centre_mm();
+    threshold = surface_threshold(scene.slices.fixed.window);
+    scene.tissue = 0.5 * threshold;
+    scene.surface = head_surface(*fixed, threshold, {});
+    view.width = view.height = kSize;
+  }
+  /// The pixel that a world point falls on.
+  QPoint pixel(const Vec3& world_mm) const {
+    const CastAxes axes = cast_axes(view);
+    const Vec3 centre = scene.grid.centre_mm();
+    double right = 0, down = 0;
+    for (std::size_t a = 0; a < 3; ++a) {
+      right += axes.right[a] * (world_mm[a] - centre[a]);
+      down += axes.down[a] * (world_mm[a] - centre[a]);
+    }
+    const double mm = pixel_mm_of(scene.grid, view);
+    return {static_cast<int>(std::floor(kSize / 2.0 + right / mm)),
+            static_cast<int>(std::floor(kSize / 2.0 + down / mm))};
+  }
+  Scene3d scene;
+  CastView view;
+  std::shared_ptr<const Volume> labels;
+  double threshold = 0;
+};
+
+class Scene3dTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!renderer.problem().empty()) GTEST_SKIP() << renderer.problem();
+  }
+  Phantom3d p;
+  Renderer3d renderer;
+};
+
+bool is_background(QRgb colour) { return test::colour_distance(colour, kBackground) < 12; }
+
+int drawn(const QImage& picture) {
+  int count = 0;
+  for (int r = 0; r < picture.height(); ++r)
+    for (int c = 0; c < picture.width(); ++c) count += is_background(picture.pixel(c, r)) ? 0 : 1;
+  return count;
+}
+
+TEST_F(Scene3dTest, theSurfaceHasTheOutlineThatRaysFind) {
+  CastScene cast;
+  cast.volume = p.scene.slices.fixed.volume;
+  cast.window = p.scene.slices.fixed.window;
+  cast.threshold = p.threshold;
+  cast.cut_mm = p.scene.cursor_mm;
+  const QImage rays = cast_surface(cast, p.view);
+  const QImage surface = renderer.draw(p.scene, p.view);
+  ASSERT_EQ(surface.size(), rays.size());
+  if (const char* folder = std::getenv("GIGAWARP_PICTURES"); folder != nullptr) {
+    surface.save(QString::fromStdString(std::string(folder) + "/surface.png"));
+    rays.save(QString::fromStdString(std::string(folder) + "/rays.png"));
+  }
+  int both = 0, either = 0;
+  for (int r = 0; r < kSize; ++r)
+    for (int c = 0; c < kSize; ++c) {
+      const bool a = !is_background(rays.pixel(c, r)), b = !is_background(surface.pixel(c, r));
+      both += a && b ? 1 : 0;
+      either += a || b ? 1 : 0;
+    }
+  EXPECT_GT(both, 3000);
+  EXPECT_GT(both, 0.95 * either);
+}
+
+TEST_F(Scene3dTest, theCutShowsTheVerySlices) {
+  const QImage picture = renderer.draw(p.scene, p.view);
+  const std::array<CutPlane, 3> planes = cut_planes(p.scene, {});
+  const CastAxes axes = cast_axes(p.view);
+  int compared = 0;
+  for (const CutPlane& plane : planes) {
+    const SliceGeometry& g = plane.geometry;
+    const PixelPosition at = pixel_of(g, p.scene.cursor_mm);
+    double right = 0, down = 0;
+    for (std::size_t a = 0; a < 3; ++a) {
+      right += g.right_mm[a] * axes.into[a];
+      down += g.down_mm[a] * axes.into[a];
+    }
+    // Into the quarter that has been laid open, where the slice is smooth.
+    for (const double step : {2.0, 3.0, 4.0, 5.0}) {
+      const double c = at.column + (right > 0 ? -step : step);
+      const double r = at.row + (down > 0 ? -step : step);
+      const int column = static_cast<int>(std::lround(c)), row = static_cast<int>(std::lround(r));
+      const QColor expected = plane.picture.pixelColor(column, row);
+      if (expected.alpha() == 0) continue;
+      const QRgb found = picture.pixel(p.pixel(g.at(column, row)));
+      EXPECT_LT(test::colour_distance(expected.rgb(), found), 90)
+          << name_of(g.plane) << " at " << column << ", " << row;
+      ++compared;
+    }
+  }
+  EXPECT_GE(compared, 9);
+}
+
+TEST_F(Scene3dTest, everyPartChangesThePicture) {
+  p.scene.planes = false;
+  QImage before = renderer.draw(p.scene, p.view);
+  EXPECT_GT(drawn(before), 3000);
+  const auto expect_change = [&](const char* what) {
+    const QImage now = renderer.draw(p.scene, p.view);
+    EXPECT_GT(test::difference(before, now), 0.3) << what;
+    before = now;
+  };
+  p.scene.planes = true;
+  expect_change("planes");
+  p.scene.style = HeadStyle::glass;
+  expect_change("glass");
+  p.scene.labels = surfaces_of_labels(*p.labels, {});
+  expect_change("labels");
+  p.scene.labels = nullptr;
+  p.scene.style = HeadStyle::none;
+  expect_change("none");
+  p.scene.slices.grid_mm = 12;
+  ++p.scene.slices_revision;
+  expect_change("grid");
+  p.scene.head = head_bytes(*p.scene.slices.fixed.volume, p.scene.slices.fixed.window, {});
+  p.scene.style = HeadStyle::volume;
+  expect_change("volume");
+  p.view.zoom = 1.6;
+  expect_change("zoom");
+  p.view.right_mm = 20;
+  expect_change("pan");
+}
+
+TEST_F(Scene3dTest, theCrosshairMovesTheCut) {
+  const QImage before = renderer.draw(p.scene, p.view);
+  p.scene.cursor_mm = p.scene.grid.world_from_voxel({30, 14, 30});
+  ++p.scene.slices_revision;
+  EXPECT_GT(test::difference(before, renderer.draw(p.scene, p.view)), 1);
+}
+
+TEST_F(Scene3dTest, labelsHaveTheColoursOfTheSlices) {
+  p.scene.labels = surfaces_of_labels(*p.labels, {});
+  ASSERT_FALSE(p.scene.labels->empty());
+  p.scene.style = HeadStyle::none;
+  p.scene.planes = false;
+  const QImage picture = renderer.draw(p.scene, p.view);
+  int coloured = 0, known = 0;
+  for (int r = 0; r < kSize; ++r)
+    for (int c = 0; c < kSize; ++c) {
+      const QColor pixel = picture.pixelColor(c, r);
+      if (pixel.hsvSaturation() < 90 || pixel.value() < 60) continue;
+      ++coloured;
+      for (const mesh::LabelSurface& label : *p.scene.labels) {
+        const int hue = QColor(label_colour(static_cast<int>(label.label))).hsvHue();
+        const int apart = std::abs(hue - pixel.hsvHue());
+        if (std::min(apart, 360 - apart) < 9) {
+          ++known;
+          break;
+        }
+      }
+    }
+  EXPECT_GT(coloured, 1500);
+  EXPECT_GT(known, 0.97 * coloured);
+}
+
+TEST_F(Scene3dTest, landmarksAreBallsWhereTheyLie) {
+  p.scene.style = HeadStyle::none;
+  p.scene.planes = false;
+  const Vec3 at = p.scene.grid.world_from_voxel({30, 20, 26});
+  p.scene.landmarks = {{at, at}};
+  p.scene.landmarks[0].moving_mm[2] += 14;
+  const QImage picture = renderer.draw(p.scene, p.view);
+  const QColor fixed = picture.pixelColor(p.pixel(at));
+  const QColor moving = picture.pixelColor(p.pixel(p.scene.landmarks[0].moving_mm));
+  EXPECT_GT(fixed.red(), fixed.blue() + 40);
+  EXPECT_GT(moving.blue(), moving.red() + 40);
+}
+
+TEST_F(Scene3dTest, aStopEndsADrawing) {
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_TRUE(renderer.draw(p.scene, p.view, stop.get_token()).isNull());
+  EXPECT_FALSE(renderer.draw(p.scene, p.view).isNull());
+}
+
+TEST(Renderer3d, saysWhyItCannotDraw) {
+  setenv("GIGAWARP_NO_OPENGL", "1", 1);
+  Renderer3d renderer;
+  const Phantom3d p;
+  EXPECT_EQ(renderer.problem(), "OpenGL is switched off by GIGAWARP_NO_OPENGL.");
+  EXPECT_TRUE(renderer.draw(p.scene, p.view).isNull());
+  unsetenv("GIGAWARP_NO_OPENGL");
+}
+
+TEST(Parts3d, deformationLinesFollowTheWarp) {
+  Phantom3d p;
+  p.scene.slices.grid_mm = 10;
+  const std::vector<Polyline> lines = deformation_lines(p.scene, {});
+  ASSERT_GT(lines.size(), 20U);
+  // Undeformed they are straight: the warp must bend some, and move each point as it says.
+  double farthest = 0;
+  for (const Polyline& line : lines)
+    for (std::size_t i = 1; i + 1 < line.size(); ++i) {
+      double bend = 0;
+      for (std::size_t a = 0; a < 3; ++a) {
+        const double d = line[i - 1][a] - 2 * line[i][a] + line[i + 1][a];
+        bend += d * d;
+      }
+      farthest = std::max(farthest, std::sqrt(bend));
+    }
+  EXPECT_GT(farthest, 0.05);
+  EXPECT_LT(farthest, 10);
+  p.scene.slices.warp = nullptr;
+  EXPECT_TRUE(deformation_lines(p.scene, {}).empty());
+}
+
+TEST(Parts3d, marksOfTheMovingImageComeBackThroughTheAffinePart) {
+  Transform warp;
+  Affine affine;
+  affine.linear = {{{0, -1, 0}, {1, 0, 0}, {0, 0, 2}}};
+  affine.offset = {5, 6, 7};
+  warp.stages.emplace_back(affine);
+  const Vec3 fixed{10, 20, 30}, wanted{11, 18, 33};
+  const std::vector<Landmark3d> marks = landmarks_in_fixed_space({fixed}, {affine(wanted)}, &warp);
+  ASSERT_EQ(marks.size(), 1U);
+  for (std::size_t a = 0; a < 3; ++a) EXPECT_NEAR(marks[0].moving_mm[a], wanted[a], 1e-9);
+}
+
+TEST(Parts3d, warpedLabelsAreThoseThatTheWarpLeadsTo) {
+  const Phantom3d p;
+  phantom::PhantomSpec spec;
+  spec.size = {48, 48, 48};
+  const phantom::Phantom pair(spec);
+  const Volume moving = pair.labels(phantom::Side::moving);
+  const Volume warped = labels_on_grid(moving, p.scene.slices.warp.get(), p.scene.grid, {});
+  const Affine voxel_from_world = moving.grid().voxel_from_world();
+  int compared = 0, different = 0;
+  for (std::int64_t z = 3; z < 45; z += 2)
+    for (std::int64_t y = 3; y < 45; y += 2)
+      for (std::int64_t x = 3; x < 45; x += 2) {
+        const auto at = (*p.scene.slices.warp)(p.scene.grid.world_from_voxel(
+            {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)}));
+        ASSERT_TRUE(at);
+        const Vec3 v = voxel_from_world(*at);
+        const double expected =
+            moving.value(std::llround(v[0]), std::llround(v[1]), std::llround(v[2]));
+        ++compared;
+        different += warped.value(x, y, z) == expected ? 0 : 1;
+      }
+  EXPECT_LT(different, 0.002 * compared);  // positions half-way between voxels round either way
+}
+
+}  // namespace
+}  // namespace gigawarp::render
