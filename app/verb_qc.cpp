@@ -27,7 +27,7 @@ struct QcOptions {
   std::string fixed, moving, mask, fixed_labels, moving_labels, phantom;
   std::vector<std::string> transforms, inverse_transforms, reference, landmarks;
   io::ReadOptions fixed_options, moving_options;
-  fs::path result, json, sheet, local_ncc, jacobian;
+  fs::path result, json, sheet, thumbnail, local_ncc, jacobian;
   std::string progress = "auto";
   bool no_hd95 = false, summary_only = false;
 };
@@ -165,7 +165,7 @@ qc::QcInput input_of(const QcOptions& o, const Files& files) {
 /// What is written besides the table, made before anything is written.
 struct Pictures {
   Volume jacobian;
-  QImage sheet;
+  QImage sheet, thumbnail;
 };
 
 Pictures draw(const QcOptions& o, const Files& files, const qc::Assessment& assessment) {
@@ -175,6 +175,7 @@ Pictures draw(const QcOptions& o, const Files& files, const qc::Assessment& asse
     const render::OffscreenPainting painting;
     out.sheet = render::contact_sheet(files.fixed, assessment);
   }
+  if (!o.thumbnail.empty()) out.thumbnail = render::thumbnail(files.fixed, assessment);
   return out;
 }
 
@@ -183,6 +184,7 @@ void write(const QcOptions& o, const qc::Assessment& assessment, const Pictures&
   if (!o.local_ncc.empty()) io::write_image(assessment.local_ncc, o.local_ncc);
   if (!o.jacobian.empty()) io::write_image(pictures.jacobian, o.jacobian);
   if (!o.sheet.empty()) render::write_png(pictures.sheet, o.sheet);
+  if (!o.thumbnail.empty()) render::write_png(pictures.thumbnail, o.thumbnail);
 }
 
 void check_quality(QcOptions o) {
@@ -255,6 +257,9 @@ void add_qc_verb(CLI::App& app) {
   add_inputs(verb, *options);
   verb->add_option("--json", options->json, "Write every figure as JSON")->type_name("FILE");
   verb->add_option("--sheet", options->sheet, "Write the contact sheet as PNG")->type_name("FILE");
+  verb->add_option("--thumbnail", options->thumbnail,
+                   "Write a small picture: edges of fixed over warped in three planes, PNG")
+      ->type_name("FILE");
   verb->add_option("--jacobian", options->jacobian, "Write det J as an image")->type_name("FILE");
   verb->add_option("--local-ncc", options->local_ncc,
                    "Write the map of local correlation (radius 2)")
