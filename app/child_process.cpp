@@ -30,7 +30,7 @@ constexpr const char* kName = "gigawarp: ";
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (getppid() != parent) _exit(1);  // it died in between
-  signal(SIGPIPE, SIG_IGN);  // without its reader a run must still reach its checkpoint
+  signal(SIGPIPE, SIG_IGN);           // without its reader a run must still reach its checkpoint
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

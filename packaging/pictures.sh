@@ -9,5 +9,5 @@ pictures=${2:-build/pictures}
 mkdir -p "$pictures"
 cmake --build "$build" --target take_pictures
 GIGAWARP_PICTURES=$pictures "$build/tests/ui/take_pictures" --gtest_brief=1
-for name in run results dark; do cp "$pictures/desktop_$name.png" resources/pictures/; done
+for name in run results dark 3d review; do cp "$pictures/desktop_$name.png" resources/pictures/; done
 ls -l "$pictures"

@@ -1,8 +1,12 @@
+#include <QFile>
+#include <QProcess>
 #include <QSettings>
+#include <QTableView>
 #include <filesystem>
 
 #include "support/test_data.h"
 #include "ui/models/landmark_pairs.h"
+#include "ui/models/program.h"
 #include "ui/views/theme.h"
 #include "ui/window_fixture.h"
 
@@ -120,6 +124,90 @@ TEST_F(Pictures, running) {
   key(Qt::Key_I);
   save_landmarks();
   save_slanted();
+}
+
+/// The 3-D view alone, in each of its ways.
+TEST_F(Pictures, threeDimensions) {
+  workspace().open(large_pair().pair());
+  ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::moving}));
+  ASSERT_TRUE(wait_drawn());
+  auto* brain = find<ui::BrainView>("brain_view");
+  QTest::mouseClick(brain, Qt::LeftButton);
+  QTest::keyClick(window.get(), Qt::Key_F2);
+  save("desktop_3d.png");
+  QTest::keyClick(window.get(), Qt::Key_F3, Qt::ShiftModifier);
+  save("desktop_3d_volume.png");
+  workspace().open_as(LayerRole::fixed_labels, large_pair().path("fixed_labels.nii.gz"));
+  workspace().open_as(LayerRole::fixed_landmarks, large_pair().path("landmarks_fixed.csv"));
+  workspace().open_as(LayerRole::moving_landmarks, large_pair().path("landmarks_moving.csv"));
+  ASSERT_TRUE(wait_loaded({LayerRole::fixed_labels, LayerRole::moving_landmarks}));
+  QTest::keyClick(window.get(), Qt::Key_F2, Qt::ShiftModifier);
+  save("desktop_3d_glass.png");
+}
+
+/// The queue of a batch that the program has run: three pairs, of which one was aligned rigidly
+/// only and one has a broken file.
+TEST_F(Pictures, review) {
+  const test::TemporaryFolder folder;
+  JobSpec poor = job_from_preset("fast");
+  poor.stages.resize(1);
+  const auto write = [&](const char* name, const std::string& text) {
+    QFile file(test::path_in(folder.path(), name));
+    ASSERT_TRUE(file.open(QIODevice::WriteOnly));
+    file.write(text.data(), static_cast<qint64>(text.size()));
+  };
+  write("poor.json", to_json(poor));
+  write("broken.nii.gz", "cut off");
+  const std::string fixed = large_pair().path("fixed.nii.gz").toStdString(),
+                    moving = large_pair().path("moving.nii.gz").toStdString(),
+                    marks = large_pair().path("landmarks_fixed.csv").toStdString() + "," +
+                            large_pair().path("landmarks_moving.csv").toStdString();
+  write("pairs.csv",
+        "name,fixed,moving,fixed_landmarks,moving_landmarks,preset,job\n"
+        "subject_01," +
+            fixed + "," + moving + "," + marks +
+            ",fast,\n"
+            "subject_02," +
+            fixed +
+            ",broken.nii.gz,,,fast,\n"
+            "subject_03," +
+            fixed + "," + moving + "," + marks +
+            ",,poor.json\n"
+            "subject_04," +
+            moving + "," + fixed + ",,,fast,\n");
+  QProcess batch;
+  batch.start(ui::program(), {"batch", test::path_in(folder.path(), "pairs.csv"), "--out",
+                              test::path_in(folder.path(), "results")});
+  ASSERT_TRUE(wait_until([&] { return batch.state() == QProcess::NotRunning; }, 400000));
+  ASSERT_EQ(batch.exitCode(), 3) << batch.readAllStandardError().toStdString();
+  workspace().open({test::path_in(folder.path(), "results")});
+  ASSERT_TRUE(wait_until([&] { return window->review().rowCount() == 4; }));
+  auto* list = find<QTableView>("review_list");
+  ASSERT_TRUE(
+      wait_until([&] { return window->results().state() == ui::Results::State::ready; }, 120000));
+  QTest::keyClick(list, Qt::Key_R);
+  ASSERT_TRUE(wait_until([&] { return !window->review().is_busy(); }));
+  QTest::keyClick(list, Qt::Key_Up);
+  QTest::qWait(500);
+  key(Qt::Key_5);
+  list->setFocus();
+  save("desktop_review.png");
+}
+
+/// A head of flesh and blood, with labels.
+TEST_F(Pictures, realHead) {
+  const auto data = test::test_data();
+  if (!data) GTEST_SKIP() << "GIGAWARP_TEST_DATA names no folder";
+  workspace().open_as(LayerRole::fixed, test::path_in(*data / "labels", "nv_T1.nii.gz"));
+  workspace().open_as(LayerRole::fixed_labels, test::path_in(*data / "labels", "nv_aseg.nii.gz"));
+  ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::fixed_labels}));
+  save("desktop_real_3d.png");
+  QTest::mouseClick(find<ui::BrainView>("brain_view"), Qt::LeftButton);
+  QTest::keyClick(window.get(), Qt::Key_F2);
+  QTest::keyClick(window.get(), Qt::Key_F2, Qt::ShiftModifier);
+  save("desktop_real_glass.png");
+  QTest::keyClick(window.get(), Qt::Key_F3, Qt::ShiftModifier);
+  save("desktop_real_volume.png");
 }
 
 /// Two clinical scans of one patient with thick slices on different grids, where they are.

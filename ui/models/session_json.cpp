@@ -47,7 +47,9 @@ QJsonObject to_json(const DisplayState& d) {
           {"glyphs", d.glyphs},
           {"map", static_cast<int>(d.map)},
           {"map_opacity", d.map_opacity},
-          {"landmarks", d.landmarks}};
+          {"landmarks", d.landmarks},
+          {"head", static_cast<int>(d.head)},
+          {"cut_planes", d.cut_planes}};
 }
 
 DisplayState display_from(const QJsonObject& json) {
@@ -62,6 +64,8 @@ DisplayState display_from(const QJsonObject& json) {
   d.map = static_cast<MapChoice>(std::clamp(json["map"].toInt(), 0, 4));
   d.map_opacity = std::clamp(json["map_opacity"].toDouble(0.7), 0.0, 1.0);
   d.landmarks = json["landmarks"].toBool(true);
+  d.head = static_cast<render::HeadStyle>(std::clamp(json["head"].toInt(), 0, 3));
+  d.cut_planes = json["cut_planes"].toBool(true);
   return d;
 }
 

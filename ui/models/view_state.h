@@ -2,7 +2,7 @@
 #include <string>
 
 #include "gigawarp/grid.h"
-#include "render/scene.h"
+#include "render/scene_3d.h"
 #include "render/view_geometry.h"
 
 namespace gigawarp::ui {
@@ -39,7 +39,9 @@ struct DisplayState {
   MapChoice map = MapChoice::none;
   double map_opacity = 0.7;
   bool landmarks = true;
-  bool turning = false;  ///< handles that turn the planes
+  bool turning = false;                               ///< handles that turn the planes
+  render::HeadStyle head = render::HeadStyle::solid;  ///< in the 3-D view
+  bool cut_planes = true;                             ///< in the 3-D view
   friend bool operator==(const DisplayState&, const DisplayState&) = default;
 };
 

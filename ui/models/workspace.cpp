@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "job/batch_folder.h"
 #include "render/view_geometry.h"
 #include "ui/models/landmark_pairs.h"
 #include "ui/models/value_change.h"
@@ -62,7 +63,9 @@ void Workspace::open(const QStringList& paths) {
   bool moving_taken = layers_.layer(LayerRole::moving).state != Layer::State::empty;
   for (const QString& path : paths) {
     const QFileInfo info(path);
-    if (is_result_folder(info)) {
+    if (info.isDir() && job::BatchFolder::is_one(path.toStdString())) {
+      Q_EMIT batch_opened(info.absoluteFilePath());
+    } else if (is_result_folder(info)) {
       Q_EMIT result_opened(info.absoluteFilePath());
     } else if (path.endsWith(QLatin1String(".gigawarp"))) {
       Q_EMIT session_opened(info.absoluteFilePath());

@@ -111,6 +111,7 @@ class Workspace : public QObject {
   void warp_changed();
   void result_opened(const QString& folder);
   void session_opened(const QString& path);
+  void batch_opened(const QString& folder);
   void message(const QString& text);
 
  private:

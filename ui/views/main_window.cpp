@@ -11,7 +11,6 @@
 #include <string>
 
 #include "ui/models/readout.h"
-#include "ui/views/brain_view.h"
 #include "ui/views/empty_state.h"
 
 namespace gigawarp::ui {
@@ -33,7 +32,8 @@ MainWindow::MainWindow() : actions_(new Actions(this)), centre_(new QStackedWidg
   next_step_->setWordWrap(true);
   next_step_->setMargin(6);
   views_ = new ViewGrid(workspace_, queue_, page);
-  views_->set_companion(new BrainView(workspace_, queue_, views_));
+  brain_ = new BrainView(workspace_, *actions_, views_);
+  views_->set_companion(brain_);
   column->addWidget(next_step_);
   column->addWidget(views_, 1);
   empty_ = make_empty_state(*actions_, this);
@@ -51,6 +51,7 @@ MainWindow::MainWindow() : actions_(new Actions(this)), centre_(new QStackedWidg
   connect_alignment();
   connect_run();
   connect_results();
+  connect_review();
   connect_session();
   connect_history();
   connect(&workspace_, &Workspace::reference_changed, this, &MainWindow::show_next_step);
@@ -66,6 +67,7 @@ MainWindow::~MainWindow() {
 
 bool MainWindow::is_drawn() const {
   if (!queue_.idle()) return false;
+  if (brain_->isVisible() && !brain_->is_current()) return false;
   for (const SliceView* view : views_->shown())
     if (!view->is_current()) return false;
   return true;
@@ -83,6 +85,12 @@ QDockWidget* MainWindow::add_dock(Qt::DockWidgetArea area, const QString& title,
 void MainWindow::make_docks() {
   data_ = new DataPanel(workspace_, this);
   QDockWidget* dock = add_dock(Qt::LeftDockWidgetArea, tr("Data"), "dock_data", data_);
+  review_panel_ = new ReviewPanel(review_, this);
+  QDockWidget* review =
+      add_dock(Qt::LeftDockWidgetArea, tr("Review"), "dock_review", review_panel_);
+  tabifyDockWidget(dock, review);
+  setTabPosition(Qt::LeftDockWidgetArea, QTabWidget::North);
+  dock->raise();
   register_ = new RegisterPanel(workspace_, jobs_, run_, this);
   QDockWidget* job = add_dock(Qt::RightDockWidgetArea, tr("Register"), "dock_register", register_);
   results_panel_ = new ResultsPanel(workspace_, results_, this);

@@ -11,10 +11,12 @@
 #include "ui/models/view_history.h"
 #include "ui/models/workspace.h"
 #include "ui/views/actions.h"
+#include "ui/views/brain_view.h"
 #include "ui/views/data_panel.h"
 #include "ui/views/landmark_panel.h"
 #include "ui/views/register_panel.h"
 #include "ui/views/results_panel.h"
+#include "ui/views/review_panel.h"
 #include "ui/views/run_panel.h"
 #include "ui/views/runs_panel.h"
 #include "ui/views/view_grid.h"
@@ -35,6 +37,7 @@ class MainWindow final : public QMainWindow {
   RunList& runs() { return runs_; }
   Session& session() { return session_; }
   JobModel& jobs() { return jobs_; }
+  ReviewModel& review() { return review_; }
   ViewGrid& views() { return *views_; }
   Actions& actions_table() { return *actions_; }
   /// True when no picture is being drawn or waits to be.
@@ -58,6 +61,7 @@ class MainWindow final : public QMainWindow {
   void connect_run();
   void connect_results();
   void connect_runs(const std::function<void(const QString&)>& open);
+  void connect_review();
   void connect_session();
   void connect_history();
   void ask_for_view_name();
@@ -81,6 +85,7 @@ class MainWindow final : public QMainWindow {
   Session session_{workspace_, jobs_, results_};
   RunList runs_{workspace_};
   JointModel joint_{workspace_};
+  ReviewModel review_;
   DemoPair demo_;
   ViewHistory history_;
   QTimer rest_;  ///< runs out when the views have come to rest
@@ -88,6 +93,7 @@ class MainWindow final : public QMainWindow {
   Actions* actions_;
   QStackedWidget* centre_;
   ViewGrid* views_;
+  BrainView* brain_;
   QWidget* empty_;
   DataPanel* data_;
   RegisterPanel* register_;
@@ -95,6 +101,7 @@ class MainWindow final : public QMainWindow {
   LandmarkPanel* landmark_panel_;
   RunPanel* run_panel_;
   RunsPanel* runs_panel_;
+  ReviewPanel* review_panel_;
   QLabel* next_step_;
   QLineEdit* readout_;
 };

@@ -21,6 +21,7 @@ constexpr const char* kModes[6] = {"mode_blend",   "mode_checkerboard", "mode_sw
                                    "mode_flicker", "mode_edges",        "mode_difference"};
 constexpr const char* kLayouts[4] = {"layout_four", "layout_one", "layout_three", "layout_columns"};
 constexpr double kBalanceStep = 0.1, kZoomStep = 1.25, kTurn = 5 * std::numbers::pi / 180;
+constexpr const char* kHeads[4] = {"head_solid", "head_glass", "head_volume", "head_none"};
 
 void fill(QMenu* menu, const Actions& actions, std::initializer_list<const char*> ids) {
   for (const char* id : ids) {
@@ -37,8 +38,8 @@ void MainWindow::make_menus() {
   const Actions& a = *actions_;
   QMenu* file = menuBar()->addMenu(tr("&File"));
   fill(file, a,
-       {"open_fixed", "open_moving", "open_result", "-", "open_session", "save_session",
-        "save_session_as", "-", "demo"});
+       {"open_fixed", "open_moving", "open_result", "open_batch", "-", "open_session",
+        "save_session", "save_session_as", "-", "demo"});
   QMenu* recent = file->addMenu(tr("Re&cent"));
   recent->setObjectName(QStringLiteral("recent_menu"));
   connect(recent, &QMenu::aboutToShow, this, [this, recent] { fill_recent(recent); });
@@ -57,7 +58,9 @@ void MainWindow::make_menus() {
   fill(panels, a,
        {"panel_data", "panel_register", "panel_results", "panel_landmarks", "panel_runs",
         "panel_run"});
-  fill(view, a, {"-", "neurological"});
+  fill(view, a,
+       {"-", "neurological", "-", "head_solid", "head_glass", "head_volume", "head_none",
+        "cut_planes"});
   QMenu* compare = menuBar()->addMenu(tr("&Compare"));
   fill(compare, a,
        {"mode_blend", "mode_checkerboard", "mode_swipe", "mode_flicker", "mode_edges",
@@ -144,8 +147,22 @@ void MainWindow::connect_display() {
   a.on_toggled("run_difference", this, map(MapChoice::run_difference));
   a.on_toggled("glyphs", this,
                [this](bool on) { change(tr("Arrows"), [on](DisplayState& d) { d.glyphs = on; }); });
+  QStringList heads;
+  for (int i = 0; i < 4; ++i) {
+    heads << QLatin1String(kHeads[i]);
+    a.on(kHeads[i], this, [this, i] {
+      change(tr("Head in 3-D"),
+             [i](DisplayState& d) { d.head = static_cast<render::HeadStyle>(i); });
+    });
+  }
+  a.group(heads);
+  a.on_toggled("cut_planes", this, [this](bool on) {
+    change(tr("Cut planes"), [on](DisplayState& d) { d.cut_planes = on; });
+  });
   const auto follow = [this] {
     const DisplayState& d = workspace_.display();
+    (*actions_)[kHeads[static_cast<int>(d.head)]]->setChecked(true);
+    (*actions_)["cut_planes"]->setChecked(d.cut_planes);
     (*actions_)[kModes[static_cast<int>(d.mode)]]->setChecked(true);
     (*actions_)["overlay"]->setChecked(d.overlay);
     (*actions_)["grid"]->setChecked(d.grid);
@@ -340,7 +357,7 @@ void MainWindow::export_view() {
   dialog->setAttribute(Qt::WA_DeleteOnClose);
   dialog->setAcceptMode(QFileDialog::AcceptSave);
   // As it is on screen, letters and scale bar included.
-  const QPixmap picture = views_->active()->grab();
+  const QPixmap picture = views_->focus_view()->grab();
   connect(dialog, &QFileDialog::fileSelected, this, [this, picture](const QString& path) {
     const bool written = picture.save(path, "PNG");
     Q_EMIT workspace_.message(written ? tr("Picture written to %1").arg(path)

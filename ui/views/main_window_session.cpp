@@ -60,6 +60,45 @@ void MainWindow::connect_session() {
   QTimer::singleShot(0, question, [question] { question->open(); });
 }
 
+void MainWindow::connect_review() {
+  const auto open = [this](const QString& folder) {
+    review_.open(folder);
+    findChild<QDockWidget*>(QStringLiteral("dock_review"))->raise();
+  };
+  connect(&workspace_, &Workspace::batch_opened, this, open);
+  actions_->on("open_batch", this, [this, open] {
+    auto* dialog = new QFileDialog(this, tr("Open the folder of a batch"));
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setFileMode(QFileDialog::Directory);
+    connect(dialog, &QFileDialog::fileSelected, this, open);
+    dialog->open();
+  });
+  connect(review_panel_, &ReviewPanel::message, &workspace_, &Workspace::message);
+  connect(review_panel_, &ReviewPanel::pair_wanted, &workspace_, &Workspace::result_opened);
+  connect(review_panel_, &ReviewPanel::fix_wanted, this, [this](const JobSpec& job) {
+    jobs_.take(job);
+    const auto load = [this](LayerRole role, const std::string& file) {
+      const QString path = QString::fromStdString(file);
+      if (path == workspace_.layers().layer(role).path) return;
+      if (path.isEmpty() || file == kNonZeroMask || file == kNoMask)
+        workspace_.close_layer(role);
+      else
+        workspace_.open_as(role, path);
+    };
+    load(LayerRole::fixed, job.fixed.empty() ? "" : job.fixed.front());
+    load(LayerRole::moving, job.moving.empty() ? "" : job.moving.front());
+    load(LayerRole::fixed_labels, job.fixed_labels);
+    load(LayerRole::moving_labels, job.moving_labels);
+    load(LayerRole::fixed_mask, job.fixed_mask);
+    load(LayerRole::moving_mask, job.moving_mask);
+    load(LayerRole::fixed_landmarks, job.fixed_landmarks);
+    load(LayerRole::moving_landmarks, job.moving_landmarks);
+    findChild<QDockWidget*>(QStringLiteral("dock_register"))->raise();
+    Q_EMIT workspace_.message(tr(
+        "Change the job, the masks or the alignment and start: the result replaces the pair's."));
+  });
+}
+
 void MainWindow::save_session_as() {
   auto* dialog =
       new QFileDialog(this, tr("Save the session"), QStringLiteral("session.gigawarp"), filter());

@@ -41,7 +41,12 @@ std::vector<SliceView*> ViewGrid::shown() const {
 void ViewGrid::set_companion(QWidget* companion) {
   companion_ = companion;
   companion_->setParent(this);
+  companion_->installEventFilter(this);
   set_layout(kind_);
+}
+
+QWidget* ViewGrid::focus_view() const {
+  return companion_is_active_ ? companion_ : static_cast<QWidget*>(active_);
 }
 
 void ViewGrid::place(SliceView* view, int row, int column, render::Plane plane,
@@ -79,7 +84,12 @@ void ViewGrid::set_layout(ViewLayout layout) {
       stretch(2, 2);
       break;
     case ViewLayout::one:
-      place(views_[0], 0, 0, focus, compare);
+      if (focus_view() == companion_) {
+        grid_->addWidget(companion_, 0, 0);
+        companion_->show();
+      } else {
+        place(views_[0], 0, 0, focus, compare);
+      }
       stretch(1, 1);
       break;
     case ViewLayout::three:
@@ -117,9 +127,15 @@ void ViewGrid::share_scale() {
 void ViewGrid::resizeEvent(QResizeEvent*) { QTimer::singleShot(0, this, &ViewGrid::share_scale); }
 
 bool ViewGrid::eventFilter(QObject* watched, QEvent* event) {
-  if (event->type() == QEvent::FocusIn || event->type() == QEvent::MouseButtonPress ||
-      event->type() == QEvent::Enter)
+  const QEvent::Type type = event->type();
+  if (watched == companion_) {
+    // The mouse rests over the companion on its way elsewhere, and a new window gives it the focus:
+    // only what a person does to it counts.
+    if (type == QEvent::MouseButtonPress || type == QEvent::KeyPress) companion_is_active_ = true;
+  } else if (type == QEvent::FocusIn || type == QEvent::MouseButtonPress || type == QEvent::Enter) {
+    companion_is_active_ = false;
     active_ = static_cast<SliceView*>(watched);
+  }
   return QWidget::eventFilter(watched, event);
 }
 

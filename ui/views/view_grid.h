@@ -18,11 +18,14 @@ class ViewGrid final : public QWidget {
 
   ViewLayout layout_kind() const { return kind_; }
   void set_layout(ViewLayout layout);
-  /// The view that keys act on.
+  /// The slice view that keys act on.
   SliceView* active() const { return active_; }
+  /// What was used last: a slice view or the companion.
+  QWidget* focus_view() const;
   void set_aligning(bool aligning);
   std::vector<SliceView*> shown() const;
-  /// The widget in the fourth place of the layout of four.
+  /// The widget in the fourth place of the layout of four; alone in the layout of one when it was
+  /// used last.
   void set_companion(QWidget* companion);
 
  Q_SIGNALS:
@@ -41,6 +44,7 @@ class ViewGrid final : public QWidget {
   std::vector<SliceView*> views_;
   SliceView* active_ = nullptr;
   QWidget* companion_ = nullptr;
+  bool companion_is_active_ = false;
   QGridLayout* grid_;
   ViewLayout kind_ = ViewLayout::four;
 };

@@ -1,0 +1,10 @@
+#include "ui/models/background.h"
+
+namespace gigawarp::ui {
+
+QThreadPool& background_pool() {
+  static QThreadPool pool;
+  return pool;
+}
+
+}  // namespace gigawarp::ui
