@@ -77,14 +77,6 @@ std::array<Vec3, 3> cut_normals(const Grid& grid) {
           plane_directions(grid, Plane::axial, false).normal};
 }
 
-double longest_mm(const Grid& grid) {
-  const Vec3 spacing = grid.spacing_mm();
-  double longest = 0;
-  for (std::size_t a = 0; a < 3; ++a)
-    longest = std::max(longest, spacing[a] * static_cast<double>(grid.size[a]));
-  return longest;
-}
-
 }  // namespace
 
 /// The scene as VTK holds it; every part is renewed only when what it shows is another.

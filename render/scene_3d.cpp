@@ -32,14 +32,6 @@ SliceGeometry whole_plane(const Scene3d& scene, Plane plane, double pixel_mm) {
   return view_geometry(scene.grid, frame);
 }
 
-double longest_mm(const Grid& grid) {
-  const Vec3 spacing = grid.spacing_mm();
-  double longest = 0;
-  for (std::size_t a = 0; a < 3; ++a)
-    longest = std::max(longest, spacing[a] * static_cast<double>(grid.size[a]));
-  return longest;
-}
-
 CutPlane cut_plane(const Scene3d& scene, Plane plane, const std::stop_token& stop) {
   const Vec3 spacing = scene.grid.spacing_mm();
   const double pixel_mm = std::max(*std::min_element(spacing.begin(), spacing.end()),
@@ -91,6 +83,14 @@ void add_line(std::vector<Polyline>& lines, const std::vector<Vec3>& points, std
 }
 
 }  // namespace
+
+double longest_mm(const Grid& grid) {
+  const Vec3 spacing = grid.spacing_mm();
+  double longest = 0;
+  for (std::size_t a = 0; a < 3; ++a)
+    longest = std::max(longest, spacing[a] * static_cast<double>(grid.size[a]));
+  return longest;
+}
 
 std::array<CutPlane, 3> cut_planes(const Scene3d& scene, const std::stop_token& stop) {
   std::array<CutPlane, 3> out;

@@ -4,7 +4,6 @@
 #include <QFileDialog>
 #include <QFileInfo>
 #include <QHBoxLayout>
-#include <QHeaderView>
 #include <QPointer>
 #include <QThreadPool>
 #include <QVBoxLayout>
@@ -12,6 +11,7 @@
 
 #include "gigawarp/error.h"
 #include "ui/models/landmark_pairs.h"
+#include "ui/views/list_parts.h"
 
 namespace gigawarp::ui {
 namespace {
@@ -46,22 +46,9 @@ LandmarkPanel::LandmarkPanel(Workspace& workspace, QWidget* parent)
   table_->setObjectName(QStringLiteral("pairs_table"));
   table_->setAccessibleName(tr("Landmark pairs"));
   table_->setModel(&workspace_.pairs());
-  table_->verticalHeader()->hide();
-  table_->verticalHeader()->setDefaultSectionSize(fontMetrics().height() + 8);
-  table_->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
-  table_->horizontalHeader()->setSectionResizeMode(LandmarkPairs::name_column,
-                                                   QHeaderView::Stretch);
-  table_->setSelectionBehavior(QAbstractItemView::SelectRows);
-  table_->setSelectionMode(QAbstractItemView::SingleSelection);
-  table_->setTabKeyNavigation(false);
+  set_up_rows(*table_, LandmarkPairs::name_column);
   const auto button = [this](const QString& text, const QString& help, const char* name,
-                             auto slot) {
-    auto* b = new QPushButton(text, this);
-    b->setObjectName(QLatin1String(name));
-    b->setToolTip(help);
-    connect(b, &QPushButton::clicked, this, slot);
-    return b;
-  };
+                             auto slot) { return named_button(this, text, help, name, slot); };
   auto* edit = new QHBoxLayout;
   edit->addWidget(button(tr("Drop pair"),
                          tr("At the crosshair in the fixed image, and where the warp leads in the "

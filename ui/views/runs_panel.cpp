@@ -2,8 +2,9 @@
 
 #include <QFileInfo>
 #include <QHBoxLayout>
-#include <QHeaderView>
 #include <QVBoxLayout>
+
+#include "ui/views/list_parts.h"
 
 namespace gigawarp::ui {
 
@@ -20,22 +21,10 @@ RunsPanel::RunsPanel(Workspace& workspace, RunList& runs, QWidget* parent)
   table_->setObjectName(QStringLiteral("runs_table"));
   table_->setAccessibleName(tr("Runs of this session"));
   table_->setModel(&runs_);
-  table_->verticalHeader()->hide();
-  table_->verticalHeader()->setDefaultSectionSize(fontMetrics().height() + 8);
-  table_->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
-  table_->horizontalHeader()->setSectionResizeMode(RunList::run_column, QHeaderView::Stretch);
+  set_up_rows(*table_, RunList::run_column);
   table_->horizontalHeader()->setMinimumSectionSize(30);
-  table_->setSelectionBehavior(QAbstractItemView::SelectRows);
-  table_->setSelectionMode(QAbstractItemView::SingleSelection);
-  table_->setTabKeyNavigation(false);
   const auto button = [this](const QString& text, const QString& help, const char* name,
-                             auto slot) {
-    auto* b = new QPushButton(text, this);
-    b->setObjectName(QLatin1String(name));
-    b->setToolTip(help);
-    connect(b, &QPushButton::clicked, this, slot);
-    return b;
-  };
+                             auto slot) { return named_button(this, text, help, name, slot); };
   const auto show = [this] { Q_EMIT show_wanted(chosen()); };
   show_ = button(tr("Show"), tr("Its results in the window"), "show_run", show);
   compare_ = button(tr("Compare"), tr("Its warp with the one of the run that is shown"),
