@@ -96,58 +96,59 @@ Expanded expand(CodecKind kind, std::span<const std::byte> in, std::span<std::by
   return check_crc32c(in, out);
 }
 
-[[noreturn]] void cannot_compress(CodecKind kind) {
-  throw Error(ErrorCode::internal, "A block of output could not be compressed with " +
-                                       std::string(codec_name(kind)) + ".");
+/// Room for `bytes` at the beginning of `out`, which never shrinks.
+std::byte* room(std::vector<std::byte>& out, std::size_t bytes) {
+  if (out.size() < bytes) out.resize(bytes);
+  return out.data();
 }
 
-std::vector<std::byte> compress_blosc(const ByteCodec& codec, std::span<const std::byte> in) {
-  std::vector<std::byte> out(in.size() + BLOSC_MAX_OVERHEAD);
+std::size_t compress_blosc(const ByteCodec& codec, std::span<const std::byte> in,
+                           std::vector<std::byte>& out) {
+  std::byte* to = room(out, in.size() + BLOSC_MAX_OVERHEAD);
   const int n = blosc_compress_ctx(codec.level, codec.type_size > 1 ? BLOSC_SHUFFLE : 0,
                                    static_cast<std::size_t>(codec.type_size), in.size(), in.data(),
-                                   out.data(), out.size(), codec.blosc.c_str(), 0, 1);
-  if (n <= 0) cannot_compress(codec.kind);
-  out.resize(static_cast<std::size_t>(n));
-  return out;
+                                   to, out.size(), codec.blosc.c_str(), 0, 1);
+  return n > 0 ? static_cast<std::size_t>(n) : 0;
 }
 
-std::vector<std::byte> compress_deflate(const ByteCodec& codec, std::span<const std::byte> in) {
+std::size_t compress_deflate(const ByteCodec& codec, std::span<const std::byte> in,
+                             std::vector<std::byte>& out) {
   const std::unique_ptr<libdeflate_compressor, FreeCompressor> state(
       libdeflate_alloc_compressor(codec.level));
-  if (!state) cannot_compress(codec.kind);
+  if (!state) return 0;
   const bool gzip = codec.kind == CodecKind::gzip;
-  std::vector<std::byte> out(gzip ? libdeflate_gzip_compress_bound(state.get(), in.size())
-                                  : libdeflate_zlib_compress_bound(state.get(), in.size()));
+  std::byte* to = room(out, gzip ? libdeflate_gzip_compress_bound(state.get(), in.size())
+                                 : libdeflate_zlib_compress_bound(state.get(), in.size()));
   const auto compress = gzip ? libdeflate_gzip_compress : libdeflate_zlib_compress;
-  const std::size_t n = compress(state.get(), in.data(), in.size(), out.data(), out.size());
-  if (n == 0) cannot_compress(codec.kind);
-  out.resize(n);
-  return out;
+  return compress(state.get(), in.data(), in.size(), to, out.size());
 }
 
-std::vector<std::byte> compress_zstd(const ByteCodec& codec, std::span<const std::byte> in) {
-  std::vector<std::byte> out(ZSTD_compressBound(in.size()));
-  const std::size_t n = ZSTD_compress(out.data(), out.size(), in.data(), in.size(), codec.level);
-  if (ZSTD_isError(n) != 0) cannot_compress(codec.kind);
-  out.resize(n);
-  return out;
+std::size_t compress_zstd(const ByteCodec& codec, std::span<const std::byte> in,
+                          std::vector<std::byte>& out) {
+  std::byte* to = room(out, ZSTD_compressBound(in.size()));
+  const std::size_t n = ZSTD_compress(to, out.size(), in.data(), in.size(), codec.level);
+  return ZSTD_isError(n) == 0 ? n : 0;
 }
 
-std::vector<std::byte> compress(const ByteCodec& codec, std::span<const std::byte> in) {
+std::size_t add_crc32c(std::span<const std::byte> in, std::vector<std::byte>& out) {
+  std::byte* to = room(out, in.size() + kChecksum);
+  std::memcpy(to, in.data(), in.size());
+  store_le(to + in.size(), crc32c(in));
+  return in.size() + kChecksum;
+}
+
+/// Bytes written to `out`; 0 when the library refuses.
+std::size_t compress(const ByteCodec& codec, std::span<const std::byte> in,
+                     std::vector<std::byte>& out) {
   switch (codec.kind) {
-    case CodecKind::blosc: return compress_blosc(codec, in);
+    case CodecKind::blosc: return compress_blosc(codec, in, out);
     case CodecKind::zlib:
-    case CodecKind::gzip: return compress_deflate(codec, in);
-    case CodecKind::zstd: return compress_zstd(codec, in);
-    case CodecKind::crc32c: {
-      std::vector<std::byte> out(in.begin(), in.end());
-      out.resize(in.size() + kChecksum);
-      store_le(out.data() + in.size(), crc32c(in));
-      return out;
-    }
-    case CodecKind::lz4: break;
+    case CodecKind::gzip: return compress_deflate(codec, in, out);
+    case CodecKind::zstd: return compress_zstd(codec, in, out);
+    case CodecKind::crc32c: return add_crc32c(in, out);
+    case CodecKind::lz4: break;  // is read only
   }
-  cannot_compress(codec.kind);
+  return 0;
 }
 }  // namespace
 
@@ -183,14 +184,25 @@ std::string decode_chunk(const CodecChain& chain, std::span<const std::byte> in,
   return {};
 }
 
-std::vector<std::byte> encode_chunk(const CodecChain& chain, std::span<const std::byte> in) {
-  std::vector<std::byte> held;
-  if (chain.empty()) return {in.begin(), in.end()};
-  for (const ByteCodec& codec : chain) {
-    held = compress(codec, in);
-    in = held;
+std::span<const std::byte> encode_chunk(const CodecChain& chain, std::span<const std::byte> in,
+                                        std::vector<std::byte>& out) {
+  if (chain.empty()) {
+    std::memcpy(room(out, in.size()), in.data(), in.size());
+    return {out.data(), in.size()};
   }
-  return held;
+  std::vector<std::byte> before;
+  for (const ByteCodec& codec : chain) {
+    if (in.data() == out.data()) {  // what the last step gave
+      std::swap(before, out);
+      in = {before.data(), in.size()};
+    }
+    const std::size_t n = compress(codec, in, out);
+    if (n == 0)
+      throw Error(ErrorCode::internal, "A block of output could not be compressed with " +
+                                           std::string(codec_name(codec.kind)) + ".");
+    in = {out.data(), n};
+  }
+  return in;
 }
 
 std::uint32_t crc32c(std::span<const std::byte> bytes) {

@@ -30,8 +30,11 @@ using CodecChain = std::vector<ByteCodec>;
 std::string decode_chunk(const CodecChain& chain, std::span<const std::byte> in,
                          std::span<std::byte> out);
 
-/// Applies the chain. Throws Error{internal} when a library refuses.
-std::vector<std::byte> encode_chunk(const CodecChain& chain, std::span<const std::byte> in);
+/// Applies the chain and returns the result, which lies at the beginning of `out`: that grows where
+/// it must and never shrinks, so that it serves many chunks. Throws Error{internal} when a library
+/// refuses.
+std::span<const std::byte> encode_chunk(const CodecChain& chain, std::span<const std::byte> in,
+                                        std::vector<std::byte>& out);
 
 /// CRC-32C (Castagnoli; RFC 3720).
 std::uint32_t crc32c(std::span<const std::byte> bytes);

@@ -4,10 +4,8 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <type_traits>
-#include <vector>
-
-#include "base/parallel.h"
 
 namespace gigawarp::io {
 
@@ -20,46 +18,77 @@ struct Rows {
 };
 
 template <class T>
-Rows<T> rows_of(const T* from, const Size3& size, const Size3& factor, std::int64_t y,
-                std::int64_t z) {
+Rows<T> rows_of(const T* from, const Size3& size, const Size3& lattice, const Size3& factor,
+                std::int64_t y, std::int64_t z) {
   Rows<T> out;
   for (std::int64_t k = z * factor[2]; k < std::min(size[2], (z + 1) * factor[2]); ++k)
     for (std::int64_t j = y * factor[1]; j < std::min(size[1], (y + 1) * factor[1]); ++j)
-      out.row[static_cast<std::size_t>(out.count++)] = from + (k * size[1] + j) * size[0];
+      out.row[static_cast<std::size_t>(out.count++)] = from + (k * lattice[1] + j) * lattice[0];
   return out;
 }
 
-/// Means of `kRows` rows of blocks of `width` voxels, to the nearest whole number, halves upwards.
-/// The voxels of a block are a power of two, so that a shift divides, downwards for negative sums.
+/// An integer of twice the width and the same sign.
+template <class T>
+using Twice = std::conditional_t<
+    std::is_signed_v<T>,
+    std::conditional_t<sizeof(T) == 1, std::int16_t,
+                       std::conditional_t<sizeof(T) == 2, std::int32_t, std::int64_t>>,
+    std::conditional_t<sizeof(T) == 1, std::uint16_t,
+                       std::conditional_t<sizeof(T) == 2, std::uint32_t, std::uint64_t>>>;
+
+/// Means of `kRows` rows of pairs of voxels, to the nearest whole number, halves upwards: a shift
+/// divides, downwards for negative sums. A pair is loaded as one number of twice the width, whose
+/// halves two shifts take apart (little-endian), so that vectors need no shuffles.
 template <int kRows, class T>
-void mean_blocks(const Rows<T>& rows, std::int64_t begin, std::int64_t end, std::int64_t factor,
-                 std::int64_t width, T* __restrict to) {
-  using Sum = std::conditional_t<(sizeof(T) < 4), std::int32_t, std::int64_t>;
-  const auto shift = std::countr_zero(static_cast<unsigned>(kRows * width));
-  const Sum half = (Sum{1} << shift) / 2;
+void mean_pairs(const Rows<T>& rows, std::int64_t n, T* __restrict to) {
+  using Pair = Twice<T>;
+  constexpr int kBits = 8 * sizeof(T);
+  constexpr int kShift = std::bit_width(2U * kRows) - 1;
+  constexpr Pair kHalf = kRows;
   const std::array<const T*, 4> row = rows.row;
-  for (std::int64_t x = begin; x < end; ++x) {
-    Sum sum = half;
+#pragma omp simd
+  for (std::int64_t x = 0; x < n; ++x) {
+    Pair sum = kHalf;
+#pragma GCC unroll 4
     for (std::size_t r = 0; r < kRows; ++r) {
-      const T* p = row[r] + x * factor;
-      sum += static_cast<Sum>(p[0]) + (width == 2 ? static_cast<Sum>(p[1]) : Sum{0});
+      Pair pair;
+      std::memcpy(&pair, row[r] + 2 * x, sizeof pair);
+      const Pair low = static_cast<Pair>(static_cast<std::make_unsigned_t<Pair>>(pair) << kBits);
+      sum = static_cast<Pair>(sum + (low >> kBits) + (pair >> kBits));
     }
-    to[x] = static_cast<T>(sum >> shift);
+    to[x] = static_cast<T>(sum >> kShift);
   }
+}
+
+/// The same of single voxels.
+template <int kRows, class T>
+void mean_columns(const Rows<T>& rows, std::int64_t begin, std::int64_t end, std::int64_t factor,
+                  T* __restrict to) {
+  constexpr int kShift = std::bit_width(1U * kRows) - 1;
+  const std::array<const T*, 4> row = rows.row;
+#pragma omp simd
+  for (std::int64_t x = begin; x < end; ++x) {
+    Twice<T> sum = kRows / 2;
+#pragma GCC unroll 4
+    for (std::size_t r = 0; r < kRows; ++r) sum = static_cast<Twice<T>>(sum + row[r][x * factor]);
+    to[x] = static_cast<T>(sum >> kShift);
+  }
+}
+
+template <int kRows, class T>
+void mean_rows(const Rows<T>& rows, std::int64_t n, std::int64_t factor, T* to) {
+  if (factor == 1) return mean_columns<kRows>(rows, 0, n, 1, to);
+  mean_pairs<kRows>(rows, n / 2, to);
+  mean_columns<kRows>(rows, n / 2, (n + 1) / 2, 2, to);
 }
 
 template <class T>
 void mean_row(const Rows<T>& rows, std::int64_t n, std::int64_t factor, T* to) {
-  const std::int64_t whole = n / factor, all = (n + factor - 1) / factor;
-  const auto blocks = [&](std::int64_t begin, std::int64_t end, std::int64_t width) {
-    switch (rows.count) {
-      case 1: return mean_blocks<1>(rows, begin, end, factor, width, to);
-      case 2: return mean_blocks<2>(rows, begin, end, factor, width, to);
-      default: return mean_blocks<4>(rows, begin, end, factor, width, to);
-    }
-  };
-  blocks(0, whole, factor);
-  blocks(whole, all, 1);
+  switch (rows.count) {
+    case 1: return mean_rows<1>(rows, n, factor, to);
+    case 2: return mean_rows<2>(rows, n, factor, to);
+    default: return mean_rows<4>(rows, n, factor, to);
+  }
 }
 
 template <class T>
@@ -113,21 +142,22 @@ Size3 halved_size(const Size3& size, const Size3& factor) {
 }
 
 void downsample(ScalarType type, Downsampling how, const std::byte* from, const Size3& size,
-                const Size3& factor, std::byte* to) {
+                const Size3& lattice, const Size3& factor, std::byte* to, const Size3& to_lattice) {
   const Size3 half = halved_size(size, factor);
   dispatch(type, [&]<class T>() {
     const T* source = reinterpret_cast<const T*>(from);
     T* target = reinterpret_cast<T*>(to);
-    parallel_for(half[1] * half[2], [&](std::int64_t r) {
-      const Rows<T> rows = rows_of(source, size, factor, r % half[1], r / half[1]);
-      T* row = target + r * half[0];
-      if (how == Downsampling::majority)
-        majority_row(rows, size[0], factor[0], row);
-      else if constexpr (std::is_integral_v<T>)
-        mean_row(rows, size[0], factor[0], row);
-      else
-        float_mean_row(rows, size[0], factor[0], row);
-    });
+    for (std::int64_t z = 0; z < half[2]; ++z)
+      for (std::int64_t y = 0; y < half[1]; ++y) {
+        const Rows<T> rows = rows_of(source, size, lattice, factor, y, z);
+        T* row = target + (z * to_lattice[1] + y) * to_lattice[0];
+        if (how == Downsampling::majority)
+          majority_row(rows, size[0], factor[0], row);
+        else if constexpr (std::is_integral_v<T>)
+          mean_row(rows, size[0], factor[0], row);
+        else
+          float_mean_row(rows, size[0], factor[0], row);
+      }
   });
 }
 

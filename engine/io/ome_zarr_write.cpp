@@ -59,6 +59,20 @@ struct Level {
   std::int64_t first = 0, filled = 0;
 };
 
+/// Planes that are written together, and where the means of them go.
+struct Slab {
+  Size3 size{};
+  const std::byte* voxels = nullptr;
+  Size3 chunk{}, shard{};
+  Size3 factor{1, 1, 1}, coarse_size{};  ///< of the level above
+  std::byte* coarse = nullptr;           ///< its planes; null: there is no such level
+};
+
+bool all_zero(std::span<const std::byte> bytes) {
+  return bytes.front() == std::byte{0} &&
+         std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
+}
+
 std::string anatomical_name(const Vec3& direction) {
   constexpr const char* kNames[3][2] = {{"left-to-right", "right-to-left"},
                                         {"posterior-to-anterior", "anterior-to-posterior"},
@@ -83,12 +97,9 @@ class OmeZarrSink : public VolumeSink {
   Size3 shard_size(const Grid& grid) const;
   void emit(std::size_t level, int channel, std::int64_t z, std::int64_t planes,
             const std::byte* voxels);
-  void write_chunks(std::size_t level, int channel, std::int64_t z, std::int64_t planes,
-                    const std::byte* voxels);
-  std::vector<std::byte> encoded(const Size3& chunk, const Size3& at, const Size3& slab,
-                                 const std::byte* voxels) const;
-  std::vector<std::byte> encoded_shard(const Size3& shard, const Size3& chunk, const Size3& at,
-                                       const Size3& slab, const std::byte* voxels) const;
+  void write_chunks(const Slab& slab, std::size_t level, int channel, std::int64_t z);
+  std::span<const std::byte> encoded(const Slab& slab, const Size3& at) const;
+  std::vector<std::byte> encoded_shard(const Slab& slab, const Size3& at) const;
   Json array_json(const Level& level) const;
   Json image_json() const;
   void put_json(const fs::path& relative, const Json& json) const;
@@ -134,42 +145,57 @@ Size3 OmeZarrSink::shard_size(const Grid& grid) const {
   return out;
 }
 
-/// One chunk of the slab, beyond whose end lie zeros; empty when all of it is zero.
-std::vector<std::byte> OmeZarrSink::encoded(const Size3& chunk, const Size3& at, const Size3& slab,
-                                            const std::byte* voxels) const {
-  thread_local std::vector<std::byte> raw;
+/// One chunk of the slab, beyond whose end lie zeros; empty when all of it is zero. Its means go to
+/// the level above while its voxels are still in the processor's cache. The result is this thread's
+/// until its next call.
+std::span<const std::byte> OmeZarrSink::encoded(const Slab& slab, const Size3& at) const {
+  thread_local std::vector<std::byte> raw, packed;
   const auto bytes = static_cast<std::int64_t>(width());
-  raw.assign(static_cast<std::size_t>(chunk[0] * chunk[1] * chunk[2] * bytes), std::byte{0});
+  const Size3& chunk = slab.chunk;
+  raw.resize(static_cast<std::size_t>(chunk[0] * chunk[1] * chunk[2] * bytes));
   Size3 part{};
-  for (std::size_t a = 0; a < 3; ++a) part[a] = std::min(chunk[a], slab[a] - at[a]);
+  for (std::size_t a = 0; a < 3; ++a) part[a] = std::min(chunk[a], slab.size[a] - at[a]);
+  if (part != chunk) std::memset(raw.data(), 0, raw.size());
   for (std::int64_t z = 0; z < part[2]; ++z)
     for (std::int64_t y = 0; y < part[1]; ++y)
-      std::memcpy(raw.data() + (z * chunk[1] + y) * chunk[0] * bytes,
-                  voxels + (((at[2] + z) * slab[1] + at[1] + y) * slab[0] + at[0]) * bytes,
-                  static_cast<std::size_t>(part[0] * bytes));
-  if (std::ranges::all_of(raw, [](std::byte b) { return b == std::byte{0}; })) return {};
-  return encode_chunk(codecs_, raw);
+      std::memcpy(
+          raw.data() + (z * chunk[1] + y) * chunk[0] * bytes,
+          slab.voxels + (((at[2] + z) * slab.size[1] + at[1] + y) * slab.size[0] + at[0]) * bytes,
+          static_cast<std::size_t>(part[0] * bytes));
+  if (slab.coarse != nullptr) {
+    const Size3& m = slab.coarse_size;
+    const std::int64_t first =
+        ((at[2] / slab.factor[2]) * m[1] + at[1] / slab.factor[1]) * m[0] + at[0] / slab.factor[0];
+    downsample(spec().type, spec().options.labels ? Downsampling::majority : Downsampling::mean,
+               raw.data(), part, chunk, slab.factor, slab.coarse + first * bytes, m);
+  }
+  if (all_zero(raw)) return {};
+  return encode_chunk(codecs_, raw, packed);
 }
 
 /// Inner chunks one after another, then their index; empty when all of it is zero.
-std::vector<std::byte> OmeZarrSink::encoded_shard(const Size3& shard, const Size3& chunk,
-                                                  const Size3& at, const Size3& slab,
-                                                  const std::byte* voxels) const {
+std::vector<std::byte> OmeZarrSink::encoded_shard(const Slab& slab, const Size3& at) const {
   constexpr std::uint64_t kMissing = std::numeric_limits<std::uint64_t>::max();
+  const std::int64_t columns = slab.shard[0] / slab.chunk[0], rows = slab.shard[1] / slab.chunk[1];
+  std::vector<std::vector<std::byte>> chunks(static_cast<std::size_t>(rows * columns));
+  parallel_for(rows * columns, [&](std::int64_t i) {
+    const Size3 corner{at[0] + i % columns * slab.chunk[0], at[1] + i / columns * slab.chunk[1],
+                       at[2]};
+    if (corner[0] >= slab.size[0] || corner[1] >= slab.size[1]) return;
+    const std::span<const std::byte> one = encoded(slab, corner);
+    chunks[static_cast<std::size_t>(i)].assign(one.begin(), one.end());
+  });
   std::vector<std::byte> out, index;
   const auto put = [&index](std::uint64_t v) {
     index.resize(index.size() + 8);
     store_le(index.data() + index.size() - 8, v);
   };
-  for (std::int64_t y = 0; y < shard[1]; y += chunk[1])
-    for (std::int64_t x = 0; x < shard[0]; x += chunk[0]) {
-      const Size3 corner{at[0] + x, at[1] + y, at[2]};
-      std::vector<std::byte> one;
-      if (corner[0] < slab[0] && corner[1] < slab[1]) one = encoded(chunk, corner, slab, voxels);
-      put(one.empty() ? kMissing : out.size());
-      put(one.empty() ? kMissing : one.size());
-      out.insert(out.end(), one.begin(), one.end());
-    }
+  for (std::vector<std::byte>& one : chunks) {
+    put(one.empty() ? kMissing : out.size());
+    put(one.empty() ? kMissing : one.size());
+    out.insert(out.end(), one.begin(), one.end());
+    one = {};
+  }
   if (out.empty()) return {};
   out.insert(out.end(), index.begin(), index.end());
   std::array<std::byte, 4> sum{};
@@ -178,41 +204,40 @@ std::vector<std::byte> OmeZarrSink::encoded_shard(const Size3& shard, const Size
   return out;
 }
 
-void OmeZarrSink::write_chunks(std::size_t level, int channel, std::int64_t z, std::int64_t planes,
-                               const std::byte* voxels) {
-  const Grid& grid = levels_[level].grid;
-  const Size3 chunk = chunk_size(grid), shard = shard_size(grid);
-  const Size3 slab{grid.size[0], grid.size[1], planes};
-  const std::int64_t columns = (slab[0] + shard[0] - 1) / shard[0],
-                     rows = (slab[1] + shard[1] - 1) / shard[1];
+void OmeZarrSink::write_chunks(const Slab& slab, std::size_t level, int channel, std::int64_t z) {
+  const std::int64_t columns = (slab.size[0] + slab.shard[0] - 1) / slab.shard[0],
+                     rows = (slab.size[1] + slab.shard[1] - 1) / slab.shard[1];
   fs::path row = std::to_string(level);
   if (v3()) row /= "c";
   if (spec().channels > 1) row /= std::to_string(channel);
-  row /= std::to_string(z / chunk[2]);
+  row /= std::to_string(z / slab.chunk[2]);
   for (std::int64_t y = 0; y < rows; ++y) folder_.make_folders(row / std::to_string(y));
   parallel_for(rows * columns, [&](std::int64_t i) {
     const std::int64_t x = i % columns, y = i / columns;
-    const Size3 at{x * shard[0], y * shard[1], 0};
-    const std::vector<std::byte> bytes =
-        v3() ? encoded_shard(shard, chunk, at, slab, voxels) : encoded(chunk, at, slab, voxels);
-    if (!bytes.empty()) folder_.write(row / std::to_string(y) / std::to_string(x), bytes);
+    const Size3 at{x * slab.shard[0], y * slab.shard[1], 0};
+    const fs::path file = row / std::to_string(y) / std::to_string(x);
+    if (v3()) {
+      const std::vector<std::byte> bytes = encoded_shard(slab, at);
+      if (!bytes.empty()) folder_.write(file, bytes);
+    } else if (const auto bytes = encoded(slab, at); !bytes.empty()) {
+      folder_.write(file, bytes);
+    }
   });
 }
 
 void OmeZarrSink::emit(std::size_t level, int channel, std::int64_t z, std::int64_t planes,
                        const std::byte* voxels) {
-  write_chunks(level, channel, z, planes, voxels);
-  if (level + 1 == levels_.size()) return;
+  const Grid& grid = levels_[level].grid;
+  Slab slab{{grid.size[0], grid.size[1], planes}, voxels, chunk_size(grid), shard_size(grid)};
+  if (level + 1 == levels_.size()) return write_chunks(slab, level, channel, z);
   Level& next = levels_[level + 1];
-  const Size3& n = levels_[level].grid.size;
   const Size3& m = next.grid.size;
   if (z == 0) next.first = next.filled = 0;
-  const Size3 block{n[0], n[1], planes};
-  const auto plane = static_cast<std::size_t>(m[0] * m[1]) * width();
-  downsample(spec().type, spec().options.labels ? Downsampling::majority : Downsampling::mean,
-             voxels, block, next.factor,
-             next.slab.data() + static_cast<std::size_t>(next.filled) * plane);
-  next.filled += halved_size(block, next.factor)[2];
+  slab.factor = next.factor;
+  slab.coarse_size = m;
+  slab.coarse = next.slab.data() + static_cast<std::size_t>(next.filled * m[0] * m[1]) * width();
+  write_chunks(slab, level, channel, z);
+  next.filled += halved_size(slab.size, next.factor)[2];
   if (next.filled < std::min(depth_, m[2] - next.first)) return;
   const std::int64_t ready = next.filled, first = next.first;
   next.first += ready;

@@ -74,14 +74,9 @@ void copy_box(const Sizes& count, const std::byte* from, const Sizes& from_strid
                      to_step = to_stride[inner] * bytes;
   const bool solid = from_stride[inner] == 1 && to_stride[inner] == 1;
   Sizes at(count.size(), 0);
+  const std::byte* source = from;
+  std::byte* target = to;
   for (;;) {
-    std::int64_t f = 0, t = 0;
-    for (std::size_t d = 0; d < at.size(); ++d) {
-      f += at[d] * from_stride[d];
-      t += at[d] * to_stride[d];
-    }
-    const std::byte* source = from + f * bytes;
-    std::byte* target = to + t * bytes;
     if (solid)
       std::memcpy(target, source, static_cast<std::size_t>(n * bytes));
     else
@@ -90,7 +85,11 @@ void copy_box(const Sizes& count, const std::byte* from, const Sizes& from_strid
     std::size_t d = at.size();
     while (d-- > 0) {
       if (d == inner) continue;
+      source += from_stride[d] * bytes;
+      target += to_stride[d] * bytes;
       if (++at[d] < count[d]) break;
+      source -= count[d] * from_stride[d] * bytes;
+      target -= count[d] * to_stride[d] * bytes;
       at[d] = 0;
     }
     if (d > at.size()) return;

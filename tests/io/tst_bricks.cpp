@@ -150,6 +150,12 @@ std::vector<std::byte> some_bytes(std::size_t n) {
   return out;
 }
 
+std::vector<std::byte> encoded(const io::CodecChain& chain, std::span<const std::byte> bytes) {
+  std::vector<std::byte> out{std::byte{1}};  // not the size that is needed
+  const std::span<const std::byte> packed = io::encode_chunk(chain, bytes, out);
+  return {packed.begin(), packed.end()};
+}
+
 TEST(ChunkCodecs, undoWhatTheyDid) {
   const auto bytes = some_bytes(50000);
   for (const io::CodecKind kind : {io::CodecKind::blosc, io::CodecKind::zlib, io::CodecKind::gzip,
@@ -160,7 +166,7 @@ TEST(ChunkCodecs, undoWhatTheyDid) {
     sum.kind = io::CodecKind::crc32c;
     for (const io::CodecChain& chain : {io::CodecChain{codec}, io::CodecChain{codec, sum}}) {
       std::vector<std::byte> out(bytes.size());
-      EXPECT_EQ(io::decode_chunk(chain, io::encode_chunk(chain, bytes), out), "");
+      EXPECT_EQ(io::decode_chunk(chain, encoded(chain, bytes), out), "");
       EXPECT_EQ(out, bytes);
     }
   }
@@ -177,7 +183,7 @@ TEST(ChunkCodecs, noticeDamageOfAnyKind) {
     io::ByteCodec codec;
     codec.kind = kind;
     const io::CodecChain chain{codec};
-    const auto good = kind == io::CodecKind::lz4 ? some_bytes(900) : io::encode_chunk(chain, bytes);
+    const auto good = kind == io::CodecKind::lz4 ? some_bytes(900) : encoded(chain, bytes);
     std::vector<std::byte> out(bytes.size());
     for (int i = 0; i < 300; ++i) {
       auto bad = good;
@@ -202,7 +208,7 @@ std::vector<T> halved(const std::vector<T>& values, const Size3& size, io::Downs
   const Size3 half = io::halved_size(size, {2, 2, 2});
   std::vector<T> out(static_cast<std::size_t>(half[0] * half[1] * half[2]));
   io::downsample(ScalarTypeOf<T>::value, how, reinterpret_cast<const std::byte*>(values.data()),
-                 size, {2, 2, 2}, reinterpret_cast<std::byte*>(out.data()));
+                 size, size, {2, 2, 2}, reinterpret_cast<std::byte*>(out.data()), half);
   return out;
 }
 
@@ -217,6 +223,44 @@ TEST(Downsample, roundsMeansAndLeavesNanOut) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   EXPECT_EQ(halved<float>({1, nan, 2, nan}, {2, 2, 1}, Downsampling::mean)[0], 1.5F);
   EXPECT_TRUE(std::isnan(halved<float>({nan, nan}, {2, 1, 1}, Downsampling::mean)[0]));
+}
+
+/// Sums in double, divided and rounded: what the shifts have to give for any size and value.
+template <class T>
+void expect_means_of(const Size3& size) {
+  std::mt19937 random(11);
+  std::vector<T> values(static_cast<std::size_t>(size[0] * size[1] * size[2]));
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = i % 3 == 0   ? std::numeric_limits<T>::max()
+                : i % 5 == 0 ? std::numeric_limits<T>::min()
+                             : static_cast<T>(random());
+  const std::vector<T> means = halved(values, size, io::Downsampling::mean);
+  const Size3 half = io::halved_size(size, {2, 2, 2});
+  for (std::int64_t i = 0; i < half[0] * half[1] * half[2]; ++i) {
+    const Size3 at{i % half[0], i / half[0] % half[1], i / half[0] / half[1]};
+    double sum = 0, count = 0;
+    for (std::int64_t k = 0; k < 8; ++k) {
+      const Size3 v{2 * at[0] + k % 2, 2 * at[1] + k / 2 % 2, 2 * at[2] + k / 4};
+      if (v[0] >= size[0] || v[1] >= size[1] || v[2] >= size[2]) continue;
+      sum += static_cast<double>(
+          values[static_cast<std::size_t>((v[2] * size[1] + v[1]) * size[0] + v[0])]);
+      ++count;
+    }
+    ASSERT_EQ(static_cast<double>(means[static_cast<std::size_t>(i)]),
+              std::floor(sum / count + 0.5))
+        << i << " of " << size[0];
+  }
+}
+
+TEST(Downsample, meansAreThoseOfLongSumsForEveryTypeAndSize) {
+  for (const Size3& size : {Size3{64, 6, 4}, Size3{37, 5, 3}, Size3{1, 1, 1}, Size3{2, 1, 7}}) {
+    expect_means_of<std::uint8_t>(size);
+    expect_means_of<std::int8_t>(size);
+    expect_means_of<std::uint16_t>(size);
+    expect_means_of<std::int16_t>(size);
+    expect_means_of<std::uint32_t>(size);
+    expect_means_of<std::int32_t>(size);
+  }
 }
 
 TEST(Downsample, takesTheMostFrequentLabelAndTheSmallestOfEqualOnes) {
