@@ -11,6 +11,7 @@
 #include "io/n5.h"
 #include "io/nifti.h"
 #include "io/tiff.h"
+#include "io/tiff_source.h"
 #include "io/volume_sink.h"
 #include "io/zarr_array.h"
 
@@ -71,7 +72,7 @@ Format folder_format(const fs::path& path) {
   if (is_zarr_folder(path)) return Format::chunked;
   if (has_extension(path, ".zarr"))
     refuse(path, "is called .zarr but holds no Zarr metadata; it was not written completely.");
-  if (is_n5_folder(path)) return Format::chunked;
+  if (is_n5_folder(path) || is_tiff_folder(path)) return Format::chunked;
   if (fs::exists(path / "manifest.ocdbt")) refuse_chunked(path, "an OCDBT (Zarr) folder");
   return Format::dicom;
 }
@@ -80,7 +81,7 @@ Format format_of(const fs::path& path) {
   std::error_code code;
   if (fs::is_directory(path, code)) return folder_format(path);
   checked_file_size(path);
-  if (is_hdf5_pyramid(path)) return Format::chunked;
+  if (is_hdf5_pyramid(path) || is_tiff_pyramid(path)) return Format::chunked;
   const Format named = by_extension(path);
   if (named != Format::unknown) return named;
   if (has_extension(path, ".xml")) refuse_chunked(path, "an XML file of an unknown kind");

@@ -55,6 +55,7 @@ void read_ome(const std::string& text, TiffMetadata& out) {
   out.slices_before_channels =
       attribute(element, "DimensionOrder").value_or("XYCZT").rfind("XYZ", 0) == 0;
   const bool one_slice = count(attribute(element, "SizeZ"), 1) == 1;
+  out.slices_spaced = !one_slice;
   Vec3 spacing{};
   const char axes[] = {'X', 'Y', 'Z'};
   for (std::size_t k = 0; k < 3; ++k) {
@@ -98,6 +99,7 @@ void read_imagej(TIFF* tiff, const std::string& text, TiffMetadata& out) {
   else {
     const double z = spacing > 0 ? spacing : 1.0 / static_cast<double>(x);
     out.spacing_mm = Vec3{unit / static_cast<double>(x), unit / static_cast<double>(y), unit * z};
+    out.slices_spaced = spacing > 0;
     out.source = "ImageJ";
   }
 }

@@ -14,6 +14,7 @@ struct TiffMetadata {
   std::optional<Vec3> spacing_mm;
   std::string source;          ///< "OME-XML", "ImageJ"
   std::string why_no_spacing;  ///< end of a sentence in brackets
+  bool slices_spaced = false;  ///< the distance of slices is stated, not taken from the pixels
   std::int64_t images = 0;     ///< ImageJ's promise; 0: not said
   std::int64_t channels = 1, frames = 1;
   bool slices_before_channels = false;  ///< OME DimensionOrder XYZ..
