@@ -13,6 +13,11 @@ void add_desktop_options(CLI::App& app, DesktopOptions& options) {
          "Without a verb: opens the window with these: FIXED MOVING, a folder of results or "
          "a session")
       ->type_name("FILE");
+  app.add_option(
+         "--picture", options.picture,
+         "Without a verb: saves a picture of the window once it shows them, and ends; needs "
+         "no display")
+      ->type_name("FILE");
 }
 
 int open_desktop(const DesktopOptions& options, int& argc, char** argv) {
@@ -20,6 +25,7 @@ int open_desktop(const DesktopOptions& options, int& argc, char** argv) {
     if (!std::filesystem::exists(file))
       throw Error(ErrorCode::usage,
                   "\"" + file + "\" is neither a verb nor a file; see \"gigawarp --help\".", file);
+  if (!options.picture.empty()) return ui::take_picture(argc, argv, options.files, options.picture);
   if (!ui::has_display())
     throw Error(ErrorCode::usage,
                 "There is no display to open the window on; run a verb instead (see \"gigawarp "

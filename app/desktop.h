@@ -8,6 +8,7 @@ namespace gigawarp::app {
 /// What stands on the command line without a verb: files for the window.
 struct DesktopOptions {
   std::vector<std::string> files;
+  std::string picture;  ///< file for a picture of the window; empty: a person looks at it
 };
 void add_desktop_options(CLI::App& app, DesktopOptions& options);
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs what is missing to build Gigawarp on Debian 12 (or a like system with apt-get), as root or with sudo.
 #   packaging/setup.sh           what the program needs
+#   packaging/setup.sh --bundle  also what makes an archive of it that runs elsewhere
 #   packaging/setup.sh --tests   also the checkers, and the test packages of Python in .venv
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -10,14 +11,18 @@ packages=(g++ cmake ninja-build ccache git ca-certificates
   libspdlog-dev libssl-dev libdeflate-dev libtiff-dev zlib1g-dev libblosc-dev
   libzstd-dev liblz4-dev libboost-dev libgtest-dev fonts-dejavu-core
   libvtk9-dev libopenvdb-dev libboost-iostreams-dev libglew-dev libegl-dev libgl1-mesa-dri)
+bundle=(patchelf xz-utils binutils)
 with_tests=no
 for argument in "$@"; do
   case "$argument" in
     --tests) with_tests=yes ;;
-    *) echo "setup.sh: unknown option $argument; it takes --tests or nothing." >&2; exit 2 ;;
+    --bundle) packages+=("${bundle[@]}") ;;
+    *) echo "setup.sh: unknown option $argument; it takes --bundle, --tests or nothing." >&2; exit 2 ;;
   esac
 done
-if [ "$with_tests" = yes ]; then packages+=(clang-format clang-tidy python3 python3-venv groff-base zsh fish); fi
+if [ "$with_tests" = yes ]; then
+  packages+=("${bundle[@]}" clang-format clang-tidy python3 python3-venv groff-base zsh fish desktop-file-utils appstream)
+fi
 
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi

@@ -2,10 +2,13 @@
 
 #include <cstdlib>
 
+#include "render/fonts.h"
+
 namespace gigawarp::render {
 
 OffscreenPainting::OffscreenPainting() {
   if (QCoreApplication::instance() != nullptr) return;
+  use_bundled_fonts();
   setenv("QT_QPA_PLATFORM", "offscreen", 1);
   // Qt remarks on a missing XDG_RUNTIME_DIR, which nothing here uses.
   const QtMessageHandler previous =

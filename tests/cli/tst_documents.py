@@ -135,10 +135,19 @@ class Documents(unittest.TestCase):
         installed = {str(p.relative_to(prefix)) for p in prefix.rglob("*") if p.is_file()}
         for name in ("bin/gigawarp", "share/man/man1/gigawarp.1", "share/bash-completion/completions/gigawarp",
                      "share/zsh/site-functions/_gigawarp", "share/fish/vendor_completions.d/gigawarp.fish",
-                     "share/doc/gigawarp/LICENSE", "share/gigawarp/job.schema.json"):
+                     "share/doc/gigawarp/LICENSE", "share/gigawarp/job.schema.json",
+                     "share/applications/gigawarp.desktop", "share/mime/packages/gigawarp.xml",
+                     "share/metainfo/io.gigawarp.gigawarp.metainfo.xml",
+                     "share/icons/hicolor/scalable/apps/gigawarp.svg"):
             self.assertIn(name, installed)
         self.assertEqual((prefix / "share/man/man1/gigawarp.1").read_text(), self.scripts["man"].read_text())
         self.assertEqual((prefix / "share/doc/gigawarp/LICENSE").read_text(), (SOURCE / "LICENSE").read_text())
+        for checker, name in ((["desktop-file-validate"], "applications/gigawarp.desktop"),
+                              (["appstreamcli", "validate", "--no-net"],
+                               "metainfo/io.gigawarp.gigawarp.metainfo.xml")):
+            self.needs(checker[0])
+            process = subprocess.run([*checker, str(prefix / "share" / name)], capture_output=True, text=True)
+            self.assertEqual((process.returncode, process.stdout.count(": error: ")), (0, 0), process.stdout)
         elsewhere = self.folder / "elsewhere"  # nothing of the build or source folder is needed
         moved = prefix.rename(elsewhere)
         process = subprocess.run([str(moved / "bin/gigawarp"), "phantom", "--out", str(self.folder / "pair"), "--size",

@@ -1,6 +1,7 @@
 #include "ui/views/theme.h"
 
 #include <QApplication>
+#include <QIcon>
 #include <QPalette>
 #include <QSettings>
 #include <QString>
@@ -63,6 +64,11 @@ void prepare_application() {
   QCoreApplication::setOrganizationName(QStringLiteral("Gigawarp"));
   QCoreApplication::setApplicationName(QStringLiteral("Gigawarp"));
   QCoreApplication::setApplicationVersion(QString::fromUtf8(job::version()));
+  QGuiApplication::setDesktopFileName(QStringLiteral("gigawarp"));
+  // Of an installed program; a build folder has none.
+  QGuiApplication::setWindowIcon(
+      QIcon(QCoreApplication::applicationDirPath() +
+            QStringLiteral("/../share/icons/hicolor/256x256/apps/gigawarp.png")));
   apply_theme();
 }
 
