@@ -46,6 +46,7 @@ int main(int argc, char** argv) {
 #define GIGAWARP_ADD_VERB(name) gigawarp::app::add_##name##_verb(app);
     GIGAWARP_FOR_EACH_VERB(GIGAWARP_ADD_VERB)
 #undef GIGAWARP_ADD_VERB
+    const gigawarp::app::PluginWarnings warnings(app);
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -5,10 +5,12 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <iostream>
 #include <sstream>
 
 #include "base/replace_file.h"
 #include "gigawarp/error.h"
+#include "io/plugins.h"
 
 namespace gigawarp::app {
 
@@ -112,6 +114,15 @@ std::string command_line() {
     line += (line.empty() ? "" : " ") + word;
   }
   return line;
+}
+
+PluginWarnings::~PluginWarnings() {
+  const io::PluginList* plugins = io::plugins_in_use();
+  if (plugins == nullptr) return;
+  for (const CLI::App* verb : app_.get_subcommands())
+    if (verb->get_name() == "formats") return;
+  for (const io::SkippedPlugin& plugin : plugins->skipped)
+    std::cerr << "gigawarp: warning: " << plugin.reason << "\n";
 }
 
 bool is_terminal(int file_descriptor) {

@@ -50,6 +50,19 @@ void write_text_file(const std::filesystem::path& path, const std::string& text)
 /// How this process was started, quoted for a shell; for the provenance of results.
 std::string command_line();
 
+/// At its end, says on stderr which plugins were skipped while a verb read files; `formats` lists
+/// them itself.
+class PluginWarnings {
+ public:
+  explicit PluginWarnings(const CLI::App& app) : app_(app) {}
+  ~PluginWarnings();
+  PluginWarnings(const PluginWarnings&) = delete;
+  PluginWarnings& operator=(const PluginWarnings&) = delete;
+
+ private:
+  const CLI::App& app_;
+};
+
 /// True when stdout or stderr is a terminal that understands cursor control.
 bool is_terminal(int file_descriptor);
 

@@ -4,10 +4,9 @@
 
 #include "base/parallel.h"
 #include "io/file_support.h"
-#include "io/hdf5_source.h"
-#include "io/n5.h"
 #include "io/ome_zarr.h"
 #include "io/plain_source.h"
+#include "io/plugin_source.h"
 #include "io/tiff_source.h"
 #include "io/zarr_array.h"
 
@@ -53,14 +52,16 @@ void check_level_memory(const BrickSource& source, const SourceLevel& wanted,
 }  // namespace
 
 bool is_pyramid(const fs::path& path) {
+  if (const PluginFormat* format = plugin_format_of(path)) return !format->has(GIGAWARP_WHOLE);
   std::error_code ignored;
-  if (!fs::is_directory(path, ignored)) return is_hdf5_pyramid(path) || is_tiff_pyramid(path);
-  return is_tiff_folder(path) || is_zarr_folder(path) || is_n5_folder(path);
+  if (!fs::is_directory(path, ignored)) return is_tiff_pyramid(path);
+  return is_tiff_folder(path) || is_zarr_folder(path);
 }
 
 std::unique_ptr<BrickSource> open_source(const fs::path& path, const ReadOptions& options) {
+  if (const PluginFormat* format = plugin_format_of(path))
+    return format->has(GIGAWARP_WHOLE) ? nullptr : open_plugin(*format, path, options);
   if (is_tiff_name(path) || is_tiff_folder(path)) return open_tiff_source(path, options);
-  if (is_hdf5_pyramid(path)) return open_hdf5(path, options);
   return is_pyramid(path) ? open_ome_zarr(path, options) : open_plain(path, options);
 }
 

@@ -38,10 +38,10 @@ class BrickSource {
 /// True for formats that may hold several levels, as far as a look at the file tells.
 bool is_pyramid(const std::filesystem::path& path);
 
-/// Opens a volume without reading voxels: OME-Zarr, N5, BigDataViewer, Imaris, TIFF and
-/// uncompressed NIfTI, NRRD and MetaImage; nothing for what has to be read as a whole. Channel and
-/// time point are those of the options; the level is left to the reader. Throws Error{bad_input |
-/// usage} for a damaged OME-Zarr.
+/// Opens a volume without reading voxels: OME-Zarr, TIFF, formats of plugins (N5, BigDataViewer,
+/// Imaris …) and uncompressed NIfTI, NRRD and MetaImage; nothing for what has to be read as a
+/// whole. Channel and time point are those of the options; the level is left to the reader. Throws
+/// Error{bad_input | usage} for a damaged OME-Zarr.
 std::unique_ptr<BrickSource> open_source(const std::filesystem::path& path,
                                          const ReadOptions& options = {});
 

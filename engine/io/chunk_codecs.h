@@ -8,7 +8,7 @@
 
 namespace gigawarp::io {
 
-/// Compressors and checksums that chunks of Zarr and N5 go through.
+/// Compressors and checksums that chunks of Zarr, and of plugins' formats, go through.
 enum class CodecKind { blosc, zlib, gzip, zstd, lz4, crc32c };
 
 std::string_view codec_name(CodecKind kind);

@@ -6,10 +6,10 @@
 #include "io/brick_source.h"
 #include "io/convert.h"
 #include "io/file_support.h"
-#include "io/hdf5_source.h"
+#include "io/format_list.h"
 #include "io/itk_images.h"
-#include "io/n5.h"
 #include "io/nifti.h"
+#include "io/plugin_source.h"
 #include "io/tiff.h"
 #include "io/tiff_source.h"
 #include "io/volume_sink.h"
@@ -20,12 +20,8 @@ namespace gigawarp::io {
 namespace fs = std::filesystem;
 
 namespace {
-/// chunked: OME-Zarr, N5, BigDataViewer and Imaris, of which a part is read.
-enum class Format { nifti, nrrd, meta, minc, mrc, hdf5, tiff, dicom, chunked, unknown };
-
-constexpr std::string_view kKnown =
-    "NIfTI (.nii .nii.gz .hdr), NRRD, MetaImage (.mha .mhd), MINC (.mnc), MRC, TIFF, ITK HDF5 "
-    "(.h5), OME-Zarr, N5, BigDataViewer (.xml .h5), Imaris (.ims) and DICOM";
+/// chunked: OME-Zarr, of which a part is read.
+enum class Format { nifti, nrrd, meta, minc, mrc, hdf5, tiff, dicom, chunked, plugin, unknown };
 
 struct Extension {
   std::string_view text;
@@ -69,10 +65,11 @@ Format by_content(const fs::path& path) {
 }
 
 Format folder_format(const fs::path& path) {
+  if (plugin_format_of(path) != nullptr) return Format::plugin;
   if (is_zarr_folder(path)) return Format::chunked;
   if (has_extension(path, ".zarr"))
     refuse(path, "is called .zarr but holds no Zarr metadata; it was not written completely.");
-  if (is_n5_folder(path) || is_tiff_folder(path)) return Format::chunked;
+  if (is_tiff_folder(path)) return Format::chunked;
   if (fs::exists(path / "manifest.ocdbt")) refuse_chunked(path, "an OCDBT (Zarr) folder");
   return Format::dicom;
 }
@@ -81,13 +78,14 @@ Format format_of(const fs::path& path) {
   std::error_code code;
   if (fs::is_directory(path, code)) return folder_format(path);
   checked_file_size(path);
-  if (is_hdf5_pyramid(path) || is_tiff_pyramid(path)) return Format::chunked;
+  if (plugin_format_of(path) != nullptr) return Format::plugin;
+  if (is_tiff_pyramid(path)) return Format::chunked;
   const Format named = by_extension(path);
   if (named != Format::unknown) return named;
   if (has_extension(path, ".xml")) refuse_chunked(path, "an XML file of an unknown kind");
   const Format found = by_content(path);
   if (found == Format::unknown)
-    refuse(path, "is of no known image format; readable are " + std::string(kKnown) + ".");
+    refuse(path, "is of no known image format; readable are " + readable_formats() + ".");
   return found;
 }
 
@@ -100,7 +98,17 @@ ItkFormat itk_format(Format format) {
     default: return ItkFormat::hdf5;
   }
 }
-/// Levels and time points are of chunked formats alone.
+
+bool has_levels(Format format) { return format == Format::chunked || format == Format::plugin; }
+
+/// Also what is no source of bricks, because its plugin reads whole levels only.
+std::unique_ptr<BrickSource> open_levels(Format format, const fs::path& path,
+                                         const ReadOptions& options) {
+  if (format == Format::chunked) return open_source(path, options);
+  return open_plugin(*plugin_format_of(path), path, options);
+}
+
+/// Levels and time points are of those formats alone.
 void check_selection(const fs::path& path, const ImageSelection& selection) {
   for (const auto& [index, what] : {std::pair{selection.level, "resolution levels"},
                                     std::pair{selection.timepoint, "time points"}})
@@ -146,10 +154,12 @@ Volume read_other(Format format, const fs::path& path, const ReadOptions& option
 }
 }  // namespace
 
+bool has_builtin_ending(const fs::path& path) { return by_extension(path) != Format::unknown; }
+
 ImageHeader read_header(const fs::path& path, const ReadOptions& options) {
   const Format format = format_of(path);
-  if (format == Format::chunked) {
-    const auto source = open_source(path, options);
+  if (has_levels(format)) {
+    const auto source = open_levels(format, path, options);
     return header_of(*source, options.selection.level.value_or(0), path);
   }
   check_selection(path, options.selection);
@@ -164,8 +174,8 @@ ImageHeader read_header(const fs::path& path, const ReadOptions& options) {
 Volume read_image(const fs::path& path, const ReadOptions& options) {
   const Format format = format_of(path);
   Volume volume;
-  if (format == Format::chunked) {
-    const auto source = open_source(path, options);
+  if (has_levels(format)) {
+    const auto source = open_levels(format, path, options);
     volume = read_level(*source, options.selection.level.value_or(0), path);
   } else {
     check_selection(path, options.selection);

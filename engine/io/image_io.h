@@ -26,6 +26,9 @@ struct ImageHeader {
   std::vector<Grid> levels;        ///< of a pyramid, finest first; empty where there is none
 };
 
+/// The file's name ends like those of a format that is built in ("a.nii.gz"); OME-Zarr is none.
+bool has_builtin_ending(const std::filesystem::path& path);
+
 ImageHeader read_header(const std::filesystem::path& path, const ReadOptions& options = {});
 
 /// Reads a 3-D volume in its own type. 2-D images become one slice; 4-D images with one time point
@@ -34,9 +37,9 @@ ImageHeader read_header(const std::filesystem::path& path, const ReadOptions& op
 /// kept. The world becomes LPS mm: micrometres are converted (NIfTI, NRRD, TIFF), MINC's RAS and
 /// MRC's ångström too. NIfTI takes sform or qform by ITK's rule and says so where they disagree;
 /// TIFF and NRRD without a voxel size are refused. A folder, or one file of a series, is read as
-/// DICOM or as OME-Zarr (io/ome_zarr.h), of which one level is read. Throws Error{bad_input}:
-/// missing, truncated, damaged, empty, not an image, unknown spacing, more than three dimensions;
-/// and Error{does_not_fit} before an allocation beyond free memory.
+/// DICOM, as OME-Zarr (io/ome_zarr.h) or by a plugin, of which one level is read. Throws
+/// Error{bad_input}: missing, truncated, damaged, empty, not an image, unknown spacing, more than
+/// three dimensions; and Error{does_not_fit} before an allocation beyond free memory.
 Volume read_image(const std::filesystem::path& path, const ReadOptions& options = {});
 
 /// Options for a mask or label map that lies beside an image read with `image`: its spacing, and

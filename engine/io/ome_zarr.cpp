@@ -5,7 +5,6 @@
 
 #include "io/file_support.h"
 #include "io/length_units.h"
-#include "io/n5.h"
 #include "io/ome_metadata.h"
 #include "io/zarr_array.h"
 
@@ -30,7 +29,6 @@ std::int64_t chosen(const fs::path& folder, std::int64_t count, const std::optio
 }
 
 OmeMultiscale metadata_of(const fs::path& folder) {
-  if (!is_zarr_folder(folder)) return read_n5_metadata(folder);
   return is_zarr_array(folder) ? plain_array(read_zarr_layout(folder).shape.size(), folder)
                                : read_ome_metadata(folder);
 }

@@ -12,7 +12,6 @@
 #include "base/parallel.h"
 #include "io/byte_order.h"
 #include "io/file_support.h"
-#include "io/n5.h"
 #include "io/random_file.h"
 
 namespace gigawarp::io {
@@ -97,34 +96,6 @@ void copy_box(const Sizes& count, const std::byte* from, const Sizes& from_strid
 }
 }  // namespace
 
-namespace {
-/// Elements of a chunk; at the end of an N5 array it may be cut short.
-struct Decoded {
-  std::span<const std::byte> bytes;
-  Sizes extent;
-};
-
-/// What follows the header of an N5 block, whose sizes go to `extent`.
-std::span<const std::byte> n5_body(std::span<const std::byte> block, const fs::path& path,
-                                   Sizes& extent) {
-  const std::size_t rank = extent.size(), header = 4 + 4 * rank;
-  const auto damaged = [&path] {
-    refuse(path, "is a block of the volume whose header is damaged; copy or export it again.");
-  };
-  if (block.size() < header || load_be<std::uint16_t>(block.data() + 2) != rank) damaged();
-  const auto mode = load_be<std::uint16_t>(block.data());
-  if (mode > 1) damaged();
-  for (std::size_t d = 0; d < rank; ++d) {
-    const std::int64_t n = load_be<std::uint32_t>(block.data() + 4 + 4 * (rank - 1 - d));
-    if (n < 1 || n > extent[d]) damaged();
-    extent[d] = n;
-  }
-  const std::size_t begin = header + (mode == 1 ? 4 : 0);
-  if (block.size() < begin) damaged();
-  return block.subspan(begin);
-}
-}  // namespace
-
 struct ZarrArray::State {
   using Index = std::vector<std::byte>;  ///< 16 bytes a chunk; empty: the shard is missing
 
@@ -141,37 +112,33 @@ struct ZarrArray::State {
   /// False when the chunk is missing.
   bool read_encoded(const Sizes& chunk, const fs::path& path, std::vector<std::byte>& out);
   /// A chunk in the delivered type; nothing when it is missing.
-  std::optional<Decoded> decoded(const Sizes& chunk);
+  std::optional<std::span<const std::byte>> decoded(const Sizes& chunk);
   /// Strides of the dimensions inside a decoded chunk.
-  Sizes stride_of(const Sizes& extent) const;
+  Sizes chunk_stride() const;
   void read_part(const Sizes& chunk, std::span<const std::int64_t> begin,
                  std::span<const std::int64_t> count, std::byte* out,
                  std::span<const std::int64_t> stride);
 };
 
-ZarrArray::State::State(const fs::path& where)
-    : folder(where),
-      layout(is_n5_dataset(where) ? read_n5_layout(where) : read_zarr_layout(where)) {
+ZarrArray::State::State(const fs::path& where) : folder(where), layout(read_zarr_layout(where)) {
   for (std::size_t d = 0; d < layout.shape.size(); ++d)
     chunks_per_shard.push_back(layout.shard[d] / layout.chunk[d]);
   chunk_elements = product(layout.chunk);
 }
 
-Sizes ZarrArray::State::stride_of(const Sizes& extent) const {
-  Sizes out(extent.size());
+Sizes ZarrArray::State::chunk_stride() const {
+  Sizes out(layout.chunk.size());
   std::int64_t stride = 1;
   for (auto d = layout.order.rbegin(); d != layout.order.rend(); ++d) {
     out[*d] = stride;
-    stride *= extent[*d];
+    stride *= layout.chunk[*d];
   }
   return out;
 }
 
 fs::path ZarrArray::State::file_of(const Sizes& shard) const {
   std::string key = layout.prefixed ? "c" : "";
-  Sizes index = shard;
-  if (layout.format == ZarrLayout::kN5) std::reverse(index.begin(), index.end());
-  for (const std::int64_t i : index)
+  for (const std::int64_t i : shard)
     key += (key.empty() ? "" : layout.separator) + std::to_string(i);
   return folder / key;
 }
@@ -227,23 +194,20 @@ bool ZarrArray::State::read_encoded(const Sizes& chunk, const fs::path& path,
   return true;
 }
 
-std::optional<Decoded> ZarrArray::State::decoded(const Sizes& chunk) {
+std::optional<std::span<const std::byte>> ZarrArray::State::decoded(const Sizes& chunk) {
   thread_local std::vector<std::byte> encoded, raw, converted;
   Sizes shard(chunk.size());
   for (std::size_t d = 0; d < chunk.size(); ++d) shard[d] = chunk[d] / chunks_per_shard[d];
   const fs::path path = file_of(shard);
   if (!read_encoded(chunk, path, encoded)) return std::nullopt;
-  Sizes extent = layout.chunk;
-  const std::span<const std::byte> body =
-      layout.format == ZarrLayout::kN5 ? n5_body(encoded, path, extent) : encoded;
-  const auto n = static_cast<std::size_t>(product(extent));
+  const auto n = static_cast<std::size_t>(chunk_elements);
   const std::size_t width = width_of(layout.scalar);
   raw.resize(n * width);
-  if (const std::string why = decode_chunk(layout.codecs, body, raw); !why.empty())
+  if (const std::string why = decode_chunk(layout.codecs, encoded, raw); !why.empty())
     refuse(path, "is a chunk of the volume that " + why + "; copy or export it again.");
   if (layout.big_endian) reverse_bytes(raw.data(), n, width);
   const std::size_t delivered = size_of(delivered_type(layout.scalar));
-  if (layout.scalar != ZarrScalar::f16 && delivered == width) return Decoded{raw, extent};
+  if (layout.scalar != ZarrScalar::f16 && delivered == width) return raw;
   converted.resize(n * delivered);
   bool fits = true;
   if (layout.scalar == ZarrScalar::f16) {
@@ -258,7 +222,7 @@ std::optional<Decoded> ZarrArray::State::decoded(const Sizes& chunk) {
   }
   if (!fits)
     refuse(path, "holds 64-bit integers that do not fit in 32 bits; renumber its labels first.");
-  return Decoded{converted, extent};
+  return converted;
 }
 
 void ZarrArray::State::read_part(const Sizes& chunk, std::span<const std::int64_t> begin,
@@ -279,14 +243,10 @@ void ZarrArray::State::read_part(const Sizes& chunk, std::span<const std::int64_
   const auto block = decoded(chunk);
   if (!block)
     return copy_box(part, layout.fill.data(), Sizes(chunk.size(), 0), target, to_stride, width);
-  const Sizes from_stride = stride_of(block->extent);
+  const Sizes from_stride = chunk_stride();
   std::int64_t from = 0;
-  for (std::size_t d = 0; d < chunk.size(); ++d) {
-    if (inside[d] + part[d] > block->extent[d])
-      refuse(file_of(chunk), "is a block of the volume that does not fill its place.");
-    from += inside[d] * from_stride[d];
-  }
-  copy_box(part, block->bytes.data() + from * static_cast<std::int64_t>(width), from_stride, target,
+  for (std::size_t d = 0; d < chunk.size(); ++d) from += inside[d] * from_stride[d];
+  copy_box(part, block->data() + from * static_cast<std::int64_t>(width), from_stride, target,
            to_stride, width);
 }
 

@@ -13,7 +13,7 @@
 
 namespace gigawarp::io {
 
-/// Elements of Zarr and N5 arrays. Booleans are read as u8, half floats as f32, 64-bit integers as
+/// Elements of Zarr arrays. Booleans are read as u8, half floats as f32, 64-bit integers as
 /// 32-bit ones where they fit.
 enum class ZarrScalar { boolean, u8, i8, u16, i16, u32, i32, u64, i64, f16, f32, f64 };
 
@@ -24,8 +24,7 @@ ScalarType delivered_type(ZarrScalar scalar);
 /// What the metadata of one array say (Zarr v2: .zarray; v3: zarr.json).
 /// Sources: zarr-specs v2 (2019) and v3 core with sharding_indexed (ZEP 2).
 struct ZarrLayout {
-  static constexpr int kN5 = 5;
-  int format = 2;  ///< of Zarr: 2 or 3; or kN5
+  int format = 2;  ///< of Zarr: 2 or 3
   std::vector<std::int64_t> shape;
   std::vector<std::int64_t> chunk;  ///< what is compressed as one
   std::vector<std::int64_t> shard;  ///< what is one file; the chunk itself without sharding
@@ -69,7 +68,7 @@ class ZarrArray {
 bool is_zarr_folder(const std::filesystem::path& folder);
 bool is_zarr_array(const std::filesystem::path& folder);
 
-/// "uint16" and its like, as Zarr v3 and N5 name them. Throws Error{bad_input} naming `file`.
+/// "uint16" and its like, as Zarr v3 names them. Throws Error{bad_input} naming `file`.
 ZarrScalar zarr_scalar(const std::string& name, const std::filesystem::path& file);
 
 /// The metadata of an array; see ZarrArray.

@@ -136,6 +136,29 @@ TEST(Layout, PublicHeadersNeedNoOtherRoom) {
   }
 }
 
+TEST(Layout, PluginsKnowTheEngineThroughOneHeaderAlone) {
+  const std::vector<Include> all = includes_of("plugins");
+  EXPECT_GT(all.size(), 20U);
+  for (const Include& include : all) {
+    const std::string plugin = room_of(include.file.substr(std::string("plugins/").size()));
+    const std::string room = room_of(include.target);
+    if (room == plugin || room == "support") continue;
+    EXPECT_TRUE(include.target == "gigawarp/plugin.h" ||
+                !fs::exists(fs::path(GIGAWARP_SOURCE_DIR) / "engine" / include.target))
+        << where(include);
+    EXPECT_FALSE(room == "gigawarp" && include.target != "gigawarp/plugin.h") << where(include);
+    EXPECT_FALSE(matches(include.target, "^(engine|plugins|render|ui|app)/")) << where(include);
+    EXPECT_FALSE(include.target.starts_with('.')) << where(include);
+    EXPECT_FALSE(fs::is_directory(fs::path(GIGAWARP_SOURCE_DIR) / "plugins" / room) &&
+                 !room.empty())
+        << where(include) << ", another plugin's";
+  }
+  for (const Include& include : includes_of("engine/include"))
+    if (include.file.ends_with("/plugin.h")) {
+      EXPECT_TRUE(matches(include.target, "^std(def|int)\\.h$")) << where(include);
+    }
+}
+
 TEST(Layout, RenderKnowsNoWidgetsAndNothingAboveIt) {
   for (const Include& include : includes_of("render")) {
     EXPECT_FALSE(matches(include.target, "^(QtWidgets|QWidget|QApplication|QMainWindow|QDialog)"))

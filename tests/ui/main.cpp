@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   setenv("XDG_CACHE_HOME", home.path().c_str(), 1);
   setenv("XDG_DATA_HOME", home.path().c_str(), 1);
   setenv("XDG_RUNTIME_DIR", home.path().c_str(), 1);
+  setenv("GIGAWARP_PLUGINS", GIGAWARP_TEST_PLUGINS, 0);
   testing::InitGoogleTest(&argc, argv);
   // The offscreen platform remarks on window hints that nothing here depends on.
   qInstallMessageHandler([](QtMsgType type, const QMessageLogContext&, const QString& text) {

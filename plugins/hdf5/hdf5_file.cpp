@@ -1,11 +1,11 @@
-#include "io/hdf5_file.h"
+#include "hdf5/hdf5_file.h"
 
 #include <array>
-#include <utility>
+#include <cstring>
 
-#include "io/file_support.h"
+#include "support/volume.h"
 
-namespace gigawarp::io {
+namespace hdf5 {
 
 namespace {
 /// Closes what it holds.
@@ -25,53 +25,59 @@ class Handle {
   herr_t (*close_)(hid_t);
 };
 
-hid_t native(FileScalar scalar) {
-  switch (scalar) {
-    case FileScalar::u8: return H5T_NATIVE_UINT8;
-    case FileScalar::i8: return H5T_NATIVE_INT8;
-    case FileScalar::u16: return H5T_NATIVE_UINT16;
-    case FileScalar::i16: return H5T_NATIVE_INT16;
-    case FileScalar::u32: return H5T_NATIVE_UINT32;
-    case FileScalar::i32: return H5T_NATIVE_INT32;
-    case FileScalar::f32: return H5T_NATIVE_FLOAT;
-    case FileScalar::f64: return H5T_NATIVE_DOUBLE;
-    case FileScalar::u64: return H5T_NATIVE_UINT64;
-    case FileScalar::i64: break;
-  }
-  return H5T_NATIVE_INT64;
+hid_t native(GigawarpType type) {
+  const hid_t types[] = {H5T_NATIVE_UINT8,  H5T_NATIVE_INT8,  H5T_NATIVE_UINT16, H5T_NATIVE_INT16,
+                         H5T_NATIVE_UINT32, H5T_NATIVE_INT32, H5T_NATIVE_FLOAT,  H5T_NATIVE_DOUBLE,
+                         H5T_NATIVE_UINT64, H5T_NATIVE_INT64};
+  return types[type];
 }
 
-std::optional<FileScalar> scalar_of(hid_t type) {
+std::optional<GigawarpType> type_of(hid_t type) {
   const H5T_class_t kind = H5Tget_class(type);
   const std::size_t width = H5Tget_size(type);
   if (kind == H5T_FLOAT && (width == 4 || width == 8))
-    return width == 4 ? FileScalar::f32 : FileScalar::f64;
+    return width == 4 ? GIGAWARP_F32 : GIGAWARP_F64;
   if (kind != H5T_INTEGER) return std::nullopt;
   const bool is_signed = H5Tget_sign(type) == H5T_SGN_2;
   switch (width) {
-    case 1: return is_signed ? FileScalar::i8 : FileScalar::u8;
-    case 2: return is_signed ? FileScalar::i16 : FileScalar::u16;
-    case 4: return is_signed ? FileScalar::i32 : FileScalar::u32;
-    case 8: return is_signed ? FileScalar::i64 : FileScalar::u64;
+    case 1: return is_signed ? GIGAWARP_I8 : GIGAWARP_U8;
+    case 2: return is_signed ? GIGAWARP_I16 : GIGAWARP_U16;
+    case 4: return is_signed ? GIGAWARP_I32 : GIGAWARP_U32;
+    case 8: return is_signed ? GIGAWARP_I64 : GIGAWARP_U64;
     default: return std::nullopt;
   }
 }
+
+/// Errors are told in our words; the library prints them per thread.
+void silence() {
+  thread_local const herr_t silent = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  static_cast<void>(silent);
+}
 }  // namespace
 
-Hdf5File::Hdf5File(const std::filesystem::path& path) : path_(path) {
-  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // errors are told in our words
+bool is_hdf5(const GigawarpFile& file) {
+  constexpr char kSignature[] = "\x89HDF\r\n\x1a\n";
+  for (const std::size_t at : {0, 512, 1024, 2048})
+    if (file.head_bytes >= at + 8 && std::memcmp(file.head + at, kSignature, 8) == 0) return true;
+  return false;
+}
+
+File::File(const std::string& path) : path_(path) {
+  silence();
   file_ = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
 }
 
-Hdf5File::~Hdf5File() {
+File::~File() {
+  for (const auto& [name, id] : open_) H5Dclose(id);
   if (file_ >= 0) H5Fclose(file_);
 }
 
-void Hdf5File::damaged(const std::string& name) const {
-  refuse(path_, "is damaged: \"" + name + "\" cannot be read from it; copy or export it again.");
+void File::damaged(const std::string& name) const {
+  plugin::refuse(path_,
+                 "is damaged: \"" + name + "\" cannot be read from it; copy or export it again.");
 }
 
-bool Hdf5File::has(const std::string& name) const {
+bool File::has(const std::string& name) const {
   // Every group on the way has to be there before the next may be asked for.
   for (auto at = name.find('/', 1);; at = name.find('/', at + 1)) {
     if (H5Lexists(file_, name.substr(0, at).c_str(), H5P_DEFAULT) <= 0) return false;
@@ -79,32 +85,32 @@ bool Hdf5File::has(const std::string& name) const {
   }
 }
 
-Hdf5File::Dataset Hdf5File::describe(const std::string& name) const {
+File::Dataset File::describe(const std::string& name) const {
   if (!has(name)) damaged(name);
   const Handle set(H5Dopen2(file_, name.c_str(), H5P_DEFAULT), H5Dclose);
   if (!set) damaged(name);
   const Handle space(H5Dget_space(set.id()), H5Sclose), type(H5Dget_type(set.id()), H5Tclose);
   const int rank = H5Sget_simple_extent_ndims(space.id());
-  const auto scalar = scalar_of(type.id());
+  const auto scalar = type_of(type.id());
   if (rank < 1 || rank > 8 || !scalar) damaged(name);
   std::vector<hsize_t> size(static_cast<std::size_t>(rank)), chunk(size.size(), 1);
   H5Sget_simple_extent_dims(space.id(), size.data(), nullptr);
   const Handle layout(H5Dget_create_plist(set.id()), H5Pclose);
   if (H5Pget_layout(layout.id()) != H5D_CHUNKED ||
       H5Pget_chunk(layout.id(), rank, chunk.data()) != rank)
-    chunk = size;
+    chunk.clear();
   Dataset out;
-  out.scalar = *scalar;
+  out.type = *scalar;
   out.shape.assign(size.begin(), size.end());
   out.chunk.assign(chunk.begin(), chunk.end());
   return out;
 }
 
-std::vector<double> Hdf5File::numbers(const std::string& name) const {
+std::vector<double> File::numbers(const std::string& name) const {
   constexpr std::int64_t kMost = 1 << 16;
   std::int64_t n = 1;
-  for (const std::int64_t s : describe(name).shape)
-    if (s < 1 || s > kMost || (n *= s) > kMost) damaged(name);
+  for (const std::int64_t length : describe(name).shape)
+    if (length < 1 || length > kMost || (n *= length) > kMost) damaged(name);
   std::vector<double> out(static_cast<std::size_t>(n));
   const Handle set(H5Dopen2(file_, name.c_str(), H5P_DEFAULT), H5Dclose);
   if (H5Dread(set.id(), H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, out.data()) < 0)
@@ -112,8 +118,8 @@ std::vector<double> Hdf5File::numbers(const std::string& name) const {
   return out;
 }
 
-std::optional<std::string> Hdf5File::text(const std::string& group,
-                                          const std::string& attribute) const {
+std::optional<std::string> File::text(const std::string& group,
+                                      const std::string& attribute) const {
   if (!has(group) || H5Aexists_by_name(file_, group.c_str(), attribute.c_str(), H5P_DEFAULT) <= 0)
     return std::nullopt;
   const Handle at(
@@ -129,21 +135,30 @@ std::optional<std::string> Hdf5File::text(const std::string& group,
   return out.substr(0, out.find('\0'));
 }
 
-void Hdf5File::read(const std::string& name, const Box& box, FileScalar scalar,
-                    std::byte* out) const {
+hid_t File::dataset(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  const auto [place, is_new] = open_.try_emplace(name, -1);
+  if (is_new) place->second = H5Dopen2(file_, name.c_str(), H5P_DEFAULT);
+  if (place->second >= 0) return place->second;
+  open_.erase(place);
+  damaged(name);
+}
+
+void File::read(const std::string& name, const GigawarpBox& box, GigawarpType type,
+                void* out) const {
+  silence();
   std::array<hsize_t, 3> begin{}, count{};
   for (std::size_t a = 0; a < 3; ++a) {
     begin[a] = static_cast<hsize_t>(box.begin[2 - a]);
     count[a] = static_cast<hsize_t>(box.size[2 - a]);
   }
-  const Handle set(H5Dopen2(file_, name.c_str(), H5P_DEFAULT), H5Dclose);
-  if (!set) damaged(name);
-  const Handle space(H5Dget_space(set.id()), H5Sclose);
+  const hid_t set = dataset(name);
+  const Handle space(H5Dget_space(set), H5Sclose);
   const Handle memory(H5Screate_simple(3, count.data(), nullptr), H5Sclose);
   if (H5Sselect_hyperslab(space.id(), H5S_SELECT_SET, begin.data(), nullptr, count.data(),
                           nullptr) < 0 ||
-      H5Dread(set.id(), native(scalar), memory.id(), space.id(), H5P_DEFAULT, out) < 0)
+      H5Dread(set, native(type), memory.id(), space.id(), H5P_DEFAULT, out) < 0)
     damaged(name);
 }
 
-}  // namespace gigawarp::io
+}  // namespace hdf5
