@@ -21,7 +21,8 @@ for argument in "$@"; do
   esac
 done
 if [ "$with_tests" = yes ]; then
-  packages+=("${bundle[@]}" clang-format clang-tidy python3 python3-venv groff-base zsh fish desktop-file-utils appstream)
+  packages+=("${bundle[@]}" clang-format clang-tidy python3 python3-venv groff-base zsh fish desktop-file-utils appstream
+    openmpi-bin libopenmpi-dev)
 fi
 
 as_root=()

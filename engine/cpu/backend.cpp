@@ -49,6 +49,16 @@ class CpuBackend final : public Backend {
   std::int64_t relax_folds(const RepairArgs& args, std::int64_t found) override {
     return cpu::relax_folds(args, found);
   }
+  void relax_marked(const RepairArgs& args, int radius) override {
+    cpu::relax_marked(args, radius);
+  }
+  std::int64_t recheck_marked(const RepairArgs& args, int radius,
+                              std::uint32_t* marks_after) override {
+    return cpu::recheck_marked(args, radius, marks_after);
+  }
+  std::array<float, 6> displacement_range(const FieldView& u, ZRange range) override {
+    return cpu::displacement_range(u, range);
+  }
   void downsample(const DownsampleArgs& args) override { cpu::downsample(args); }
   void upsample_field(const UpsampleArgs& args) override { cpu::upsample_field(args); }
   void invert(const InvertArgs& args) override { cpu::invert(args); }

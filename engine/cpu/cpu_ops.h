@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <vector>
 
 #include "cpu/warp_row.h"
@@ -18,6 +19,9 @@ void compose(const ops::ComposeArgs& args);
 ops::FoldRepair repair_folds(const ops::RepairArgs& args);
 std::int64_t find_folds(const ops::RepairArgs& args);
 std::int64_t relax_folds(const ops::RepairArgs& args, std::int64_t found);
+void relax_marked(const ops::RepairArgs& args, int radius);
+std::int64_t recheck_marked(const ops::RepairArgs& args, int radius, std::uint32_t* marks_after);
+std::array<float, 6> displacement_range(const ops::FieldView& u, ops::ZRange range);
 void downsample(const ops::DownsampleArgs& args);
 void upsample_field(const ops::UpsampleArgs& args);
 void invert(const ops::InvertArgs& args);

@@ -76,12 +76,13 @@ bool is_below(const ops::FieldView& u, const Voxel& v, float minimum) {
            minimum);
 }
 
-/// Grows sets of voxels. One bit per voxel says what is in already: lists with duplicates would
-/// need more memory than the field when many voxels fold.
+/// Grows sets of voxels within the planes stored. One bit per voxel says what is in already: lists
+/// with duplicates would need more memory than the field when many voxels fold.
 class Dilation {
  public:
   explicit Dilation(const ops::Extent& e)
-      : e_(e), seen_(static_cast<std::size_t>((e.nx * e.ny * e.nz + 63) / 64), 0) {}
+      : e_(e),
+        seen_(static_cast<std::size_t>((e.nx * e.ny * (e.z_end - e.z_begin) + 63) / 64), 0) {}
 
   /// Every voxel within `radius` (largest coordinate difference), in memory order.
   std::vector<Voxel> operator()(const std::vector<Voxel>& voxels, std::int32_t radius) {
@@ -97,10 +98,14 @@ class Dilation {
   }
 
  private:
-  std::int64_t index(const Voxel& v) const { return (v[0] * e_.ny + v[1]) * e_.nx + v[2]; }
+  std::int64_t index(const Voxel& v) const {
+    return ((v[0] - e_.z_begin) * e_.ny + v[1]) * e_.nx + v[2];
+  }
   std::size_t word(const Voxel& v) const { return static_cast<std::size_t>(index(v) / 64); }
   void add(const Voxel& v, std::vector<Voxel>& out) {
-    if (v[0] < 0 || v[0] >= e_.nz || v[1] < 0 || v[1] >= e_.ny || v[2] < 0 || v[2] >= e_.nx) return;
+    if (v[0] < e_.z_begin || v[0] >= e_.z_end || v[1] < 0 || v[1] >= e_.ny || v[2] < 0 ||
+        v[2] >= e_.nx)
+      return;
     const std::uint64_t bit = std::uint64_t{1} << static_cast<unsigned>(index(v) % 64);
     std::uint64_t& bits = seen_[word(v)];
     if ((bits & bit) != 0) return;
@@ -164,24 +169,65 @@ std::vector<Voxel> voxels_below(const ops::RepairArgs& args) {
   return below;
 }
 
+/// Those of the voxels that are below the minimum, in the same order.
+std::vector<Voxel> still_below(const ops::FieldView& u, const std::vector<Voxel>& voxels,
+                               float minimum) {
+  std::vector<char> below(voxels.size());
+  parallel_for(static_cast<std::int64_t>((voxels.size() + 255) / 256), [&](std::int64_t block) {
+    const std::size_t end = std::min(voxels.size(), static_cast<std::size_t>(block + 1) * 256);
+    for (auto i = static_cast<std::size_t>(block) * 256; i < end; ++i)
+      below[i] = is_below(u, voxels[i], minimum) ? 1 : 0;
+  });
+  std::vector<Voxel> bad;
+  for (std::size_t i = 0; i < voxels.size(); ++i)
+    if (below[i] != 0) bad.push_back(voxels[i]);
+  return bad;
+}
+
+/// Marked voxels of all planes stored.
+std::vector<Voxel> marked(const ops::Extent& e, const std::uint32_t* marks, ops::ZRange planes) {
+  const std::int64_t words = (e.nx + 31) / 32, plane = ops::fold_words_of_plane(e);
+  std::vector<Voxel> voxels;
+  for (std::int64_t z = planes.begin; z < planes.end; ++z)
+    for (std::int64_t i = 0; i < plane; ++i)
+      for (std::uint32_t bits = marks[(z - e.z_begin) * plane + i]; bits != 0; bits &= bits - 1)
+        voxels.push_back({static_cast<std::int32_t>(z), static_cast<std::int32_t>(i / words),
+                          static_cast<std::int32_t>(i % words * 32 + std::countr_zero(bits))});
+  return voxels;
+}
+
+void mark(const ops::Extent& e, const std::vector<Voxel>& voxels, ops::ZRange planes,
+          std::uint32_t* marks) {
+  const std::int64_t words = (e.nx + 31) / 32, plane = ops::fold_words_of_plane(e);
+  std::fill(marks + (planes.begin - e.z_begin) * plane, marks + (planes.end - e.z_begin) * plane,
+            0U);
+  for (const Voxel& v : voxels)
+    marks[(v[0] - e.z_begin) * plane + v[1] * words + v[2] / 32] |=
+        1U << static_cast<unsigned>(v[2] % 32);
+}
+
+/// Voxels of the range within `radius` of a marked one.
+std::vector<Voxel> around_marked(const ops::RepairArgs& args, int radius) {
+  const ops::Extent& e = args.displacement.extent();
+  std::vector<Voxel> around = Dilation(e)(marked(e, args.marks,
+                                                 {std::max(e.z_begin, args.range.begin - radius),
+                                                  std::min(e.z_end, args.range.end + radius)}),
+                                          radius);
+  std::erase_if(around,
+                [&](const Voxel& v) { return v[0] < args.range.begin || v[0] >= args.range.end; });
+  return around;
+}
+
 /// Sweeps until no voxel is below the minimum; returns how many remain.
 std::int64_t relax_around(const ops::RepairArgs& args, std::vector<Voxel> bad) {
   if (bad.empty()) return 0;
   const ops::FieldView& u = args.displacement;
   Dilation dilated(u.extent());
   for (int sweep = 0; sweep < args.sweeps && !bad.empty(); ++sweep) {
-    const std::vector<Voxel> around = dilated(bad, 1 + sweep / 8);
+    const std::vector<Voxel> around = dilated(bad, ops::relaxation_radius(sweep));
     relax(u, around);
     const std::vector<Voxel> touched = dilated(around, 1);
-    std::vector<char> below(touched.size());
-    parallel_for(static_cast<std::int64_t>((touched.size() + 255) / 256), [&](std::int64_t block) {
-      const std::size_t end = std::min(touched.size(), static_cast<std::size_t>(block + 1) * 256);
-      for (auto i = static_cast<std::size_t>(block) * 256; i < end; ++i)
-        below[i] = is_below(u, touched[i], args.minimum) ? 1 : 0;
-    });
-    bad.clear();
-    for (std::size_t i = 0; i < touched.size(); ++i)
-      if (below[i] != 0) bad.push_back(touched[i]);
+    bad = still_below(u, touched, args.minimum);
   }
   return static_cast<std::int64_t>(bad.size());
 }
@@ -197,29 +243,24 @@ ops::FoldRepair repair_folds(const ops::RepairArgs& args) {
 }
 
 std::int64_t find_folds(const ops::RepairArgs& args) {
-  const ops::Extent& e = args.displacement.extent();
-  const std::int64_t words = (e.nx + 31) / 32, plane = ops::fold_words_of_plane(e);
-  std::fill(args.marks + (args.range.begin - e.z_begin) * plane,
-            args.marks + (args.range.end - e.z_begin) * plane, 0U);
   const std::vector<Voxel> below = voxels_below(args);
-  for (const Voxel& v : below)
-    args.marks[(v[0] - e.z_begin) * plane + v[1] * words + v[2] / 32] |=
-        1U << static_cast<unsigned>(v[2] % 32);
+  mark(args.displacement.extent(), below, args.range, args.marks);
   return static_cast<std::int64_t>(below.size());
 }
 
-std::int64_t relax_folds(const ops::RepairArgs& args, std::int64_t found) {
-  const ops::Extent& e = args.displacement.extent();
-  const std::int64_t words = (e.nx + 31) / 32, plane = ops::fold_words_of_plane(e);
-  std::vector<Voxel> below;
-  below.reserve(static_cast<std::size_t>(found));
-  for (std::int64_t z = args.range.begin; z < args.range.end; ++z)
-    for (std::int64_t i = 0; i < plane; ++i)
-      for (std::uint32_t bits = args.marks[(z - e.z_begin) * plane + i]; bits != 0;
-           bits &= bits - 1)
-        below.push_back({static_cast<std::int32_t>(z), static_cast<std::int32_t>(i / words),
-                         static_cast<std::int32_t>(i % words * 32 + std::countr_zero(bits))});
-  return relax_around(args, std::move(below));
+std::int64_t relax_folds(const ops::RepairArgs& args, std::int64_t /*found*/) {
+  return relax_around(args, marked(args.displacement.extent(), args.marks, args.range));
+}
+
+void relax_marked(const ops::RepairArgs& args, int radius) {
+  relax(args.displacement, around_marked(args, radius));
+}
+
+std::int64_t recheck_marked(const ops::RepairArgs& args, int radius, std::uint32_t* marks_after) {
+  const std::vector<Voxel> below =
+      still_below(args.displacement, around_marked(args, radius + 1), args.minimum);
+  mark(args.displacement.extent(), below, args.range, marks_after);
+  return static_cast<std::int64_t>(below.size());
 }
 
 }  // namespace gigawarp::cpu

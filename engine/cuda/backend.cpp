@@ -4,6 +4,7 @@
 #include "cuda/cuda_ops.h"
 #include "cuda/devices.h"
 #include "cuda/global_memory.h"
+#include "cuda/sparse_memory.h"
 #include "gigawarp/error.h"
 
 namespace gigawarp::ops {
@@ -39,6 +40,13 @@ class CudaBackend final : public Backend {
     cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, here().stream()),
                 "copying on the device");
   }
+  void copy_rows(void* to, std::size_t to_step, const void* from, std::size_t from_step,
+                 std::size_t bytes, std::int64_t rows) override {
+    cuda::check(
+        cudaMemcpy2DAsync(to, to_step, from, from_step, bytes, static_cast<std::size_t>(rows),
+                          cudaMemcpyDeviceToDevice, here().stream()),
+        "copying rows on the device");
+  }
   void fill_words(std::uint64_t* to, std::uint64_t word, std::int64_t count) override {
     cuda::fill_words(here(), to, word, count);
   }
@@ -71,6 +79,16 @@ class CudaBackend final : public Backend {
   }
   std::int64_t relax_folds(const RepairArgs& args, std::int64_t found) override {
     return cuda::relax_folds(here(), args, found);
+  }
+  void relax_marked(const RepairArgs& args, int radius) override {
+    cuda::relax_marked(here(), args, radius);
+  }
+  std::int64_t recheck_marked(const RepairArgs& args, int radius,
+                              std::uint32_t* marks_after) override {
+    return cuda::recheck_marked(here(), args, radius, marks_after);
+  }
+  std::array<float, 6> displacement_range(const FieldView& u, ZRange range) override {
+    return cuda::displacement_range(here(), u, range);
   }
   void downsample(const DownsampleArgs& args) override { cuda::downsample(here(), args); }
   void upsample_field(const UpsampleArgs& args) override { cuda::upsample_field(here(), args); }
@@ -132,6 +150,24 @@ GridMembers make_cuda_members(const std::vector<int>& devices, std::uint64_t mem
   members.memory = cuda::make_global_memory(owners);
   members.small_voxels = kSmallVolume;
   return members;
+}
+
+RankParts make_cuda_rank(int device, std::uint64_t memory_bytes) {
+  /// Kernels load the planes after next while they work on one.
+  constexpr int kPlanesAhead = 4;
+  auto backend = usable_backend(device, memory_bytes);
+  cuda::Device& own = backend->device();
+  own.make_current();
+  RankParts parts;
+  parts.memory = cuda::make_sparse_memory(own);
+  parts.name = "cuda:" + std::to_string(device);
+  parts.memory_bytes = static_cast<double>(own.budget_bytes());
+  parts.small_voxels = kSmallVolume;
+  parts.planes_ahead = kPlanesAhead;
+  parts.stream = own.stream();
+  parts.device = device;
+  parts.backend = std::move(backend);
+  return parts;
 }
 
 }  // namespace gigawarp::ops

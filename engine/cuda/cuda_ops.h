@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <vector>
 
 #include "cuda/support.h"
@@ -29,6 +30,10 @@ void compose(Device& device, const ops::ComposeArgs& args);
 ops::FoldRepair repair_folds(Device& device, const ops::RepairArgs& args);
 std::int64_t find_folds(Device& device, const ops::RepairArgs& args);
 std::int64_t relax_folds(Device& device, const ops::RepairArgs& args, std::int64_t found);
+void relax_marked(Device& device, const ops::RepairArgs& args, int radius);
+std::int64_t recheck_marked(Device& device, const ops::RepairArgs& args, int radius,
+                            std::uint32_t* marks_after);
+std::array<float, 6> displacement_range(Device& device, const ops::FieldView& u, ops::ZRange range);
 void downsample(Device& device, const ops::DownsampleArgs& args);
 void upsample_field(Device& device, const ops::UpsampleArgs& args);
 void invert(Device& device, const ops::InvertArgs& args);

@@ -1,74 +1,14 @@
 #include "cuda/global_memory.h"
 
-#include <cuda.h>
-#include <cudaTypedefs.h>
-
 #include <algorithm>
 #include <bit>
 #include <utility>
 
+#include "cuda/virtual_memory.h"
 #include "gigawarp/error.h"
 
 namespace gigawarp::cuda {
 namespace {
-
-/// The driver's virtual memory management (CUDA 10.2 and later), found at run time: programs that
-/// link the driver's library do not start on machines without one.
-class Driver {
- public:
-  Driver() {
-    find("cuMemAddressReserve", reserve);
-    find("cuMemAddressFree", free);
-    find("cuMemCreate", create);
-    find("cuMemRelease", release);
-    find("cuMemMap", map);
-    find("cuMemUnmap", unmap);
-    find("cuMemSetAccess", set_access);
-    find("cuMemGetAllocationGranularity", granularity);
-  }
-  PFN_cuMemAddressReserve_v10020 reserve = nullptr;
-  PFN_cuMemAddressFree_v10020 free = nullptr;
-  PFN_cuMemCreate_v10020 create = nullptr;
-  PFN_cuMemRelease_v10020 release = nullptr;
-  PFN_cuMemMap_v10020 map = nullptr;
-  PFN_cuMemUnmap_v10020 unmap = nullptr;
-  PFN_cuMemSetAccess_v10020 set_access = nullptr;
-  PFN_cuMemGetAllocationGranularity_v10020 granularity = nullptr;
-
- private:
-  template <class Function>
-  static void find(const char* name, Function& function) {
-    constexpr unsigned kVersion = 10020;
-    void* found = nullptr;
-    cudaDriverEntryPointQueryResult result = cudaDriverEntryPointSymbolNotFound;
-    check(cudaGetDriverEntryPointByVersion(name, &found, kVersion, cudaEnableDefault, &result),
-          "asking the driver for its functions");
-    if (result != cudaDriverEntryPointSuccess || found == nullptr)
-      throw Error(ErrorCode::device_fault,
-                  "The NVIDIA driver has no " + std::string(name) +
-                      ", which several GPUs for one registration need; update it, or choose one "
-                      "GPU.",
-                  "cuda");
-    function = reinterpret_cast<Function>(found);
-  }
-};
-
-void check_driver(CUresult result, const char* what) {
-  if (result == CUDA_SUCCESS) return;
-  if (result == CUDA_ERROR_OUT_OF_MEMORY) check(cudaErrorMemoryAllocation, what);
-  throw Error(ErrorCode::device_fault,
-              "The NVIDIA driver refused memory that several GPUs share (" + std::string(what) +
-                  ": error " + std::to_string(static_cast<int>(result)) + "); choose one GPU.",
-              "cuda");
-}
-
-CUmemAllocationProp pages_on(const Device& device) {
-  CUmemAllocationProp pages{};
-  pages.type = CU_MEM_ALLOCATION_TYPE_PINNED;
-  pages.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
-  pages.location.id = device.index();
-  return pages;
-}
 
 /// One array; gives back what it has got so far when it ends.
 class Mapping {
@@ -134,13 +74,8 @@ class SharedMemory final : public ops::GlobalMemory {
   explicit SharedMemory(std::vector<Device*> devices) : devices_(std::move(devices)) {
     for (const Device* a : devices_)
       for (const Device* b : devices_) require_access(*a, *b);
-    for (const Device* device : devices_) {
-      const CUmemAllocationProp pages = pages_on(*device);
-      std::size_t own = 0;
-      check_driver(driver_.granularity(&own, &pages, CU_MEM_ALLOC_GRANULARITY_RECOMMENDED),
-                   "asking for the size of pages");
-      granularity_ = std::max(granularity_, own);
-    }
+    for (const Device* device : devices_)
+      granularity_ = std::max(granularity_, page_bytes(driver_, *device));
   }
   std::size_t granularity() const override { return granularity_; }
 

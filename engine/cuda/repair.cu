@@ -185,7 +185,7 @@ class Repair {
     std::array<Count, kCounters> now = read();
     now[kBadVoxels] = found;
     for (int sweep = 0; sweep < args_.sweeps && now[kBadVoxels] > 0; ++sweep)
-      now = one_sweep(1 + sweep / 8, now[kBadWords]);
+      now = one_sweep(ops::relaxation_radius(sweep), now[kBadWords]);
     return static_cast<std::int64_t>(now[kBadVoxels]);
   }
 
@@ -258,7 +258,107 @@ float minimum_steps(const ops::RepairArgs& args) {
   return args.minimum * kIdentitySteps * kIdentitySteps * kIdentitySteps;
 }
 
+/// One sweep of a slab whose neighbours are others' (ops::Backend::relax_marked): the words of the
+/// range around the marked voxels of all planes stored.
+class SlabSweep {
+ public:
+  SlabSweep(Device& device, const ops::RepairArgs& args, int radius)
+      : device_(device),
+        args_(args),
+        f_(args.displacement.packed),
+        counter_array_(device.allocate(kCounters * sizeof(Count))),
+        counters_(counter_array_.as<Count>()),
+        list_(device.allocate(static_cast<std::size_t>(f_.all_words()) * sizeof(unsigned))),
+        around_(device, f_.all_words()) {
+    const cudaStream_t stream = device.stream();
+    check(cudaMemsetAsync(counters_, 0, counter_array_.bytes(), stream),
+          "clearing counts of folds");
+    list_words<<<grid(f_.all_words() / kThreads + 1), kThreads, 0, stream>>>(
+        args.marks, 0, f_.all_words(), list_.as<unsigned>(), counters_ + kBadWords);
+    dilate<<<grid(f_.all_words() / kWarps + 1), kThreads, 0, stream>>>(
+        f_, args.marks, list_.as<unsigned>(), counters_ + kBadWords, radius,
+        around_.bits.as<unsigned>(), around_.list.as<unsigned>(), counters_ + kAroundWords);
+    // Of the range alone.
+    check(cudaMemsetAsync(counters_, 0, counter_array_.bytes(), stream),
+          "clearing counts of folds");
+    list_words<<<grid((end_word() - first_word()) / kThreads + 1), kThreads, 0, stream>>>(
+        around_.bits.as<unsigned>(), first_word(), end_word(), around_.list.as<unsigned>(),
+        counters_ + kAroundWords);
+    check_launch("listing folds");
+    words_ = static_cast<std::int64_t>(read(kAroundWords));
+  }
+
+  void relax_range() {
+    if (words_ == 0) return;
+    const ops::Array relaxed =
+        device_.allocate(static_cast<std::size_t>(words_) * 32 * sizeof(std::uint64_t));
+    const unsigned blocks = grid(words_ / kWarps + 1);
+    relax<<<blocks, kThreads, 0, device_.stream()>>>(f_, around_.bits.as<unsigned>(),
+                                                     around_.list.as<unsigned>(), around_count(),
+                                                     relaxed.as<std::uint64_t>());
+    store_relaxed<<<blocks, kThreads, 0, device_.stream()>>>(
+        f_, around_.bits.as<unsigned>(), around_.list.as<unsigned>(), around_count(),
+        relaxed.as<std::uint64_t>());
+    check_launch("repairing folds");
+  }
+
+  std::int64_t recheck_range(std::uint32_t* marks_after) {
+    check(cudaMemsetAsync(marks_after + first_word(), 0,
+                          static_cast<std::size_t>(end_word() - first_word()) * sizeof(unsigned),
+                          device_.stream()),
+          "clearing marks of folds");
+    if (words_ == 0) return 0;
+    check_again<<<grid(words_ / kWarps + 1), kThreads, 0, device_.stream()>>>(
+        f_, around_.bits.as<unsigned>(), around_.list.as<unsigned>(), around_count(),
+        minimum_steps(args_), marks_after, list_.as<unsigned>(), counters_ + kBadWords,
+        counters_ + kBadVoxels);
+    check_launch("looking for folds again");
+    return static_cast<std::int64_t>(read(kBadVoxels));
+  }
+
+ private:
+  std::int64_t word_of(std::int64_t z) const {
+    const ops::Extent& e = args_.displacement.packed.extent;
+    return (z - e.z_begin) * ops::fold_words_of_plane(e);
+  }
+  std::int64_t first_word() const { return word_of(args_.range.begin); }
+  std::int64_t end_word() const { return word_of(args_.range.end); }
+  const Count* around_count() const { return counters_ + kAroundWords; }
+  unsigned grid(std::int64_t blocks) const {
+    return static_cast<unsigned>(
+        std::clamp<std::int64_t>(blocks, 1, std::int64_t{16} * device_.multiprocessors()));
+  }
+  Count read(Counter which) {
+    Count host = 0;
+    check(cudaMemcpyAsync(&host, counters_ + which, sizeof host, cudaMemcpyDeviceToHost,
+                          device_.stream()),
+          "reading counts of folds");
+    device_.synchronise();
+    return host;
+  }
+
+  Device& device_;
+  const ops::RepairArgs& args_;
+  const FoldField f_;
+  ops::Array counter_array_;
+  Count* const counters_;
+  ops::Array list_;
+  VoxelSet around_;
+  std::int64_t words_ = 0;
+};
+
 }  // namespace
+
+void relax_marked(Device& device, const ops::RepairArgs& args, int radius) {
+  const Range range("relax_marked");
+  SlabSweep(device, args, radius).relax_range();
+}
+
+std::int64_t recheck_marked(Device& device, const ops::RepairArgs& args, int radius,
+                            std::uint32_t* marks_after) {
+  const Range range("recheck_marked");
+  return SlabSweep(device, args, radius + 1).recheck_range(marks_after);
+}
 
 std::int64_t find_folds(Device& device, const ops::RepairArgs& args) {
   const ops::SlabView<std::uint64_t>& u = args.displacement.packed;

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -41,6 +42,13 @@ class Backend {
   virtual void upload(void* to, const void* host, std::size_t bytes) = 0;
   virtual void download(void* host, const void* from, std::size_t bytes) = 0;
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;  ///< within that memory
+  /// `rows` rows of `bytes` bytes, which lie `to_step` and `from_step` bytes apart.
+  virtual void copy_rows(void* to, std::size_t to_step, const void* from, std::size_t from_step,
+                         std::size_t bytes, std::int64_t rows) {
+    for (std::int64_t i = 0; i < rows; ++i)
+      copy(static_cast<std::byte*>(to) + static_cast<std::size_t>(i) * to_step,
+           static_cast<const std::byte*>(from) + static_cast<std::size_t>(i) * from_step, bytes);
+  }
   virtual void fill_words(std::uint64_t* to, std::uint64_t word, std::int64_t count) = 0;
   /// Waits until everything asked for is done; errors of the device show here at the latest.
   virtual void synchronise() {}
@@ -63,6 +71,17 @@ class Backend {
   /// The second: relaxes around the marked voxels of the range, `found` in number, and returns how
   /// many remain. The marks are used up.
   virtual std::int64_t relax_folds(const RepairArgs& args, std::int64_t found) = 0;
+  /// One sweep of relax_folds(), in two steps, for ranges whose neighbours are others': u becomes
+  /// its neighbourhood mean at the voxels of the range within `radius` of a marked one. Halo:
+  /// `radius` planes of marks, one of u.
+  virtual void relax_marked(const RepairArgs& args, int radius);
+  /// Then, with the neighbours' planes renewed: marks of the range into `marks_after`, of voxels
+  /// within `radius` + 1 of a marked one that are below the minimum; returns how many. Halo:
+  /// `radius` + 1 planes of marks, one of u. Back ends of several devices have neither.
+  virtual std::int64_t recheck_marked(const RepairArgs& args, int radius,
+                                      std::uint32_t* marks_after);
+  /// Least and greatest displacement of the range, voxels: x, y, z least, then greatest.
+  virtual std::array<float, 6> displacement_range(const FieldView& u, ZRange range) = 0;
   virtual void downsample(const DownsampleArgs& args) = 0;
   virtual void upsample_field(const UpsampleArgs& args) = 0;
   virtual void invert(const InvertArgs& args) = 0;
@@ -76,6 +95,15 @@ class Backend {
   virtual std::int64_t lncc_slab_multiple(const LnccArgs& /*args*/) const {
     return slab_multiple();
   }
+  /// Where several processes run one registration, each with a back end of its own: whether any of
+  /// them says yes. All ask at the same points.
+  virtual bool any(bool mine) { return mine; }
+  /// What the first of them says.
+  virtual std::int64_t as_the_first(std::int64_t mine) { return mine; }
+  /// False where download() receives nothing, because another process collects the results.
+  virtual bool collects() const { return true; }
+  /// Whether invert() makes the inverse of a run; otherwise that is made of the downloaded field.
+  virtual bool inverts() const { return !on_host(); }
   /// Since the last call; nothing unless this is a grid.
   virtual GridTimes take_grid_times() { return {}; }
   /// Largest number of bytes of each device ever allocated at once; one entry unless a grid.

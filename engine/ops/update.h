@@ -61,6 +61,9 @@ inline std::int64_t fold_words(const Extent& e) {
   return fold_words_of_plane(e) * (e.z_end - e.z_begin);
 }
 
+/// How far around a fold the given sweep relaxes, voxels; the first is number 0.
+inline int relaxation_radius(int sweep) { return 1 + sweep / 8; }
+
 /// The inverse displacement by fixed-point iteration, v(i) <- -u(i + v(i)), trilinear with clamped
 /// edges, until a step is below `tolerance_voxels` or `iterations` are used up. Both fields on one
 /// grid, in its voxels. Reads all of u, writes the planes of the range.

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <type_traits>
@@ -128,6 +129,26 @@ class GridBackend final : public Backend {
   /// A few voxels, and each sweep needs the one before everywhere: work for one.
   std::int64_t relax_folds(const RepairArgs& args, std::int64_t found) override {
     return alone([&] { return first().relax_folds(args, found); });
+  }
+  std::array<float, 6> displacement_range(const FieldView& u, ZRange range) override {
+    struct {
+      ZRange range;
+    } const args{range};
+    std::vector<std::array<float, 6>> parts(lanes_.count());
+    std::vector<char> has_part(lanes_.count(), 0);
+    slabs(args, u.extent(), range, slab_multiple(),
+          [&](Backend& member, const auto& slab, std::size_t i) {
+            parts[i] = member.displacement_range(u, slab.range);
+            has_part[i] = 1;
+          });
+    constexpr float kMost = std::numeric_limits<float>::max();
+    std::array<float, 6> all{kMost, kMost, kMost, -kMost, -kMost, -kMost};
+    for (std::size_t i = 0; i < parts.size(); ++i)
+      for (std::size_t c = 0; has_part[i] != 0 && c < 3; ++c) {
+        all[c] = std::min(all[c], parts[i][c]);
+        all[3 + c] = std::max(all[3 + c], parts[i][3 + c]);
+      }
+    return all;
   }
   void downsample(const DownsampleArgs& args) override {
     slabs(

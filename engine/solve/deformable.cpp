@@ -143,6 +143,7 @@ void download_planes(const ops::FieldView& u, ops::ZRange planes, ops::Backend& 
     const std::int64_t n = std::min(share, count - done);
     backend.download(words.data(), u.packed.row(0, planes.begin) + done,
                      static_cast<std::size_t>(n) * sizeof(std::uint64_t));
+    if (!backend.collects()) continue;
     parallel_for((n + kTransferBlock - 1) / kTransferBlock, [&](std::int64_t block) {
       const std::int64_t end = std::min(n, (block + 1) * kTransferBlock);
       for (std::int64_t i = block * kTransferBlock; i < end; ++i) {

@@ -60,7 +60,8 @@ class Displacement {
 };
 
 /// Planes [begin, end) of a displacement as planar floats in host memory, whatever its form:
-/// `component[c]` receives (end - begin) · nx · ny values.
+/// `component[c]` receives (end - begin) · nx · ny values; where the back end does not collect
+/// results, none, and may be null.
 void download_planes(const ops::FieldView& u, ops::ZRange planes, ops::Backend& backend,
                      float* const component[3]);
 /// The other way: planes of `u` from planar floats in host memory.

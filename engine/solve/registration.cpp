@@ -41,8 +41,15 @@ void check_input(const RegistrationInput& input, const JobSpec& job) {
                   "The channels of a volume must lie on one grid; resample them first.");
 }
 
-/// u in voxels of the full grid becomes displacement in mm.
-DisplacementField to_millimetres(const ops::FieldView& u, const Grid& grid, ops::Backend& backend) {
+/// u in voxels of the full grid becomes displacement in mm; nothing where another process collects
+/// it.
+std::optional<DisplacementField> to_millimetres(const ops::FieldView& u, const Grid& grid,
+                                                ops::Backend& backend) {
+  if (!backend.collects()) {
+    float* const nowhere[3] = {nullptr, nullptr, nullptr};
+    download_planes(u, {0, grid.size[2]}, backend, nowhere);
+    return std::nullopt;
+  }
   DisplacementField field(grid);
   const Mat3& m = grid.world_from_voxel.linear;
   const std::int64_t plane = grid.size[0] * grid.size[1];
@@ -91,7 +98,7 @@ void finish_fields(Run& run, DeformableResult deformable) {
     deformable.state.reset();
   }
   run.output.forward_mm = to_millimetres(u, fixed, run.backend);
-  const bool invert_on_device = !run.backend.on_host() && run.job.write_inverse;
+  const bool invert_on_device = run.backend.inverts() && run.job.write_inverse;
   if (!invert_on_device) {
     deformable.state.reset();
     upsampled.reset();
@@ -104,12 +111,12 @@ void finish_fields(Run& run, DeformableResult deformable) {
     run.backend.invert(
         {u, inverse.view(), {0, fixed.size[2]}, kInverseIterations, kInverseToleranceVoxels});
     run.output.inverse_mm = to_millimetres(inverse.view(), fixed, run.backend);
-  } else {
+  } else if (run.backend.collects()) {
     run.output.inverse_mm = invert(
         *run.output.forward_mm, fixed, kInverseIterations,
         kInverseToleranceVoxels * std::min({spacing[0], spacing[1], spacing[2]}), run.control.stop);
   }
-  fit_between_samples(*run.output.inverse_mm);
+  if (run.output.inverse_mm) fit_between_samples(*run.output.inverse_mm);
   send_stage(run, EventKind::stage_finished, "invert");
 }
 

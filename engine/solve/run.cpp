@@ -98,14 +98,15 @@ void Run::save(const Position& position, const std::function<std::vector<ArrayRe
 
 void Run::check(const Position& position, const std::function<std::vector<ArrayRef>()>& arrays) {
   if (control.pause_gate) control.pause_gate();
-  if (control.stop.stop_requested()) {
+  if (backend.any(control.stop.stop_requested())) {
     save(position, arrays);
     throw Error(ErrorCode::cancelled,
                 control.checkpoints != nullptr
                     ? "The run was stopped; continue it with --resume from its checkpoint."
                     : "The run was stopped.");
   }
-  if (control.checkpoints != nullptr && control.checkpoints->due()) save(position, arrays);
+  if (control.checkpoints != nullptr && backend.any(control.checkpoints->due()))
+    save(position, arrays);
 }
 
 }  // namespace gigawarp::solve

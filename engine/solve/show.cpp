@@ -51,20 +51,22 @@ void to_millimetres(const Mat3& m, DisplacementField& field) {
 
 void Run::show(const Affine& moving_from_fixed, const Grid& grid, const ops::FieldView& plus,
                const ops::FieldView& minus) const {
-  if (control.preview == nullptr || !control.preview->due()) return;
+  if (!backend.any(control.preview != nullptr && control.preview->due())) return;
   if (!plus) {
-    control.preview->show(moving_from_fixed, nullptr);
+    if (control.preview != nullptr) control.preview->show(moving_from_fixed, nullptr);
     return;
   }
   const double share =
       static_cast<double>(grid.voxel_count()) /
-      static_cast<double>(std::max<std::int64_t>(1, control.preview->largest_voxels()));
+      static_cast<double>(std::max<std::int64_t>(
+          1, backend.as_the_first(control.preview != nullptr ? control.preview->largest_voxels()
+                                                             : 1)));
   const auto step = std::max<std::int64_t>(1, std::llround(std::ceil(std::cbrt(share) - 1e-9)));
   DisplacementField field(thinned(grid, step));
   add_thinned(plus, grid.size, step, 1, backend, field);
   if (minus) add_thinned(minus, grid.size, step, -1, backend, field);
   to_millimetres(grid.world_from_voxel.linear, field);
-  control.preview->show(moving_from_fixed, &field);
+  if (control.preview != nullptr) control.preview->show(moving_from_fixed, &field);
 }
 
 }  // namespace gigawarp::solve

@@ -1,6 +1,7 @@
 #include "cuda/devices.h"
 #include "gigawarp/error.h"
 #include "ops/grid_members.h"
+#include "ops/rank_parts.h"
 
 namespace gigawarp::ops {
 
@@ -14,6 +15,11 @@ std::unique_ptr<Backend> make_cuda_backend(int device, std::uint64_t /*memory_by
 
 GridMembers make_cuda_members(const std::vector<int>& devices, std::uint64_t memory_bytes) {
   make_cuda_backend(devices.empty() ? 0 : devices.front(), memory_bytes);  // throws
+  return {};
+}
+
+RankParts make_cuda_rank(int device, std::uint64_t memory_bytes) {
+  make_cuda_backend(device, memory_bytes);  // throws
   return {};
 }
 

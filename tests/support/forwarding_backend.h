@@ -52,6 +52,16 @@ class ForwardingBackend : public ops::Backend {
   std::int64_t relax_folds(const ops::RepairArgs& args, std::int64_t found) override {
     return to_->relax_folds(args, found);
   }
+  void relax_marked(const ops::RepairArgs& args, int radius) override {
+    to_->relax_marked(args, radius);
+  }
+  std::int64_t recheck_marked(const ops::RepairArgs& args, int radius,
+                              std::uint32_t* marks_after) override {
+    return to_->recheck_marked(args, radius, marks_after);
+  }
+  std::array<float, 6> displacement_range(const ops::FieldView& u, ops::ZRange range) override {
+    return to_->displacement_range(u, range);
+  }
   void downsample(const ops::DownsampleArgs& args) override { to_->downsample(args); }
   void upsample_field(const ops::UpsampleArgs& args) override { to_->upsample_field(args); }
   void invert(const ops::InvertArgs& args) override { to_->invert(args); }

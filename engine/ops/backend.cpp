@@ -1,0 +1,16 @@
+#include "ops/backend.h"
+
+#include "gigawarp/error.h"
+
+namespace gigawarp::ops {
+
+void Backend::relax_marked(const RepairArgs& /*args*/, int /*radius*/) {
+  throw Error(ErrorCode::internal, "This back end relaxes folds as a whole.");
+}
+
+std::int64_t Backend::recheck_marked(const RepairArgs& /*args*/, int /*radius*/,
+                                     std::uint32_t* /*marks_after*/) {
+  throw Error(ErrorCode::internal, "This back end relaxes folds as a whole.");
+}
+
+}  // namespace gigawarp::ops

@@ -1,0 +1,44 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "ops/backend.h"
+
+/// What one rank of a registration over several processes brings along (shard/rank_backend.h).
+namespace gigawarp::ops {
+
+/// Addresses for whole arrays, of which only those parts have memory that were asked for. So views
+/// and operations stay as they are, and a rank holds what it needs of a volume and no more.
+class SparseMemory {
+ public:
+  virtual ~SparseMemory() = default;
+  /// Addresses for `bytes` bytes, without memory.
+  virtual Array reserve(std::size_t bytes) = 0;
+  /// Memory behind [from, from + bytes), whole pages; zero where there was none. `from` lies in an
+  /// array of reserve(). Throws Error{does_not_fit}.
+  virtual void commit(std::byte* from, std::size_t bytes) = 0;
+  /// Largest number of bytes ever committed at once.
+  virtual std::uint64_t peak_bytes() const = 0;
+};
+
+struct RankParts {
+  std::unique_ptr<Backend> backend;
+  std::unique_ptr<SparseMemory> memory;
+  std::string name;         ///< of the processor: "cpu", "cuda:1"
+  double memory_bytes = 1;  ///< that may be used; ranks get planes in proportion
+  /// Volumes below this many voxels are worth no messages: every rank computes all of them.
+  std::int64_t small_voxels = 0;
+  int planes_ahead = 0;    ///< that kernels load beyond what they use
+  void* stream = nullptr;  ///< cudaStream_t of the back end's work; null on the host
+  int device = -1;         ///< CUDA number; -1 on the host
+};
+
+/// The CPU of this process. Definition: shard/.
+RankParts make_host_rank();
+
+/// A GPU by its CUDA number, with `memory_bytes` of its memory (0: what is free). Throws
+/// Error{device_fault} with the reason. Definition: cuda/, or stub/ in builds without CUDA.
+RankParts make_cuda_rank(int device, std::uint64_t memory_bytes);
+
+}  // namespace gigawarp::ops

@@ -1,0 +1,218 @@
+#include "gigawarp/error.h"
+#include "shard/communicator.h"
+
+#if defined(GIGAWARP_HAVE_MPI)
+#define OMPI_SKIP_MPICXX 1
+#include <mpi.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <exception>
+#include <thread>
+
+/// Ranks that are processes, of one host or several, started by mpirun or Slurm.
+namespace gigawarp::shard {
+namespace {
+
+constexpr int kData = 1, kFailure = 2;  // tags
+constexpr std::size_t kLargestMessage = std::size_t{1} << 30U;
+/// How long a failed run waits for the others to write what they still can, and for MPI to end.
+constexpr std::chrono::seconds kPatience{20};
+
+void check(int status, const char* what) {
+  if (status == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING] = {};
+  int length = 0;
+  MPI_Error_string(status, text, &length);
+  throw Error(ErrorCode::device_fault,
+              "MPI reported an error (" + std::string(what) + ": " + text +
+                  "); a run with checkpoints can be resumed.",
+              "mpi");
+}
+
+class MpiCommunicator final : public Communicator {
+ public:
+  MpiCommunicator() {
+    int provided = 0;
+    check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "starting");
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    check(MPI_Comm_dup(MPI_COMM_WORLD, &data_), "making a communicator");
+    check(MPI_Comm_dup(MPI_COMM_WORLD, &control_), "making a communicator");
+    MPI_Comm_rank(data_, &rank_);
+    MPI_Comm_size(data_, &size_);
+  }
+  ~MpiCommunicator() override {
+    if (failure_.empty()) {
+      MPI_Comm_free(&data_);
+      MPI_Comm_free(&control_);
+      MPI_Finalize();
+      return;
+    }
+    end_after_failure();
+  }
+  MpiCommunicator(const MpiCommunicator&) = delete;
+  MpiCommunicator& operator=(const MpiCommunicator&) = delete;
+
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+
+  int rank_of_host() const override {
+    MPI_Comm host = MPI_COMM_NULL;
+    check(MPI_Comm_split_type(data_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &host),
+          "finding the ranks of this host");
+    int rank = 0;
+    MPI_Comm_rank(host, &rank);
+    MPI_Comm_free(&host);
+    return rank;
+  }
+
+  void exchange(std::span<const Message> sends, std::span<const Message> receives) override {
+    require_unbroken();
+    std::vector<MPI_Request> requests;
+    for (const Message& m : receives)
+      in_pieces(m, [&](std::byte* data, int bytes) {
+        check(MPI_Irecv(data, bytes, MPI_BYTE, m.peer, kData, data_, &requests.emplace_back()),
+              "receiving");
+      });
+    for (const Message& m : sends)
+      in_pieces(m, [&](std::byte* data, int bytes) {
+        check(MPI_Isend(data, bytes, MPI_BYTE, m.peer, kData, data_, &requests.emplace_back()),
+              "sending");
+      });
+    wait(requests);
+  }
+  void gather(const void* mine, std::span<const std::size_t> bytes, void* all) override {
+    require_unbroken();
+    std::vector<int> counts, places;
+    int place = 0;
+    for (const std::size_t n : bytes) {
+      counts.push_back(static_cast<int>(n));
+      places.push_back(place);
+      place += static_cast<int>(n);
+    }
+    std::vector<MPI_Request> requests(1);
+    check(MPI_Iallgatherv(mine, counts[static_cast<std::size_t>(rank_)], MPI_BYTE, all,
+                          counts.data(), places.data(), MPI_BYTE, data_, requests.data()),
+          "gathering");
+    wait(requests);
+  }
+  void broadcast(void* data, std::size_t bytes, int root) override {
+    require_unbroken();
+    in_pieces({root, static_cast<std::byte*>(data), bytes}, [&](std::byte* piece, int n) {
+      std::vector<MPI_Request> requests(1);
+      check(MPI_Ibcast(piece, n, MPI_BYTE, root, data_, requests.data()), "telling all ranks");
+      wait(requests);
+    });
+  }
+
+  void fail(const std::string& sentence) override {
+    if (!failure_.empty()) return;
+    failure_ = sentence;
+    for (int peer = 0; peer < size_; ++peer) {
+      if (peer == rank_) continue;
+      MPI_Request request = MPI_REQUEST_NULL;
+      MPI_Isend(failure_.data(), static_cast<int>(failure_.size()), MPI_BYTE, peer, kFailure,
+                control_, &request);
+      MPI_Request_free(&request);  // failure_ stays as long as this object
+    }
+  }
+
+  void require_unbroken() override {
+    if (failure_.empty()) hear_of_failure();
+    if (!failure_.empty()) throw Error(ErrorCode::device_fault, failure_, "--device");
+  }
+
+ private:
+  template <class Body>
+  static void in_pieces(const Message& m, const Body& body) {
+    for (std::size_t done = 0; done < m.bytes; done += kLargestMessage)
+      body(m.data + done, static_cast<int>(std::min(kLargestMessage, m.bytes - done)));
+  }
+
+  void hear_of_failure() {
+    int here = 0;
+    MPI_Status status;
+    check(MPI_Iprobe(MPI_ANY_SOURCE, kFailure, control_, &here, &status), "looking for messages");
+    if (here == 0) return;
+    int bytes = 0;
+    MPI_Get_count(&status, MPI_BYTE, &bytes);
+    std::string sentence(static_cast<std::size_t>(bytes), ' ');
+    check(MPI_Recv(sentence.data(), bytes, MPI_BYTE, status.MPI_SOURCE, kFailure, control_,
+                   MPI_STATUS_IGNORE),
+          "receiving");
+    failure_ = sentence.empty() ? "Another rank failed." : sentence;
+  }
+
+  /// Does not block inside MPI: a rank that fails must be heard of. What the failed run leaves
+  /// pending is never looked at again.
+  void wait(std::vector<MPI_Request>& requests) {
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point start = Clock::now();
+    for (int tries = 0;; ++tries) {
+      int done = 0;
+      check(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done,
+                        MPI_STATUSES_IGNORE),
+            "waiting");
+      if (done != 0) return;
+      if (tries % 64 != 63) continue;
+      require_unbroken();
+      if (Clock::now() - start < std::chrono::milliseconds(2))
+        std::this_thread::yield();
+      else  // somebody computes, or is paused
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+  }
+
+  /// All have come here when the barrier opens: nobody is still writing. MPI may not end by itself
+  /// with messages pending; then the process does.
+  void end_after_failure() {
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point start = Clock::now();
+    MPI_Request all = MPI_REQUEST_NULL;
+    int done = 0;
+    if (MPI_Ibarrier(control_, &all) == MPI_SUCCESS)
+      while (done == 0 && Clock::now() - start < kPatience) {
+        MPI_Test(&all, &done, MPI_STATUS_IGNORE);
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+    if (done == 0) MPI_Abort(MPI_COMM_WORLD, static_cast<int>(ErrorCode::device_fault));
+    std::thread([] {
+      std::this_thread::sleep_for(kPatience);
+      _exit(static_cast<int>(ErrorCode::device_fault));
+    }).detach();
+    MPI_Finalize();
+  }
+
+  MPI_Comm data_ = MPI_COMM_NULL, control_ = MPI_COMM_NULL;
+  int rank_ = 0, size_ = 1;
+  std::string failure_;
+};
+
+}  // namespace
+
+bool has_process_communicator() { return true; }
+
+std::unique_ptr<Communicator> make_process_communicator() {
+  return std::make_unique<MpiCommunicator>();
+}
+
+}  // namespace gigawarp::shard
+
+#else
+
+namespace gigawarp::shard {
+
+bool has_process_communicator() { return false; }
+
+std::unique_ptr<Communicator> make_process_communicator() {
+  throw Error(ErrorCode::usage,
+              "This build of Gigawarp was made without MPI; configure it with -DGIGAWARP_MPI=ON to "
+              "run one registration over several processes.",
+              "--device");
+}
+
+}  // namespace gigawarp::shard
+
+#endif

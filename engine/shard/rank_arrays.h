@@ -1,0 +1,87 @@
+#pragma once
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "ops/rank_parts.h"
+#include "shard/communicator.h"
+#include "shard/directory.h"
+
+namespace gigawarp::shard {
+
+/// An array that all ranks have addresses for, of which each holds parts.
+struct RankArray {
+  RankArray(std::uint64_t number, std::size_t bytes) : id(number), directory(bytes) {}
+  const std::uint64_t id;  ///< the same on all ranks, and never used again
+  std::byte* base = nullptr;
+  Directory directory;
+  std::uint64_t version = 0;  ///< one more for every write
+};
+
+/// A part of such an array.
+struct Span {
+  RankArray* array = nullptr;
+  Bytes bytes;
+};
+
+/// What one rank's share of an operation touches. `loads` are not used, but must have memory.
+struct Access {
+  std::vector<Span> reads, writes, loads;
+};
+
+/// The arrays of a registration over several processes: who holds what, and how it gets where it is
+/// needed. All functions but `span` are called by all ranks alike.
+class RankArrays {
+ public:
+  RankArrays(ops::RankParts& parts, Communicator& communicator, Exchange& exchange,
+             std::vector<double> shares);
+
+  ops::Array allocate(std::size_t bytes);
+  /// The array around an address; a view must not leave it. Throws Error{internal}.
+  Span span(const void* from, std::size_t bytes) const;
+  bool is_alive(std::uint64_t id) const;
+  /// Planes [begin, end) of a view, cut where the volume ends.
+  template <class T>
+  Span planes(const ops::SlabView<T>& v, std::int64_t begin, std::int64_t end) const {
+    return planes(v.data, v.extent, sizeof(T), begin, end);
+  }
+  Span planes(const ops::ImageView& v, std::int64_t begin, std::int64_t end) const {
+    return planes(v.data, v.extent, size_of(v.type), begin, end);
+  }
+
+  /// Brings every rank what it reads, and gives this one's reads and writes memory. Indexed by
+  /// rank.
+  void prepare(const std::vector<Access>& access);
+  /// After the operation; `by_all`: every rank has computed the whole.
+  void note_writes(const std::vector<Access>& access, bool by_all);
+
+  /// `host` is the same on all ranks; each keeps its share.
+  void upload(void* to, const void* host, std::size_t bytes);
+  /// Rank 0 receives; elsewhere `host` is not touched.
+  void download(void* host, const void* from, std::size_t bytes);
+  void fill_words(std::uint64_t* to, std::uint64_t word, std::int64_t count);
+  void copy(void* to, const void* from, std::size_t bytes);
+
+  double exchange_seconds() const { return exchange_seconds_; }
+  std::uint64_t received_bytes() const { return received_bytes_; }
+
+ private:
+  Span planes(const void* data, const ops::Extent& e, std::size_t element, std::int64_t begin,
+              std::int64_t end) const;
+  /// Every rank's share of a part, by where in its array it lies.
+  std::vector<Bytes> shared_out(const Span& part) const;
+  void carry(const std::vector<std::pair<RankArray*, Transfer>>& transfers);
+  int size() const { return communicator_.size(); }
+  int rank() const { return communicator_.rank(); }
+
+  ops::RankParts& parts_;
+  Communicator& communicator_;
+  Exchange& exchange_;
+  std::vector<double> shares_;
+  std::map<const std::byte*, std::shared_ptr<RankArray>> arrays_;
+  std::uint64_t next_id_ = 0;
+  double exchange_seconds_ = 0;
+  std::uint64_t received_bytes_ = 0;
+};
+
+}  // namespace gigawarp::shard

@@ -1,0 +1,213 @@
+#pragma once
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "gigawarp/error.h"
+#include "shard/moving_windows.h"
+#include "shard/rank_arrays.h"
+#include "shard/rank_backend.h"
+#include "shard/reach.h"
+
+/// The class behind make_rank_backend(). Every operation says what each rank reads and writes of
+/// which planes, fetches what this one lacks, and runs on its slab (perform()).
+namespace gigawarp::shard {
+
+using ops::ZRange;
+
+class RankBackend final : public ops::Backend {
+ public:
+  RankBackend(ops::RankParts parts, Communicator& communicator, Exchange& exchange);
+  ~RankBackend() override { marks_ = {}; }
+  RankBackend(const RankBackend&) = delete;
+  RankBackend& operator=(const RankBackend&) = delete;
+
+  bool on_host() const override { return false; }
+  bool compact() const override { return member().compact(); }
+  bool samples_itself() const override { return member().samples_itself(); }
+  bool fast_window(WindowKind kind, int radius) const override {
+    return member().fast_window(kind, radius);
+  }
+  bool collects() const override { return communicator_.is_root(); }
+  bool inverts() const override { return member().inverts(); }
+  bool any(bool mine) override {
+    return guarded([&] {
+      const std::vector<char> all = communicator_.values(static_cast<char>(mine ? 1 : 0));
+      return std::find(all.begin(), all.end(), 1) != all.end();
+    });
+  }
+  std::int64_t as_the_first(std::int64_t mine) override {
+    return guarded([&] { return communicator_.values(mine).front(); });
+  }
+  std::int64_t slab_multiple() const override { return member().slab_multiple(); }
+  std::int64_t lncc_slab_multiple(const ops::LnccArgs& args) const override {
+    return member().lncc_slab_multiple(args);
+  }
+  std::uint64_t peak_bytes() const override {
+    return member().on_host() ? parts_.memory->peak_bytes() : member().peak_bytes();
+  }
+  std::vector<std::uint64_t> peak_bytes_of_each() const override {
+    return communicator_.values(peak_bytes());
+  }
+  ops::GridTimes take_grid_times() override;
+
+  ops::Array allocate(std::size_t bytes) override { return allocate_volume(bytes, 0); }
+  ops::Array allocate_volume(std::size_t bytes, std::int64_t /*voxels*/) override {
+    return guarded([&] { return arrays_.allocate(bytes); });
+  }
+  void upload(void* to, const void* host, std::size_t bytes) override {
+    guarded([&] {
+      forget_shift(to);
+      arrays_.upload(to, host, bytes);
+    });
+  }
+  void download(void* host, const void* from, std::size_t bytes) override {
+    guarded([&] { arrays_.download(host, from, bytes); });
+  }
+  void copy(void* to, const void* from, std::size_t bytes) override {
+    guarded([&] {
+      forget_shift(to);
+      arrays_.copy(to, from, bytes);
+    });
+  }
+  void fill_words(std::uint64_t* to, std::uint64_t word, std::int64_t count) override {
+    guarded([&] {
+      forget_shift(to);
+      arrays_.fill_words(to, word, count);
+    });
+  }
+  void synchronise() override { member().synchronise(); }
+
+  void warp(const ops::WarpArgs& args, std::vector<ops::PlaneSums>& sums) override;
+  void lncc(const ops::LnccArgs& args, std::vector<ops::PlaneSums>& sums) override;
+  void mi_histogram(const ops::MiArgs& args, ops::JointHistogram& histogram) override;
+  void mi_gradient(const ops::MiArgs& args, const ops::MiTable& table,
+                   std::vector<ops::PlaneSums>& sums) override;
+  void mse(const ops::MseArgs& args, std::vector<ops::PlaneSums>& sums) override;
+  float direction(const ops::DirectionArgs& args) override;
+  void compose(const ops::ComposeArgs& args) override;
+  ops::FoldRepair repair_folds(const ops::RepairArgs& args) override;
+  std::int64_t find_folds(const ops::RepairArgs& args) override;
+  std::int64_t relax_folds(const ops::RepairArgs& args, std::int64_t found) override;
+  void relax_marked(const ops::RepairArgs& args, int radius) override;
+  std::int64_t recheck_marked(const ops::RepairArgs& args, int radius,
+                              std::uint32_t* marks_after) override;
+  std::array<float, 6> displacement_range(const ops::FieldView& u, ZRange range) override;
+  void downsample(const ops::DownsampleArgs& args) override;
+  void upsample_field(const ops::UpsampleArgs& args) override;
+  void invert(const ops::InvertArgs& args) override;
+  double keep_common(const ops::SlabView<float>& a, const ops::SlabView<float>& b,
+                     ZRange range) override;
+
+ private:
+  /// What every rank does in one operation.
+  struct Work {
+    std::vector<ZRange> slabs;   ///< by rank
+    std::vector<Access> access;  ///< by rank
+    bool by_all = false;         ///< every rank computes all of it
+  };
+
+  static double since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+  ops::Backend& member() const { return *parts_.backend; }
+  std::size_t own() const { return static_cast<std::size_t>(communicator_.rank()); }
+  std::size_t ranks() const { return shares_.size(); }
+
+  /// An error here ends the run everywhere.
+  template <class Body>
+  std::invoke_result_t<const Body&> guarded(const Body& body) {
+    try {
+      return body();
+    } catch (const Error& error) {
+      const std::string sentence = "Rank " + std::to_string(communicator_.rank()) + " (" +
+                                   parts_.name + "): " + error.what();
+      communicator_.fail(sentence);
+      throw;
+    }
+  }
+
+  Work work_on(const ops::Extent& e, ZRange range, std::int64_t multiple,
+               const ops::Extent& by) const;
+  Work work_on(const ops::Extent& e, ZRange range, std::int64_t multiple) const {
+    return work_on(e, range, multiple, e);
+  }
+  /// needs(access, slab) for every rank that has planes.
+  template <class Needs>
+  static void each(Work& work, const Needs& needs) {
+    for (std::size_t r = 0; r < work.slabs.size(); ++r)
+      if (work.slabs[r].begin < work.slabs[r].end) needs(work.access[r], work.slabs[r]);
+  }
+  /// Fetches, computes this rank's part, and takes note of what was written.
+  template <class Args, class Body>
+  void perform(const Work& work, const Args& args, const Body& body);
+
+  void read(Access& access, const ops::FieldView& f, std::int64_t begin, std::int64_t end) const;
+  template <class View>
+  void read(Access& access, const View& view, std::int64_t begin, std::int64_t end) const;
+  void write(Access& access, const ops::FieldView& f, ZRange slab) const;
+  void read_marks(Access& access, const ops::RepairArgs& args, std::int64_t begin,
+                  std::int64_t end) const;
+  Span marks_of(const ops::Extent& e, const std::uint32_t* marks, std::int64_t begin,
+                std::int64_t end) const;
+
+  /// Reads of a metric, with the moving volume brought to where `halo` planes around each slab
+  /// lead.
+  ops::ImagePair prepare_pair(Work& work, const ops::ImagePair& pair,
+                              const ops::SlabView<float>& warped, int halo, int sample_halo);
+  void write_target(Work& work, const ops::GradientTarget& target, const ops::ImageView& fixed);
+  void share_sums(const Work& work, std::vector<ops::PlaneSums>& sums);
+
+  ShiftRange shift_of(const ops::FieldView& u, bool measured);
+  void set_shift(const ops::FieldView& u, const std::optional<ShiftRange>& shift);
+  void forget_shift(const void* address);
+  const void* key_of(const ops::FieldView& u) const {
+    return u.packed ? static_cast<const void*>(u.packed.data) : u.component[0].data;
+  }
+
+  ops::RankParts parts_;
+  Communicator& communicator_;
+  std::vector<double> shares_;
+  RankArrays arrays_;
+  MovingWindows windows_;
+  /// Of displacements, by address; `second` of the pair: measured, not added up.
+  struct KnownShift {
+    std::uint64_t array = 0;
+    ShiftRange range;
+    bool measured = false;
+  };
+  std::map<const void*, KnownShift> shifts_;
+  std::map<const void*, float> largest_;  ///< that direction() found, by what it wrote
+  ops::Array marks_;                      ///< of folds, twice
+  double seconds_ = 0, busy_seconds_ = 0;
+};
+
+template <class Args, class Body>
+void RankBackend::perform(const Work& work, const Args& args, const Body& body) {
+  const std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+  arrays_.prepare(work.access);
+  Args slab = args;
+  slab.range = work.slabs[own()];
+  if (slab.range.begin < slab.range.end) {
+    const std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
+    body(slab);
+    member().synchronise();
+    busy_seconds_ += since(began);
+  }
+  arrays_.note_writes(work.access, work.by_all);
+  seconds_ += since(start);
+}
+
+template <class View>
+void RankBackend::read(Access& access, const View& view, std::int64_t begin,
+                       std::int64_t end) const {
+  if (!view) return;
+  access.reads.push_back(arrays_.planes(view, begin, end));
+  if (parts_.planes_ahead > 0)
+    access.loads.push_back(
+        arrays_.planes(view, begin - parts_.planes_ahead, end + parts_.planes_ahead));
+}
+
+}  // namespace gigawarp::shard

@@ -1,0 +1,131 @@
+#include <condition_variable>
+#include <cstring>
+#include <memory>
+#include <mutex>
+
+#include "gigawarp/error.h"
+#include "shard/communicator.h"
+
+namespace gigawarp::shard {
+namespace {
+
+/// What the threads share: each lays open what it has, all meet, each takes what it wants, all meet
+/// again.
+class Hub {
+ public:
+  explicit Hub(int size) : sends_(static_cast<std::size_t>(size)), gifts_(sends_.size()) {}
+
+  std::size_t size() const { return sends_.size(); }
+  void fail(const std::string& sentence) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (failure_.empty()) failure_ = sentence;
+    }
+    changed_.notify_all();
+  }
+  void require_unbroken() {
+    const std::lock_guard lock(mutex_);
+    throw_failure();
+  }
+  void meet() {
+    std::unique_lock lock(mutex_);
+    throw_failure();
+    const std::uint64_t round = round_;
+    if (++arrived_ == size()) {
+      arrived_ = 0;
+      ++round_;
+      changed_.notify_all();
+      return;
+    }
+    changed_.wait(lock, [&] { return round_ != round || !failure_.empty(); });
+    if (round_ == round) throw_failure();
+  }
+
+  std::vector<std::span<const Message>> sends_;
+  std::vector<const void*> gifts_;
+
+ private:
+  void throw_failure() const {
+    if (!failure_.empty()) throw Error(ErrorCode::device_fault, failure_, "--device");
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::size_t arrived_ = 0;
+  std::uint64_t round_ = 0;
+  std::string failure_;
+};
+
+class ThreadCommunicator final : public Communicator {
+ public:
+  ThreadCommunicator(std::shared_ptr<Hub> hub, int rank) : hub_(std::move(hub)), rank_(rank) {}
+
+  int rank() const override { return rank_; }
+  int size() const override { return static_cast<int>(hub_->size()); }
+  void fail(const std::string& sentence) override { hub_->fail(sentence); }
+  void require_unbroken() override { hub_->require_unbroken(); }
+
+  void exchange(std::span<const Message> sends, std::span<const Message> receives) override {
+    hub_->sends_[own()] = sends;
+    hub_->meet();
+    std::vector<std::size_t> next(hub_->size(), 0);  // message of each peer to look at
+    for (const Message& m : receives) take(m, next[static_cast<std::size_t>(m.peer)]);
+    hub_->meet();
+  }
+  void gather(const void* mine, std::span<const std::size_t> bytes, void* all) override {
+    hub_->gifts_[own()] = mine;
+    hub_->meet();
+    auto* to = static_cast<std::byte*>(all);
+    for (std::size_t i = 0; i < hub_->size(); ++i) {
+      if (bytes[i] > 0) std::memcpy(to, hub_->gifts_[i], bytes[i]);
+      to += bytes[i];
+    }
+    hub_->meet();
+  }
+  void broadcast(void* data, std::size_t bytes, int root) override {
+    hub_->gifts_[own()] = data;
+    hub_->meet();
+    if (rank_ != root) std::memcpy(data, hub_->gifts_[static_cast<std::size_t>(root)], bytes);
+    hub_->meet();
+  }
+
+ private:
+  std::size_t own() const { return static_cast<std::size_t>(rank_); }
+  void take(const Message& wanted, std::size_t& next) const {
+    const std::span<const Message> offers = hub_->sends_[static_cast<std::size_t>(wanted.peer)];
+    while (next < offers.size() && offers[next].peer != rank_) ++next;
+    if (next == offers.size() || offers[next].bytes != wanted.bytes)
+      throw Error(ErrorCode::internal, "Two ranks do not agree on what they exchange.");
+    std::memcpy(wanted.data, offers[next++].data, wanted.bytes);
+  }
+
+  std::shared_ptr<Hub> hub_;
+  const int rank_;
+};
+
+class HostExchange final : public Exchange {
+ public:
+  explicit HostExchange(Communicator& communicator) : communicator_(communicator) {}
+  void operator()(std::span<const Message> sends, std::span<const Message> receives) override {
+    communicator_.exchange(sends, receives);
+  }
+  std::string name() const override { return "host memory"; }
+
+ private:
+  Communicator& communicator_;
+};
+
+}  // namespace
+
+std::vector<std::unique_ptr<Communicator>> make_thread_communicators(int size) {
+  const auto hub = std::make_shared<Hub>(size);
+  std::vector<std::unique_ptr<Communicator>> all;
+  for (int i = 0; i < size; ++i) all.push_back(std::make_unique<ThreadCommunicator>(hub, i));
+  return all;
+}
+
+std::unique_ptr<Exchange> make_host_exchange(Communicator& communicator) {
+  return std::make_unique<HostExchange>(communicator);
+}
+
+}  // namespace gigawarp::shard
