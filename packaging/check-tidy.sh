@@ -17,7 +17,7 @@ for file in "${files[@]}"; do
 done
 export clean=build/.tidy-clean
 mkdir -p "$clean"
-shared=$(cat .clang-tidy packaging/check-tidy.sh packaging/tidy/* $(git ls-files 'engine/*.h' 'render/*.h' 'ui/*.h' 'app/*.h') | sha256sum)
+shared=$(cat .clang-tidy packaging/check-tidy.sh packaging/tidy/* $(git ls-files 'engine/*.h' 'render/*.h' 'ui/*.h' 'app/*.h' 'plugins/*.h') | sha256sum)
 export shared
 check() {
   local key findings

@@ -56,7 +56,7 @@ class Library {
 };
 
 std::string checked_name(const char* name, const char* of) {
-  const std::string text = name == nullptr ? "" : std::string(name, strnlen(name, 100));
+  std::string text = name == nullptr ? "" : std::string(name, strnlen(name, 100));
   const bool good = !text.empty() && text.size() <= kLongestName &&
                     std::all_of(text.begin(), text.end(), [](char c) {
                       return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-from cli_support import BAD_INPUT, GIGAWARP, OK, SOURCE, nibabel, np
+from cli_support import BAD_INPUT, GIGAWARP, OK, SOURCE, USAGE, nibabel, np
 
 BUILD = pathlib.Path(os.environ["GIGAWARP_BUILD"])
 CMAKE = os.environ["GIGAWARP_CMAKE"]
@@ -30,7 +30,7 @@ class PluginCase(unittest.TestCase):
         cmake("--install", BUILD, "--prefix", cls.installed, "--component", "plugin_header")
         shutil.copytree(SOURCE / "tests/plugin_sample", cls.folder / "sample")
         cmake("-S", cls.folder / "sample", "-B", cls.folder / "built", f"-DCMAKE_PREFIX_PATH={cls.installed}",
-              "-DPLANES_BROKEN=ON")
+              "-DPLANES_VARIANTS=ON")
         cmake("--build", cls.folder / "built")
         cls.good = cls.place("good", "planes")
 
@@ -121,6 +121,21 @@ class OfAStranger(PluginCase):
         self.assertIn("unknown unit (furlong); pass --spacing", self.run_with(self.good, "info", path).stderr)
         process = self.run_with(self.good, "info", "--json", path, "--spacing", "1,2,3")
         self.assertEqual(json.loads(process.stdout)[0]["spacing_mm"], [1, 2, 3])
+
+
+class OfWholeVolumes(PluginCase):
+    def test_a_format_that_cannot_be_read_in_parts_is_read_as_a_whole(self):
+        path, voxels = self.planes()
+        plugins = self.place("whole", "whole")
+        told = [f for f in self.formats(plugins)["formats"] if f["plugin"] == "planes"]
+        self.assertEqual([f["streams"] for f in told], [False])
+        self.assertEqual([f["streams"] for f in self.formats(self.good)["formats"] if f["plugin"] == "planes"], [True])
+        for name in ("whole.nii", "whole.ome.zarr"):
+            process = self.run_with(plugins, "convert", path, self.folder / name)
+            self.assertEqual(process.returncode, OK, process.stderr)
+        np.testing.assert_array_equal(np.asanyarray(nibabel.load(self.folder / "whole.nii").dataobj).T, voxels)
+        process = self.run_with(plugins, "info", path, "--level", "1")
+        self.assertEqual(process.returncode, USAGE, process.stderr)
 
 
 class Damage(PluginCase):

@@ -26,7 +26,8 @@ struct Says {
   bool throws = false;
   std::vector<GigawarpLevel> levels;
   GigawarpDescription description{};
-  std::int64_t value = 0;  ///< of voxels of 64 bits
+  std::int64_t value = 0;                 ///< of voxels of 64 bits
+  std::atomic<int>* strangers = nullptr;  ///< counts work of a loop on threads of the pool
 };
 Says says;
 std::atomic<int> open_volumes{0}, inside{0}, most_inside{0};
@@ -72,6 +73,20 @@ std::int32_t fake_read(GigawarpVolume*, const GigawarpBox* box, void* out, std::
   if (++inside > 1) most_inside = 2;
   std::this_thread::sleep_for(std::chrono::milliseconds(1));
   --inside;
+  if (says.strangers != nullptr) {
+    struct Loop {
+      std::thread::id own = std::this_thread::get_id();
+      std::atomic<int>* strangers = says.strangers;
+    } loop;
+    io::plugin_host().parallel_for(
+        64,
+        [](void* context, std::int64_t) {
+          const auto* in = static_cast<const Loop*>(context);
+          if (std::this_thread::get_id() != in->own) ++*in->strangers;
+          std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        },
+        &loop);
+  }
   const std::int64_t n = box->size[0] * box->size[1] * box->size[2];
   if (says.description.type >= GIGAWARP_U64) {
     EXPECT_EQ(bytes, static_cast<std::uint64_t>(8 * n));
@@ -230,6 +245,23 @@ TEST_F(PluginFormats, thatTakeOneCallAtATimeGetOneAtATime) {
         });
     }
     EXPECT_EQ(most_inside, serial ? 0 : 2);
+  }
+}
+
+TEST_F(PluginFormats, thatTakeOneCallAtATimeLoopOnTheirOwnThread) {
+  std::atomic<int> strangers{0};
+  says.strangers = &strangers;
+  for (const bool serial : {false, true}) {
+    format_.turn = serial ? std::make_shared<std::mutex>() : nullptr;
+    strangers = 0;
+    const auto source = open();
+    std::vector<std::byte> out(2);
+    source->read(0, 0, {{0, 0, 0}, {1, 1, 1}}, out.data());
+    if (serial || std::thread::hardware_concurrency() < 2) {
+      EXPECT_EQ(strangers, 0);
+    } else {
+      EXPECT_GT(strangers, 0);
+    }
   }
 }
 

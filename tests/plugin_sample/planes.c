@@ -126,6 +126,11 @@ static int32_t read_box(GigawarpVolume* v, const GigawarpBox* box, void* out, ui
   const size_t row = (size_t)box->size[0] * (size_t)v->width;
   char* to = out;
   (void)out_bytes;
+#ifdef PLANES_WHOLE
+  for (int a = 0; a < 3; ++a)
+    if (box->size[a] != v->size[a])
+      return fail(error, GIGAWARP_FAILED, v->path, "was to be read in parts.");
+#endif
   for (int64_t z = 0; z < box->size[2]; ++z)
     for (int64_t y = 0; y < box->size[1]; ++y, to += row) {
       const int64_t voxel = ((box->begin[2] + z) * ny + box->begin[1] + y) * nx + box->begin[0];
@@ -142,12 +147,18 @@ static int32_t read_box(GigawarpVolume* v, const GigawarpBox* box, void* out, ui
 #define READ read_box
 #endif
 
+#ifdef PLANES_WHOLE /* as if it could not be read out of order */
+#define FLAGS (GIGAWARP_FILES | GIGAWARP_SERIAL | GIGAWARP_WHOLE)
+#else
+#define FLAGS (GIGAWARP_FILES | GIGAWARP_SERIAL)
+#endif
+
 static const char* const endings[] = {".planes", NULL};
 static const GigawarpFormat planes = {sizeof(GigawarpFormat),
                                       "planes",
                                       "Planes",
                                       endings,
-                                      GIGAWARP_FILES | GIGAWARP_SERIAL,
+                                      FLAGS,
                                       probe,
                                       open_volume,
                                       describe,

@@ -56,14 +56,13 @@
  * writing, progress and cancelling inside one read(), files behind addresses (HTTP, S3), 16-bit
  * floats, metrics.
  */
+// NOLINTBEGIN(modernize-*): this is C
 #include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-// NOLINTBEGIN(modernize-*): this is C
 
 #define GIGAWARP_PLUGIN_INTERFACE 1u
 #define GIGAWARP_PLUGIN_EXPORT __attribute__((visibility("default")))
@@ -226,9 +225,8 @@ extern GIGAWARP_PLUGIN_EXPORT const uint32_t gigawarp_plugin_interface;
 GIGAWARP_PLUGIN_EXPORT const GigawarpPlugin* gigawarp_plugin_register(const GigawarpHost* host,
                                                                       GigawarpError* error);
 
-// NOLINTEND(modernize-*)
-
 #ifdef __cplusplus
 }
 #endif
+// NOLINTEND(modernize-*)
 #endif
