@@ -1,4 +1,5 @@
 #include "cuda/adam_step.h"
+#include "cuda/compose_short.cuh"
 #include "cuda/cuda_ops.h"
 #include "cuda/direct.cuh"
 #include "cuda/march.cuh"
@@ -41,7 +42,7 @@ __device__ inline math::Float3 interpolate_steps(const SampledField& u, float px
           fmaf(high.z - low.z, fx, low.z)};
 }
 
-/// u(i + δ) for short steps (ops::ComposeArgs), in steps of the fixed point.
+/// The same for short steps (ops::ComposeArgs), from memory.
 __device__ inline math::Float3 interpolate_short(const SampledField& u, int x, int y, int z,
                                                  const math::Float3& d) {
   const auto neighbour = [](int i, float towards, const Axis& axis) {
@@ -49,20 +50,11 @@ __device__ inline math::Float3 interpolate_short(const SampledField& u, int x, i
   };
   const int row = y * u.words.stride_y;
   const std::uint64_t* const plane = u.words.plane(z);
-  const std::uint64_t* const below = u.words.plane(max(z - 1, 0));
-  const std::uint64_t* const above = u.words.plane(min(z + 1, u.z.last + 1));
-  const std::uint64_t centre = __ldg(plane + (row + x)),
-                      along_x = __ldg(plane + (row + neighbour(x, d.x, u.x))),
-                      along_y = __ldg(plane + (neighbour(y, d.y, u.y) * u.words.stride_y + x)),
-                      along_z = __ldg((d.z < 0 ? below : above) + (row + x));
-  const float wx = fabsf(d.x), wy = fabsf(d.y), wz = fabsf(d.z);
-  const math::Float3 c = math::unpack_vector_steps(centre),
-                     p = math::difference_steps(centre, along_x),
-                     q = math::difference_steps(centre, along_y),
-                     r = math::difference_steps(centre, along_z);
-  return {fmaf(wx, p.x, fmaf(wy, q.x, fmaf(wz, r.x, c.x))),
-          fmaf(wx, p.y, fmaf(wy, q.y, fmaf(wz, r.y, c.y))),
-          fmaf(wx, p.z, fmaf(wy, q.z, fmaf(wz, r.z, c.z)))};
+  const int at_z = d.z < 0 ? max(z - 1, 0) : min(z + 1, u.z.last + 1);
+  const auto steps = [](const std::uint64_t* at) { return math::unpack_vector_steps(__ldg(at)); };
+  return along_axes(d, steps(plane + (row + x)), steps(plane + (row + neighbour(x, d.x, u.x))),
+                    steps(plane + (neighbour(y, d.y, u.y) * u.words.stride_y + x)),
+                    steps(u.words.plane(at_z) + (row + x)));
 }
 
 /// kMoments: the direction comes from Adam's moments, and steps are short; otherwise it is a
@@ -83,8 +75,13 @@ struct ComposeOp {
   __device__ int offset(int x, int y) const { return y * from.stride_y + x; }
   __device__ Raw load(int at, int z) const { return __ldg(from.plane(z) + at); }
   __device__ math::Float3 value(Raw raw, int x, int y, int z) const {
-    math::Float3 d = kMoments ? math::adam_direction(adam, raw) : math::unpack_vector(raw);
-    d = {d.x * scale, d.y * scale, d.z * scale};
+    math::Float3 d;
+    if constexpr (kMoments) {
+      d = math::adam_direction(adam, raw, scale);
+    } else {
+      d = math::unpack_vector(raw);
+      d = {d.x * scale, d.y * scale, d.z * scale};
+    }
     math::Float3 v;
     if constexpr (kMoments)
       v = interpolate_short(u, x, y, z, d);
@@ -127,12 +124,21 @@ void compose(Device& device, const ops::ComposeArgs& args) {
                        Axis(static_cast<int>(e.ny), static_cast<int>(e.stride_y)),
                        Axis(static_cast<int>(e.nz), static_cast<int>(e.stride_z))};
   const Plane<std::uint64_t> out(args.out.packed);
-  if (args.from_moments != nullptr)
-    launch<true>(
-        device, args,
-        {readable(args.from_moments->moments), adam_step(*args.from_moments), args.scale, u, out});
-  else
+  if (args.from_moments == nullptr) {
     launch<false>(device, args, {readable(args.direction.packed), {}, args.scale, u, out});
+    return;
+  }
+  const Plane<const std::uint64_t> moments = readable(args.from_moments->moments);
+  const math::AdamStep adam = adam_step(*args.from_moments);
+  const ops::Taps taps = ops::Taps::smoothing(args.sigma_voxels);
+  const ShortSteps steps{moments, u.words, out, adam, args.scale};
+  const int marched = moments.stride_y == u.words.stride_y ? taps.radius : 0;
+  switch (marched) {
+    case 1: launch_short<1>(device, steps, e, args.range, taps, "compose"); break;
+    case 2: launch_short<2>(device, steps, e, args.range, taps, "compose"); break;
+    case 3: launch_short<3>(device, steps, e, args.range, taps, "compose"); break;
+    default: launch<true>(device, args, {moments, adam, args.scale, u, out}); break;
+  }
 }
 
 }  // namespace gigawarp::cuda

@@ -4,6 +4,7 @@
 
 #include "cuda/support.h"
 #include "ops/backend.h"
+#include "ops/lncc_chunks.h"
 
 /// The CUDA definitions behind ops::Backend: launchers, one file per operation. Views hold device
 /// addresses; fields are compact. Work is queued on the device's stream; functions that return
@@ -12,8 +13,8 @@ namespace gigawarp::cuda {
 
 /// Where slabs may be cut: sums over rows are taken by segments of this many planes (rows.cuh) ...
 constexpr std::int64_t kSlabPlanes = 4;
-/// ... and those of LNCC's linear stages by the longest segment of a march (march.cuh).
-constexpr std::int64_t kLinearSlabPlanes = 64;
+/// ... and those of LNCC's linear stages by the longest segment of its marches.
+constexpr std::int64_t kLinearSlabPlanes = ops::LnccChunks::kSegment;
 
 void warp(Device& device, const ops::WarpArgs& args, std::vector<ops::PlaneSums>& sums);
 void lncc(Device& device, const ops::LnccArgs& args, std::vector<ops::PlaneSums>& sums);

@@ -7,6 +7,15 @@
 /// whole of any size. One wide multiplication per address.
 namespace gigawarp::cuda {
 
+/// The same pointer to the device's memory, which the compiler may not take apart: what is added to
+/// it costs one instruction, not a multiplication by the plane's stride again.
+template <class T>
+__device__ inline T* whole(T* pointer) {
+  asm("" : "+l"(pointer));
+  __builtin_assume(__isGlobal(pointer));
+  return pointer;
+}
+
 template <class T>
 struct Plane {
   T* data = nullptr;  ///< of voxel (0, 0, 0), which may lie outside the slab that is stored
@@ -51,6 +60,29 @@ struct PlaneRing {
   __device__ T* at(int x, int y, int z) const { return plane(z) + (y * stride_y + x); }
 };
 
+/// Goes up a column of a ring, a plane at a time.
+template <class T>
+class RingCursor {
+ public:
+  __device__ RingCursor(const PlaneRing<T>& ring, int x, int y, int z)
+      : at_(ring.at(x, y, z)),
+        stride_(ring.stride_z),
+        around_(static_cast<std::int64_t>(ring.planes) * ring.stride_z) {
+    const int place = z - ring.base;
+    left_ = ring.planes - (place < ring.planes ? place : place - ring.planes);
+  }
+  __device__ T* get() const { return at_; }
+  __device__ void next() {
+    at_ += stride_;
+    if (--left_ == 0) at_ -= around_;
+  }
+
+ private:
+  T* at_;
+  int stride_, left_;
+  std::int64_t around_;
+};
+
 /// One axis of a grid that is sampled, with what the sampler needs of it at hand.
 struct Axis {
   float high = 0;    ///< n - 1
@@ -68,19 +100,21 @@ struct Axis {
   __device__ bool is_free(float p) const { return p > 0.0F && p < high; }
 };
 
-/// Lower corner and fraction of a position clamped to the grid, by the rounding of fp32 instead of
-/// two conversions: exact halves may fall on either side, with fraction 1 or 0.
+/// Added to a position rounding downwards, it leaves the position's floor in the low bits: floor
+/// and fraction without a conversion instruction. Positions of −1 to 2^22.
+constexpr float kFloorMagic = 12582912.0F;  // 1.5 · 2^23
+constexpr int kFloorBits = 0x4b400000;      // its bits
+
+/// Lower corner and fraction of a position clamped to the grid.
 struct AxisPlace {
   int low;
   float fraction;
 };
 __device__ inline AxisPlace axis_place(float p, const Axis& axis) {
-  constexpr float kMagic = 12582912.0F;  // 1.5 · 2^23
   const float c = fminf(fmaxf(p, 0.0F), axis.high);
-  const float rounded = (c - 0.5F) + kMagic;
-  // Only the last voxel's position can round beyond n - 2, and only one-voxel axes below 0.
-  const int low = max(min(__float_as_int(rounded) - 0x4b400000, axis.last), 0);
-  return {low, c - (__int_as_float(low + 0x4b400000) - kMagic)};
+  // Only the last voxel's position lies beyond n - 2, and only one-voxel axes have it below 0.
+  const int low = max(min(__float_as_int(__fadd_rd(c, kFloorMagic)) - kFloorBits, axis.last), 0);
+  return {low, c - (__int_as_float(low + kFloorBits) - kFloorMagic)};
 }
 
 /// The rows of the eight corners; along x the upper ones are an Axis::step further.

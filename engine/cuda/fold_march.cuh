@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 
+#include "cuda/device_view.cuh"
 #include "math/packed.h"
 #include "ops/view.h"
 
@@ -63,6 +64,14 @@ __device__ inline float determinant_steps(const math::Float3& x, const math::Flo
   return a * (q * v - r * t) - b * (p * v - r * s) + c * (p * t - q * s);
 }
 
+/// u in steps and an offset that differences do not have.
+__device__ inline math::Float3 offset_steps(math::PackedVector w) {
+  const auto mantissa = [](std::uint32_t bits) { return __uint_as_float(bits | 0x4b000000U); };
+  return {mantissa(static_cast<std::uint32_t>(w) & math::kPackedMask),
+          mantissa(static_cast<std::uint32_t>(w >> 21U) & math::kPackedMask),
+          mantissa(static_cast<std::uint32_t>(w >> 42U))};
+}
+
 /// The same at any voxel, from memory.
 __device__ inline float determinant_at(const FoldField& f, int x, int y, int z) {
   const int xm = max(x - 1, 0), xp = min(x + 1, f.nx - 1), ym = max(y - 1, 0),
@@ -86,8 +95,8 @@ __global__ void __launch_bounds__(kFoldColumns* kFoldWarps, 3)
     mark_folds(const __grid_constant__ FoldField f, int z_begin, int z_end, float minimum_steps,
                unsigned* bits, unsigned long long* found) {
   constexpr int kWidth = kFoldColumns + 2, kHeight = kFoldRows + 2;
-  __shared__ float2 tile_xy[kHeight][kWidth];
-  __shared__ float tile_z[kHeight][kWidth];
+  __shared__ float2 tiles_xy[2][kHeight][kWidth];  // by planes even and odd: one barrier each
+  __shared__ float tiles_z[2][kHeight][kWidth];
   const int lane = static_cast<int>(threadIdx.x), warp = static_cast<int>(threadIdx.y);
   const int x0 = static_cast<int>(blockIdx.x) * kFoldColumns,
             y0 = static_cast<int>(blockIdx.y) * kFoldRows;
@@ -105,36 +114,42 @@ __global__ void __launch_bounds__(kFoldColumns* kFoldWarps, 3)
     tile_row = 1 + ((t - 2 * kFoldColumns) & (kFoldRows - 1));
     tile_column = t - 2 * kFoldColumns < kFoldRows ? 0 : kWidth - 1;
   }
-  const int halo_x = min(max(x0 + tile_column - 1, 0), f.nx - 1),
-            halo_y = min(max(y0 + tile_row - 1, 0), f.ny - 1);
-  int y[kFoldRowsPerThread];
+  const auto in_plane = [&f](int x, int y) { return static_cast<unsigned>(y * f.stride_y + x); };
+  const auto plane = [&f](int z) { return whole(f.u + min(max(z, 0), f.nz - 1) * f.stride_z); };
+  const unsigned halo_at = in_plane(min(max(x0 + tile_column - 1, 0), f.nx - 1),
+                                    min(max(y0 + tile_row - 1, 0), f.ny - 1));
+  unsigned at[kFoldRowsPerThread];
   math::Float3 before[kFoldRowsPerThread], here[kFoldRowsPerThread], after[kFoldRowsPerThread];
   std::uint64_t ahead[kFoldRowsPerThread], halo = 0, halo_ahead = 0;
-  const int z1 = min(first + 1, f.nz - 1);
 #pragma unroll
   for (int k = 0; k < kFoldRowsPerThread; ++k) {
-    y[k] = min(y0 + warp * kFoldRowsPerThread + k, f.ny - 1);
-    before[k] = f.steps(x, y[k], max(first - 1, 0));
-    here[k] = f.steps(x, y[k], first);
-    ahead[k] = f.u[f.at(x, y[k], z1)];
+    at[k] = in_plane(x, min(y0 + warp * kFoldRowsPerThread + k, f.ny - 1));
+    before[k] = offset_steps(plane(first - 1)[at[k]]);
+    here[k] = offset_steps(plane(first)[at[k]]);
+    ahead[k] = plane(first + 1)[at[k]];
   }
-  if (brings) halo = f.u[f.at(halo_x, halo_y, first)];
+  if (brings) halo = plane(first)[halo_at];
   const bool edge_x = x == 0 || x == f.nx - 1;
+  // Of the volume: elsewhere no difference is one-sided.
+  const bool edge_block = x0 == 0 || y0 == 0 || x0 + kFoldColumns >= f.nx || y0 + kFoldRows >= f.ny;
   unsigned mine = 0;
   for (int z = first; z < last; ++z) {
+    auto& tile_xy = tiles_xy[z & 1];
+    auto& tile_z = tiles_z[z & 1];
+    const std::uint64_t* next = plane(z + 2);
 #pragma unroll
     for (int k = 0; k < kFoldRowsPerThread; ++k) {
-      after[k] = math::unpack_vector_steps(ahead[k]);
+      after[k] = offset_steps(ahead[k]);
       const int row = 1 + warp * kFoldRowsPerThread + k;
       tile_xy[row][lane + 1] = make_float2(here[k].x, here[k].y);
       tile_z[row][lane + 1] = here[k].z;
-      ahead[k] = f.u[f.at(x, y[k], min(z + 2, f.nz - 1))];
+      ahead[k] = next[at[k]];
     }
     if (brings) {
-      const math::Float3 v = math::unpack_vector_steps(halo);
+      const math::Float3 v = offset_steps(halo);
       tile_xy[tile_row][tile_column] = make_float2(v.x, v.y);
       tile_z[tile_row][tile_column] = v.z;
-      halo_ahead = f.u[f.at(halo_x, halo_y, min(z + 1, f.nz - 1))];
+      halo_ahead = plane(z + 1)[halo_at];
     }
     __syncthreads();
     const auto from_tile = [&](int row, int column) {
@@ -149,17 +164,24 @@ __global__ void __launch_bounds__(kFoldColumns* kFoldWarps, 3)
       const math::Float3 down = k + 1 < kFoldRowsPerThread
                                     ? here[k + 1 < kFoldRowsPerThread ? k + 1 : 0]
                                     : from_tile(row + 1, lane + 1);
-      const float d =
-          determinant_steps(difference(from_tile(row, lane + 2), from_tile(row, lane), edge_x),
-                            difference(down, up, y[k] == 0 || y[k] == f.ny - 1),
-                            difference(after[k], before[k], edge_z));
+      math::Float3 dx = difference(from_tile(row, lane + 2), from_tile(row, lane), false),
+                   dy = difference(down, up, false), dz = difference(after[k], before[k], false);
       const int true_y = y0 + warp * kFoldRowsPerThread + k;
+      if (edge_block || edge_z) {
+        const auto scale = [](math::Float3& v, bool one_sided) {
+          const float s = one_sided ? 2.0F : 1.0F;
+          v = {v.x * s, v.y * s, v.z * s};
+        };
+        scale(dx, edge_x);
+        scale(dy, true_y == 0 || true_y >= f.ny - 1);
+        scale(dz, edge_z);
+      }
+      const float d = determinant_steps(dx, dy, dz);
       const bool below = x0 + lane < f.nx && true_y < f.ny && !(d >= minimum_steps);
       const unsigned word = __ballot_sync(0xffffffffU, below);
       if (lane == 0 && true_y < f.ny) bits[f.word(static_cast<int>(blockIdx.x), true_y, z)] = word;
       mine += static_cast<unsigned>(__popc(word));
     }
-    __syncthreads();
 #pragma unroll
     for (int k = 0; k < kFoldRowsPerThread; ++k) {
       before[k] = here[k];

@@ -6,21 +6,11 @@
 
 #include "cuda/cuda_ops.h"
 
-/// LNCC in chunks of planes: sample, windows, gradient follow one another through rings that hold a
-/// chunk and its halo, so that the intermediates take a few hundred planes whatever the volume.
+/// LNCC in chunks of planes (ops::LnccChunks): sample, windows, gradient follow one another through
+/// rings that hold a chunk and its halo, so that the intermediates take a few hundred planes
+/// whatever the volume.
 namespace gigawarp::cuda {
 namespace {
-
-/// Bytes of the rings that are worth having: longer chunks prime fewer windows.
-constexpr std::int64_t kRingBytes = std::int64_t{1} << 28;
-
-int chunk_planes(const ops::Extent& e, int radius) {
-  constexpr std::int64_t kWords = sizeof(std::uint32_t) + sizeof(std::uint64_t);
-  const std::int64_t most = kRingBytes / (e.nx * e.ny * kWords) - 4 * radius;
-  if (most >= e.nz) return static_cast<int>(e.nz);
-  // No less than 64 (the longest segment), and whole segments, which may not be cut.
-  return static_cast<int>(std::max<std::int64_t>(64, most / 64 * 64));
-}
 
 template <class T>
 PlaneRing<T> ring_of(const ops::Array& array, int planes, const ops::Extent& e) {
@@ -34,26 +24,20 @@ struct Rings {
   CoefficientRing coefficients;
   GradientRing gradients;
 
-  Rings(Device& device, const ops::LnccArgs& args, int chunk, int radius, int back) {
+  Rings(Device& device, const ops::LnccArgs& args, const ops::LnccChunks& chunks) {
     const ops::Extent& e = args.pair.fixed.extent;
-    const auto nz = static_cast<int>(e.nz);
-    const auto bytes = [&](int planes, std::size_t size) {
-      return static_cast<std::size_t>(planes * e.nx * e.ny) * size;
+    const auto make = [&]<class T>(ops::Array& array, PlaneRing<T>& ring, int planes) {
+      array = device.allocate(static_cast<std::size_t>(planes * e.nx * e.ny) * sizeof(T));
+      ring = ring_of<T>(array, planes, e);
     };
-    const int intensity_planes = std::min(nz, chunk + 2 * (radius + back));
-    intensity_array = device.allocate(bytes(intensity_planes, sizeof(std::uint32_t)));
-    intensities = ring_of<std::uint32_t>(intensity_array, intensity_planes, e);
+    make(intensity_array, intensities, chunks.intensity_planes);
     if (!args.target.wanted) return;
-    const int coefficient_planes = std::min(nz, chunk + 2 * back);
-    coefficient_array = device.allocate(bytes(coefficient_planes, sizeof(std::uint64_t)));
-    coefficients = ring_of<std::uint64_t>(coefficient_array, coefficient_planes, e);
+    make(coefficient_array, coefficients, chunks.coefficient_planes);
     if (args.target.field && !args.target.accumulate) {
       const Plane<std::uint64_t> field(args.target.field.packed);
       gradients = {field.data, std::numeric_limits<int>::max(), field.stride_y, field.stride_z};
     } else {
-      const int gradient_planes = std::min(nz, chunk + radius + back);
-      gradient_array = device.allocate(bytes(gradient_planes, sizeof(std::uint64_t)));
-      gradients = ring_of<std::uint64_t>(gradient_array, gradient_planes, e);
+      make(gradient_array, gradients, chunks.gradient_planes);
     }
   }
 };
@@ -70,8 +54,8 @@ void lncc(Device& device, const ops::LnccArgs& args, std::vector<ops::PlaneSums>
   for (std::int64_t z = begin; z < end; ++z) sums[static_cast<std::size_t>(z)] = {};
   if (end <= begin) return;
 
-  const int chunk = chunk_planes(e, taps.radius);
-  const Rings rings(device, args, chunk, taps.radius, static_cast<int>(back));
+  const ops::LnccChunks chunks(e, taps.radius, static_cast<int>(back));
+  const Rings rings(device, args, chunks);
   const ops::Array totals_array = device.allocate(sizeof(LnccTotals));
   auto* totals = totals_array.as<LnccTotals>();
   check(cudaMemsetAsync(totals, 0, sizeof(LnccTotals), device.stream()), "lncc");
@@ -85,7 +69,7 @@ void lncc(Device& device, const ops::LnccArgs& args, std::vector<ops::PlaneSums>
   std::int64_t sampled = std::max<std::int64_t>(0, begin - r - back),
                windowed = std::max<std::int64_t>(0, begin - back);
   for (std::int64_t z0 = begin; z0 < end;) {
-    const std::int64_t z1 = std::min(end, (z0 / chunk + 1) * chunk);
+    const std::int64_t z1 = std::min(end, (z0 / chunks.planes + 1) * chunks.planes);
     const std::int64_t sample_end = std::min(e.nz, z1 + r + back),
                        window_end = std::min(e.nz, z1 + back);
     lncc_sample(device, args, rings.intensities, rings.gradients, {sampled, sample_end}, totals);

@@ -34,7 +34,7 @@ struct GradientOp {
                        const math::Float3& c) const {
     const float f = static_cast<float>(fixed_steps(ahead.intensities)),
                 m = static_cast<float>(moving_steps(ahead.intensities));
-    const float dl_dm = ahead.intensities != kNotCounted ? scale * (f * c.x - m * c.y + c.z) : 0.0F;
+    const float dl_dm = is_counted(ahead.intensities) ? scale * (f * c.x - m * c.y + c.z) : 0.0F;
     deliver_product<kKind>(target, x, y, z, math::unpack_floats(ahead.gradient), dl_dm, state);
   }
   __device__ void finish(const State& state, int thread, int segment, int tile, int tiles) const {

@@ -14,6 +14,7 @@ struct SampleArgs {
   Plane<const float> warped;  ///< in place of sampling the value
   IntensityRing intensities;
   GradientRing gradients;
+  IntensitySteps intensity;
   int begin, end, range_begin, range_end;
   LnccTotals* totals;
 };
@@ -27,17 +28,17 @@ __global__ void __launch_bounds__(256, 6) sample_kernel(const __grid_constant__ 
   const int z1 = min(z0 + kPlanesPerThread, args.end);
   unsigned valid = 0;
   if (x < pair.fixed.nx && y < pair.fixed.ny) {
-    std::uint64_t next_word = pair.displacement(x, y, z0);
-    float next_fixed = fixed_value<T, kPlain>(pair, pair.fixed.index(x, y, z0));
+    const math::Float3 base = pair.base<2>(x, y, 0);
+    RingCursor<std::uint32_t> intensities(args.intensities, x, y, z0);
+    RingCursor<std::uint64_t> gradients(args.gradients, x, y, max(z0, args.range_begin));
+    FixedLine<T, kPlain> line(pair, x, y, z0, 0);
     for (int z = z0; z < z1; ++z) {
-      const std::uint64_t word = next_word;
-      const float f = next_fixed;
-      if (z + 1 < z1) {
-        next_word = pair.displacement(x, y, z + 1);
-        next_fixed = fixed_value<T, kPlain>(pair, pair.fixed.index(x, y, z + 1));
-      }
+      const std::uint64_t word = line.word();
+      const float f = line.fixed(pair);
+      if (z + 1 < z1) line.next(pair);
       const bool own = z >= args.range_begin && z < args.range_end;
-      Sampled s = sample_voxel<T, kKind != TargetKind::none, kPlain>(pair, x, y, z, word);
+      Sampled s = sample_voxel<T, kKind != TargetKind::none, kPlain>(
+          pair, x, y, z, pair.moving_point<2>(base, z, word));
       if constexpr (!kPlain) {
         if (args.warped.data != nullptr) {
           s.value = *args.warped.at(x, y, z);
@@ -46,11 +47,13 @@ __global__ void __launch_bounds__(256, 6) sample_kernel(const __grid_constant__ 
       }
       const bool counts = s.inside && f == f;
       valid += counts && own ? 1 : 0;
-      *args.intensities.at(x, y, z) = counts ? pack_intensities(f, s.value) : kNotCounted;
+      *intensities.get() = counts ? pack_intensities(args.intensity, f, s.value) : kNotCounted;
+      intensities.next();
       if constexpr (kKind != TargetKind::none) {
         if (!own) continue;
         const math::Float3 g = target_gradient<kKind>(pair, x, y, z, s.gradient);
-        *args.gradients.at(x, y, z) = math::pack_floats(g.x, g.y, g.z);
+        *gradients.get() = math::pack_floats(g.x, g.y, g.z);
+        gradients.next();
       }
     }
   }
@@ -67,6 +70,7 @@ void lncc_sample(Device& device, const ops::LnccArgs& args, const IntensityRing&
                {},
                intensities.from(planes.begin),
                gradients.from(std::max(planes.begin, args.range.begin)),
+               intensity_steps(args),
                static_cast<int>(planes.begin),
                static_cast<int>(planes.end),
                static_cast<int>(args.range.begin),

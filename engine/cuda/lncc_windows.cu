@@ -5,8 +5,9 @@
 #include "math/metric.h"
 
 /// LNCC, second pass. The march adds up along z first, by integers that run exactly (a plane comes
-/// in, one goes out, read once more from the cache), then along x and y in shared memory: two
-/// numbers in, five sums out.
+/// in, one goes out, read once more from the cache), then along x in shared memory, still in
+/// integers, whose additions take three numbers at once, and along y in fp32: two numbers in, five
+/// sums out.
 namespace gigawarp::cuda {
 namespace {
 
@@ -15,27 +16,33 @@ struct WindowArgs {
   CoefficientRing coefficients;
   int range_begin, range_end;
   float epsilon;
-  bool whole;  ///< coefficients not divided by the window's weight (approximate gradient)
+  float steps;  ///< IntensitySteps::steps
+  bool whole;   ///< coefficients not divided by the window's weight (approximate gradient)
   bool store;
   LnccTotals* totals;
 };
 
-/// From sums in steps, of `n` voxels, to what is stored; returns the voxel's cc in steps of 2^-22.
-__device__ inline int store_coefficients(const WindowArgs& args, std::uint32_t own_intensities,
-                                         int x, int y, int z, float n, const float (&sum)[5]) {
-  const float in = math::quick_quotient(1.0F, fmaxf(n, 1e-6F));
-  constexpr float kStep = 1.0F / kIntensitySteps;
-  const float linear = in * kStep, square = linear * kStep;
-  const auto c = math::lncc_coefficients<float>(sum[0] * linear, sum[1] * linear, sum[2] * square,
-                                                sum[3] * square, sum[4] * square, args.epsilon);
-  const bool counts = own_intensities != kNotCounted;
+/// math::lncc_coefficients() of sums in steps over `n` voxels, without dividing them first: c, a
+/// and b are (n·steps)² larger, ε (n·steps)⁴. Stores p/n, q/n, r/n in steps; returns the voxel's cc
+/// in steps of 2^-22.
+__device__ inline int store_coefficients(const WindowArgs& args, std::uint64_t* to, bool counts,
+                                         bool own, float n, const float (&sum)[5]) {
+  const float weight = n * args.steps, square = weight * weight, e = args.epsilon * square * square;
+  const float c = fmaf(n, sum[4], -sum[0] * sum[1]);
+  const float a = fmaxf(fmaf(n, sum[2], -sum[0] * sum[0]), 0.0F),
+              b = fmaxf(fmaf(n, sum[3], -sum[1] * sum[1]), 0.0F);
+  const float d = math::quick_quotient(1.0F, fmaf(a, b, e));
+  const float matched = fmaf(c, c, e) * d;
   if (args.store) {
-    const float k = args.whole ? 1.0F : in;
-    *args.coefficients.at(x, y, z) =
-        counts ? math::pack_floats(c.p * k * kStep, c.q * k * kStep, c.r * k) : 0;
+    const float k = 2.0F * weight * d * (args.whole ? n : 1.0F);
+    const float p = c * k, q = matched * a * k;
+    const float r = (q * sum[1] - p * sum[0]) * math::quick_quotient(1.0F, n);
+    *to = counts ? math::pack_floats(p, q, r) : 0;
   }
-  const bool own = z >= args.range_begin && z < args.range_end;
-  return counts && own ? __float2int_rn(c.cc * kLnccSteps) : 0;
+  // Rounded by adding it to a large number, which leaves it in the low bits.
+  const float cc = matched - math::quick_quotient(e, fmaf(a, a, e));
+  const int steps = __float_as_int(fmaf(cc, kLnccSteps, kFloorMagic)) - kFloorBits;
+  return counts && own ? steps : 0;
 }
 
 __device__ inline void add_value(LnccTotals* totals, long long steps) {
@@ -45,33 +52,32 @@ __device__ inline void add_value(LnccTotals* totals, long long steps) {
     atomicAdd(&totals->value, static_cast<unsigned long long>(steps));
 }
 
+/// The number of a window's voxels rides on the sum of F: kShift bits higher, where that leaves
+/// room in 32 bits; in wide windows it is a sum of its own. So windows at the edge of what counts
+/// take no longer than others: a launch is as slow as its slowest block.
 template <int R>
 struct WindowShape : MarchShape<R, 32, R <= 2 ? 16 : 32, 2> {
   using Base = MarchShape<R, 32, R <= 2 ? 16 : 32, 2>;
+  static constexpr bool kRides = R <= 3;
+  static constexpr int kShift = R <= 2 ? 21 : 22;  ///< (2R + 1)³ · reach < 2^(kShift - 1)
+  static constexpr int kSums = kRides ? 5 : 6;     ///< F and what rides on it, M, FF, MM, FM, n
   static constexpr std::size_t kBytes =
-      sizeof(float) * 5 * (Base::kTileFloats + Base::kRowFloats) + Base::kTileFloats;
+      sizeof(float) * kSums * (Base::kTileFloats + Base::kRowFloats);
 };
-
-/// Voxels that count in the window around (column tx, row), from the per-column counts.
-template <int R>
-__device__ inline float count_window(const std::uint8_t* counts, int tx, int row) {
-  int n = 0;
-  for (int j = 0; j <= 2 * R; ++j)
-    for (int i = 0; i <= 2 * R; ++i) n += counts[(row + j) * WindowShape<R>::kPitch + tx + i];
-  return static_cast<float>(n);
-}
 
 /// Sums along z of one column, in steps.
 struct ColumnSums {
   int n = 0, f = 0, m = 0, ff = 0, mm = 0, fm = 0;
-  /// One plane comes in, one goes out.
+  /// One plane comes in, one goes out. kShift: n is part of f; 0: a sum of its own.
+  template <int kShift>
   __device__ void move(std::uint32_t in, std::uint32_t out) {
-    const bool enters = in != kNotCounted, leaves = out != kNotCounted;
-    in = enters ? in : 0;
-    out = leaves ? out : 0;
     const int a = fixed_steps(in), b = moving_steps(in), c = fixed_steps(out),
               d = moving_steps(out);
-    n += (enters ? 1 : 0) - (leaves ? 1 : 0);
+    const int more = static_cast<int>(in >> 31U) - static_cast<int>(out >> 31U);
+    if constexpr (kShift > 0)
+      f += more * (1 << kShift);
+    else
+      n += more;
     f += a - c;
     m += b - d;
     ff += a * a - c * c;
@@ -80,15 +86,49 @@ struct ColumnSums {
   }
 };
 
+/// Sums along x of one quad of integers: out[i] = sum_k in[i + k], i = 0…3.
+template <int R>
+__device__ inline int4 sum_quad(const int* in) {
+  constexpr int kReads = (4 + 2 * R + 3) / 4;
+  int v[4 * kReads];
+#pragma unroll
+  for (int i = 0; i < kReads; ++i) {
+    const int4 q = reinterpret_cast<const int4*>(in)[i];
+    v[4 * i] = q.x;
+    v[4 * i + 1] = q.y;
+    v[4 * i + 2] = q.z;
+    v[4 * i + 3] = q.w;
+  }
+  if constexpr (R == 1) {
+    return {v[0] + v[1] + v[2], v[1] + v[2] + v[3], v[2] + v[3] + v[4], v[3] + v[4] + v[5]};
+  } else {
+    int shared = 0;  // by all four
+#pragma unroll
+    for (int k = 3; k <= 2 * R; ++k) shared += v[k];
+    const int a = shared + v[1] + v[2], b = shared + v[2 * R + 1] + v[2 * R + 2];
+    return {a + v[0], a + v[2 * R + 1], b + v[2], b + v[2 * R + 3]};
+  }
+}
+
+/// Sums along y of two integers, one below the other.
+template <int R, int kPitch>
+__device__ inline void sum_column(const int* column, int (&out)[2]) {
+  int shared = 0;
+#pragma unroll
+  for (int k = 1; k <= 2 * R; ++k) shared += column[k * kPitch];
+  out[0] = column[0] + shared;
+  out[1] = shared + column[(2 * R + 1) * kPitch];
+}
+
 template <int R>
 __global__ void __launch_bounds__(WindowShape<R>::kThreads, 1024 / WindowShape<R>::kThreads)
-    window_kernel(const WindowArgs args, const MarchGrid grid) {
+    window_kernel(const __grid_constant__ WindowArgs args, const __grid_constant__ MarchGrid grid) {
   using Shape = WindowShape<R>;
   constexpr int K = Shape::K, kColumns = Shape::kColumns, X = Shape::kTileX, kRows = 2;
+  constexpr int kShift = Shape::kRides ? Shape::kShift : 0;
   extern __shared__ __align__(16) float shared[];
-  float* const tile = shared;                           // 5 × kTileFloats: sums along z
-  float* const rows = shared + 5 * Shape::kTileFloats;  // 5 × kRowFloats: and along x
-  auto* const counts = reinterpret_cast<std::uint8_t*>(rows + 5 * Shape::kRowFloats);
+  int* const tile = reinterpret_cast<int*>(shared);                // sums along z
+  float* const rows = shared + Shape::kSums * Shape::kTileFloats;  // and along x; F's as integers
   const int thread = static_cast<int>(threadIdx.x), tx = thread % X, ty = thread / X;
   const int x0 = static_cast<int>(blockIdx.x) * X,
             y0 = static_cast<int>(blockIdx.y) * Shape::kTileY;
@@ -108,11 +148,13 @@ __global__ void __launch_bounds__(WindowShape<R>::kThreads, 1024 / WindowShape<R
                    : -1;
   }
   const auto load_plane = [&](int z, int first, std::uint32_t(&words)[kColumns]) {
-    const bool inside = z >= first && z >= 0 && z < grid.nz;
-    const std::uint32_t* plane = args.intensities.plane(inside ? z : 0);
+#pragma unroll
+    for (int c = 0; c < kColumns; ++c) words[c] = kNotCounted;
+    if (z < first || z < 0 || z >= grid.nz) return;  // the same for all threads
+    const std::uint32_t* plane = whole(args.intensities.plane(z));
 #pragma unroll
     for (int c = 0; c < kColumns; ++c)
-      words[c] = inside && offset[c] >= 0 ? __ldg(plane + offset[c]) : kNotCounted;
+      if (offset[c] >= 0) words[c] = __ldg(plane + static_cast<unsigned>(offset[c]));
   };
 
   ColumnSums sums[kColumns];
@@ -121,59 +163,79 @@ __global__ void __launch_bounds__(WindowShape<R>::kThreads, 1024 / WindowShape<R
   load_plane(z0 - R, z0 - R, incoming);
   load_plane(z0 - R - K, z0 - R, outgoing);
   const int x = x0 + tx, first_row = y0 + ty * kRows;
+  // In a plane of either ring: both have the same rows.
+  const auto own_offset = static_cast<unsigned>(first_row * args.intensities.stride_y + x);
+  const bool in_grid[kRows] = {x < grid.nx && first_row < grid.ny,
+                               x < grid.nx && first_row + 1 < grid.ny};
   for (int z = z0 - R; z < z1 + R; ++z) {
     const int centre = z - R;
     const bool whole_window = centre >= z0;
-    std::uint32_t own[kRows];
 #pragma unroll
-    for (int i = 0; i < kRows; ++i)
-      own[i] = whole_window && x < grid.nx && first_row + i < grid.ny
-                   ? __ldg(args.intensities.at(x, first_row + i, centre))
-                   : kNotCounted;
-    bool incomplete = false;
+    for (int c = 0; c < kColumns; ++c) sums[c].template move<kShift>(incoming[c], outgoing[c]);
+    if (whole_window) {
 #pragma unroll
-    for (int c = 0; c < kColumns; ++c) {
-      sums[c].move(incoming[c], outgoing[c]);
-      if (!whole_window || place[c] < 0) continue;
-      float* to = tile + place[c];
-      to[0] = static_cast<float>(sums[c].f);
-      to[Shape::kTileFloats] = static_cast<float>(sums[c].m);
-      to[2 * Shape::kTileFloats] = static_cast<float>(sums[c].ff);
-      to[3 * Shape::kTileFloats] = static_cast<float>(sums[c].mm);
-      to[4 * Shape::kTileFloats] = static_cast<float>(sums[c].fm);
-      counts[place[c]] = static_cast<std::uint8_t>(sums[c].n);
-      incomplete = incomplete || sums[c].n != K;
+      for (int c = 0; c < kColumns; ++c) {
+        if (c == kColumns - 1 && place[c] < 0) continue;
+        int* to = tile + place[c];
+        to[0] = sums[c].f;
+        to[Shape::kTileFloats] = sums[c].m;
+        to[2 * Shape::kTileFloats] = sums[c].ff;
+        to[3 * Shape::kTileFloats] = sums[c].mm;
+        to[4 * Shape::kTileFloats] = sums[c].fm;
+        if constexpr (!Shape::kRides) to[5 * Shape::kTileFloats] = sums[c].n;
+      }
     }
     if (z + 1 < z1 + R) {
       load_plane(z + 1, z0 - R, incoming);
       load_plane(z + 1 - K, z0 - R, outgoing);
     }
     if (!whole_window) continue;
-    const bool some_missing = __syncthreads_or(incomplete ? 1 : 0) != 0;
+    std::uint32_t own[kRows];
+    const std::uint32_t* at = whole(args.intensities.plane(centre)) + own_offset;
+#pragma unroll
+    for (int i = 0; i < kRows; ++i)
+      own[i] = in_grid[i] ? __ldg(at + i * args.intensities.stride_y) : kNotCounted;
+    __syncthreads();
     for (int e = thread; e < Shape::kHaloY * (X / 4); e += Shape::kThreads) {
       const int row = e / (X / 4), quad = e % (X / 4);
 #pragma unroll
-      for (int q = 0; q < 5; ++q)
-        reinterpret_cast<float4*>(rows + q * Shape::kRowFloats + row * X)[quad] =
-            filter_quad<R, true>(tile + q * Shape::kTileFloats + row * Shape::kPitch + 4 * quad,
-                                 nullptr);
+      for (int q = 0; q < Shape::kSums; ++q) {
+        const int4 v = sum_quad<R>(tile + q * Shape::kTileFloats + row * Shape::kPitch + 4 * quad);
+        float* to = rows + q * Shape::kRowFloats + row * X;
+        if (q == 0 && Shape::kRides)
+          reinterpret_cast<int4*>(to)[quad] = v;
+        else
+          reinterpret_cast<float4*>(to)[quad] = {static_cast<float>(v.x), static_cast<float>(v.y),
+                                                 static_cast<float>(v.z), static_cast<float>(v.w)};
+      }
     }
     __syncthreads();
-    float s[5][kRows];
+    const float* column = rows + ty * kRows * X + tx;
+    float s[Shape::kSums][kRows], n[kRows];
 #pragma unroll
-    for (int q = 0; q < 5; ++q)
-      filter_column<R, X, kRows, true>(rows + q * Shape::kRowFloats + ty * kRows * X + tx, nullptr,
-                                       s[q]);
+    for (int q = Shape::kRides ? 1 : 0; q < Shape::kSums; ++q)
+      filter_column<R, X, kRows, true>(column + q * Shape::kRowFloats, nullptr, s[q]);
+    if constexpr (Shape::kRides) {
+      int both[kRows];
+      sum_column<R, X>(reinterpret_cast<const int*>(column), both);
 #pragma unroll
-    for (int i = 0; i < kRows; ++i) {
-      const int y = first_row + i;
-      if (x >= grid.nx || y >= grid.ny) continue;
-      const float n = some_missing ? count_window<R>(counts, tx, ty * kRows + i)
-                                   : static_cast<float>(K * K * K);
-      value += store_coefficients(args, own[i], x, y, centre, n,
-                                  {s[0][i], s[1][i], s[2][i], s[3][i], s[4][i]});
+      for (int i = 0; i < kRows; ++i) {
+        const int f = both[i] << (32 - kShift) >> (32 - kShift);
+        s[0][i] = static_cast<float>(f);
+        n[i] = static_cast<float>((both[i] - f) >> kShift);
+      }
+    } else {
+#pragma unroll
+      for (int i = 0; i < kRows; ++i) n[i] = s[Shape::kSums - 1][i];
     }
-    if (some_missing) __syncthreads();  // counts are read after the plane's last barrier
+    const bool in_range = centre >= args.range_begin && centre < args.range_end;
+    std::uint64_t* to = whole(args.coefficients.plane(centre)) + own_offset;
+#pragma unroll
+    for (int i = 0; i < kRows; ++i)
+      if (in_grid[i])
+        value += store_coefficients(args, to + i * args.coefficients.stride_y, is_counted(own[i]),
+                                    in_range, fmaxf(n[i], 1.0F),
+                                    {s[0][i], s[1][i], s[2][i], s[3][i], s[4][i]});
   }
   add_value(args.totals, value);
 }
@@ -193,7 +255,7 @@ __global__ void __launch_bounds__(256)
         const float wy = taps.weight[c - z + radius] * taps.weight[b - y + radius];
         for (int a = max(x - radius, 0); a <= min(x + radius, grid.nx - 1); ++a) {
           const std::uint32_t word = *args.intensities.at(a, b, c);
-          if (word == kNotCounted) continue;
+          if (!is_counted(word)) continue;
           const float f = static_cast<float>(fixed_steps(word)),
                       m = static_cast<float>(moving_steps(word));
           const float w = wy * taps.weight[a - x + radius];
@@ -205,7 +267,9 @@ __global__ void __launch_bounds__(256)
           s[4] = fmaf(w * f, m, s[4]);
         }
       }
-    value = store_coefficients(args, *args.intensities.at(x, y, z), x, y, z, n, s);
+    value = store_coefficients(args, args.coefficients.at(x, y, z),
+                               is_counted(*args.intensities.at(x, y, z)),
+                               z >= args.range_begin && z < args.range_end, fmaxf(n, 1e-6F), s);
   }
   add_value(args.totals, value);
 }
@@ -233,6 +297,7 @@ void lncc_windows(Device& device, const ops::LnccArgs& args, const ops::Taps& ta
                      static_cast<int>(args.range.begin),
                      static_cast<int>(args.range.end),
                      args.epsilon,
+                     intensity_steps(args).steps,
                      args.approximate_gradient,
                      args.target.wanted,
                      totals};

@@ -48,13 +48,15 @@ struct MarchGrid {
     for (segment = 8; segment < 64 && segment * wanted < nz;) segment *= 2;
   }
   int tiles() const { return tiles_x * tiles_y; }
-  /// One segment per launch: for marches that keep no sums per segment, over chunks not aligned.
+  /// Equal segments counted from the first plane: for marches that keep no sums per segment, over
+  /// chunks not aligned. Of half the length, since a launch with few more blocks than fit at once
+  /// is as slow as the multiprocessor that has most of them.
   MarchGrid unaligned() const {
     MarchGrid g = *this;
-    const int planes = end - begin, parts = (planes + segment - 1) / segment;
+    const int planes = end - begin, longest = segment > 8 ? segment / 2 + segment / 8 : segment;
+    const int parts = (planes + longest - 1) / longest;
     g.origin = begin;
-    g.segment = parts <= 1 ? (planes > 0 ? planes : 1) : (planes + parts - 1) / parts;
-    if (planes <= segment + segment / 4) g.segment = planes > 0 ? planes : 1;
+    g.segment = parts > 0 ? (planes + parts - 1) / parts : 1;
     return g;
   }
   int first_segment() const { return (begin - origin) / segment; }

@@ -67,22 +67,19 @@ __global__ void __launch_bounds__(kRowThreads, 5)
   const int begin = static_cast<int>(blockIdx.z) * kColumnsPerBlock;
   const int end = min(plan.nx, begin + kColumnsPerBlock);
   plan.for_each_row([&](int y, int z) {
-    // What the next voxel needs is on its way while one is sampled.
-    const auto at = [&](int x0) { return min(x0 + lane, end - 1); };
-    float next_fixed = fixed_value<T, kPlain>(pair, pair.fixed.index(at(begin), y, z));
-    std::uint64_t next_word = kSample ? pair.displacement(at(begin), y, z) : 0;
+    // What the next voxel needs is on its way while one is sampled. Lanes beyond the row stay.
+    FixedLine<T, kPlain> line(pair, min(begin + lane, end - 1), y, z, 32);
+    const math::Float3 base = pair.base<0>(0, y, z);
     for (int x0 = begin; x0 < end; x0 += 32) {
-      const int x = at(x0);
-      const float f = next_fixed;
-      const std::uint64_t word = next_word;
-      if (x0 + 32 < end) {
-        next_fixed = fixed_value<T, kPlain>(pair, pair.fixed.index(at(x0 + 32), y, z));
-        if constexpr (kSample) next_word = pair.displacement(at(x0 + 32), y, z);
-      }
+      const int x = min(x0 + lane, end - 1);
+      const float f = line.fixed(pair);
+      const std::uint64_t word = line.word();
+      if (x + 32 < end) line.next(pair);
       bool counted = x0 + lane < end;
       float m;
       if constexpr (kSample) {
-        const Sampled s = sample_voxel<T, false, kPlain>(pair, x, y, z, word);
+        const Sampled s =
+            sample_voxel<T, false, kPlain>(pair, x, y, z, pair.moving_point<0>(base, x, word));
         m = s.value;
         counted = counted && s.inside;
       } else {
@@ -118,16 +115,13 @@ __global__ void __launch_bounds__(kRowThreads, kKind == TargetKind::field ? 6 : 
   ThreadSums sums;
   plan.for_each_row([&](int y, int z) {
     if (lane >= plan.nx) return;
-    float next_fixed = fixed_value<T, kPlain>(pair, pair.fixed.index(lane, y, z));
-    std::uint64_t next_word = pair.displacement(lane, y, z);
+    FixedLine<T, kPlain> line(pair, lane, y, z, 32);
+    const math::Float3 base = pair.base<0>(0, y, z);
     for (int x = lane; x < plan.nx; x += 32) {
-      const float f = next_fixed;
-      const std::uint64_t word = next_word;
-      if (x + 32 < plan.nx) {
-        next_fixed = fixed_value<T, kPlain>(pair, pair.fixed.index(x + 32, y, z));
-        next_word = pair.displacement(x + 32, y, z);
-      }
-      Sampled s = sample_voxel<T, true, kPlain>(pair, x, y, z, word);
+      const float f = line.fixed(pair);
+      const std::uint64_t word = line.word();
+      if (x + 32 < plan.nx) line.next(pair);
+      Sampled s = sample_voxel<T, true, kPlain>(pair, x, y, z, pair.moving_point<0>(base, x, word));
       if constexpr (!kPlain) {
         if (warped.data != nullptr) {
           s.value = warped.row(y, z)[x];

@@ -14,7 +14,7 @@ constexpr std::int64_t kVoxelsPerBlock = 90000;
 /// word (8), or nothing where there is no field.
 template <class T, TargetKind kKind, bool kPlain>
 __global__ void __launch_bounds__(
-    kRowThreads, kKind == TargetKind::linear || kKind == TargetKind::symmetric_field ? 2 : 3)
+    kRowThreads, kKind == TargetKind::linear || kKind == TargetKind::symmetric_field ? 3 : 5)
     difference_rows(const __grid_constant__ DevicePair pair,
                     const __grid_constant__ ops::SlabView<float> warped,
                     const __grid_constant__ RowPlan plan, float scale,
@@ -22,32 +22,26 @@ __global__ void __launch_bounds__(
   const int thread = static_cast<int>(threadIdx.x), lane = thread & 31;
   ThreadSums sums;
   plan.for_each_row([&](int y, int z) {
-    for (int x0 = lane; x0 < plan.nx; x0 += 32 * kInFlight) {
-      float f[kInFlight];
-      Sampled s[kInFlight];
-#pragma unroll
-      for (int k = 0; k < kInFlight; ++k) {
-        const int x = min(x0 + 32 * k, plan.nx - 1);
-        f[k] = fixed_value<T, kPlain>(pair, pair.fixed.index(x, y, z));
-        s[k] = sample_voxel<T, kKind != TargetKind::none, kPlain>(pair, x, y, z,
-                                                                  pair.displacement(x, y, z));
-        if constexpr (!kPlain) {
-          if (warped.data != nullptr) {
-            s[k].value = warped.row(y, z)[x];
-            s[k].inside = true;  // NaN there says what does not count
-          }
+    if (lane >= plan.nx) return;
+    const math::Float3 base = pair.base<0>(0, y, z);
+    FixedLine<T, kPlain> line(pair, lane, y, z, 32);
+    for (int x = lane; x < plan.nx; x += 32) {
+      const float f = line.fixed(pair);
+      const std::uint64_t word = line.word();
+      if (x + 32 < plan.nx) line.next(pair);  // on its way while this one is sampled
+      Sampled s = sample_voxel<T, kKind != TargetKind::none, kPlain>(
+          pair, x, y, z, pair.moving_point<0>(base, x, word));
+      if constexpr (!kPlain) {
+        if (warped.data != nullptr) {
+          s.value = warped.row(y, z)[x];
+          s.inside = true;  // NaN there says what does not count
         }
       }
-#pragma unroll
-      for (int k = 0; k < kInFlight; ++k) {
-        const int x = x0 + 32 * k;
-        if (x >= plan.nx) break;
-        const bool counts = s[k].inside && s[k].value == s[k].value;
-        const float difference = counts ? s[k].value - f[k] : 0.0F;
-        sums.v[0] += difference * difference;
-        sums.v[1] += counts ? 1.0F : 0.0F;
-        deliver<kKind>(pair, target, x, y, z, s[k].gradient, scale * difference, sums);
-      }
+      const bool counts = s.inside && s.value == s.value;
+      const float difference = counts ? s.value - f : 0.0F;
+      sums.v[0] += difference * difference;
+      sums.v[1] += counts ? 1.0F : 0.0F;
+      deliver<kKind>(pair, target, x, y, z, s.gradient, scale * difference, sums);
     }
   });
   store_block_sums(sums, thread, kRowThreads, slots + plan.slot() * kSums);

@@ -7,14 +7,13 @@
 #include "ops/similarity.h"
 
 /// How the metrics that look at single voxels (MI, MSE) walk a volume: a block takes a run of rows
-/// of one segment of planes, each of its warps a row at a time, each lane kInFlight voxels of it at
-/// once. The division into blocks depends on the size of the volume alone.
+/// of one segment of planes, each of its warps a row at a time. The division into blocks depends on
+/// the size of the volume alone.
 namespace gigawarp::cuda {
 
 constexpr int kRowWarps = 8;
 constexpr int kRowThreads = 32 * kRowWarps;
 constexpr int kSegmentPlanes = 4;  ///< segments begin at multiples of this in global z
-constexpr int kInFlight = 2;
 
 struct RowPlan {
   int nx = 0, ny = 0;

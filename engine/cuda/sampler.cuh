@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "cuda/device_view.cuh"
 #include "math/packed.h"
@@ -66,6 +67,8 @@ struct DeviceImage {
 struct DevicePair {
   DeviceImage fixed, moving, fixed_mask, moving_mask;
   float t[3][3] = {};
+  float t_steps[3][3] = {};             ///< the same for steps of a packed displacement
+  float t_scaled[3][3] = {};            ///< the same, times the moving intensities' scale
   float centre[3] = {}, image[3] = {};  ///< c and T(c)
   Plane<const std::uint64_t> u;
 
@@ -77,22 +80,40 @@ struct DevicePair {
     for (int r = 0; r < 3; ++r) {
       centre[r] = static_cast<float>(c[r]);
       image[r] = static_cast<float>(there[r]);
-      for (int k = 0; k < 3; ++k) t[r][k] = static_cast<float>(p.moving_from_fixed.linear[r][k]);
+      for (int k = 0; k < 3; ++k) {
+        t[r][k] = static_cast<float>(p.moving_from_fixed.linear[r][k]);
+        t_steps[r][k] = t[r][k] / math::kPackedSteps;  // exact: a power of two
+        t_scaled[r][k] = t[r][k] * moving.scale;
+      }
     }
     if (!p.displacement) return;
     const ops::Extent& e = p.displacement.packed.extent;
     u = {p.displacement.packed.data - e.z_begin * e.stride_z, e};
   }
 
-  /// T(i + u(i)) in moving voxels, from the word of u.
-  __device__ math::Float3 moving_point(int x, int y, int z, std::uint64_t word) const {
-    math::Float3 v = math::unpack_vector(word);
-    v.x += static_cast<float>(x) - centre[0];
-    v.y += static_cast<float>(y) - centre[1];
-    v.z += static_cast<float>(z) - centre[2];
-    return {fmaf(t[0][0], v.x, fmaf(t[0][1], v.y, fmaf(t[0][2], v.z, image[0]))),
-            fmaf(t[1][0], v.x, fmaf(t[1][1], v.y, fmaf(t[1][2], v.z, image[1]))),
-            fmaf(t[2][0], v.x, fmaf(t[2][1], v.y, fmaf(t[2][2], v.z, image[2])))};
+  /// T of a fixed voxel but for its part along `kAxis`, which moving_point() adds: what a march
+  /// along that axis computes once.
+  template <int kAxis>
+  __device__ math::Float3 base(int i, int j, int k) const {
+    constexpr int a = kAxis == 0 ? 1 : 0, b = kAxis == 2 ? 1 : 2;
+    const int at[3] = {i, j, k};
+    const float p = static_cast<float>(at[a]) - centre[a],
+                q = static_cast<float>(at[b]) - centre[b];
+    return {fmaf(t[0][a], p, fmaf(t[0][b], q, image[0])),
+            fmaf(t[1][a], p, fmaf(t[1][b], q, image[1])),
+            fmaf(t[2][a], p, fmaf(t[2][b], q, image[2]))};
+  }
+  /// T(i + u(i)) in moving voxels, from base<kAxis>(), the coordinate along kAxis and the word of
+  /// u.
+  template <int kAxis>
+  __device__ math::Float3 moving_point(const math::Float3& base, int i, std::uint64_t word) const {
+    const math::Float3 s = math::unpack_vector_steps(word);
+    const float d = static_cast<float>(i) - centre[kAxis];
+    const auto row = [&](int r, float from) {
+      return fmaf(t_steps[r][0], s.x,
+                  fmaf(t_steps[r][1], s.y, fmaf(t_steps[r][2], s.z, fmaf(t[r][kAxis], d, from))));
+    };
+    return {row(0, base.x), row(1, base.y), row(2, base.z)};
   }
   __device__ std::uint64_t displacement(int x, int y, int z) const {
     return u.data != nullptr ? __ldg(u.at(x, y, z)) : math::kPackedZero;
@@ -102,16 +123,13 @@ struct DevicePair {
 struct Sampled {
   float value = 0;
   bool inside = false;
-  math::Float3 gradient;  ///< ∇M along moving axes, per moving voxel; scaled
+  math::Float3 gradient;  ///< ∇M along moving axes, per moving voxel; not scaled
 };
 
-/// kWide: the grid has two voxels at least along x.
-template <class T, bool kGradient, bool kWide>
-__device__ inline Sampled sample(const DeviceImage& m, const math::Float3& p) {
-  const AxisPlace ax = axis_place(p.x, m.x), ay = axis_place(p.y, m.y), az = axis_place(p.z, m.z);
-  const CornerRows<T> at = corner_rows(static_cast<const T*>(m.data), m.y, m.z, m.stride_y,
-                                       m.stride_z, ax.low, ay.low, az.low);
-  const int next = kWide ? 1 : m.x.step;
+/// From the eight corners, by rows of (y, z), (y + 1, z), (y, z + 1), (y + 1, z + 1).
+template <class T, bool kGradient>
+__device__ inline Sampled interpolate(const DeviceImage& m, const CornerRows<T>& at, int next,
+                                      float fx, float fy, float fz) {
   const float a = static_cast<float>(__ldg(at.row[0])),
               b = static_cast<float>(__ldg(at.row[0] + next));
   const float c = static_cast<float>(__ldg(at.row[1])),
@@ -121,19 +139,50 @@ __device__ inline Sampled sample(const DeviceImage& m, const math::Float3& p) {
   const float g = static_cast<float>(__ldg(at.row[3])),
               h = static_cast<float>(__ldg(at.row[3] + next));
   const float dab = b - a, dcd = d - c, def = f - e, dgh = h - g;
-  const float v00 = fmaf(dab, ax.fraction, a), v10 = fmaf(dcd, ax.fraction, c),
-              v01 = fmaf(def, ax.fraction, e), v11 = fmaf(dgh, ax.fraction, g);
+  const float v00 = fmaf(dab, fx, a), v10 = fmaf(dcd, fx, c), v01 = fmaf(def, fx, e),
+              v11 = fmaf(dgh, fx, g);
   const float y0 = v10 - v00, y1 = v11 - v01;
-  const float v0 = fmaf(y0, ay.fraction, v00), v1 = fmaf(y1, ay.fraction, v01);
+  const float v0 = fmaf(y0, fy, v00), v1 = fmaf(y1, fy, v01), dz = v1 - v0;
   Sampled s;
-  s.value = (fmaf(v1 - v0, az.fraction, v0) - m.offset) * m.scale;
+  s.value = (fmaf(dz, fz, v0) - m.offset) * m.scale;
+  if constexpr (kGradient) {
+    const float x0 = fmaf(dcd - dab, fy, dab), x1 = fmaf(dgh - def, fy, def);
+    s.gradient = {fmaf(x1 - x0, fz, x0), fmaf(y1 - y0, fz, y0), dz};
+  }
+  return s;
+}
+
+/// Anywhere.
+template <class T, bool kGradient>
+__device__ inline Sampled sample(const DeviceImage& m, const math::Float3& p) {
+  const AxisPlace ax = axis_place(p.x, m.x), ay = axis_place(p.y, m.y), az = axis_place(p.z, m.z);
+  const CornerRows<T> at = corner_rows(static_cast<const T*>(m.data), m.y, m.z, m.stride_y,
+                                       m.stride_z, ax.low, ay.low, az.low);
+  Sampled s = interpolate<T, kGradient>(m, at, m.x.step, ax.fraction, ay.fraction, az.fraction);
   s.inside = m.x.inside(p.x) && m.y.inside(p.y) && m.z.inside(p.z);
   if constexpr (kGradient) {
-    const float x0 = fmaf(dcd - dab, ay.fraction, dab), x1 = fmaf(dgh - def, ay.fraction, def);
-    s.gradient.x = m.x.is_free(p.x) ? fmaf(x1 - x0, az.fraction, x0) * m.scale : 0.0F;
-    s.gradient.y = m.y.is_free(p.y) ? fmaf(y1 - y0, az.fraction, y0) * m.scale : 0.0F;
-    s.gradient.z = m.z.is_free(p.z) ? (v1 - v0) * m.scale : 0.0F;
+    if (!m.x.is_free(p.x)) s.gradient.x = 0;
+    if (!m.y.is_free(p.y)) s.gradient.y = 0;
+    if (!m.z.is_free(p.z)) s.gradient.z = 0;
   }
+  return s;
+}
+
+/// Between the first and the last voxel of every axis: the same, without clamps and questions.
+template <class T, bool kGradient>
+__device__ inline Sampled sample_within(const DeviceImage& m, const math::Float3& p) {
+  const float x = __fadd_rd(p.x, kFloorMagic), y = __fadd_rd(p.y, kFloorMagic),
+              z = __fadd_rd(p.z, kFloorMagic);
+  const unsigned in_plane =
+      static_cast<unsigned>(__float_as_int(y) - kFloorBits) * static_cast<unsigned>(m.stride_y) +
+      static_cast<unsigned>(__float_as_int(x) - kFloorBits);
+  const T* first = static_cast<const T*>(m.data) + in_plane +
+                   static_cast<std::int64_t>(__float_as_int(z) - kFloorBits) * m.stride_z;
+  const T* behind = first + m.stride_z;
+  Sampled s = interpolate<T, kGradient>(
+      m, {{first, first + m.stride_y, behind, behind + m.stride_y}}, 1, p.x - (x - kFloorMagic),
+      p.y - (y - kFloorMagic), p.z - (z - kFloorMagic));
+  s.inside = true;
   return s;
 }
 
@@ -150,29 +199,76 @@ __device__ inline bool masks_allow(const DevicePair& pair, int x, int y, int z,
          static_cast<const std::uint8_t*>(m.data)[m.index(i, j, k)] != 0;
 }
 
-/// What the sampler says of fixed voxel (x, y, z), masks included: `inside` is whether it counts.
-/// kPlain: see dispatch_pair().
+/// What the sampler says of fixed voxel (x, y, z), whose point in the moving volume is p, masks
+/// included: `inside` is whether it counts. kPlain: see dispatch_pair().
 template <class T, bool kGradient, bool kPlain>
 __device__ inline Sampled sample_voxel(const DevicePair& pair, int x, int y, int z,
-                                       std::uint64_t displacement) {
-  const math::Float3 p = pair.moving_point(x, y, z, displacement);
-  Sampled s = sample<T, kGradient, kPlain>(pair.moving, p);
+                                       const math::Float3& p) {
+  const DeviceImage& m = pair.moving;
+  Sampled s = m.x.is_free(p.x) && m.y.is_free(p.y) && m.z.is_free(p.z)
+                  ? sample_within<T, kGradient>(m, p)
+                  : sample<T, kGradient>(m, p);
   if constexpr (!kPlain) s.inside = s.inside && masks_allow(pair, x, y, z, p);
   return s;
 }
 
-/// F at element i of the fixed image, scaled.
+/// Goes along a line of the fixed grid with what the sampler needs at each voxel, loading ahead: F
+/// and the word of u. Plain pairs leave F's conversion, which would wait for the load, to fixed().
 template <class T, bool kPlain>
-__device__ inline float fixed_value(const DevicePair& pair, std::int64_t i) {
-  if constexpr (kPlain) return (pair.fixed.raw<T>(i) - pair.fixed.offset) * pair.fixed.scale;
-  return pair.fixed.value(i);
-}
+class FixedLine {
+ public:
+  /// From voxel (x, y, z), which is loaded; each next() goes `x_step` voxels along x or, where that
+  /// is zero, a plane up.
+  __device__ FixedLine(const DevicePair& pair, int x, int y, int z, int x_step)
+      : image_step_(x_step != 0 ? x_step : pair.fixed.stride_z),
+        word_step_(x_step != 0 ? x_step : pair.u.stride_z),
+        at_(pair.fixed.index(x, y, z)) {
+    if constexpr (kPlain) image_ = static_cast<const T*>(pair.fixed.data) + at_;
+    if (pair.u.data != nullptr) word_at_ = pair.u.at(x, y, z);
+    load(pair);
+  }
+  __device__ std::uint64_t word() const { return word_; }
+  __device__ float fixed(const DevicePair& pair) const {
+    // Rounded as the CPU does, not fused with what follows: bins have edges.
+    if constexpr (kPlain)
+      return __fmul_rn(static_cast<float>(fixed_) - pair.fixed.offset, pair.fixed.scale);
+    else
+      return fixed_;
+  }
+  /// Loads the next voxel; word() and fixed() are its from here on.
+  __device__ void next(const DevicePair& pair) {
+    if constexpr (kPlain)
+      image_ += image_step_;
+    else
+      at_ += image_step_;
+    if (pair.u.data != nullptr) word_at_ += word_step_;
+    load(pair);
+  }
 
-/// T_linᵀ g: a gradient along moving axes as one with respect to the displacement.
+ private:
+  __device__ void load(const DevicePair& pair) {
+    word_ = pair.u.data != nullptr ? __ldg(word_at_) : math::kPackedZero;
+    if constexpr (kPlain)
+      fixed_ = __ldg(image_);
+    else
+      fixed_ = pair.fixed.value(at_);
+  }
+
+  int image_step_, word_step_;
+  std::int64_t at_;
+  const T* image_ = nullptr;
+  const std::uint64_t* word_at_ = nullptr;
+  std::uint64_t word_ = math::kPackedZero;
+  std::conditional_t<kPlain && std::is_integral_v<T>, int, float> fixed_;
+};
+
+/// T_linᵀ g: a gradient along moving axes, not scaled, as a scaled one with respect to the
+/// displacement.
 __device__ inline math::Float3 along_fixed_axes(const DevicePair& pair, const math::Float3& g) {
-  return {pair.t[0][0] * g.x + pair.t[1][0] * g.y + pair.t[2][0] * g.z,
-          pair.t[0][1] * g.x + pair.t[1][1] * g.y + pair.t[2][1] * g.z,
-          pair.t[0][2] * g.x + pair.t[1][2] * g.y + pair.t[2][2] * g.z};
+  const float(&t)[3][3] = pair.t_scaled;
+  return {fmaf(t[0][0], g.x, fmaf(t[1][0], g.y, t[2][0] * g.z)),
+          fmaf(t[0][1], g.x, fmaf(t[1][1], g.y, t[2][1] * g.z)),
+          fmaf(t[0][2], g.x, fmaf(t[1][2], g.y, t[2][2] * g.z))};
 }
 
 /// ∇F at a fixed voxel: central differences, one-sided at the border.
@@ -201,12 +297,12 @@ void dispatch_type(ScalarType type, F&& f) {
 }
 
 /// Calls f.template operator()<T, kPlain>(): T is the moving voxels' type. Plain pairs, the usual
-/// ones, have no masks, one type of voxel and more than one moving voxel along x, and M is sampled,
-/// not given; their kernels ask about none of that at every voxel.
+/// ones, have no masks and one type of voxel, and M is sampled, not given; their kernels ask about
+/// none of that at every voxel.
 template <class F>
 void dispatch_pair(const ops::ImagePair& pair, bool warped_given, F&& f) {
-  const bool plain = !warped_given && !pair.fixed_mask && !pair.moving_mask &&
-                     pair.fixed.type == pair.moving.type && pair.moving.extent.nx > 1;
+  const bool plain =
+      !warped_given && !pair.fixed_mask && !pair.moving_mask && pair.fixed.type == pair.moving.type;
   dispatch_type(pair.moving.type, [&]<class T>() {
     if (plain)
       f.template operator()<T, true>();

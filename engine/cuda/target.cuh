@@ -27,11 +27,14 @@ inline TargetKind kind_of(const ops::GradientTarget& t) {
 }
 
 /// What dL/dM is multiplied with: ∇M along moving axes for the linear sums, along fixed axes for a
-/// field, halfway to ∇F for the symmetric one.
+/// field, halfway to ∇F for the symmetric one; scaled. `gradient`: Sampled::gradient.
 template <TargetKind kKind>
 __device__ inline math::Float3 target_gradient(const DevicePair& pair, int x, int y, int z,
                                                const math::Float3& gradient) {
-  if constexpr (kKind == TargetKind::linear || kKind == TargetKind::none) return gradient;
+  if constexpr (kKind == TargetKind::linear || kKind == TargetKind::none) {
+    const float s = pair.moving.scale;
+    return {gradient.x * s, gradient.y * s, gradient.z * s};
+  }
   math::Float3 g = along_fixed_axes(pair, gradient);
   if constexpr (kKind == TargetKind::symmetric_field) {
     const math::Float3 f = fixed_gradient(pair.fixed, x, y, z);
@@ -58,7 +61,7 @@ __device__ inline void deliver_product(const DeviceTarget& target, int x, int y,
   }
 }
 
-/// Both at once. `gradient`: ∇M along moving axes.
+/// Both at once. `gradient`: Sampled::gradient.
 template <TargetKind kKind>
 __device__ inline void deliver(const DevicePair& pair, const DeviceTarget& target, int x, int y,
                                int z, const math::Float3& gradient, float dl_dm, ThreadSums& sums) {

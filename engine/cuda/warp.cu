@@ -19,11 +19,13 @@ __global__ void __launch_bounds__(256)
   const int z0 = begin + static_cast<int>(blockIdx.z) * kPlanes;
   unsigned valid = 0;
   if (x < pair.fixed.nx && y < pair.fixed.ny) {
+    const math::Float3 base = pair.base<2>(x, y, 0);
 #pragma unroll
     for (int i = 0; i < kPlanes; ++i) {
       const int z = z0 + i;
       if (z >= end) break;
-      const Sampled s = sample_voxel<T, false, kPlain>(pair, x, y, z, pair.displacement(x, y, z));
+      const Sampled s = sample_voxel<T, false, kPlain>(
+          pair, x, y, z, pair.moving_point<2>(base, z, pair.displacement(x, y, z)));
       valid += s.inside ? 1 : 0;
       if (warped.data != nullptr)
         *warped.at(x, y, z) = s.inside ? s.value : __int_as_float(0x7fc00000);

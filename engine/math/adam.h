@@ -22,12 +22,12 @@ GIGAWARP_HD float agreement(float m_squared, float v, float kappa) {
   return kappa > 0.0F ? quick_quotient(m_squared, m_squared + 3.0F * kappa * v + kSmallest) : 1.0F;
 }
 
-/// d = m̂ / (√v̂ + ε) · r/(r + κ) from the moments as they are kept.
-GIGAWARP_HD Float3 adam_direction(const AdamStep& a, PackedMoments word) {
+/// d = scale · m̂ / (√v̂ + ε) · r/(r + κ) from the moments as they are kept.
+GIGAWARP_HD Float3 adam_direction(const AdamStep& a, PackedMoments word, float scale = 1.0F) {
   const Float3 m = unpack_first_moment(word);
   const float root = unpack_second_root(word) * a.root_correction2;
   const float square = (m.x * m.x + m.y * m.y + m.z * m.z) * (a.correction1 * a.correction1);
-  const float s = quick_quotient(a.correction1, root + a.epsilon) *
+  const float s = quick_quotient(scale * a.correction1, root + a.epsilon) *
                   agreement(square, root * root, a.incoherence_damping);
   return {m.x * s, m.y * s, m.z * s};
 }

@@ -22,6 +22,12 @@ GIGAWARP_HD float float_of_bits(std::uint32_t bits) {
   return v;
 }
 
+GIGAWARP_HD std::uint32_t bits_of_float(float v) {
+  std::uint32_t bits;
+  memcpy(&bits, &v, sizeof bits);
+  return bits;
+}
+
 /// Displacements: 21-bit fixed point in steps of 1/2048 voxel, ±511.99 voxels; beyond, clamped.
 using PackedVector = std::uint64_t;
 constexpr float kPackedSteps = 2048.0F;
@@ -35,10 +41,7 @@ constexpr PackedVector kPackedZero =
 GIGAWARP_HD std::uint32_t to_biased_steps(float v) {
   v = v < kPackedReach ? v : kPackedReach;
   v = v > -kPackedReach ? v : -kPackedReach;
-  const float biased = v * kPackedSteps + 9437184.0F;
-  std::uint32_t bits;
-  memcpy(&bits, &biased, sizeof bits);
-  return bits;
+  return bits_of_float(v * kPackedSteps + 9437184.0F);
 }
 
 /// Two halves of a word.
@@ -52,24 +55,15 @@ GIGAWARP_HD PackedVector pack_vector(const Float3& v) {
 }
 
 /// 2^23 + 2^20 + steps from 21 bits, without a conversion instruction: they become a mantissa.
-GIGAWARP_HD float biased_steps(std::uint32_t bits) { return float_of_bits(bits | 0x4b000000U); }
-GIGAWARP_HD float from_packed_steps(std::uint32_t bits) { return biased_steps(bits) - 9437184.0F; }
+GIGAWARP_HD float from_packed_steps(std::uint32_t bits) {
+  return float_of_bits(bits | 0x4b000000U) - 9437184.0F;
+}
 
 /// In steps, not voxels: interpolate first, scale by 1 / kPackedSteps once.
 GIGAWARP_HD Float3 unpack_vector_steps(PackedVector w) {
   return {from_packed_steps(static_cast<std::uint32_t>(w) & kPackedMask),
           from_packed_steps(static_cast<std::uint32_t>(w >> 21U) & kPackedMask),
           from_packed_steps(static_cast<std::uint32_t>(w >> 42U))};
-}
-
-/// b - a in steps: the offsets of the fixed point cancel.
-GIGAWARP_HD Float3 difference_steps(PackedVector a, PackedVector b) {
-  return {biased_steps(static_cast<std::uint32_t>(b) & kPackedMask) -
-              biased_steps(static_cast<std::uint32_t>(a) & kPackedMask),
-          biased_steps(static_cast<std::uint32_t>(b >> 21U) & kPackedMask) -
-              biased_steps(static_cast<std::uint32_t>(a >> 21U) & kPackedMask),
-          biased_steps(static_cast<std::uint32_t>(b >> 42U)) -
-              biased_steps(static_cast<std::uint32_t>(a >> 42U))};
 }
 
 GIGAWARP_HD Float3 unpack_vector(PackedVector w) {
@@ -83,11 +77,7 @@ GIGAWARP_HD Float3 unpack_vector(PackedVector w) {
 using PackedFloats = std::uint64_t;
 
 /// The upper 21 bits count, rounded to the nearest, ties away from zero.
-GIGAWARP_HD std::uint32_t rounded_to_upper21(float v) {
-  std::uint32_t bits;
-  memcpy(&bits, &v, sizeof bits);
-  return bits + 0x400U;
-}
+GIGAWARP_HD std::uint32_t rounded_to_upper21(float v) { return bits_of_float(v) + 0x400U; }
 
 GIGAWARP_HD PackedFloats pack_floats(float x, float y, float z) {
   const std::uint32_t a = rounded_to_upper21(x), b = rounded_to_upper21(y),
@@ -109,9 +99,7 @@ using PackedMoments = std::uint64_t;
 
 /// v >= 0: sign dropped, 9 significant bits, round to nearest.
 GIGAWARP_HD std::uint32_t to_unsigned16(float v) {
-  std::uint32_t bits;
-  memcpy(&bits, &v, sizeof bits);
-  return (bits + 0x4000U) >> 15U & 0xffffU;
+  return (bits_of_float(v) + 0x4000U) >> 15U & 0xffffU;
 }
 
 GIGAWARP_HD float from_unsigned16(std::uint32_t bits) { return float_of_bits(bits << 15U); }

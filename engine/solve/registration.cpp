@@ -7,6 +7,7 @@
 #include "gigawarp/error.h"
 #include "ops/grid_members.h"
 #include "ops/invert_field.h"
+#include "ops/lncc_chunks.h"
 #include "shard/partition.h"
 #include "solve/device_choice.h"
 #include "solve/initialise.h"
@@ -216,6 +217,14 @@ struct GpuPart {
   }
 };
 
+/// Of LNCC's rings, which do not grow with the number of planes. `apart`: without a field of its
+/// own for the gradient, or with channels added up.
+double lncc_ring_bytes(const Size3& size, const MetricSpec& metric, bool apart) {
+  const ops::Extent extent = ops::Extent::whole(size);
+  const int back = metric.approximate_gradient ? 0 : metric.radius;
+  return static_cast<double>(ops::LnccChunks(extent, metric.radius, back).bytes(extent, apart));
+}
+
 /// Peak of a compact back end's memory over the levels: full volumes, f32 copies of coarse ones, 24
 /// bytes of state per voxel (28 with SyN's samples, twice), and whichever is more of LNCC's rings
 /// and the displacement of the level before, which is there while the next one starts from it. The
@@ -231,7 +240,7 @@ std::uint64_t gpu_peak_bytes(const Grid& fixed, const Grid& moving, std::size_t 
   };
   const double images =
       part.of(f * resident(fixed_voxel_bytes), f) + part.of(m * resident(moving_voxel_bytes), m);
-  constexpr double kRing = 3e8, kSmall = 64e6, kMarkBytes = 0.125, kFoldBytes = 0.625;
+  constexpr double kSmall = 64e6, kMarkBytes = 0.125, kFoldBytes = 0.625;
   double most = 0, before = 0;
   for (const StageSpec& stage : job.stages)
     for (const LevelSpec& level : effective_levels(fixed, stage)) {
@@ -240,7 +249,10 @@ std::uint64_t gpu_peak_bytes(const Grid& fixed, const Grid& moving, std::size_t 
       const double own =
           grid.is_full() ? 0 : part.of(4 * voxels, voxels) + part.of(4 * voxels * m / f, voxels);
       const double sides = stage.kind == StageKind::syn ? 2 : 1;
-      const double ring = stage.metric.kind == MetricKind::lncc ? std::min(kRing, 12 * voxels) : 0;
+      const double ring = stage.metric.kind == MetricKind::lncc
+                              ? lncc_ring_bytes(grid.grid.size, stage.metric,
+                                                is_linear(stage.kind) || job.fixed.size() > 1)
+                              : 0;
       if (is_linear(stage.kind)) {
         most = std::max(most, own + part.of(8 * voxels, voxels) + ring);
         continue;

@@ -40,7 +40,8 @@ double clamped(Field& f, int a, std::int64_t x, std::int64_t y, std::int64_t z) 
 
 std::vector<double> gaussian(double sigma) {
   if (sigma == 0) return {1.0};
-  const int r = static_cast<int>(std::ceil(3 * sigma));
+  int r = static_cast<int>(std::ceil(3 * sigma));
+  while (r > 1 && std::exp(-0.5 * r * r / (sigma * sigma)) < 2e-4) --r;  // not worth reading
   std::vector<double> w;
   double sum = 0;
   for (int k = -r; k <= r; ++k) {

@@ -1,0 +1,42 @@
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+#include "ops/view.h"
+
+namespace gigawarp::ops {
+
+/// How back ends with scarce memory cut LNCC along z: chunk after chunk is sampled, turned into
+/// coefficients and then into the gradient, and what they hand to one another lies in rings of
+/// planes that hold a chunk and its halo. Chunks are whole segments: a march keeps one sum per
+/// segment.
+struct LnccChunks {
+  static constexpr int kSegment = 64;  ///< planes of one block of a march, at most
+  static constexpr std::int64_t kRings = std::int64_t{1} << 28;  ///< bytes that are worth having
+
+  int planes = 0;                                                         ///< of a chunk
+  int intensity_planes = 0, coefficient_planes = 0, gradient_planes = 0;  ///< of the rings
+
+  /// `radius` of the window; `back`: that of the second pass, zero for the approximate gradient.
+  LnccChunks(const Extent& e, int radius, int back) {
+    constexpr std::int64_t kWords = 4 + 8;
+    const std::int64_t most = kRings / (e.nx * e.ny * kWords) - 4 * std::int64_t{radius};
+    planes = static_cast<int>(
+        most >= e.nz ? e.nz : std::max<std::int64_t>(kSegment, most / kSegment * kSegment));
+    const auto ring = [&](int beyond) {
+      return static_cast<int>(std::min<std::int64_t>(e.nz, std::int64_t{planes} + beyond));
+    };
+    intensity_planes = ring(2 * (radius + back));
+    coefficient_planes = ring(2 * back);
+    gradient_planes = ring(radius + back);
+  }
+  /// Of the rings: intensities 4 and coefficients 8 per voxel and, where the gradient of M has no
+  /// place in the field that the result goes to, 8 for that.
+  std::int64_t bytes(const Extent& e, bool gradient_apart) const {
+    return e.nx * e.ny *
+           (4 * std::int64_t{intensity_planes} + 8 * std::int64_t{coefficient_planes} +
+            (gradient_apart ? 8 * std::int64_t{gradient_planes} : 0));
+  }
+};
+
+}  // namespace gigawarp::ops
