@@ -8,23 +8,6 @@
 namespace hdf5 {
 
 namespace {
-/// Closes what it holds.
-class Handle {
- public:
-  Handle(hid_t id, herr_t (*close)(hid_t)) : id_(id), close_(close) {}
-  ~Handle() {
-    if (id_ >= 0) close_(id_);
-  }
-  Handle(const Handle&) = delete;
-  Handle& operator=(const Handle&) = delete;
-  explicit operator bool() const { return id_ >= 0; }
-  hid_t id() const { return id_; }
-
- private:
-  hid_t id_;
-  herr_t (*close_)(hid_t);
-};
-
 hid_t native(GigawarpType type) {
   const hid_t types[] = {H5T_NATIVE_UINT8,  H5T_NATIVE_INT8,  H5T_NATIVE_UINT16, H5T_NATIVE_INT16,
                          H5T_NATIVE_UINT32, H5T_NATIVE_INT32, H5T_NATIVE_FLOAT,  H5T_NATIVE_DOUBLE,
@@ -48,12 +31,12 @@ std::optional<GigawarpType> type_of(hid_t type) {
   }
 }
 
-/// Errors are told in our words; the library prints them per thread.
+}  // namespace
+
 void silence() {
   thread_local const herr_t silent = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   static_cast<void>(silent);
 }
-}  // namespace
 
 bool is_hdf5(const GigawarpFile& file) {
   constexpr char kSignature[] = "\x89HDF\r\n\x1a\n";
@@ -68,7 +51,7 @@ File::File(const std::string& path) : path_(path) {
 }
 
 File::~File() {
-  for (const auto& [name, id] : open_) H5Dclose(id);
+  for (const auto& [name, set] : open_) H5Dclose(set.id);
   if (file_ >= 0) H5Fclose(file_);
 }
 
@@ -135,30 +118,43 @@ std::optional<std::string> File::text(const std::string& group,
   return out.substr(0, out.find('\0'));
 }
 
-hid_t File::dataset(const std::string& name) const {
+const File::OpenSet& File::dataset(const std::string& name, GigawarpType type) const {
   const std::lock_guard lock(mutex_);
-  const auto [place, is_new] = open_.try_emplace(name, -1);
-  if (is_new) place->second = H5Dopen2(file_, name.c_str(), H5P_DEFAULT);
-  if (place->second >= 0) return place->second;
-  open_.erase(place);
-  damaged(name);
+  if (const auto found = open_.find(name); found != open_.end()) return found->second;
+  OpenSet set;
+  set.id = H5Dopen2(file_, name.c_str(), H5P_DEFAULT);
+  if (set.id < 0) damaged(name);
+  set.chunks = chunk_layout(set.id, native(type));
+  return open_.emplace(name, set).first->second;
 }
 
-void File::read(const std::string& name, const GigawarpBox& box, GigawarpType type,
-                void* out) const {
+void File::read(const GigawarpHost& host, const std::string& name, const GigawarpBox& box,
+                GigawarpType type, void* out) const {
   silence();
+  const OpenSet& set = dataset(name, type);
+  if (!set.chunks)
+    read_by_library(set.id, name, box, type, out);
+  else if (!read_chunks(host, set.id, *set.chunks, box, static_cast<std::byte*>(out)))
+    damaged(name);
+}
+
+void File::read_by_library(hid_t set, const std::string& name, const GigawarpBox& box,
+                           GigawarpType type, void* out) const {
   std::array<hsize_t, 3> begin{}, count{};
   for (std::size_t a = 0; a < 3; ++a) {
     begin[a] = static_cast<hsize_t>(box.begin[2 - a]);
     count[a] = static_cast<hsize_t>(box.size[2 - a]);
   }
-  const hid_t set = dataset(name);
   const Handle space(H5Dget_space(set), H5Sclose);
   const Handle memory(H5Screate_simple(3, count.data(), nullptr), H5Sclose);
   if (H5Sselect_hyperslab(space.id(), H5S_SELECT_SET, begin.data(), nullptr, count.data(),
-                          nullptr) < 0 ||
-      H5Dread(set, native(type), memory.id(), space.id(), H5P_DEFAULT, out) < 0)
-    damaged(name);
+                          nullptr) >= 0 &&
+      H5Dread(set, native(type), memory.id(), space.id(), H5P_DEFAULT, out) >= 0)
+    return;
+  if (const std::string filter = missing_filter(set); !filter.empty())
+    plugin::refuse(path_, "is compressed by a filter of HDF5 that is not installed here (" +
+                              filter + "); store it again with gzip.");
+  damaged(name);
 }
 
 }  // namespace hdf5

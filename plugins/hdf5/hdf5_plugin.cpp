@@ -1,5 +1,7 @@
 #include "hdf5/pyramid_volume.h"
 
+const GigawarpHost* hdf5::host = nullptr;
+
 namespace {
 
 using hdf5::open_bigdataviewer;
@@ -12,9 +14,9 @@ constexpr const char* kImarisEndings[] = {".ims", nullptr};
 
 /// Files only; one call at a time where the library was built without threads.
 std::uint32_t flags() {
-  hbool_t threadsafe = 0;
+  hbool_t threadsafe = false;
   const bool known = H5is_library_threadsafe(&threadsafe) >= 0;
-  return GIGAWARP_FILES | (known && threadsafe != 0 ? 0U : std::uint32_t{GIGAWARP_SERIAL});
+  return GIGAWARP_FILES | (known && threadsafe ? 0U : std::uint32_t{GIGAWARP_SERIAL});
 }
 
 }  // namespace
@@ -23,7 +25,8 @@ extern "C" {
 
 const std::uint32_t gigawarp_plugin_interface = GIGAWARP_PLUGIN_INTERFACE;
 
-const GigawarpPlugin* gigawarp_plugin_register(const GigawarpHost*, GigawarpError*) {
+const GigawarpPlugin* gigawarp_plugin_register(const GigawarpHost* gigawarp, GigawarpError*) {
+  hdf5::host = gigawarp;
   static const GigawarpFormat kBigDataViewer =
       plugin::format<open_bigdataviewer, probe_bigdataviewer>("bdv-hdf5", "BigDataViewer HDF5",
                                                               kBigDataViewerEndings, flags());

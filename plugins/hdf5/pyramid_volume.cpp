@@ -58,7 +58,7 @@ plugin::Description PyramidVolume::describe(std::int32_t timepoint) {
 }
 
 void PyramidVolume::read(const GigawarpBox& box, void* out, std::uint64_t) const {
-  file_.read(dataset(box.timepoint, box.level, box.channel), box, type_, out);
+  file_.read(*host, dataset(box.timepoint, box.level, box.channel), box, type_, out);
 }
 
 std::string numbered(const char* format, int i) {

@@ -39,6 +39,8 @@ class PyramidVolume : public plugin::Volume {
   GigawarpType type_ = GIGAWARP_U8;  ///< as it is stored
 };
 
+extern const GigawarpHost* host;  ///< set once, before any volume is opened
+
 constexpr int kMostLevels = 64, kMostChannels = 4096;
 
 /// `text` with one number in printf's way.

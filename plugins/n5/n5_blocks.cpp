@@ -5,16 +5,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <optional>
 #include <span>
 
+#include "support/blocks.h"
+
 namespace n5 {
 
 namespace {
-using Sizes = std::array<std::int64_t, 3>;
+using plugin::Sizes;
 
 /// Closes what it holds.
 class Descriptor {
@@ -124,47 +125,26 @@ std::string path_of(const Dataset& dataset, const Sizes& block) {
 /// The part of one block that lies in the box.
 void read_part(const GigawarpHost& host, const Dataset& dataset, const Sizes& block,
                const GigawarpBox& box, std::byte* out) {
-  Sizes low{}, count{}, extent{};
-  for (std::size_t a = 0; a < 3; ++a) {
-    const std::int64_t first = block[a] * dataset.block[a];
-    low[a] = std::max(first, box.begin[a]);
-    count[a] = std::min(first + dataset.block[a], box.begin[a] + box.size[a]) - low[a];
-    low[a] -= first;
-    extent[a] = dataset.block[a];
-  }
+  const Sizes& size = dataset.block;
+  const plugin::BlockPart part = plugin::part_of(block, size, box);
   const std::string path = path_of(dataset, block);
-  const auto voxels = decoded(host, dataset, path, extent);
   const std::int64_t width = plugin::width_of(dataset.type);
+  Sizes extent = size;
+  const auto voxels = decoded(host, dataset, path, extent);
+  if (!voxels) {
+    constexpr std::byte kZero[8] = {};
+    plugin::fill_part(part, kZero, box, out, width);
+    return;
+  }
   for (std::size_t a = 0; a < 3; ++a)
-    if (voxels && low[a] + count[a] > extent[a])
+    if (part.inside[a] + part.count[a] > extent[a])
       plugin::refuse(path, "is a block of the volume that does not fill its place.");
-  for (std::int64_t z = 0; z < count[2]; ++z)
-    for (std::int64_t y = 0; y < count[1]; ++y) {
-      const std::int64_t x0 = block[0] * dataset.block[0] + low[0] - box.begin[0],
-                         y0 = block[1] * dataset.block[1] + low[1] - box.begin[1],
-                         z0 = block[2] * dataset.block[2] + low[2] - box.begin[2];
-      std::byte* to = out + (((z0 + z) * box.size[1] + y0 + y) * box.size[0] + x0) * width;
-      const auto bytes = static_cast<std::size_t>(count[0] * width);
-      if (voxels)
-        std::memcpy(
-            to,
-            voxels->data() + (((low[2] + z) * extent[1] + low[1] + y) * extent[0] + low[0]) * width,
-            bytes);
-      else
-        std::memset(to, 0, bytes);
-    }
+  plugin::copy_part(part, voxels->data(), extent, box, out, width);
 }
 }  // namespace
 
 void read_box(const GigawarpHost& host, const Dataset& dataset, const GigawarpBox& box, void* out) {
-  Sizes first{}, blocks{};
-  for (std::size_t a = 0; a < 3; ++a) {
-    first[a] = box.begin[a] / dataset.block[a];
-    blocks[a] = (box.begin[a] + box.size[a] - 1) / dataset.block[a] - first[a] + 1;
-  }
-  plugin::parallel_for(host, blocks[0] * blocks[1] * blocks[2], [&](std::int64_t i) {
-    const Sizes block{first[0] + i % blocks[0], first[1] + i / blocks[0] % blocks[1],
-                      first[2] + i / blocks[0] / blocks[1]};
+  plugin::for_each_block(host, dataset.block, box, [&](const Sizes& block) {
     read_part(host, dataset, block, box, static_cast<std::byte*>(out));
   });
 }

@@ -33,12 +33,12 @@ Json attributes_of(const fs::path& folder) {
 }
 
 void read_sizes(const fs::path& file, const Json& json, const char* key, std::size_t rank,
-                std::int64_t* out) {
+                std::array<std::int64_t, 3>& out) {
   const auto sizes = json.at(key).get<std::vector<std::int64_t>>();
   if (sizes.size() != rank || std::any_of(sizes.begin(), sizes.end(),
                                           [](std::int64_t n) { return n <= 0 || n > kLongest; }))
     refuse(file.string(), std::string("has damaged metadata: its ") + key + " is impossible.");
-  std::copy(sizes.begin(), sizes.end(), out);
+  std::copy(sizes.begin(), sizes.end(), out.begin());
 }
 
 GigawarpType type_of(const fs::path& file, const std::string& name) {

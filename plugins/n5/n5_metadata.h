@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -14,7 +15,7 @@ namespace n5 {
 struct Dataset {
   std::filesystem::path folder;
   std::size_t rank = 3;
-  std::int64_t size[3] = {1, 1, 1}, block[3] = {1, 1, 1};
+  std::array<std::int64_t, 3> size{1, 1, 1}, block{1, 1, 1};
   GigawarpType type = GIGAWARP_U8;
   std::string codec;  ///< of GigawarpHost::expand; empty: uncompressed
 };
