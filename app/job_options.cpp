@@ -188,8 +188,9 @@ void add_job_options(CLI::App* verb, JobOptions& o) {
           "--device", o.device,
           "auto: the GPU with most free memory if the run fits there, else the CPU; "
           "cpu; cuda:0; cuda:0,1 or cuda:all: one registration over several, with the same "
-          "result (default: auto)")
-      ->type_name("auto|cpu|cuda:0|cuda:0,1|cuda:all");
+          "result; mpi (mpi:cuda, mpi:cpu): over the processes that mpirun started, a GPU each "
+          "(default: auto)")
+      ->type_name("auto|cpu|cuda:0|cuda:0,1|cuda:all|mpi");
   verb->add_option("--threads", o.threads,
                    "CPU threads (default: all); results do not depend on it");
   verb->add_option("--memory", o.memory,

@@ -19,7 +19,7 @@ constexpr const char* kExitCodes =
     "\"gigawarp VERB --help\" shows the options of a verb and an example.\n";
 
 int fail(const std::string& sentence, gigawarp::ErrorCode code) {
-  std::cerr << "gigawarp: " << sentence << std::endl;
+  if (!sentence.empty()) std::cerr << "gigawarp: " << sentence << std::endl;
   return static_cast<int>(code);
 }
 

@@ -8,6 +8,7 @@
 #include "app/verbs.h"
 #include "gigawarp/error.h"
 #include "job/plan.h"
+#include "job/ranks.h"
 
 namespace gigawarp::app {
 namespace {
@@ -24,6 +25,8 @@ std::string grid_text(const Grid& grid) {
 
 std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
+bool is_on_hosts(const job::Plan& plan) { return plan.device == "mpi:cpu"; }
+
 void print(const job::Plan& plan) {
   std::cout << "  device    " << plan.device << ", " << plan.threads << " threads\n"
             << "  fixed     " << grid_text(plan.fixed) << "\n"
@@ -34,8 +37,8 @@ void print(const job::Plan& plan) {
             << mebibytes(plan.forecast.state_bytes) << ", scratch "
             << mebibytes(plan.forecast.scratch_bytes) << ")\n";
   for (const job::GpuPlan& gpu : plan.gpus) {
-    std::cout << "  GPU       " << mebibytes(gpu.needed) << " of " << mebibytes(gpu.available)
-              << " free";
+    std::cout << (is_on_hosts(plan) ? "  rank      " : "  GPU       ") << mebibytes(gpu.needed)
+              << " of " << mebibytes(gpu.available) << " free";
     if (plan.gpus.size() > 1)
       std::cout << " on " << gpu.id << ", planes " << gpu.z_begin << " to " << gpu.z_end;
     std::cout << "\n";
@@ -64,7 +67,17 @@ void add_plan_verb(CLI::App& app) {
   verb->callback([options] {
     const JobSpec job = make_job(options->job, false);
     validate(job);
-    const job::Plan plan = job::make_plan(job);
+    std::unique_ptr<job::Ranks> ranks;
+    if (job::is_for_ranks(job.device)) ranks = std::make_unique<job::Ranks>();
+    job::Plan plan;
+    try {
+      plan = job::make_plan(job, ranks.get());
+    } catch (const Error& error) {
+      if (ranks != nullptr) ranks->fail(error);
+      if (ranks != nullptr && !ranks->is_first()) throw Error(error.code(), "");
+      throw;
+    }
+    if (ranks != nullptr && !ranks->is_first()) return;
     if (options->json)
       std::cout << job::to_json(plan);
     else

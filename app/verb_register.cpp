@@ -6,6 +6,7 @@
 #include "app/run_commands.h"
 #include "app/verbs.h"
 #include "gigawarp/error.h"
+#include "job/ranks.h"
 #include "job/report.h"
 #include "job/runner.h"
 
@@ -28,12 +29,16 @@ void register_images(const RegisterOptions& options) {
   if (!(options.checkpoint_interval_s >= 0))
     throw Error(ErrorCode::usage, "--checkpoint-every takes seconds, zero or more.",
                 "--checkpoint-every");
-  const std::unique_ptr<ProgressSink> display = make_progress_display(options.progress);
   const JobSpec job = make_job(options.job, options.resume);
+  std::unique_ptr<job::Ranks> ranks;
+  if (job::is_for_ranks(job.device)) ranks = std::make_unique<job::Ranks>();
+  const bool is_first = ranks == nullptr || ranks->is_first();
+  const std::unique_ptr<ProgressSink> display =
+      make_progress_display(is_first ? options.progress : "none");
   job::RunSwitch control;
   const SignalWatch signals(control);
   std::unique_ptr<StdinCommands> commands;
-  if (!options.control.empty()) commands = std::make_unique<StdinCommands>(control);
+  if (!options.control.empty() && is_first) commands = std::make_unique<StdinCommands>(control);
   job::RunOptions run;
   run.overwrite = options.overwrite;
   run.resume = options.resume;
@@ -41,8 +46,15 @@ void register_images(const RegisterOptions& options) {
   run.control = &control;
   run.checkpoint_interval_s = options.checkpoint_interval_s;
   run.command_line = command_line();
-  const job::RunResult result = job::run_job(job, run);
-  if (options.progress == "json") return;
+  run.ranks = ranks.get();
+  job::RunResult result;
+  try {
+    result = job::run_job(job, run);
+  } catch (const Error& error) {
+    if (!is_first) throw Error(error.code(), "");  // the first rank says it
+    throw;
+  }
+  if (options.progress == "json" || !is_first) return;
   if (result.was_complete)
     std::cout << "The run in " << result.folder.string() << " is already complete.\n";
   else

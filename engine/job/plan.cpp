@@ -8,6 +8,8 @@
 #include "io/image_io.h"
 #include "job/input_checks.h"
 #include "job/inputs.h"
+#include "job/ranks.h"
+#include "ops/grid_members.h"
 #include "solve/device_choice.h"
 
 namespace gigawarp::job {
@@ -21,8 +23,9 @@ std::string mebibytes(std::uint64_t bytes) {
   return std::to_string((bytes + (1U << 20) - 1) >> 20) + " MiB";
 }
 
-void choose_device(const JobSpec& job, Plan& plan) {
-  plan.device = solve::chosen_device(job.device);
+void choose_device(const JobSpec& job, const Ranks* ranks, Plan& plan) {
+  plan.device = ranks != nullptr ? solve::chosen_rank_device(job.device, ranks->communicator())
+                                 : solve::chosen_device(job.device);
   plan.threads = job.threads > 0 ? std::min(job.threads, available_threads()) : available_threads();
 }
 
@@ -57,19 +60,41 @@ void look_at_disk(const JobSpec& job, std::size_t moving_bytes, Plan& plan) {
 
 bool on_gpu(const Plan& plan) { return solve::is_gpu(plan.device); }
 
-void predict(const JobSpec& job, std::size_t fixed_bytes, std::size_t moving_bytes, Plan& plan) {
+/// The processors that share a run, without their parts; `shares` of each.
+std::vector<GpuPlan> sharers(const JobSpec& job, const Ranks* ranks, const std::string& device,
+                             std::vector<double>& shares) {
+  std::vector<GpuPlan> all;
+  if (ranks == nullptr) {
+    const std::vector<DeviceInfo> gpus = solve::gpus_of(device);
+    shares = solve::memory_shares(gpus, job.memory_bytes);
+    for (const DeviceInfo& gpu : gpus) all.push_back({gpu.id, 0, 0, 0, gpu.free_bytes});
+    return all;
+  }
+  for (const solve::RankDevice& rank :
+       solve::rank_devices(device, ranks->communicator(), job.memory_bytes)) {
+    shares.push_back(rank.memory_bytes);
+    all.push_back({rank.name, 0, 0, 0, static_cast<std::uint64_t>(rank.available_bytes)});
+  }
+  ops::even_out(shares);
+  return all;
+}
+
+void predict(const JobSpec& job, const Ranks* ranks, std::size_t fixed_bytes,
+             std::size_t moving_bytes, Plan& plan) {
   JobSpec resolved = job;
   resolved.device = plan.device;
-  const std::vector<DeviceInfo> gpus = solve::gpus_of(plan.device);
+  std::vector<double> shares;
+  plan.gpus = sharers(job, ranks, plan.device, shares);
   with_threads(job.threads, [&] {
-    plan.forecast = solve::forecast(plan.fixed, plan.moving, fixed_bytes, moving_bytes, resolved,
-                                    solve::memory_shares(gpus, job.memory_bytes));
+    plan.forecast =
+        solve::forecast(plan.fixed, plan.moving, fixed_bytes, moving_bytes, resolved, shares);
   });
   plan.memory_needed = plan.forecast.peak_bytes + kProgramBytes;
-  plan.gpus.clear();
-  for (std::size_t i = 0; i < gpus.size(); ++i) {
+  for (std::size_t i = 0; i < plan.gpus.size(); ++i) {
     const solve::SlabForecast& slab = plan.forecast.slabs[i];
-    plan.gpus.push_back({gpus[i].id, slab.z_begin, slab.z_end, slab.bytes, gpus[i].free_bytes});
+    plan.gpus[i].z_begin = slab.z_begin;
+    plan.gpus[i].z_end = slab.z_end;
+    plan.gpus[i].needed = slab.bytes;
   }
 }
 
@@ -115,18 +140,18 @@ nlohmann::ordered_json gpus_json(const std::vector<GpuPlan>& gpus) {
 
 void require_usable_device(const std::string& device) { solve::chosen_device(device); }
 
-Plan make_plan(const JobSpec& job) {
+Plan make_plan(const JobSpec& job, const Ranks* ranks) {
   Plan plan;
-  choose_device(job, plan);
+  choose_device(job, ranks, plan);
   plan.channels = static_cast<int>(job.fixed.size());
   const std::size_t fixed_bytes = voxel_bytes(job.fixed, fixed_options(job), plan.fixed);
   const std::size_t moving_bytes = voxel_bytes(job.moving, moving_options(job), plan.moving);
   plan.memory_budget = job.memory_bytes;
-  predict(job, fixed_bytes, moving_bytes, plan);
+  predict(job, ranks, fixed_bytes, moving_bytes, plan);
   if (job.device == "auto" && !gpu_misfit(plan).empty()) {
     plan.note = gpu_misfit(plan) + " It runs on the CPU instead.";
     plan.device = "cpu";
-    predict(job, fixed_bytes, moving_bytes, plan);
+    predict(job, ranks, fixed_bytes, moving_bytes, plan);
   }
   plan.memory_available = available_memory_bytes();
   if (!job.output_directory.empty()) look_at_disk(job, moving_bytes, plan);

@@ -7,16 +7,18 @@
 
 namespace gigawarp::job {
 
-/// One GPU's part of a run.
+class Ranks;
+
+/// One GPU's part of a run, or one rank's.
 struct GpuPlan {
-  std::string id;                           ///< "cuda:1"
+  std::string id;                           ///< "cuda:1", "rank 1 (cpu)"
   std::int64_t z_begin = 0, z_end = 0;      ///< planes of the fixed volume
   std::uint64_t needed = 0, available = 0;  ///< bytes of its memory
 };
 
 /// What a run will need and what there is, from the headers alone.
 struct Plan {
-  std::string device;  ///< "cpu", "cuda:0" or "cuda:0,1": what the job's "auto" came to
+  std::string device;  ///< "cpu", "cuda:0", "cuda:0,1" or "mpi:cuda": what the job's came to
   std::string note;    ///< one sentence when "auto" had a reason to pass over a GPU
   int threads = 1;
   Grid fixed, moving;
@@ -26,7 +28,7 @@ struct Plan {
   std::uint64_t memory_available = 0;
   std::uint64_t memory_budget =
       0;                      ///< of the job; 0: none. Of each GPU's memory when it runs on them
-  std::vector<GpuPlan> gpus;  ///< none on the CPU
+  std::vector<GpuPlan> gpus;  ///< none on the CPU, but every rank where there are several
   std::uint64_t disk_needed = 0;  ///< bytes in the output directory: results and one checkpoint
   std::uint64_t disk_free = 0;
   std::string disk;  ///< the existing folder whose file system counts
@@ -37,7 +39,8 @@ struct Plan {
 void require_usable_device(const std::string& device);
 
 /// Reads the headers of the job's images. Throws Error{bad_input} and Error{device_fault}.
-Plan make_plan(const JobSpec& job);
+/// `ranks`: of jobs for several processes, which all call it.
+Plan make_plan(const JobSpec& job, const Ranks* ranks = nullptr);
 /// One sentence with the numbers for the first thing that does not fit; empty when all does.
 std::string misfit(const Plan& plan);
 std::string to_json(const Plan& plan);

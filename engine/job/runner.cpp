@@ -148,11 +148,13 @@ bool Run::prepare_folder() {
 }
 
 RunResult Run::run() {
-  plan_ = make_plan(job_);
+  plan_ = make_plan(job_, options_.ranks);
   if (const std::string sentence = misfit(plan_); !sentence.empty())
     throw Error(ErrorCode::does_not_fit, sentence);
   result_.folder = job_.output_directory;
-  if (prepare_folder()) {
+  const bool nothing_to_do = prepare_folder();
+  if (options_.ranks != nullptr) announce(options_.ranks->communicator(), nothing_to_do);
+  if (nothing_to_do) {
     result_.was_complete = true;
     return std::move(result_);
   }
@@ -194,6 +196,9 @@ solve::RegistrationOutput Run::register_images() {
   control.preview = &preview;
   JobSpec resolved = job_;
   resolved.device = plan_.device;
+  if (options_.ranks != nullptr)
+    return solve::register_on_ranks(inputs_.view(), resolved, control,
+                                    options_.ranks->communicator());
   return solve::register_volumes(inputs_.view(), resolved, control);
 }
 
@@ -257,7 +262,34 @@ RunResult run_job(JobSpec job, const RunOptions& options) {
                 "output_directory");
   make_absolute(job);
   RunResult result;
-  with_threads(job.threads, [&] { result = Run(std::move(job), options).run(); });
+  if (is_for_ranks(job.device) != (options.ranks != nullptr))
+    throw Error(ErrorCode::usage,
+                "Device \"" + job.device +
+                    "\" is for gigawarp register under mpirun; see gigawarp register --help.",
+                "--device");
+  if (options.ranks == nullptr) {
+    with_threads(job.threads, [&] { result = Run(std::move(job), options).run(); });
+    return result;
+  }
+  shard::Communicator& communicator = options.ranks->communicator();
+  try {
+    with_threads(job.threads, [&] {
+      if (!communicator.is_root()) {
+        job.device = solve::chosen_rank_device(job.device, communicator);
+        solve::rank_devices(job.device, communicator, job.memory_bytes);  // for rank 0's plan
+        result = take_part(job, options);
+        return;
+      }
+      result = Run(std::move(job), options).run();
+      if (!result.was_complete) communicator.barrier();
+    });
+  } catch (const Error& error) {
+    options.ranks->fail(error);
+    throw;
+  } catch (const std::exception& error) {
+    communicator.fail(ErrorCode::internal, error.what());
+    throw;
+  }
   return result;
 }
 

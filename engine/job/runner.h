@@ -8,6 +8,7 @@
 #include "gigawarp/progress.h"
 #include "job/measures.h"
 #include "job/plan.h"
+#include "job/ranks.h"
 #include "job/run_switch.h"
 #include "solve/registration.h"
 
@@ -20,6 +21,7 @@ struct RunOptions {
   RunSwitch* control = nullptr;      ///< pause, resume, cancel, checkpoint from another thread
   double checkpoint_interval_s = 60;
   std::string command_line;  ///< for the provenance
+  Ranks* ranks = nullptr;    ///< of a job whose device is "mpi": all of them call run_job()
 };
 
 struct RunResult {

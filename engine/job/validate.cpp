@@ -115,9 +115,10 @@ void validate_stage(const StageSpec& stage, const std::string& key) {
 }
 
 void validate_device(const std::string& device) {
-  static const std::regex form("auto|cpu(:[0-9]{1,4})?|cuda:(all|[0-9]{1,4}(,[0-9]{1,4})*)");
+  static const std::regex form(
+      "auto|cpu(:[0-9]{1,4})?|cuda:(all|[0-9]{1,4}(,[0-9]{1,4})*)|mpi(:(cpu|cuda))?");
   if (!std::regex_match(device, form))
-    refuse("\"" + device + "\" is not a device; use auto, cpu, cuda:0, cuda:0,1 or cuda:all.",
+    refuse("\"" + device + "\" is not a device; use auto, cpu, cuda:0, cuda:0,1, cuda:all or mpi.",
            "device");
 }
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "gigawarp/error.h"
+
 /// How the ranks of one registration talk. All ranks call the same functions in the same order with
 /// matching sizes; nobody asks what the others are about to do, because every rank runs the same
 /// solver on the same numbers.
@@ -41,8 +43,8 @@ class Communicator {
   /// Rank `root`'s bytes on every rank.
   virtual void broadcast(void* data, std::size_t bytes, int root) = 0;
   /// Ends the run on all ranks: whoever waits in a call above, or makes one later, gets an
-  /// Error{device_fault} with the sentence of the rank that called this first. Waits for nobody.
-  virtual void fail(const std::string& sentence) = 0;
+  /// Error with the code and sentence of the rank that called this first. Waits for nobody.
+  virtual void fail(ErrorCode code, const std::string& sentence) = 0;
   /// Throws what calls above would throw after a failure. Of this rank alone.
   virtual void require_unbroken() = 0;
   /// This rank's number among those of its host, by which it takes a GPU.

@@ -9,7 +9,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <exception>
+#include <optional>
+#include <string>
 #include <thread>
 
 /// Ranks that are processes, of one host or several, started by mpirun or Slurm.
@@ -44,7 +45,7 @@ class MpiCommunicator final : public Communicator {
     MPI_Comm_size(data_, &size_);
   }
   ~MpiCommunicator() override {
-    if (failure_.empty()) {
+    if (!failure_) {
       MPI_Comm_free(&data_);
       MPI_Comm_free(&control_);
       MPI_Finalize();
@@ -107,21 +108,22 @@ class MpiCommunicator final : public Communicator {
     });
   }
 
-  void fail(const std::string& sentence) override {
-    if (!failure_.empty()) return;
-    failure_ = sentence;
+  void fail(ErrorCode code, const std::string& sentence) override {
+    if (failure_) return;
+    failure_.emplace(code, sentence, "--device");
+    message_ = static_cast<char>('0' + static_cast<int>(code)) + sentence;
     for (int peer = 0; peer < size_; ++peer) {
       if (peer == rank_) continue;
       MPI_Request request = MPI_REQUEST_NULL;
-      MPI_Isend(failure_.data(), static_cast<int>(failure_.size()), MPI_BYTE, peer, kFailure,
+      MPI_Isend(message_.data(), static_cast<int>(message_.size()), MPI_BYTE, peer, kFailure,
                 control_, &request);
-      MPI_Request_free(&request);  // failure_ stays as long as this object
+      MPI_Request_free(&request);  // message_ stays as long as this object
     }
   }
 
   void require_unbroken() override {
-    if (failure_.empty()) hear_of_failure();
-    if (!failure_.empty()) throw Error(ErrorCode::device_fault, failure_, "--device");
+    if (!failure_) hear_of_failure();
+    if (failure_) throw Error(*failure_);
   }
 
  private:
@@ -142,7 +144,9 @@ class MpiCommunicator final : public Communicator {
     check(MPI_Recv(sentence.data(), bytes, MPI_BYTE, status.MPI_SOURCE, kFailure, control_,
                    MPI_STATUS_IGNORE),
           "receiving");
-    failure_ = sentence.empty() ? "Another rank failed." : sentence;
+    if (sentence.empty()) return;
+    failure_.emplace(static_cast<ErrorCode>(sentence.front() - '0'), sentence.substr(1),
+                     "--device");
   }
 
   /// Does not block inside MPI: a rank that fails must be heard of. What the failed run leaves
@@ -177,17 +181,19 @@ class MpiCommunicator final : public Communicator {
         MPI_Test(&all, &done, MPI_STATUS_IGNORE);
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
       }
-    if (done == 0) MPI_Abort(MPI_COMM_WORLD, static_cast<int>(ErrorCode::device_fault));
-    std::thread([] {
+    const int exit_code = failure_->exit_code();
+    if (done == 0) MPI_Abort(MPI_COMM_WORLD, exit_code);
+    std::thread([exit_code] {
       std::this_thread::sleep_for(kPatience);
-      _exit(static_cast<int>(ErrorCode::device_fault));
+      _exit(exit_code);
     }).detach();
     MPI_Finalize();
   }
 
   MPI_Comm data_ = MPI_COMM_NULL, control_ = MPI_COMM_NULL;
   int rank_ = 0, size_ = 1;
-  std::string failure_;
+  std::optional<Error> failure_;
+  std::string message_;
 };
 
 }  // namespace

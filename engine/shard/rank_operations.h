@@ -46,10 +46,12 @@ class RankBackend final : public ops::Backend {
     return member().lncc_slab_multiple(args);
   }
   std::uint64_t peak_bytes() const override {
-    return member().on_host() ? parts_.memory->peak_bytes() : member().peak_bytes();
+    const std::vector<std::uint64_t> each = peak_bytes_of_each();
+    return *std::max_element(each.begin(), each.end());
   }
   std::vector<std::uint64_t> peak_bytes_of_each() const override {
-    return communicator_.values(peak_bytes());
+    return communicator_.values(member().on_host() ? parts_.memory->peak_bytes()
+                                                   : member().peak_bytes());
   }
   ops::GridTimes take_grid_times() override;
 
@@ -124,7 +126,7 @@ class RankBackend final : public ops::Backend {
     } catch (const Error& error) {
       const std::string sentence = "Rank " + std::to_string(communicator_.rank()) + " (" +
                                    parts_.name + "): " + error.what();
-      communicator_.fail(sentence);
+      communicator_.fail(error.code(), sentence);
       throw;
     }
   }

@@ -2,6 +2,7 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "gigawarp/error.h"
 #include "shard/communicator.h"
@@ -16,10 +17,10 @@ class Hub {
   explicit Hub(int size) : sends_(static_cast<std::size_t>(size)), gifts_(sends_.size()) {}
 
   std::size_t size() const { return sends_.size(); }
-  void fail(const std::string& sentence) {
+  void fail(ErrorCode code, const std::string& sentence) {
     {
       const std::lock_guard lock(mutex_);
-      if (failure_.empty()) failure_ = sentence;
+      if (!failure_) failure_.emplace(code, sentence, "--device");
     }
     changed_.notify_all();
   }
@@ -37,7 +38,7 @@ class Hub {
       changed_.notify_all();
       return;
     }
-    changed_.wait(lock, [&] { return round_ != round || !failure_.empty(); });
+    changed_.wait(lock, [&] { return round_ != round || failure_; });
     if (round_ == round) throw_failure();
   }
 
@@ -46,14 +47,14 @@ class Hub {
 
  private:
   void throw_failure() const {
-    if (!failure_.empty()) throw Error(ErrorCode::device_fault, failure_, "--device");
+    if (failure_) throw Error(*failure_);
   }
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::size_t arrived_ = 0;
   std::uint64_t round_ = 0;
-  std::string failure_;
+  std::optional<Error> failure_;
 };
 
 class ThreadCommunicator final : public Communicator {
@@ -62,7 +63,7 @@ class ThreadCommunicator final : public Communicator {
 
   int rank() const override { return rank_; }
   int size() const override { return static_cast<int>(hub_->size()); }
-  void fail(const std::string& sentence) override { hub_->fail(sentence); }
+  void fail(ErrorCode code, const std::string& sentence) override { hub_->fail(code, sentence); }
   void require_unbroken() override { hub_->require_unbroken(); }
 
   void exchange(std::span<const Message> sends, std::span<const Message> receives) override {

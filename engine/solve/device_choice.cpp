@@ -65,7 +65,11 @@ std::string all_gpus(const std::vector<DeviceInfo>& gpus) {
 
 }  // namespace
 
-bool is_gpu(const std::string& device) { return device.starts_with("cuda"); }
+bool is_gpu(const std::string& device) {
+  return device.starts_with("cuda") || device == "mpi:cuda";
+}
+
+bool is_ranks(const std::string& device) { return device.starts_with("mpi"); }
 
 std::vector<int> device_numbers(const std::string& device) {
   std::vector<int> numbers;

@@ -10,6 +10,8 @@ namespace gigawarp::solve {
 
 /// "cuda:1" and "cuda:0,1" rather than "cpu" and "cpu:3".
 bool is_gpu(const std::string& device);
+/// "mpi", "mpi:cpu", "mpi:cuda": processes that were started together (solve/rank_run.h).
+bool is_ranks(const std::string& device);
 /// The numbers after the colon: {0, 1} of "cuda:0,1"; empty without.
 std::vector<int> device_numbers(const std::string& device);
 /// What each of those GPUs gets of a volume; free memory counts, or `memory_bytes` where that is

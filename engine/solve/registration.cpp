@@ -280,10 +280,29 @@ std::vector<SlabForecast> slab_forecasts(const Grid& fixed, const Grid& moving,
       slab.z_begin = borders[i];
       slab.z_end = borders[i + 1];
     }
-    const GpuPart part{shares[i], i == 0, shares.size() == 1};
+    // Ranks compute small levels each for itself.
+    const GpuPart part{shares[i], i == 0 || is_ranks(job.device), shares.size() == 1};
     slab.bytes = gpu_peak_bytes(fixed, moving, fixed_voxel_bytes, moving_voxel_bytes, job, part);
     slabs.push_back(slab);
   }
+  return slabs;
+}
+
+/// Of ranks on the CPU: state and resident images by share, the box of the moving volume once more,
+/// and the planes around the slab.
+std::vector<SlabForecast> host_slabs(const Grid& fixed, const Grid& moving, double resident_bytes,
+                                     double moving_bytes, double state_bytes,
+                                     const std::vector<double>& shares) {
+  constexpr double kHaloPlanes = 16, kStateBytes = 46;
+  const std::vector<std::int64_t> borders = shard::slab_borders(fixed.size[2], shares, 1);
+  const double halo = kHaloPlanes * kStateBytes * static_cast<double>(fixed.size[0]) *
+                          static_cast<double>(fixed.size[1]) +
+                      kHaloPlanes / static_cast<double>(moving.size[2]) * moving_bytes;
+  std::vector<SlabForecast> slabs;
+  for (std::size_t i = 0; i < shares.size(); ++i)
+    slabs.push_back({borders[i], borders[i + 1],
+                     static_cast<std::uint64_t>(
+                         shares[i] * (resident_bytes + moving_bytes + state_bytes) + halo)});
   return slabs;
 }
 
@@ -316,9 +335,10 @@ MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed
     for (const LevelSpec& level : effective_levels(fixed, stage)) {
       const LevelGrid grid = level_grid(fixed, level.shrink);
       const auto voxels = static_cast<double>(grid.grid.voxel_count());
-      const double at_once = shares.size() > 1 && grid.grid.voxel_count() >= ops::kSmallVolume
-                                 ? kOfEachGpu * static_cast<double>(shares.size())
-                                 : 1;
+      const double at_once =
+          shares.size() > 1 && (grid.grid.voxel_count() >= ops::kSmallVolume || !gpu)
+              ? kOfEachGpu * static_cast<double>(shares.size())
+              : 1;
       // Levels that are not the full grid own f32 copies of both images.
       const double own = grid.is_full() ? 0 : 4 * (voxels + voxels * m / f);
       if (is_linear(stage.kind)) {
@@ -341,6 +361,10 @@ MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed
     for (const SlabForecast& slab : out.slabs)
       out.device_bytes = std::max(out.device_bytes, slab.bytes);
     peak_state = f * (job.write_inverse ? 24 : 12);  // only the results come to the host
+  } else if (is_ranks(job.device)) {
+    out.slabs = host_slabs(fixed, moving, static_cast<double>(out.images_bytes),
+                           m * static_cast<double>(moving_voxel_bytes), peak_state, shares);
+    peak_state = std::max(f * 24, static_cast<double>(out.slabs.front().bytes));
   }
   out.state_bytes = static_cast<std::uint64_t>(peak_state);
   out.scratch_bytes = static_cast<std::uint64_t>(

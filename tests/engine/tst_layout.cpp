@@ -117,7 +117,7 @@ TEST(Layout, EngineRoomsDependBottomUp) {
       {"qc", {"base", "math", "ops"}},
       {"phantom", {"base", "math", "ops", "cpu"}},
       {"bench", {"base", "math", "ops", "cpu", "solve"}},
-      {"job", {"base", "ops", "cuda", "solve", "io", "qc"}}};
+      {"job", {"base", "ops", "cuda", "shard", "solve", "io", "qc"}}};
   for (const Include& include : includes_of("engine")) {
     const std::string own = fs::path(include.file).parent_path().filename() == "gigawarp"
                                 ? "include"

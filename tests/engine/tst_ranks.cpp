@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstring>
 #include <mutex>
 #include <numeric>
@@ -8,7 +9,10 @@
 #include "gigawarp/error.h"
 #include "shard/directory.h"
 #include "shard/reach.h"
+#include "solve/rank_run.h"
 #include "solve/registration.h"
+#include "support/forwarding_backend.h"
+#include "support/memory_store.h"
 #include "support/output_bytes.h"
 #include "support/rank_threads.h"
 #include "support/scene.h"
@@ -165,7 +169,7 @@ TEST(Communicator, aRankThatFailsEndsTheWaitOfAllWithItsSentence) {
   std::mutex mutex;
   on_ranks(3, [&](Rank& rank) {
     if (rank.number() == 1) {
-      rank.communicator.fail("Rank 1 gave up.");
+      rank.communicator.fail(ErrorCode::does_not_fit, "Rank 1 gave up.");
       return;
     }
     try {
@@ -173,7 +177,7 @@ TEST(Communicator, aRankThatFailsEndsTheWaitOfAllWithItsSentence) {
       FAIL() << "a barrier was passed without rank 1";
     } catch (const Error& error) {
       EXPECT_STREQ(error.what(), "Rank 1 gave up.");
-      EXPECT_EQ(error.code(), ErrorCode::device_fault);
+      EXPECT_EQ(error.code(), ErrorCode::does_not_fit);
       const std::lock_guard lock(mutex);
       ++told;
     }
@@ -335,7 +339,7 @@ TEST(Ranks, theSearchForAStartGivesTheBitsOfOne) {
       job_of({stage(StageKind::rigid, MetricKind::mi, {{2, 5}})}, Initialisation::automatic), kFew);
 }
 
-TEST(Ranks, aQuarterTurnGivesTheBitsOfOneAndNeedsNoMoreMemory) {
+TEST(Ranks, aQuarterTurnGivesTheBitsOfOne) {
   const Volume moving = test::volume_of({29, 41, 38}, 2.0, [](const Vec3&p) { return p; }),
                fixed = test::volume_of({27, 33, 41}, 2.0, [](const Vec3&p) {
                  return test::quarter_turn()(test::bend(p));
@@ -347,6 +351,143 @@ TEST(Ranks, aQuarterTurnGivesTheBitsOfOneAndNeedsNoMoreMemory) {
   for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi})
     expect_same_bits(input, job_of({stage(StageKind::greedy, metric, {{2, 5}, {1, 3}})},
                                    Initialisation::transform));
+}
+
+/// Fails when it is asked for the n-th direction.
+class FailingDevice : public test::ForwardingBackend {
+ public:
+  explicit FailingDevice(int when) : ForwardingBackend(ops::make_cpu_backend()), left_(when) {}
+  float direction(const ops::DirectionArgs& args) override {
+    if (--left_ == 0) throw Error(ErrorCode::device_fault, "It fell off the bus.", "bus");
+    return ForwardingBackend::direction(args);
+  }
+
+ private:
+  int left_;
+};
+
+/// The maps of a run, without what a resumed one does not report again.
+std::string fields_of(const solve::RegistrationOutput& out) {
+  return test::bytes_of({out.moving_from_fixed, out.forward_mm, out.inverse_mm, {}, {}, {}, 0});
+}
+
+const std::vector<StageSpec> kTwoStages{
+    stage(StageKind::rigid, MetricKind::mi, {{2, 5}}),
+    stage(StageKind::greedy, MetricKind::lncc, {{2, 6}, {1, 4}})};
+
+/// Goes on from the store on another number of ranks, to the bits of an undisturbed run.
+void expect_it_goes_on(test::MemoryStore& store, const test::SlabPair& pair, int count) {
+  const JobSpec job = job_of(kTwoStages);
+  const std::string whole =
+      fields_of(solve::register_volumes(pair.input(false), job, {}, *ops::make_cpu_backend()));
+  ASSERT_TRUE(store.position());
+  store.thaw();
+  on_ranks(count, [&](Rank& rank) {
+    solve::RankStore shared(rank.communicator, &store);
+    solve::RunControl control;
+    control.checkpoints = &shared;
+    const auto resumed = solve::register_volumes(pair.input(false), job, control, rank.backend);
+    if (rank.number() == 0) {
+      EXPECT_TRUE(fields_of(resumed) == whole);
+    } else {
+      EXPECT_FALSE(resumed.forward_mm);
+      EXPECT_FALSE(resumed.inverse_mm);
+    }
+  });
+}
+
+TEST(Ranks, aRankThatFailsEndsTheRunAndTheCheckpointGoesOnWithAnotherNumber) {
+  const test::SlabPair pair;
+  test::MemoryStore store(9);
+  std::atomic<int> ended{0};
+  try {
+    on_ranks(
+        3,
+        [&](Rank& rank) {
+          solve::RankStore shared(rank.communicator, &store);
+          solve::RunControl control;
+          control.checkpoints = &shared;
+          try {
+            run_on(rank.backend, pair.input(false), job_of(kTwoStages), control);
+          } catch (const Error&) {
+            ++ended;
+            throw;
+          }
+        },
+        [](int rank) {
+          ops::RankParts parts = ops::make_host_rank();
+          if (rank == 1) parts.backend = std::make_unique<FailingDevice>(6);
+          return parts;
+        });
+    FAIL() << "a run went on without one of its ranks";
+  } catch (const Error& error) {  // of rank 0
+    EXPECT_EQ(error.code(), ErrorCode::device_fault);
+    EXPECT_STREQ(error.what(), "Rank 1 (cpu): It fell off the bus.");
+  }
+  EXPECT_EQ(ended, 3);
+  expect_it_goes_on(store, pair, 5);
+}
+
+TEST(Ranks, aStopAskedOfOneRankReachesAllAtTheSameIteration) {
+  const test::SlabPair pair;
+  test::MemoryStore store(1000);
+  std::stop_source stop;
+  struct StopAt : ProgressSink {
+    std::stop_source* source = nullptr;
+    void on_event(const ProgressEvent& event) override {
+      if (event.kind == EventKind::iteration && event.stage == "greedy" && event.iteration == 4)
+        source->request_stop();
+    }
+  } sink;
+  sink.source = &stop;
+  std::atomic<int> cancelled{0};
+  EXPECT_THROW(on_ranks(3,
+                        [&](Rank& rank) {
+                          solve::RankStore shared(rank.communicator, &store);
+                          solve::RunControl control;
+                          control.checkpoints = &shared;
+                          if (rank.number() == 2) {  // any of them
+                            control.progress = &sink;
+                            control.stop = stop.get_token();
+                          }
+                          try {
+                            run_on(rank.backend, pair.input(false), job_of(kTwoStages), control);
+                          } catch (const Error& error) {
+                            cancelled += error.code() == ErrorCode::cancelled ? 1 : 0;
+                            throw;
+                          }
+                        }),
+               Error);
+  EXPECT_EQ(cancelled, 3);
+  ASSERT_TRUE(store.position());
+  EXPECT_EQ(store.position()->iteration, 4);
+  expect_it_goes_on(store, pair, 2);
+}
+
+TEST(Ranks, whatARankHoldsDoesNotGrowWithTheirNumber) {
+  const auto peak = [](int count, const Affine& turn) {
+    const Volume moving = test::volume_of({48, 96, 96}, 2.0, [](const Vec3&p) { return p; }),
+                 fixed = test::volume_of({48, 96, 96}, 2.0,
+                                         [&](const Vec3&p) { return turn(test::bend(p)); });
+    solve::RegistrationInput input;
+    input.fixed = {&fixed};
+    input.moving = {&moving};
+    input.initial = turn;
+    std::uint64_t most = 0;
+    on_ranks(count, [&](Rank& rank) {
+      run_on(rank.backend, input,
+             job_of({stage(StageKind::greedy, MetricKind::lncc, {{1, 2}})},
+                    Initialisation::transform));
+      const std::uint64_t bytes = rank.backend.peak_bytes();
+      if (rank.number() == 0) most = bytes;
+    });
+    return static_cast<double>(most);
+  };
+  for (const Affine& turn : {Affine{}, test::quarter_turn()}) {
+    const double one = peak(1, turn), two = peak(2, turn), four = peak(4, turn);
+    EXPECT_LT(two, 0.72 * one);  // halves, and the planes around them
+    EXPECT_LT(four, 0.52 * one);
+  }
 }
 
 }  // namespace

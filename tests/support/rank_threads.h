@@ -40,9 +40,9 @@ inline void on_ranks(
         const auto backend = shard::make_rank_backend(std::move(own), communicator, *carrier);
         Rank rank{communicator, *backend};
         body(rank);
-      } catch (const std::exception& error) {
+      } catch (const Error& error) {
         errors[static_cast<std::size_t>(i)] = std::current_exception();
-        communicator.fail(error.what());
+        communicator.fail(error.code(), error.what());
       }
     });
   for (std::thread& thread : threads) thread.join();

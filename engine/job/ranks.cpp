@@ -1,0 +1,45 @@
+#include "job/ranks.h"
+
+#include "gigawarp/error.h"
+#include "job/inputs.h"
+#include "job/runner.h"
+#include "solve/device_choice.h"
+
+namespace gigawarp::job {
+
+bool is_for_ranks(const std::string& device) { return solve::is_ranks(device); }
+
+Ranks::Ranks() : own_(shard::make_process_communicator()), communicator_(own_.get()) {}
+Ranks::~Ranks() = default;
+
+void Ranks::fail(const Error& error) const {
+  const std::string who = is_first() ? "" : "Rank " + std::to_string(communicator_->rank()) + ": ";
+  communicator_->fail(error.code(), who + error.what());
+}
+
+void announce(shard::Communicator& communicator, bool nothing_to_do) {
+  char word = nothing_to_do ? 1 : 0;
+  communicator.broadcast(&word, sizeof word, 0);
+}
+
+RunResult take_part(const JobSpec& job, const RunOptions& options) {
+  shard::Communicator& communicator = options.ranks->communicator();
+  RunResult result;
+  char nothing_to_do = 0;
+  communicator.broadcast(&nothing_to_do, sizeof nothing_to_do, 0);
+  result.was_complete = nothing_to_do != 0;
+  if (result.was_complete) return result;
+  RunSwitch own_control;
+  const RunSwitch& control = options.control != nullptr ? *options.control : own_control;
+  {
+    const RunInputs inputs = load_inputs(job, control.stop_token());
+    solve::RunControl run;
+    run.stop = control.stop_token();
+    result.levels =
+        std::move(solve::register_on_ranks(inputs.view(), job, run, communicator).levels);
+  }
+  communicator.barrier();  // rank 0 has written the results
+  return result;
+}
+
+}  // namespace gigawarp::job

@@ -1,0 +1,158 @@
+#include "solve/rank_run.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/parallel.h"
+#include "gigawarp/device.h"
+#include "gigawarp/error.h"
+#include "ops/rank_parts.h"
+#include "shard/device_exchange.h"
+#include "shard/rank_backend.h"
+
+namespace gigawarp::solve {
+namespace {
+
+/// A position as bytes; all ranks run the same program.
+std::string packed(const Position& position) {
+  std::string out;
+  const auto add = [&](const void* data, std::size_t bytes) {
+    out.append(static_cast<const char*>(data), bytes);
+  };
+  const auto add_number = [&](std::uint64_t n) { add(&n, sizeof n); };
+  for (const int n : {position.stage, position.level, position.iteration}) add(&n, sizeof n);
+  for (const auto& [name, numbers] : position.numbers) {
+    add_number(name.size());
+    add(name.data(), name.size());
+    add_number(numbers.size());
+    add(numbers.data(), numbers.size() * sizeof(double));
+  }
+  return out;
+}
+
+Position unpacked(const std::string& bytes) {
+  Position position;
+  std::size_t at = 0;
+  const auto take = [&](void* to, std::size_t n) {
+    if (n > 0) std::memcpy(to, bytes.data() + at, n);
+    at += n;
+  };
+  const auto take_number = [&] {
+    std::uint64_t n = 0;
+    take(&n, sizeof n);
+    return static_cast<std::size_t>(n);
+  };
+  for (int* n : {&position.stage, &position.level, &position.iteration}) take(n, sizeof *n);
+  while (at < bytes.size()) {
+    std::string name(take_number(), ' ');
+    take(name.data(), name.size());
+    std::vector<double> numbers(take_number());
+    take(numbers.data(), numbers.size() * sizeof(double));
+    position.numbers[name] = std::move(numbers);
+  }
+  return position;
+}
+
+/// Why this rank has no GPU of its own; empty when it has.
+std::string lacks_gpu(const shard::Communicator& communicator) {
+  const std::string id = "cuda:" + std::to_string(communicator.rank_of_host());
+  std::string why = "this host has no GPU " + id + " for it";
+  for (const DeviceInfo& gpu : ops::list_gpus()) {
+    if (gpu.id == id && gpu.usable) return {};
+    if ((gpu.id == id || gpu.id == "cuda") && !gpu.why_not.empty()) why = gpu.why_not;
+  }
+  if (why.back() == '.') why.pop_back();
+  return why;
+}
+
+ops::RankParts parts_of(const std::string& chosen, const shard::Communicator& communicator,
+                        std::uint64_t memory_bytes) {
+  return chosen == "mpi:cuda" ? ops::make_cuda_rank(communicator.rank_of_host(), memory_bytes)
+                              : ops::make_host_rank();
+}
+
+}  // namespace
+
+std::string chosen_rank_device(const std::string& device, shard::Communicator& communicator) {
+  if (device == "mpi:cpu") return device;
+  const std::string lack = lacks_gpu(communicator);
+  const std::vector<char> has = communicator.values(static_cast<char>(lack.empty() ? 1 : 0));
+  const auto without = std::find(has.begin(), has.end(), 0);
+  if (without == has.end()) return "mpi:cuda";
+  const bool none = std::find(has.begin(), has.end(), 1) == has.end();
+  if (device == "mpi" && none) return "mpi:cpu";
+  const auto rank = static_cast<int>(without - has.begin());
+  std::vector<char> text(200, 0);
+  if (communicator.rank() == rank)
+    std::copy_n(lack.begin(), std::min(lack.size(), text.size() - 1), text.begin());
+  communicator.broadcast(text.data(), text.size(), rank);
+  throw Error(ErrorCode::device_fault,
+              "Rank " + std::to_string(rank) + " has no GPU to use (" + text.data() +
+                  "); start as many ranks on a host as it has GPUs, or choose --device mpi:cpu.",
+              "--device");
+}
+
+std::vector<RankDevice> rank_devices(const std::string& chosen, shard::Communicator& communicator,
+                                     std::uint64_t memory_bytes) {
+  std::string name = "cpu";
+  auto available = static_cast<double>(available_memory_bytes());
+  double may_use = 1;  // CPUs share alike
+  if (chosen == "mpi:cuda") {
+    name = "cuda:" + std::to_string(communicator.rank_of_host());
+    for (const DeviceInfo& gpu : ops::list_gpus())
+      if (gpu.id == name) available = static_cast<double>(gpu.free_bytes);
+    may_use =
+        memory_bytes == 0 ? available : std::min(available, static_cast<double>(memory_bytes));
+  }
+  struct Told {
+    char name[32] = {};
+    double available = 0, may_use = 1;
+  } own;
+  std::copy_n(name.begin(), std::min<std::size_t>(name.size(), 31), own.name);
+  own.available = available;
+  own.may_use = may_use;
+  std::vector<RankDevice> devices;
+  for (const Told& told : communicator.values(own))
+    devices.push_back({"rank " + std::to_string(devices.size()) + " (" + told.name + ")",
+                       told.may_use, told.available});
+  return devices;
+}
+
+RegistrationOutput register_on_ranks(const RegistrationInput& input, const JobSpec& job,
+                                     const RunControl& control, shard::Communicator& communicator) {
+  ops::RankParts parts = parts_of(job.device, communicator, job.memory_bytes);
+  const std::unique_ptr<shard::Exchange> exchange = shard::make_exchange(communicator, parts);
+  const auto backend = shard::make_rank_backend(std::move(parts), communicator, *exchange);
+  RankStore store(communicator, control.checkpoints);
+  RunControl own;
+  own.stop = control.stop;
+  if (communicator.is_root()) own = control;
+  if (backend->any(control.checkpoints != nullptr)) own.checkpoints = &store;
+  RegistrationOutput output = register_volumes(input, job, own, *backend);
+  output.device = job.device;
+  if (job.device == "mpi:cpu") output.device_peak_bytes = 0;
+  return output;
+}
+
+std::optional<Position> RankStore::position() {
+  std::string bytes;
+  bool exists = false;
+  if (own_ != nullptr)
+    if (const auto position = own_->position()) {
+      bytes = packed(*position);
+      exists = true;
+    }
+  std::uint64_t size = exists ? bytes.size() + 1 : 0;
+  communicator_.broadcast(&size, sizeof size, 0);
+  if (size == 0) return std::nullopt;
+  bytes.resize(size - 1);
+  communicator_.broadcast(bytes.data(), bytes.size(), 0);
+  return unpacked(bytes);
+}
+
+void RankStore::load(const std::string& name, std::byte* out, std::size_t bytes) {
+  if (own_ != nullptr) own_->load(name, out, bytes);
+  communicator_.broadcast(out, bytes, 0);
+}
+
+}  // namespace gigawarp::solve

@@ -1,0 +1,50 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "shard/communicator.h"
+#include "solve/registration.h"
+
+/// A registration over several processes: each runs the same stages on a back end of its own
+/// (shard/rank_backend.h), and rank 0 collects what comes out.
+namespace gigawarp::solve {
+
+/// The processor of one rank.
+struct RankDevice {
+  std::string name;         ///< "rank 2 (cuda:0)"
+  double memory_bytes = 1;  ///< that it may use
+  double available_bytes = 0;
+};
+
+/// What "mpi", "mpi:cpu" and "mpi:cuda" stand for on these ranks: "mpi:cuda" (GPU i of the host for
+/// rank i of the host) or "mpi:cpu"; "mpi" is the GPUs where every rank has one, and the CPU where
+/// none has. Called by all ranks; throws the same Error{device_fault} on all.
+std::string chosen_rank_device(const std::string& device, shard::Communicator& communicator);
+/// In the order of ranks. Called by all ranks.
+std::vector<RankDevice> rank_devices(const std::string& chosen, shard::Communicator& communicator,
+                                     std::uint64_t memory_bytes);
+
+/// register_volumes() by all ranks alike; `job.device` is a chosen one. Progress, previews and
+/// checkpoints are rank 0's, and so are the fields of the result; those of other ranks are absent.
+RegistrationOutput register_on_ranks(const RegistrationInput& input, const JobSpec& job,
+                                     const RunControl& control, shard::Communicator& communicator);
+
+/// Rank 0's checkpoints, in which all ranks take part. `own` is looked at there alone.
+class RankStore final : public CheckpointStore {
+ public:
+  RankStore(shard::Communicator& communicator, CheckpointStore* own)
+      : communicator_(communicator), own_(communicator.is_root() ? own : nullptr) {}
+  bool due() override { return own_ != nullptr && own_->due(); }
+  void save(const Position& position, std::span<const ArrayRef> arrays) override {
+    if (own_ != nullptr) own_->save(position, arrays);
+  }
+  std::optional<Position> position() override;
+  void load(const std::string& name, std::byte* out, std::size_t bytes) override;
+
+ private:
+  shard::Communicator& communicator_;
+  CheckpointStore* own_;
+};
+
+}  // namespace gigawarp::solve

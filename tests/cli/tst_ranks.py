@@ -1,0 +1,141 @@
+"""One registration over several processes started by mpirun, on the CPU: the bytes of one process."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+from cli_support import (BAD_INPUT, CANCELLED, GIGAWARP, OK, USAGE, PairCase, digests, leftovers, result, run)
+
+HAS_MPI = os.environ.get("GIGAWARP_HAS_MPI") == "1"
+MPIRUN = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none"]
+# No level ends early, so that the moments named below come.
+STAGES = [{"kind": "affine", "metric": {"kind": "mi"}, "levels": [{"shrink": 2, "iterations": 10}]},
+          {"kind": "greedy", "metric": {"kind": "lncc"}, "convergence_slope": 0,
+           "levels": [{"shrink": 2, "iterations": 20}, {"shrink": 1, "iterations": 12}]}]
+
+
+class Refused(unittest.TestCase):
+    @unittest.skipIf(HAS_MPI, "this build has MPI")
+    def test_a_build_without_mpi_says_so(self):
+        process = run("register", "--fixed", "a.nii", "--moving", "b.nii", "--out", "nowhere", "--device", "mpi")
+        self.assertEqual(process.returncode, USAGE)
+        self.assertIn("GIGAWARP_MPI", process.stderr)
+
+    def test_other_names_are_refused(self):
+        process = run("register", "--fixed", "a.nii", "--moving", "b.nii", "--out", "nowhere", "--device", "mpi:gpu")
+        self.assertEqual(process.returncode, USAGE)
+        self.assertIn("mpi", process.stderr)
+
+
+@unittest.skipUnless(HAS_MPI and shutil.which("mpirun"), "this build has no MPI, or mpirun is not here")
+class Ranks(PairCase):
+    shape = (42, 48, 37)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.job_file = cls.folder / "stages.json"
+        cls.job_file.write_text(json.dumps({"version": 1, "stages": STAGES}))
+        cls.reference = cls.folder / "reference"
+        process = run("register", *cls.job(cls.reference), "--device", "cpu")
+        assert process.returncode == OK, process.stderr
+
+    @classmethod
+    def job(cls, out):
+        return list(map(str, ["--job", cls.job_file, "--fixed", cls.fixed, "--moving", cls.moving, "--out", out]))
+
+    def ranks(self, count, *arguments):
+        return subprocess.run([*MPIRUN, "-n", str(count), GIGAWARP, *map(str, arguments)], capture_output=True,
+                              text=True, timeout=200)
+
+    def start(self, count, *arguments):
+        return subprocess.Popen([*MPIRUN, "-n", str(count), GIGAWARP, *map(str, arguments)], stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def until(self, process, stage, level, iteration):
+        for line in process.stdout:
+            event = json.loads(line)
+            if (event["event"] == "iteration" and event["stage"] == stage and event["level"] >= level
+                    and event["iteration"] >= iteration):
+                return
+        self.fail("the run ended too early: " + process.stderr.read())
+
+    def expect_reference(self, out):
+        self.assertEqual(digests(out), digests(self.reference))
+        self.assertEqual(leftovers(out), leftovers(self.reference))
+
+    def test_two_and_three_processes_write_the_bytes_of_one(self):
+        for count in (1, 2, 3):
+            with self.subTest(count=count):
+                out = self.folder / f"ranks{count}"
+                process = self.ranks(count, "register", *self.job(out), "--device", "mpi:cpu", "--progress", "lines")
+                self.assertEqual(process.returncode, OK, process.stderr)
+                self.expect_reference(out)
+                mine, one = result(out), result(self.reference)
+                self.assertEqual([level["losses"] for level in mine["levels"]],
+                                 [level["losses"] for level in one["levels"]])
+                self.assertEqual(process.stdout.count("1Warp.nii.gz"), 1, "only the first rank speaks")
+
+    def test_cancelled_runs_go_on_with_another_number_of_processes(self):
+        out = self.folder / "cancelled"
+        process = self.start(3, "register", *self.job(out), "--device", "mpi:cpu", "--progress", "json", "--control",
+                             "stdin", "--checkpoint-every", "0")
+        self.until(process, "greedy", 0, 5)
+        for command in ("pause", "resume", "cancel"):
+            process.stdin.write(json.dumps({"command": command}) + "\n")
+            process.stdin.flush()
+            time.sleep(0.3)
+        _, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, CANCELLED, err)
+        self.assert_one_sentence(subprocess.CompletedProcess([], 0, "", err), "--resume")
+        self.assertNotIn("1Warp.nii.gz", leftovers(out))
+        again = self.ranks(2, "register", "--resume", "--out", out, "--device", "mpi:cpu")
+        self.assertEqual(again.returncode, OK, again.stderr)
+        self.expect_reference(out)
+        done = self.ranks(2, "register", "--resume", "--out", out, "--device", "mpi:cpu")
+        self.assertEqual(done.returncode, OK, done.stderr)
+        self.assertIn("already complete", done.stdout)
+
+    def test_a_killed_process_ends_the_run_and_the_checkpoint_is_good(self):
+        out = self.folder / "killed"
+        process = self.start(2, "register", *self.job(out), "--device", "mpi:cpu", "--progress", "json",
+                             "--checkpoint-every", "0")
+        self.until(process, "greedy", 1, 2)
+        children = [int(pid) for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir()
+                    for pid in (task / "children").read_text().split()]
+        ranks = [pid for pid in children if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "gigawarp"]
+        self.assertEqual(len(ranks), 2)
+        os.kill(ranks[1], signal.SIGKILL)
+        process.communicate(timeout=60)
+        self.assertNotEqual(process.returncode, OK)
+        again = run("register", "--resume", "--out", out, "--device", "cpu")
+        self.assertEqual(again.returncode, OK, again.stderr)
+        self.expect_reference(out)
+
+    def test_a_rank_that_fails_ends_the_run_with_its_sentence(self):
+        out = self.folder / "failed"
+        arguments = ["register", *self.job(out), "--device", "mpi:cpu"]
+        other = [word if word != str(self.moving) else str(self.folder / "gone.nii.gz") for word in arguments]
+        process = subprocess.run([*MPIRUN, "-n", "1", GIGAWARP, *arguments, ":", "-n", "1", GIGAWARP, *other],
+                                 capture_output=True, text=True, timeout=100)
+        self.assertEqual(process.returncode, BAD_INPUT, process.stderr)
+        self.assert_one_sentence(process, "Rank 1", "gone.nii.gz")
+        self.assertEqual(leftovers(out), [])
+
+    def test_the_plan_says_what_every_rank_takes(self):
+        process = self.ranks(3, "plan", *self.job(self.folder / "planned"), "--device", "mpi:cpu", "--json")
+        self.assertEqual(process.returncode, OK, process.stderr)
+        plan = json.loads(process.stdout)
+        self.assertEqual([gpu["device"] for gpu in plan["gpus"]], ["rank 0 (cpu)", "rank 1 (cpu)", "rank 2 (cpu)"])
+        self.assertEqual(plan["gpus"][0]["planes"][0], 0)
+        self.assertEqual(plan["gpus"][2]["planes"][1], 37)
+        self.assertTrue(all(gpu["needed_bytes"] > 0 for gpu in plan["gpus"]))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,151 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <string>
+
+#include "gigawarp/error.h"
+#include "math/packed.h"
+#include "shard/device_exchange.h"
+#include "solve/registration.h"
+#include "support/gpu.h"
+#include "support/output_bytes.h"
+#include "support/rank_threads.h"
+#include "support/scene.h"
+
+/// One registration over ranks with a GPU each, to the bits of one GPU: threads in place of
+/// processes, NCCL between different GPUs, host memory where several ranks have the same.
+namespace gigawarp {
+namespace {
+
+using test::Rank;
+
+StageSpec stage(StageKind kind, MetricKind metric, std::vector<LevelSpec> levels) {
+  StageSpec s;
+  s.kind = kind;
+  s.metric.kind = metric;
+  s.levels = std::move(levels);
+  s.convergence_slope = 0;
+  return s;
+}
+
+class CudaRanks : public test::GpuTest, public testing::WithParamInterface<std::vector<int>> {
+ protected:
+  void SetUp() override {
+    GpuTest::SetUp();
+    if (gpu_ == nullptr) return;
+    int usable = 0;
+    for (const DeviceInfo& gpu : ops::list_gpus()) usable += gpu.usable ? 1 : 0;
+    const int wanted = 1 + *std::max_element(GetParam().begin(), GetParam().end());
+    if (usable < wanted)
+      GTEST_SKIP() << "This takes " << wanted << " GPUs, and there are " << usable << ".";
+  }
+  static bool all_different() {
+    return std::set<int>(GetParam().begin(), GetParam().end()).size() == GetParam().size();
+  }
+  static void on_gpus(const std::function<void(Rank&)>& body, std::int64_t small_voxels = 0) {
+    test::on_ranks(
+        static_cast<int>(GetParam().size()), body,
+        [&](int rank) {
+          ops::RankParts parts = ops::make_cuda_rank(GetParam()[static_cast<std::size_t>(rank)], 0);
+          parts.small_voxels = small_voxels;
+          parts.memory_bytes = 1;  // free memory changes while the others start
+          return parts;
+        },
+        [&](shard::Communicator& c, ops::RankParts& parts) {
+          return all_different() ? shard::make_nccl_exchange(c, parts)
+                                 : shard::make_staged_exchange(c, *parts.backend);
+        });
+  }
+  void expect_same_bits(const std::vector<StageSpec>& stages, std::int64_t small_voxels = 0,
+                        const Affine& turn = {}) {
+    solve::RegistrationInput input;
+    const Volume fixed = test::volume_of({67, 71, 133}, 1.0,
+                                         [&](const Vec3&p) { return turn(test::bend(p)); }),
+                 moving = test::volume_of({71, 129, 130}, 1.0, [](const Vec3&p) { return p; });
+    input.fixed = {&fixed};
+    input.moving = {&moving};
+    input.initial = turn;
+    JobSpec job;
+    job.stages = stages;
+    job.initialisation = Initialisation::transform;
+    const std::string one = test::bytes_of(solve::register_volumes(input, job, {}, *gpu_));
+    on_gpus(
+        [&](Rank& rank) {
+          const std::string many =
+              test::bytes_of(solve::register_volumes(input, job, {}, rank.backend));
+          if (rank.number() == 0) {
+            EXPECT_TRUE(many == one);
+          }
+        },
+        small_voxels);
+  }
+};
+
+TEST_P(CudaRanks, dataGoesWhereItBelongsAndComesBack) {
+  constexpr std::size_t kBytes = (std::size_t{23} << 20U) + 12345;
+  std::vector<std::uint8_t> out(kBytes);
+  for (std::size_t i = 0; i < kBytes; ++i) out[i] = static_cast<std::uint8_t>(i * 7 + i / 1000);
+  on_gpus([&](Rank& rank) {
+    std::vector<std::uint8_t> in(kBytes, 1);
+    const ops::Array a = rank.backend.allocate_volume(kBytes, 1),
+                     b = rank.backend.allocate_volume(kBytes, 1);
+    rank.backend.upload(a.data(), out.data(), kBytes);
+    rank.backend.copy(b.data() + 4096, a.data() + 999, kBytes - 5000);
+    rank.backend.download(in.data(), b.data(), kBytes);
+    if (rank.number() != 0) return;
+    EXPECT_EQ(std::memcmp(in.data() + 4096, out.data() + 999, kBytes - 5000), 0);
+    EXPECT_EQ(in[4095], 0);
+  });
+}
+
+TEST_P(CudaRanks, affineStagesGiveTheBitsOfOneGpu) {
+  for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
+    expect_same_bits({stage(StageKind::affine, metric, {{2, 10}, {1, 5}})});
+}
+
+TEST_P(CudaRanks, greedyGivesTheBitsOfOneGpu) {
+  for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
+    expect_same_bits({stage(StageKind::greedy, metric, {{2, 20}, {1, 10}})});
+}
+
+TEST_P(CudaRanks, synGivesTheBitsOfOneGpu) {
+  for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
+    expect_same_bits({stage(StageKind::syn, metric, {{2, 10}, {1, 5}})});
+}
+
+TEST_P(CudaRanks, smallLevelsAndAQuarterTurnGiveTheBitsOfOneGpu) {
+  expect_same_bits({stage(StageKind::rigid, MetricKind::mi, {{2, 10}}),
+                    stage(StageKind::greedy, MetricKind::lncc, {{2, 20}, {1, 10}})},
+                   200000);
+  expect_same_bits({stage(StageKind::greedy, MetricKind::lncc, {{2, 20}, {1, 10}})}, 0,
+                   test::quarter_turn());
+}
+
+TEST_P(CudaRanks, aRankHoldsItsSlabAndLittleMore) {
+  const Size3 n{256, 256, 512};
+  const std::int64_t voxels = n[0] * n[1] * n[2];
+  on_gpus([&](Rank& rank) {
+    const ops::Array u = rank.backend.allocate_volume(static_cast<std::size_t>(voxels) * 8, voxels);
+    rank.backend.fill_words(u.as<std::uint64_t>(), math::kPackedZero, voxels);
+    ops::FieldView view;
+    view.packed = {u.as<std::uint64_t>(), ops::Extent::whole(n)};
+    rank.backend.repair_folds({view, {0, n[2]}, 0.1F, 20});
+    const auto whole = static_cast<double>(u.bytes()) * 1.3;  // and marks
+    EXPECT_LT(static_cast<double>(rank.backend.peak_bytes()),
+              whole / static_cast<double>(GetParam().size()) + 64e6);
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Gpus, CudaRanks,
+                         testing::Values(std::vector<int>{0}, std::vector<int>{0, 0, 0},
+                                         std::vector<int>{0, 1}, std::vector<int>{0, 1, 2, 3}),
+                         [](const testing::TestParamInfo<std::vector<int>>& gpus) {
+                           std::string name = "ranks";
+                           for (const int n : gpus.param) name += "_" + std::to_string(n);
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace gigawarp
