@@ -71,6 +71,12 @@ void MovingWindows::fetch(const ops::ImageView& view, const std::vector<VoxelBox
   copy_boxes(view, window);
 }
 
+ops::Array MovingWindows::allocate(std::size_t bytes) const {
+  ops::Array array = parts_.memory->reserve(bytes);
+  parts_.memory->commit(array.data(), bytes);
+  return array;
+}
+
 void MovingWindows::copy_boxes(const ops::ImageView& view, Window& window) {
   const int ranks = communicator_.size(), own = communicator_.rank();
   const std::vector<std::int64_t> borders = slab_borders(view.extent.nz, shares_, multiple_);
@@ -96,7 +102,7 @@ void MovingWindows::copy_boxes(const ops::ImageView& view, Window& window) {
   const bool copies = !box.empty() && is_copied(view, box);
   constexpr std::size_t kOverrun = 64;
   if (copies)
-    window.copy = parts_.backend->allocate(
+    window.copy = allocate(
         static_cast<std::size_t>(plane_bytes(view, box) * (box.end[2] - box.begin[2])) + kOverrun);
   const auto pack = [&](const BoxPart& part, std::byte* to) {
     const VoxelBox& wanted = window.boxes[static_cast<std::size_t>(part.to)];
@@ -129,7 +135,7 @@ void MovingWindows::copy_boxes(const ops::ImageView& view, Window& window) {
       if (part.from == own && part.to == own) {
         pack(part, place);
       } else if (part.from == own) {
-        packed.push_back(parts_.backend->allocate(bytes));
+        packed.push_back(allocate(bytes));
         pack(part, packed.back().data());
         sends.push_back({part.to, packed.back().data(), bytes});
       } else if (part.to == own) {

@@ -41,6 +41,7 @@ class MovingWindows {
     ops::Array copy;                       ///< of this rank's box, unless in place
   };
   bool is_copied(const ops::ImageView& view, const VoxelBox& box) const;
+  ops::Array allocate(std::size_t bytes) const;  ///< counted as the rank's
   void copy_boxes(const ops::ImageView& view, Window& window);
   const Window* current(const ops::ImageView& view) const;
 
