@@ -5,7 +5,7 @@
  *
  * A plugin is a shared library (.so) that exports the two names at the end of this file. It needs
  * this header and nothing else of Gigawarp, and may be written in any language that can speak C.
- * tests/plugin_sample is a whole one in 150 lines of C.
+ * tests/plugin_sample is a whole one in C, and shows how to build it.
  *
  * LIFE. On the first file that is looked at, Gigawarp loads every .so in its plugin folders (see
  * below), compares the interface number, calls gigawarp_plugin_register() once and keeps the
