@@ -1,6 +1,7 @@
 #include <nvtx3/nvToolsExt.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "cuda/support.h"
 #include "gigawarp/error.h"
@@ -10,6 +11,10 @@ namespace {
 
 /// Left to the driver, the context and the display.
 constexpr std::uint64_t kReserveBytes = std::uint64_t{256} << 20U;
+/// The store of small blocks: what one may have, and all. Within what forecasts leave for trifles.
+constexpr std::size_t kSmallBlock = std::size_t{4} << 20U, kStoreBytes = std::size_t{24} << 20U;
+/// Results that land in page-locked memory; larger ones take the driver's way.
+constexpr std::size_t kLandingBytes = std::size_t{256} << 10U;
 
 std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20U) + " MiB"; }
 
@@ -41,6 +46,7 @@ Device::Device(int index, std::uint64_t budget) : index_(index) {
   const std::uint64_t most = free > kReserveBytes ? free - kReserveBytes : 0;
   budget_ = budget == 0 ? most : std::min(budget, most);
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
+  check(cudaMallocHost(&landing_, kLandingBytes), "asking for page-locked memory");
   // Freed memory stays with the process: levels come and go, and the driver is slow to give.
   cudaMemPool_t pool = nullptr;
   check(cudaDeviceGetDefaultMemPool(&pool, index), "asking for its memory pool");
@@ -51,8 +57,10 @@ Device::Device(int index, std::uint64_t budget) : index_(index) {
 
 Device::~Device() {
   if (stream_ == nullptr) return;
+  empty_store();
   cudaStreamSynchronize(stream_);
   cudaStreamDestroy(stream_);
+  cudaFreeHost(landing_);
   cudaMemPool_t pool = nullptr;
   if (cudaDeviceGetDefaultMemPool(&pool, index_) == cudaSuccess) cudaMemPoolTrimTo(pool, 0);
 }
@@ -73,13 +81,59 @@ void Device::take(std::size_t bytes) {
 ops::Array Device::allocate(std::size_t bytes) {
   take(bytes);
   void* data = nullptr;
-  const cudaError_t status = cudaMallocAsync(&data, std::max<std::size_t>(bytes, 1), stream_);
-  if (status != cudaSuccess) give_back(bytes);
-  check(status, "allocating");
+  try {
+    data = take_block(bytes);
+  } catch (...) {
+    give_back(bytes);
+    throw;
+  }
   return {static_cast<std::byte*>(data), bytes, [this, bytes](std::byte* p) {
-            cudaFreeAsync(p, stream_);
+            give_block(p, bytes);
             give_back(bytes);
           }};
+}
+
+/// The stream is one, and in order: who takes a block runs after who gave it.
+void* Device::take_block(std::size_t bytes) {
+  if (const auto found = store_.find(bytes); found != store_.end() && !found->second.empty()) {
+    void* const block = found->second.back();
+    found->second.pop_back();
+    stored_bytes_ -= bytes;
+    return block;
+  }
+  void* data = nullptr;
+  cudaError_t status = cudaMallocAsync(&data, std::max<std::size_t>(bytes, 1), stream_);
+  if (status == cudaErrorMemoryAllocation && stored_bytes_ > 0) {
+    cudaGetLastError();
+    empty_store();
+    status = cudaMallocAsync(&data, std::max<std::size_t>(bytes, 1), stream_);
+  }
+  check(status, "allocating");
+  return data;
+}
+
+void Device::give_block(void* block, std::size_t bytes) {
+  if (bytes > kSmallBlock) {
+    cudaFreeAsync(block, stream_);
+    return;
+  }
+  if (stored_bytes_ + bytes > kStoreBytes) empty_store();  // of an earlier level
+  store_[bytes].push_back(block);
+  stored_bytes_ += bytes;
+}
+
+void Device::empty_store() {
+  for (auto& [bytes, blocks] : store_)
+    for (void* block : blocks) cudaFreeAsync(block, stream_);
+  store_.clear();
+  stored_bytes_ = 0;
+}
+
+void Device::read(void* host, const void* from, std::size_t bytes, const char* what) {
+  void* const to = bytes <= kLandingBytes ? landing_ : host;
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_), what);
+  synchronise();
+  if (to != host) std::memcpy(host, to, bytes);
 }
 
 void Device::synchronise() { check(cudaStreamSynchronize(stream_), "waiting for the device"); }

@@ -72,11 +72,7 @@ float direction(Device& device, const ops::DirectionArgs& args) {
       break;
     default: launch_direct(device, op, e, args.range, taps, name); break;
   }
-  unsigned bits = 0;
-  check(
-      cudaMemcpyAsync(&bits, largest.data(), sizeof bits, cudaMemcpyDeviceToHost, device.stream()),
-      name);
-  device.synchronise();
+  const auto bits = device.read<unsigned>(largest.data(), name);
   float square = 0;
   std::memcpy(&square, &bits, sizeof square);
   return std::sqrt(square);

@@ -54,10 +54,7 @@ std::array<float, 6> displacement_range(Device& device, const ops::FieldView& u,
                device.stream()>>>(u.packed, static_cast<int>(range.begin),
                                   static_cast<int>(range.end), found.as<int>());
   check_launch("range of displacements");
-  check(cudaMemcpyAsync(host.data(), found.data(), sizeof host, cudaMemcpyDeviceToHost,
-                        device.stream()),
-        "reading a range");
-  device.synchronise();
+  device.read(host.data(), found.data(), sizeof host, "reading a range");
   std::array<float, 6> out{};
   for (std::size_t a = 0; a < 6; ++a)
     out[a] = static_cast<float>(host[a]) / static_cast<float>(math::kPackedSteps);

@@ -151,11 +151,7 @@ double keep_common(Device& device, const ops::SlabView<float>& a, const ops::Sla
       a, b, static_cast<int>(range.begin), static_cast<int>(range.end),
       count.as<unsigned long long>());
   check_launch("common voxels");
-  unsigned long long host = 0;
-  check(cudaMemcpyAsync(&host, count.data(), sizeof host, cudaMemcpyDeviceToHost, device.stream()),
-        "reading a count");
-  device.synchronise();
-  return static_cast<double>(host);
+  return static_cast<double>(device.read<unsigned long long>(count.data(), "reading a count"));
 }
 
 void fill_words(Device& device, std::uint64_t* to, std::uint64_t word, std::int64_t count) {

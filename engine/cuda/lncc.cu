@@ -90,10 +90,7 @@ void lncc(Device& device, const ops::LnccArgs& args, std::vector<ops::PlaneSums>
       sums[static_cast<std::size_t>(std::max<std::int64_t>(begin, (first + s) * segment))] =
           parts[static_cast<std::size_t>(s)];
   }
-  LnccTotals host;
-  check(cudaMemcpyAsync(&host, totals, sizeof host, cudaMemcpyDeviceToHost, device.stream()),
-        "lncc");
-  device.synchronise();
+  const auto host = device.read<LnccTotals>(totals, "lncc");
   ops::PlaneSums& all = sums[static_cast<std::size_t>(begin)];
   all.value = -static_cast<double>(static_cast<long long>(host.value)) / kLnccSteps;
   all.count = static_cast<double>(host.count);

@@ -210,10 +210,7 @@ void mi_histogram(Device& device, const ops::MiArgs& args, ops::JointHistogram& 
       launch_histogram<T, true, kPlain>(device, args, to);
     });
   std::vector<std::int64_t> host(cells);
-  check(cudaMemcpyAsync(host.data(), counts.data(), counts.bytes(), cudaMemcpyDeviceToHost,
-                        device.stream()),
-        "reading a histogram");
-  device.synchronise();
+  device.read(host.data(), counts.data(), counts.bytes(), "reading a histogram");
   for (std::size_t i = 0; i < cells; ++i) histogram.counts[i] += host[i];
 }
 

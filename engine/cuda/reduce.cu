@@ -40,10 +40,7 @@ std::vector<ops::PlaneSums> SegmentSums::collect() {
                                                                             totals_.as<double>());
   check_launch("adding partial sums");
   std::vector<double> host(static_cast<std::size_t>(segments_) * kSums);
-  check(cudaMemcpyAsync(host.data(), totals_.data(), host.size() * sizeof(double),
-                        cudaMemcpyDeviceToHost, device_.stream()),
-        "reading sums");
-  device_.synchronise();
+  device_.read(host.data(), totals_.data(), host.size() * sizeof(double), "reading sums");
   std::vector<ops::PlaneSums> out(static_cast<std::size_t>(segments_));
   for (std::size_t s = 0; s < out.size(); ++s) {
     const double* v = host.data() + s * kSums;

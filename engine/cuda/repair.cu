@@ -196,12 +196,7 @@ class Repair {
   }
 
   std::array<Count, kCounters> read() {
-    std::array<Count, kCounters> host{};
-    check(cudaMemcpyAsync(host.data(), counters_, sizeof host, cudaMemcpyDeviceToHost,
-                          device_.stream()),
-          "reading counts of folds");
-    device_.synchronise();
-    return host;
+    return device_.read<std::array<Count, kCounters>>(counters_, "reading counts of folds");
   }
 
   std::array<Count, kCounters> one_sweep(int radius, Count bad_words) {
@@ -329,12 +324,7 @@ class SlabSweep {
         std::clamp<std::int64_t>(blocks, 1, std::int64_t{16} * device_.multiprocessors()));
   }
   Count read(Counter which) {
-    Count host = 0;
-    check(cudaMemcpyAsync(&host, counters_ + which, sizeof host, cudaMemcpyDeviceToHost,
-                          device_.stream()),
-          "reading counts of folds");
-    device_.synchronise();
-    return host;
+    return device_.read<Count>(counters_ + which, "reading counts of folds");
   }
 
   Device& device_;
@@ -375,11 +365,7 @@ std::int64_t find_folds(Device& device, const ops::RepairArgs& args) {
   mark_folds<<<grid, dim3(kFoldColumns, kFoldWarps), 0, device.stream()>>>(
       field, begin, end, minimum, args.marks, found.as<Count>());
   check_launch("looking for folds");
-  Count host = 0;
-  check(cudaMemcpyAsync(&host, found.data(), sizeof host, cudaMemcpyDeviceToHost, device.stream()),
-        "reading a count of folds");
-  device.synchronise();
-  return static_cast<std::int64_t>(host);
+  return static_cast<std::int64_t>(device.read<Count>(found.data(), "reading a count of folds"));
 }
 
 std::int64_t relax_folds(Device& device, const ops::RepairArgs& args, std::int64_t found) {

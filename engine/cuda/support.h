@@ -2,7 +2,9 @@
 #include <cuda_runtime_api.h>
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "ops/array.h"
 
@@ -31,7 +33,9 @@ class Device {
   int index() const { return index_; }
   cudaStream_t stream() const { return stream_; }
   int multiprocessors() const { return multiprocessors_; }
-  /// Not initialised. Throws Error{does_not_fit} with the numbers beyond the budget.
+  /// Not initialised. Throws Error{does_not_fit} with the numbers beyond the budget. Small arrays
+  /// come back to a store of this class: asking the driver for a dozen of them in every iteration
+  /// took longer than the kernels of a coarse level.
   ops::Array allocate(std::size_t bytes);
   /// Counts memory that was got otherwise. Throws as allocate().
   void take(std::size_t bytes);
@@ -39,11 +43,26 @@ class Device {
   std::uint64_t peak_bytes() const { return peak_; }
   std::uint64_t budget_bytes() const { return budget_; }
   void synchronise();
+  /// Brings a result to the host and waits for it.
+  void read(void* host, const void* from, std::size_t bytes, const char* what);
+  template <class T>
+  T read(const void* from, const char* what) {
+    T value{};
+    read(&value, from, sizeof value, what);
+    return value;
+  }
 
  private:
+  void* take_block(std::size_t bytes);
+  void give_block(void* block, std::size_t bytes);
+  void empty_store();
+
   int index_ = 0, multiprocessors_ = 0;
   cudaStream_t stream_ = nullptr;
   std::uint64_t budget_ = 0, used_ = 0, peak_ = 0;
+  std::map<std::size_t, std::vector<void*>> store_;  ///< blocks that nobody uses, by bytes
+  std::size_t stored_bytes_ = 0;
+  void* landing_ = nullptr;  ///< page-locked: results land there without a detour
 };
 
 /// Names a range for profilers (NVTX) while it lives.

@@ -53,11 +53,7 @@ void warp(Device& device, const ops::WarpArgs& args, std::vector<ops::PlaneSums>
         static_cast<int>(args.range.end), count.as<unsigned long long>());
   });
   check_launch("warp");
-  unsigned long long total = 0;
-  check(
-      cudaMemcpyAsync(&total, count.data(), sizeof total, cudaMemcpyDeviceToHost, device.stream()),
-      "warp");
-  device.synchronise();
+  const auto total = device.read<unsigned long long>(count.data(), "warp");
   // Exact, so that it does not matter which plane it is filed under.
   sums[static_cast<std::size_t>(args.range.begin)].count = static_cast<double>(total);
 }
