@@ -149,8 +149,8 @@ __global__ void __launch_bounds__(ShortShape<R>::kThreads, 3)
       to[Shape::kTileFloats] = fmaf(v.y, kStep, d.y);
       to[2 * Shape::kTileFloats] = fmaf(v.z, kStep, d.z);
     }
-    if (const int plane = min(max(z + 1, 0), last); plane != zc) {
-      zc = plane;  // arrives while this plane is filtered
+    if (const int plane = min(max(z + 1, 0), last); z + 1 < z1 + R && plane != zc) {
+      zc = plane;  // arrives while this plane is filtered; nothing beyond the halo is touched
       load(op.moments, zc, moments);
       load_u(min(zc + 1, last));
     }

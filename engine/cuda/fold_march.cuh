@@ -136,7 +136,7 @@ __global__ void __launch_bounds__(kFoldColumns* kFoldWarps, 3)
   for (int z = first; z < last; ++z) {
     auto& tile_xy = tiles_xy[z & 1];
     auto& tile_z = tiles_z[z & 1];
-    const std::uint64_t* next = plane(z + 2);
+    const std::uint64_t* next = plane(min(z + 2, last));  // nothing beyond the halo is touched
 #pragma unroll
     for (int k = 0; k < kFoldRowsPerThread; ++k) {
       after[k] = offset_steps(ahead[k]);
@@ -149,7 +149,7 @@ __global__ void __launch_bounds__(kFoldColumns* kFoldWarps, 3)
       const math::Float3 v = offset_steps(halo);
       tile_xy[tile_row][tile_column] = make_float2(v.x, v.y);
       tile_z[tile_row][tile_column] = v.z;
-      halo_ahead = plane(z + 1)[halo_at];
+      halo_ahead = plane(min(z + 1, last - 1))[halo_at];
     }
     __syncthreads();
     const auto from_tile = [&](int row, int column) {

@@ -31,19 +31,24 @@ __global__ void __launch_bounds__(256, 6) sample_kernel(const __grid_constant__ 
     const math::Float3 base = pair.base<2>(x, y, 0);
     RingCursor<std::uint32_t> intensities(args.intensities, x, y, z0);
     RingCursor<std::uint64_t> gradients(args.gradients, x, y, max(z0, args.range_begin));
-    FixedLine<T, kPlain> line(pair, x, y, z0, 0);
+    const bool given = !kPlain && args.warped.data != nullptr;
+    FixedLine<T, kPlain> line(pair, x, y, z0, 0, !given);
     for (int z = z0; z < z1; ++z) {
-      const std::uint64_t word = line.word();
+      const std::uint64_t word = given ? math::kPackedZero : line.word();
       const float f = line.fixed(pair);
       if (z + 1 < z1) line.next(pair);
       const bool own = z >= args.range_begin && z < args.range_end;
-      Sampled s = sample_voxel<T, kKind != TargetKind::none, kPlain>(
-          pair, x, y, z, pair.moving_point<2>(base, z, word));
-      if constexpr (!kPlain) {
-        if (args.warped.data != nullptr) {
-          s.value = *args.warped.at(x, y, z);
-          s.inside = s.value == s.value;
-        }
+      constexpr bool kGradient = kKind != TargetKind::none;
+      Sampled s;
+      if (!given) {
+        s = sample_voxel<T, kGradient, kPlain>(pair, x, y, z, pair.moving_point<2>(base, z, word));
+      } else {
+        // u and M are there for the planes of the range alone: the halo has its values.
+        if (kGradient && own)
+          s = sample_voxel<T, kGradient, kPlain>(
+              pair, x, y, z, pair.moving_point<2>(base, z, pair.displacement(x, y, z)));
+        s.value = *args.warped.at(x, y, z);
+        s.inside = s.value == s.value;
       }
       const bool counts = s.inside && f == f;
       valid += counts && own ? 1 : 0;

@@ -68,7 +68,7 @@ __global__ void __launch_bounds__(kRowThreads, 5)
   const int end = min(plan.nx, begin + kColumnsPerBlock);
   plan.for_each_row([&](int y, int z) {
     // What the next voxel needs is on its way while one is sampled. Lanes beyond the row stay.
-    FixedLine<T, kPlain> line(pair, min(begin + lane, end - 1), y, z, 32);
+    FixedLine<T, kPlain> line(pair, min(begin + lane, end - 1), y, z, 32, kSample);
     const math::Float3 base = pair.base<0>(0, y, z);
     for (int x0 = begin; x0 < end; x0 += 32) {
       const int x = min(x0 + lane, end - 1);

@@ -218,13 +218,14 @@ template <class T, bool kPlain>
 class FixedLine {
  public:
   /// From voxel (x, y, z), which is loaded; each next() goes `x_step` voxels along x or, where that
-  /// is zero, a plane up.
-  __device__ FixedLine(const DevicePair& pair, int x, int y, int z, int x_step)
-      : image_step_(x_step != 0 ? x_step : pair.fixed.stride_z),
+  /// is zero, a plane up. Without `words` u is not touched.
+  __device__ FixedLine(const DevicePair& pair, int x, int y, int z, int x_step, bool words = true)
+      : words_(words && pair.u.data != nullptr),
+        image_step_(x_step != 0 ? x_step : pair.fixed.stride_z),
         word_step_(x_step != 0 ? x_step : pair.u.stride_z),
         at_(pair.fixed.index(x, y, z)) {
     if constexpr (kPlain) image_ = static_cast<const T*>(pair.fixed.data) + at_;
-    if (pair.u.data != nullptr) word_at_ = pair.u.at(x, y, z);
+    if (words_) word_at_ = pair.u.at(x, y, z);
     load(pair);
   }
   __device__ std::uint64_t word() const { return word_; }
@@ -241,19 +242,20 @@ class FixedLine {
       image_ += image_step_;
     else
       at_ += image_step_;
-    if (pair.u.data != nullptr) word_at_ += word_step_;
+    if (words_) word_at_ += word_step_;
     load(pair);
   }
 
  private:
   __device__ void load(const DevicePair& pair) {
-    word_ = pair.u.data != nullptr ? __ldg(word_at_) : math::kPackedZero;
+    word_ = words_ ? __ldg(word_at_) : math::kPackedZero;
     if constexpr (kPlain)
       fixed_ = __ldg(image_);
     else
       fixed_ = pair.fixed.value(at_);
   }
 
+  bool words_;
   int image_step_, word_step_;
   std::int64_t at_;
   const T* image_ = nullptr;
