@@ -244,7 +244,7 @@ void RankBackend::upsample_field(const ops::UpsampleArgs& args) {
     Work work = work_on(args.out.extent(), args.range, slab_multiple());
     each(work, [&](Access& access, ZRange slab) {
       const auto coarse = [&](std::int64_t z) {
-        const double last = static_cast<double>(args.in.extent().nz - 1);
+        const auto last = static_cast<double>(args.in.extent().nz - 1);
         return static_cast<std::int64_t>(
             std::clamp(static_cast<double>(z) * args.fine_to_coarse[2] + args.shift[2], 0.0, last));
       };

@@ -14,9 +14,11 @@
 #include "bench/problem.h"
 #include "gigawarp/error.h"
 #include "gigawarp/job.h"
+#include "shard/device_exchange.h"
 #include "solve/device_choice.h"
 #include "solve/registration.h"
 #include "support/bench_arguments.h"
+#include "support/rank_threads.h"
 
 /// Whole registrations from the engine alone, for machines where the program does not build.
 ///   register_pair FIXED.raw MOVING.raw PRESET DEVICE [REPEATS]
@@ -27,6 +29,8 @@
 /// rows; type u8, i8, u16, i16 or f32), then the voxels; tests/bench/to_raw.py makes them. Every
 /// run ends with a hash of the forward displacement; runs that differ in it are a failure,
 /// and so is a run that takes more of the GPU than the plan said. The
+/// DEVICE ranks:4 runs on four ranks as processes would be (solve/rank_run.h), but threads: GPU i
+/// for rank i with NCCL between them; ranks:cpu:4 on the CPU. The hash is that of one. The
 /// synthetic pair is the benchmark's, u16 under a known map; only the greedy stage runs, from the
 /// known affine part, and the result is compared with the known map.
 namespace gigawarp {
@@ -113,13 +117,45 @@ struct Run {
   std::uint64_t hash = 0;
 };
 
+/// How many ranks "ranks:4" and "ranks:cpu:4" name; zero for other devices.
+int ranks_of(const std::string& device) {
+  if (!device.starts_with("ranks:")) return 0;
+  return std::max(1, std::atoi(device.substr(device.rfind(':') + 1).c_str()));
+}
+
+solve::RegistrationOutput register_on_ranks(const solve::RegistrationInput& input,
+                                            const JobSpec& job, const solve::RunControl& control) {
+  const bool on_cpu = job.device.starts_with("ranks:cpu");
+  solve::RegistrationOutput output;
+  test::on_ranks(
+      ranks_of(job.device),
+      [&](test::Rank& rank) {
+        solve::RegistrationOutput own = solve::register_volumes(
+            input, job, rank.number() == 0 ? control : solve::RunControl{}, rank.backend);
+        const ops::GridTimes times = rank.backend.take_grid_times();
+        if (rank.number() != 0) return;
+        output = std::move(own);
+        std::printf("  in operations %.3f s, of which each rank computed", times.seconds);
+        for (const double busy : times.busy_seconds) std::printf(" %.3f", busy);
+        std::printf(" s and waited or exchanged for the rest\n");
+      },
+      [&](int rank) {
+        return on_cpu ? ops::make_host_rank() : ops::make_cuda_rank(rank, job.memory_bytes);
+      },
+      [](shard::Communicator& communicator, ops::RankParts& parts) {
+        return shard::make_exchange(communicator, parts);
+      });
+  return output;
+}
+
 Run register_once(const solve::RegistrationInput& input, const JobSpec& job) {
   Run run;
   StageTimes times;
   solve::RunControl control;
   control.progress = &times;
   const auto start = Clock::now();
-  run.output = solve::register_volumes(input, job, control);
+  run.output = ranks_of(job.device) > 0 ? register_on_ranks(input, job, control)
+                                        : solve::register_volumes(input, job, control);
   run.seconds = seconds_since(start);
   run.deformable_seconds = times.deformable_seconds();
   for (const solve::LevelReport& level : run.output.levels)
@@ -145,12 +181,16 @@ Run register_once(const solve::RegistrationInput& input, const JobSpec& job) {
 /// The last of `repeats` runs. Throws Error{internal} when two of them differ.
 solve::RegistrationOutput register_often(const solve::RegistrationInput& input, JobSpec job,
                                          int repeats) {
-  job.device = solve::chosen_device(job.device);
+  const int ranks = ranks_of(job.device);
+  if (ranks == 0) job.device = solve::chosen_device(job.device);
   const Volume &fixed = *input.fixed[0], &moving = *input.moving[0];
   const std::vector<DeviceInfo> gpus = solve::gpus_of(job.device);
-  const solve::MemoryForecast forecast =
-      solve::forecast(fixed.grid(), moving.grid(), size_of(fixed.type()), size_of(moving.type()),
-                      job, solve::memory_shares(gpus, job.memory_bytes));
+  JobSpec foretold = job;
+  if (ranks > 0) foretold.device = job.device.starts_with("ranks:cpu") ? "mpi:cpu" : "mpi:cuda";
+  const solve::MemoryForecast forecast = solve::forecast(
+      fixed.grid(), moving.grid(), size_of(fixed.type()), size_of(moving.type()), foretold,
+      ranks > 0 ? std::vector<double>(static_cast<std::size_t>(ranks), 1.0 / ranks)
+                : solve::memory_shares(gpus, job.memory_bytes));
   std::printf("%s; forecast: %.1f MiB of the host's memory (%.1f free)", job.device.c_str(),
               static_cast<double>(forecast.peak_bytes) / 1048576,
               static_cast<double>(available_memory_bytes()) / 1048576);
@@ -168,7 +208,7 @@ solve::RegistrationOutput register_often(const solve::RegistrationInput& input, 
     last = register_once(input, job);
     if (i > 0 && last.hash != before)
       throw Error(ErrorCode::internal, "Two runs of the same job ended with different bits.");
-    if (last.output.device_peak_bytes > forecast.device_bytes)
+    if (ranks == 0 && last.output.device_peak_bytes > forecast.device_bytes)
       throw Error(ErrorCode::internal, "The run took more of the GPU's memory than the plan said.");
   }
   return std::move(last.output);
