@@ -122,10 +122,30 @@ QImage compared(const Scene& s, const SliceImage& fixed, const SliceImage& movin
   return difference_picture(fixed, wf, moving, wm);
 }
 
+/// A slice of an image or of labels, from its bricks where it is streamed.
+template <class Shown>
+SliceImage slice_of(const Shown& shown, const Transform* warp, const SliceGeometry& g,
+                    SliceInterpolation interpolation, Streaming& streaming,
+                    const std::stop_token& stop) {
+  if (shown.stream != nullptr)
+    return sample_streamed(shown.stream, warp, g, interpolation, streaming, stop);
+  return sample_warped(*shown.volume, warp, g, interpolation, stop);
+}
+
+/// What cannot be read is neither dark nor bright tissue: neutral, with slanted lines.
+void hatch(QImage& picture, const std::vector<std::uint8_t>& where) {
+  if (where.empty()) return;
+  const auto width = static_cast<std::size_t>(picture.width());
+  repaint(picture, [&](QRgb& pixel, int c, int r) {
+    if (where[static_cast<std::size_t>(r) * width + static_cast<std::size_t>(c)] == 0) return;
+    pixel = (c + r) % 8 < 2 ? kDefectColour : qRgb(70, 70, 74);
+  });
+}
+
 void draw_labels(QImage& picture, const ShownLabels& shown, const Transform* warp,
-                 const SliceGeometry& g, const std::stop_token& stop) {
-  const SliceImage slice = sample_warped(*shown.volume, shown.on_moving ? warp : nullptr, g,
-                                         SliceInterpolation::nearest, stop);
+                 const SliceGeometry& g, Streaming& streaming, const std::stop_token& stop) {
+  const SliceImage slice = slice_of(shown, shown.on_moving ? warp : nullptr, g,
+                                    SliceInterpolation::nearest, streaming, stop);
   const auto label_at = [&](int c, int r) {
     const float v = slice.at(std::min(c, slice.width - 1), std::min(r, slice.height - 1));
     return std::isnan(v) ? 0 : static_cast<int>(v);
@@ -181,6 +201,18 @@ void draw_grid(QImage& picture, const Scene& s, const SliceGeometry& g,
   });
 }
 
+bool wants_fixed(const Scene& s, Content content) {
+  return (content == Content::fixed || content == Content::compare) && s.fixed;
+}
+bool wants_moving(const Scene& s, Content content) {
+  const bool wants = content == Content::moving || content == Content::warped ||
+                     (content == Content::compare && (s.overlay || !s.fixed));
+  return wants && s.moving;
+}
+bool wants_labels(const ShownLabels& labels, Content content) {
+  return labels.on_moving ? content != Content::fixed : content != Content::moving;
+}
+
 }  // namespace
 
 QRgb label_colour(int label) {
@@ -190,17 +222,62 @@ QRgb label_colour(int label) {
   return QColor::fromHslF(static_cast<float>(hue), 0.75F, static_cast<float>(lightness)).rgb();
 }
 
-QImage compose(const Scene& s, Content content, const SliceGeometry& g,
-               const std::stop_token& stop) {
-  const bool wants_fixed = content == Content::fixed || content == Content::compare;
-  const bool wants_moving = content == Content::moving || content == Content::warped ||
-                            (content == Content::compare && (s.overlay || !s.fixed) && s.moving);
+int streamed_images(const Scene& s, Content content) {
+  int count = 0;
+  if (wants_fixed(s, content) && s.fixed.stream != nullptr) ++count;
+  if (wants_moving(s, content) && s.moving.stream != nullptr) ++count;
+  for (const ShownLabels& labels : s.labels)
+    if (wants_labels(labels, content) && labels.stream != nullptr) ++count;
+  return count;
+}
+
+std::vector<MissingBricks> bricks_ahead(const Scene& s, Content content, const SliceGeometry& g,
+                                        int side, std::uint64_t share_bytes) {
+  constexpr std::uint64_t kPartOfShare = 4;  // what is looked at now must not make room for it
+  const Vec3 &r = g.right_mm, &d = g.down_mm;
+  const Vec3 across{r[1] * d[2] - r[2] * d[1], r[2] * d[0] - r[0] * d[2],
+                    r[0] * d[1] - r[1] * d[0]};
+  const double length = std::hypot(across[0], across[1], across[2]);
+  std::vector<MissingBricks> out;
+  const auto add = [&](const std::shared_ptr<const StreamedVolume>& volume, const Transform* warp) {
+    if (volume == nullptr || !(length > 0)) return;
+    const LevelChoice choice = volume->level_for(warp, g, share_bytes);
+    if (choice.level >= volume->overview_level()) return;
+    SliceGeometry next = g;
+    for (std::size_t a = 0; a < 3; ++a)
+      next.origin_mm[a] += side * volume->brick_mm(choice.level) * across[a] / length;
+    MissingBricks missing{volume, volume->bricks_of(warp, next, choice.level)};
+    const Size3& brick = volume->level(choice.level).brick;
+    const auto bytes = static_cast<std::uint64_t>(brick[0] * brick[1] * brick[2]) *
+                       size_of(volume->type()) * missing.keys.size();
+    std::erase_if(missing.keys,
+                  [&](const io::BrickKey& key) { return volume->find(key) != nullptr; });
+    if (!missing.keys.empty() && bytes <= share_bytes / kPartOfShare)
+      out.push_back(std::move(missing));
+  };
+  if (wants_fixed(s, content)) add(s.fixed.stream, nullptr);
+  if (wants_moving(s, content))
+    add(s.moving.stream, content == Content::moving ? nullptr : s.warp.get());
+  return out;
+}
+
+Scene with_overviews(Scene scene) {
+  scene.fixed.stream = nullptr;
+  scene.moving.stream = nullptr;
+  for (ShownLabels& labels : scene.labels) labels.stream = nullptr;
+  return scene;
+}
+
+QImage compose(const Scene& s, Content content, const SliceGeometry& g, const std::stop_token& stop,
+               Streaming* told) {
+  Streaming unasked;
+  Streaming& streaming = told != nullptr ? *told : unasked;
   const Transform* warp = content == Content::moving ? nullptr : s.warp.get();
   SliceImage fixed, moving;
-  if (wants_fixed && s.fixed)
-    fixed = sample_warped(*s.fixed.volume, nullptr, g, SliceInterpolation::linear, stop);
-  if (wants_moving && s.moving)
-    moving = sample_warped(*s.moving.volume, warp, g, SliceInterpolation::linear, stop);
+  if (wants_fixed(s, content))
+    fixed = slice_of(s.fixed, nullptr, g, SliceInterpolation::linear, streaming, stop);
+  if (wants_moving(s, content))
+    moving = slice_of(s.moving, warp, g, SliceInterpolation::linear, streaming, stop);
   if (stop.stop_requested()) return {};
   QImage out;
   if (!fixed.values.empty() && !moving.values.empty())
@@ -214,9 +291,9 @@ QImage compose(const Scene& s, Content content, const SliceGeometry& g,
   if (stop.stop_requested()) return {};
   if (s.map.volume != nullptr && content != Content::moving) draw_map(out, s.map, g, stop);
   for (const ShownLabels& labels : s.labels) {
-    if (labels.on_moving ? content == Content::fixed : content == Content::moving) continue;
-    draw_labels(out, labels, warp, g, stop);
+    if (wants_labels(labels, content)) draw_labels(out, labels, warp, g, streaming, stop);
   }
+  hatch(out, streaming.damaged);
   if (s.grid_mm > 0 && warp != nullptr) draw_grid(out, s, g, stop);
   if (s.glyphs && warp != nullptr) draw_glyphs(out, *warp, g, kGlyphPixels, stop);
   return stop.stop_requested() ? QImage() : out;

@@ -9,6 +9,7 @@
 #include "render/colour_map.h"
 #include "render/compare_modes.h"
 #include "render/slice_sampler.h"
+#include "render/streamed_volume.h"
 
 namespace gigawarp::render {
 
@@ -18,12 +19,14 @@ enum class CompareMode { blend, checkerboard, swipe, flicker, edges, difference 
 /// What a view shows: both images compared, or one alone. `moving` ignores the warp.
 enum class Content { compare, fixed, moving, warped };
 
-/// An image with the way it is looked at. Volumes are shared and never change once shown.
+/// An image with the way it is looked at. Volumes are shared and never change once shown. With a
+/// `stream`, `volume` is its overview.
 struct ShownVolume {
   std::shared_ptr<const Volume> volume;
   Window window;
   ColourMap map = ColourMap::grey;
   bool visible = true;
+  std::shared_ptr<const StreamedVolume> stream = {};
   explicit operator bool() const { return visible && volume != nullptr; }
 };
 
@@ -33,6 +36,7 @@ struct ShownLabels {
   bool on_moving = false;  ///< seen through the warp
   bool is_mask = false;    ///< one colour, outline only
   double opacity = 0.35;
+  std::shared_ptr<const StreamedVolume> stream = {};
 };
 
 enum class MapKind {
@@ -67,9 +71,22 @@ struct Scene {
 };
 
 /// Draws a slice, warped on the fly at the resolution of the picture. Threaded; runs on any thread
-/// that is not the interface's. A null picture when `stop` was requested.
+/// that is not the interface's. Streamed images are drawn from what is in memory, hatched where
+/// bricks are damaged; `streaming` tells what was missing. A null picture when `stop` was
+/// requested.
 QImage compose(const Scene& scene, Content content, const SliceGeometry& geometry,
-               const std::stop_token& stop = {});
+               const std::stop_token& stop = {}, Streaming* streaming = nullptr);
+
+/// Bricks that a picture a brick further along its normal (`side` +1: as right x down points, or
+/// -1) would lack, as far as they take little of `share_bytes`.
+std::vector<MissingBricks> bricks_ahead(const Scene& scene, Content content,
+                                        const SliceGeometry& geometry, int side,
+                                        std::uint64_t share_bytes);
+
+/// Streamed images that compose() would sample.
+int streamed_images(const Scene& scene, Content content);
+/// The scene without streaming: of each streamed image the overview.
+Scene with_overviews(Scene scene);
 
 /// The colour of a label, the same in every view and table: neighbours in number differ in hue and
 /// lightness.

@@ -6,28 +6,12 @@
 #include <vector>
 
 #include "base/parallel.h"
-#include "render/slice_rows.h"
+#include "render/row_stages.h"
 
 namespace gigawarp::render {
 namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-/// World positions of one row of pixels, changed stage by stage.
-class Row {
- public:
-  explicit Row(int width) : width_(width), values_(3 * static_cast<std::size_t>(width)) {}
-  RowPoints points() {
-    return {values_.data(), values_.data() + width_, values_.data() + 2 * width_, width_};
-  }
-  void start(const SliceGeometry& g, std::int64_t row) {
-    start_row(points(), g.at(0, static_cast<double>(row)), g.right_mm);
-  }
-
- private:
-  std::int64_t width_;
-  std::vector<float> values_;
-};
 
 /// The value of the voxel nearest to a position; NaN more than half a voxel outside.
 template <class T>
@@ -52,47 +36,6 @@ void displace(const RowPoints& p, const BSplineField& field) {
   }
 }
 
-/// The stages of a transform, ready to be applied to rows.
-class Stages {
- public:
-  Stages(const Transform* warp, bool deformable_only) {
-    if (warp == nullptr) return;
-    for (const TransformStage& stage : warp->stages) {
-      if (const auto* affine = std::get_if<Affine>(&stage)) {
-        if (!deformable_only) steps_.push_back({RowMap(*affine), RowLattice({1, 1, 1})});
-      } else if (const auto* field = std::get_if<DisplacementField>(&stage)) {
-        steps_.push_back(
-            {RowMap(field->grid().voxel_from_world()), RowLattice(field->grid().size), field});
-      } else {
-        steps_.push_back(
-            {RowMap(Affine{}), RowLattice({1, 1, 1}), nullptr, &std::get<BSplineField>(stage)});
-      }
-    }
-  }
-  void apply(const RowPoints& points) const {
-    for (const Step& step : steps_) {
-      if (step.field != nullptr) {
-        const float* const planes[3] = {step.field->component_mm(0), step.field->component_mm(1),
-                                        step.field->component_mm(2)};
-        displace_row(points, step.map, step.lattice, planes);
-      } else if (step.spline != nullptr) {
-        displace(points, *step.spline);
-      } else {
-        map_row(points, step.map);
-      }
-    }
-  }
-
- private:
-  struct Step {
-    RowMap map;
-    RowLattice lattice;
-    const DisplacementField* field = nullptr;
-    const BSplineField* spline = nullptr;
-  };
-  std::vector<Step> steps_;
-};
-
 SliceImage blank(const SliceGeometry& g) {
   SliceImage out;
   out.width = g.width;
@@ -103,15 +46,52 @@ SliceImage blank(const SliceGeometry& g) {
 
 }  // namespace
 
+RowStages::RowStages(const Transform* warp, bool deformable_only) {
+  if (warp == nullptr) return;
+  for (const TransformStage& stage : warp->stages) {
+    if (const auto* affine = std::get_if<Affine>(&stage)) {
+      if (!deformable_only) steps_.push_back({RowMap(*affine), RowLattice({1, 1, 1})});
+    } else if (const auto* field = std::get_if<DisplacementField>(&stage)) {
+      steps_.push_back(
+          {RowMap(field->grid().voxel_from_world()), RowLattice(field->grid().size), field});
+    } else {
+      steps_.push_back(
+          {RowMap(Affine{}), RowLattice({1, 1, 1}), nullptr, &std::get<BSplineField>(stage)});
+    }
+  }
+}
+
+void RowStages::apply(const RowPoints& points) const {
+  for (const Step& step : steps_) {
+    if (step.field != nullptr) {
+      const float* const planes[3] = {step.field->component_mm(0), step.field->component_mm(1),
+                                      step.field->component_mm(2)};
+      displace_row(points, step.map, step.lattice, planes);
+    } else if (step.spline != nullptr) {
+      displace(points, *step.spline);
+    } else {
+      map_row(points, step.map);
+    }
+  }
+}
+
+void nearest_row(ScalarType type, const Size3& size, const void* data, const RowPoints& p,
+                 float* out) {
+  dispatch(type, [&]<class T>() {
+    for (std::int64_t i = 0; i < p.n; ++i)
+      out[i] = nearest(static_cast<const T*>(data), size, p.x[i], p.y[i], p.z[i]);
+  });
+}
+
 SliceImage sample_warped(const Volume& volume, const Transform* warp, const SliceGeometry& geometry,
                          SliceInterpolation interpolation, const std::stop_token& stop) {
   SliceImage out = blank(geometry);
   const RowMap voxel_from_world(volume.grid().voxel_from_world());
   const RowLattice lattice(volume.grid().size);
-  const Stages stages(warp, false);
+  const RowStages stages(warp, false);
   parallel_for(out.height, [&](std::int64_t row) {
     if (stop.stop_requested()) return;
-    Row positions(out.width);
+    RowPositions positions(out.width);
     positions.start(geometry, row);
     const RowPoints points = positions.points();
     stages.apply(points);
@@ -119,11 +99,7 @@ SliceImage sample_warped(const Volume& volume, const Transform* warp, const Slic
     float* to = out.values.data() + row * out.width;
     if (interpolation == SliceInterpolation::linear)
       return linear_row(volume.type(), lattice, volume.data(), points, to);
-    dispatch(volume.type(), [&]<class T>() {
-      for (std::int64_t i = 0; i < points.n; ++i)
-        to[i] =
-            nearest(volume.channel<T>(), volume.grid().size, points.x[i], points.y[i], points.z[i]);
-    });
+    nearest_row(volume.type(), volume.grid().size, volume.data(), points, to);
   });
   return out;
 }
@@ -132,12 +108,12 @@ SliceImage sample_displacement_component(const Transform& warp, const SliceGeome
                                          const Vec3& along, bool deformable_only,
                                          const std::stop_token& stop) {
   SliceImage out = blank(geometry);
-  const Stages stages(&warp, deformable_only);
+  const RowStages stages(&warp, deformable_only);
   const auto ax = static_cast<float>(along[0]), ay = static_cast<float>(along[1]),
              az = static_cast<float>(along[2]);
   parallel_for(out.height, [&](std::int64_t row) {
     if (stop.stop_requested()) return;
-    Row moved(out.width), still(out.width);
+    RowPositions moved(out.width), still(out.width);
     moved.start(geometry, row);
     still.start(geometry, row);
     const RowPoints to = moved.points(), from = still.points();

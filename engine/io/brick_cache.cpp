@@ -20,6 +20,12 @@ struct Entry {
   std::list<Place>::iterator use;  ///< in the order of use, latest first
 };
 
+/// A brick that a thread is reading.
+struct Reading {
+  Place place;
+  bool forgotten = false;  ///< its source has been closed meanwhile
+};
+
 struct Request {
   std::uint64_t ticket = 0;
   int priority = 0;
@@ -62,7 +68,7 @@ struct BrickCache::State {
   std::uint64_t budget = 0, held = 0, read = 0, next_ticket = 1;
   std::map<Place, Entry> entries;
   std::list<Place> uses;
-  std::vector<Place> in_progress;
+  std::list<Reading> in_progress;
   std::deque<Request> requests;  ///< by priority, the next one last
   std::vector<std::jthread> threads;
 
@@ -101,17 +107,19 @@ BrickCache::Pointer BrickCache::State::obtain(const Source& source, const BrickK
                                               std::unique_lock<std::mutex>& lock) {
   const Place place{source.get(), key};
   const auto is_read_elsewhere = [&] {
-    return std::find(in_progress.begin(), in_progress.end(), place) != in_progress.end();
+    return std::any_of(in_progress.begin(), in_progress.end(),
+                       [&](const Reading& r) { return r.place == place; });
   };
   done.wait(lock, [&] { return !is_read_elsewhere(); });
   if (Pointer brick = look(place)) return brick;
-  in_progress.push_back(place);
+  const auto reading = in_progress.insert(in_progress.end(), {place, false});
   lock.unlock();
   Pointer brick = read_brick(*source, key);
   lock.lock();
-  std::erase(in_progress, place);
+  const bool forgotten = reading->forgotten;
+  in_progress.erase(reading);
   ++read;
-  keep(place, brick);
+  if (!forgotten) keep(place, brick);
   done.notify_all();
   return brick;
 }
@@ -173,13 +181,11 @@ void BrickCache::cancel(std::uint64_t ticket) {
 }
 
 void BrickCache::forget(const BrickSource* source) {
-  std::unique_lock lock(state_->mutex);
+  const std::lock_guard lock(state_->mutex);
   State& s = *state_;
   std::erase_if(s.requests, [&](const Request& r) { return r.source.get() == source; });
-  s.done.wait(lock, [&] {
-    return std::none_of(s.in_progress.begin(), s.in_progress.end(),
-                        [&](const Place& place) { return place.first == source; });
-  });
+  for (Reading& reading : s.in_progress)
+    if (reading.place.first == source) reading.forgotten = true;
   for (auto entry = s.entries.begin(); entry != s.entries.end();) {
     if (entry->first.first != source) {
       ++entry;
@@ -195,6 +201,11 @@ void BrickCache::set_budget(std::uint64_t budget_bytes) {
   const std::lock_guard lock(state_->mutex);
   state_->budget = budget_bytes;
   state_->trim();
+}
+
+std::uint64_t BrickCache::budget_bytes() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->budget;
 }
 
 std::uint64_t BrickCache::held_bytes() const {

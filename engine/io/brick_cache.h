@@ -56,10 +56,12 @@ class BrickCache {
   /// Drops what of the ticket has not been read; `ready` is not called for it once cancel() is
   /// back, except for a brick that is being delivered at this moment.
   void cancel(std::uint64_t ticket);
-  /// Forgets every brick of a source that is closed.
+  /// Forgets every brick of a source that is closed, and what is being read of it when it comes.
+  /// Does not wait for that.
   void forget(const BrickSource* source);
 
   void set_budget(std::uint64_t budget_bytes);
+  std::uint64_t budget_bytes() const;
   std::uint64_t held_bytes() const;
   std::uint64_t bricks_read() const;  ///< since the beginning
 

@@ -20,6 +20,7 @@ struct SourceInfo {
   ScalarType type = ScalarType::u8;
   int channels = 1;
   bool labels = false;              ///< values are names, not amounts
+  bool any_box = false;             ///< nothing but the box itself is read; bricks are a proposal
   std::vector<SourceLevel> levels;  ///< finest first, at least one
   std::string format;
   std::vector<std::string> notes;

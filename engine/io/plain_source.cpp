@@ -114,6 +114,7 @@ class PlainSource : public BrickSource {
     info_.type = layout.header.type;
     info_.channels = layout.header.channels;
     info_.format = layout.header.format;
+    info_.any_box = true;
     info_.notes = layout.header.notes;
     if (options.selection.channel) {
       first_channel_ = *options.selection.channel;

@@ -126,6 +126,8 @@ QByteArray html_report(const Judgement& judgement, const QString& title) {
   line(tr("Fixed"), report.fixed);
   line(tr("Moving"), report.moving);
   line(tr("Results"), report.transform);
+  if (!judgement.coarse.isEmpty())
+    html += QStringLiteral("<p>%1</p>\n").arg(judgement.coarse.toHtmlEscaped());
   html += QStringLiteral("<h2>%1</h2>\n<table>\n").arg(tr("Figures"));
   for (const auto& [name, value] : figures_of(report))
     html += QStringLiteral("<tr><th>%1</th><td>%2</td></tr>\n")

@@ -107,6 +107,11 @@ JobSpec JobModel::job_for(const Workspace& workspace) const {
   };
   job.fixed = list(path(LayerRole::fixed));
   job.moving = list(path(LayerRole::moving));
+  const auto spacing = [&](LayerRole role, std::optional<Vec3>& to) {
+    if (workspace.layers().layer(role).spacing_mm) to = workspace.layers().layer(role).spacing_mm;
+  };
+  spacing(LayerRole::fixed, job.fixed_spacing_mm);
+  spacing(LayerRole::moving, job.moving_spacing_mm);
   if (!path(LayerRole::fixed_mask).empty()) job.fixed_mask = path(LayerRole::fixed_mask);
   if (!path(LayerRole::moving_mask).empty()) job.moving_mask = path(LayerRole::moving_mask);
   job.fixed_labels = path(LayerRole::fixed_labels);

@@ -87,7 +87,7 @@ std::vector<GateFinding> gate_findings(const Workspace& workspace) {
   const Layer& fixed = workspace.layers().layer(LayerRole::fixed);
   const Layer& moving = workspace.layers().layer(LayerRole::moving);
   if (fixed.volume == nullptr || moving.volume == nullptr) return findings;
-  const Grid &f = fixed.volume->grid(), &m = moving.volume->grid();
+  const Grid &f = fixed.grid(), &m = moving.grid();
   const auto add = [&](const QString& sentence, bool serious) {
     findings.push_back({sentence, serious});
   };
@@ -145,7 +145,7 @@ QString gate_table(const Workspace& workspace) {
   for (const LayerRole role : {LayerRole::fixed, LayerRole::moving}) {
     const Layer& layer = workspace.layers().layer(role);
     if (layer.volume == nullptr) return {};
-    const Grid& grid = layer.volume->grid();
+    const Grid& grid = layer.grid();
     const Vec3 spacing = grid.spacing_mm();
     QStringList sides;
     for (std::size_t a = 0; a < 3; ++a)

@@ -23,6 +23,24 @@ JointModel::JointModel(Workspace& workspace, QObject* parent)
   });
 }
 
+namespace {
+/// Of a streamed image the level that is counted; 0: all of it.
+int coarse_level(const Layer& layer) {
+  return layer.stream != nullptr ? layer.stream->overview_level() : 0;
+}
+}  // namespace
+
+QString JointModel::fixed_name() const {
+  const int level = coarse_level(workspace_.layers().layer(LayerRole::fixed));
+  return level == 0 ? tr("fixed") : tr("fixed, level %1").arg(level);
+}
+
+/// Short: it stands along a low axis.
+QString JointModel::moving_name() const {
+  const int level = coarse_level(workspace_.layers().layer(LayerRole::moving));
+  return level == 0 ? tr("warped moving") : tr("warped, level %1").arg(level);
+}
+
 void JointModel::set_watched(bool watched) {
   watched_ = watched;
   if (watched_ && stale_) ask();

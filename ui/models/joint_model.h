@@ -18,6 +18,9 @@ class JointModel final : public QObject {
   void set_watched(bool watched);
   /// Null without a pair.
   std::shared_ptr<const qc::JointHistogram> histogram() const { return histogram_; }
+  /// Axes of the histogram, with the level where an image is streamed.
+  QString fixed_name() const;
+  QString moving_name() const;
 
  Q_SIGNALS:
   void changed();

@@ -9,6 +9,10 @@ namespace {
 
 QString tr(const char* text) { return QCoreApplication::translate("gigawarp::ui", text); }
 
+QString sizes_text(const Size3& n) {
+  return QStringLiteral("%1 × %2 × %3").arg(n[0]).arg(n[1]).arg(n[2]);
+}
+
 }  // namespace
 
 QString title_of(LayerRole role) {
@@ -46,13 +50,21 @@ QString spacing_text(const Vec3& mm) {
   return QStringLiteral("%1 × %2 × %3 %4").arg(number(mm[0]), number(mm[1]), number(mm[2]), unit);
 }
 
+QString coarse_level_text(const Layer& layer) {
+  if (layer.stream == nullptr || layer.volume == nullptr || layer.stream->overview_level() == 0)
+    return {};
+  return tr("level %1 (%2)")
+      .arg(layer.stream->overview_level())
+      .arg(sizes_text(layer.volume->grid().size));
+}
+
 QStringList description_of(const Layer& layer) {
   if (layer.state == Layer::State::failed) return {layer.problem};
   if (layer.volume == nullptr) {
     if (layer.landmarks.empty()) return {};
     return {tr("%1 points").arg(layer.landmarks.size())};
   }
-  const Grid& grid = layer.volume->grid();
+  const Grid& grid = layer.grid();
   QStringList lines;
   lines << tr("Size: %1 × %2 × %3 voxels")
                .arg(QLocale().toString(static_cast<qlonglong>(grid.size[0])),
@@ -60,10 +72,31 @@ QStringList description_of(const Layer& layer) {
                     QLocale().toString(static_cast<qlonglong>(grid.size[2])));
   lines << tr("Voxel: %1").arg(spacing_text(grid.spacing_mm()));
   lines << tr("Axes grow towards: %1").arg(QString::fromStdString(grid.orientation()));
-  lines << tr("Type: %1, %2, %3 in memory")
-               .arg(QString::fromUtf8(name_of(layer.volume->type()).data()), layer.format,
-                    QLocale().formattedDataSize(static_cast<qint64>(layer.volume->bytes())));
-  lines << tr("Values: %1 to %2").arg(layer.range.low, 0, 'g', 5).arg(layer.range.high, 0, 'g', 5);
+  const QString type = QString::fromUtf8(name_of(layer.volume->type()).data());
+  const auto size_text = [](std::int64_t bytes) { return QLocale().formattedDataSize(bytes); };
+  if (layer.stream == nullptr) {
+    lines << tr("Type: %1, %2, %3 in memory")
+                 .arg(type, layer.format, size_text(static_cast<qint64>(layer.volume->bytes())));
+    lines
+        << tr("Values: %1 to %2").arg(layer.range.low, 0, 'g', 5).arg(layer.range.high, 0, 'g', 5);
+  } else {
+    lines << tr("Type: %1, %2, %3 of numbers in the file")
+                 .arg(type, layer.format,
+                      size_text(grid.voxel_count() *
+                                static_cast<qint64>(size_of(layer.volume->type()))));
+    const std::size_t levels = layer.stream->info().levels.size();
+    lines << (levels == 1 ? tr("Streams, one level") : tr("Streams, %1 levels").arg(levels));
+    const QString by = coarse_level_text(layer);
+    lines << (by.isEmpty() ? tr("Values: %1 to %2") : tr("Values: %1 to %2, by %3"))
+                 .arg(layer.range.low, 0, 'g', 5)
+                 .arg(layer.range.high, 0, 'g', 5);
+    if (!by.isEmpty()) lines.back() = lines.back().arg(by);
+    const std::vector<std::string> problems = layer.stream->problems();
+    if (!problems.empty())
+      lines
+          << tr("Damaged, hatched in the views: %1").arg(QString::fromStdString(problems.front()));
+    if (problems.size() > 1) lines << tr("… and %1 more").arg(problems.size() - 1);
+  }
   for (const QString& note : layer.notes) lines << tr("Note: %1").arg(note);
   return lines;
 }

@@ -36,13 +36,17 @@ bool is_labels(LayerRole role);  ///< labels and masks
 bool is_image(LayerRole role);
 bool is_of_moving(LayerRole role);
 
-/// One file and how it is shown.
+/// One file and how it is shown. A streamed one stays in its file: `volume` is then a coarse level
+/// of it, which stands for the image wherever a whole one is needed, and who uses it says so.
 struct Layer {
   enum class State { empty, loading, ready, failed };
   State state = State::empty;
   QString path;
-  QString problem;  ///< one sentence when it failed
+  QString problem;                 ///< one sentence when it failed
+  std::optional<Vec3> spacing_mm;  ///< said by a person; wins over the file's
+  bool wants_spacing = false;      ///< it failed for lack of one
   std::shared_ptr<const Volume> volume;
+  std::shared_ptr<const render::StreamedVolume> stream;  ///< null: `volume` is all there is
   std::vector<io::Landmark> landmarks;
   QString format;
   QStringList notes;           ///< what the reader had to assume
@@ -52,7 +56,11 @@ struct Layer {
   bool visible = true;
   double opacity = 0.4;  ///< of labels and masks
   render::ColourMap map = render::ColourMap::grey;
+  /// Of the image; `volume` must not be null.
+  const Grid& grid() const { return stream != nullptr ? stream->grid() : volume->grid(); }
 };
+/// "level 3 (133 × 133 × 133)" where `volume` is a coarse level of the image; else empty.
+QString coarse_level_text(const Layer& layer);
 
 /// Size, voxel size, orientation letters, type and format of a volume, one line each.
 QStringList description_of(const Layer& layer);

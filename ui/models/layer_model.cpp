@@ -10,6 +10,10 @@ LayerModel::LayerModel(QObject* parent) : QAbstractTableModel(parent) {}
 
 void LayerModel::set_layer(LayerRole role, Layer layer) {
   layers_[index_of(role)] = std::move(layer);
+  announce(role);
+}
+
+void LayerModel::announce(LayerRole role) {
   const int row = static_cast<int>(role);
   Q_EMIT dataChanged(index(row, 0), index(row, column_count - 1));
   Q_EMIT layer_changed(role);

@@ -17,6 +17,8 @@ class LayerModel : public QAbstractTableModel {
   const Layer& layer(LayerRole role) const { return layers_[index_of(role)]; }
   /// Replaces a layer and tells everyone.
   void set_layer(LayerRole role, Layer layer);
+  /// The same layer has more to say about itself.
+  void announce(LayerRole role);
   bool is_ready(LayerRole role) const { return layer(role).state == Layer::State::ready; }
 
   int rowCount(const QModelIndex& parent = {}) const override;

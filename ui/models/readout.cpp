@@ -23,6 +23,15 @@ std::optional<double> value_at(const Volume& volume, const Vec3& world) {
   return volume.value(i[0], i[1], i[2]);
 }
 
+/// Of the finest level in memory; which one is said unless it is the finest there is.
+QString streamed_value(const render::StreamedVolume& volume, const Vec3& world) {
+  const render::StreamedVolume::Value v = volume.value_at(world);
+  if (v.damaged) return tr("damaged");
+  if (!v.value) return tr("outside");
+  const QString number = QString::number(*v.value, 'g', 5);
+  return v.level == 0 ? number : tr("%1 (level %2)").arg(number).arg(v.level);
+}
+
 /// det of the derivative of the deformable part, by central differences of half a voxel.
 std::optional<double> jacobian_at(const Transform& warp, const Vec3& world, double step_mm) {
   double m[3][3];
@@ -88,7 +97,12 @@ Readout read_out(const Workspace& workspace, const Vec3& world) {
     const Layer& layer = workspace.layers().layer(role);
     if (layer.state != Layer::State::ready || layer.volume == nullptr) continue;
     if (is_of_moving(role) && !warped) continue;
-    const auto value = value_at(*layer.volume, is_of_moving(role) ? *warped : world);
+    const Vec3& place = is_of_moving(role) ? *warped : world;
+    if (layer.stream != nullptr) {
+      out.values.push_back({title_of(role), streamed_value(*layer.stream, place)});
+      continue;
+    }
+    const auto value = value_at(*layer.volume, place);
     out.values.push_back({title_of(role), value ? QString::number(*value, 'g', 5) : tr("outside")});
   }
   if (warp != nullptr && warped) {

@@ -113,16 +113,19 @@ void Results::open(const QString& folder) {
 void Results::take_files(const std::shared_ptr<Files>& files) {
   if (!files->problem.isEmpty()) return fail(files->problem);
   files_ = files;
-  const auto open = [this](LayerRole role, const std::string& path) {
+  const auto open = [this](LayerRole role, const std::string& path,
+                           const std::optional<Vec3>& spacing_mm = std::nullopt) {
     const QString wanted = QString::fromStdString(path);
     const Layer& layer = workspace_.layers().layer(role);
     if (path.empty() || path == kNonZeroMask) return;
     if (layer.path == wanted && layer.state != Layer::State::failed) return;
-    workspace_.open_as(role, wanted);
+    workspace_.open_as(role, wanted, spacing_mm);
   };
   const JobSpec& job = files_->job;
-  open(LayerRole::fixed, job.fixed.empty() ? std::string() : job.fixed.front());
-  open(LayerRole::moving, job.moving.empty() ? std::string() : job.moving.front());
+  open(LayerRole::fixed, job.fixed.empty() ? std::string() : job.fixed.front(),
+       job.fixed_spacing_mm);
+  open(LayerRole::moving, job.moving.empty() ? std::string() : job.moving.front(),
+       job.moving_spacing_mm);
   open(LayerRole::fixed_labels, job.fixed_labels);
   open(LayerRole::moving_labels, job.moving_labels);
   open(LayerRole::fixed_landmarks, job.fixed_landmarks);
@@ -143,6 +146,10 @@ void Results::measure_when_loaded() {
   Q_EMIT changed();
   workspace_.set_warp(WarpSource::result, files_->forward);
   const auto labels = [&](LayerRole role) { return layers.layer(role).volume; };
+  QStringList coarse;
+  for (const LayerRole role : kAllLayerRoles)
+    if (const QString level = coarse_level_text(layers.layer(role)); !level.isEmpty())
+      coarse << tr("%1: %2").arg(title_of(role), level);
   QThreadPool::globalInstance()->start(
       [guard = QPointer<Results>(this), serial = serial_, files = files_,
        fixed = layers.layer(LayerRole::fixed).volume,
@@ -150,8 +157,8 @@ void Results::measure_when_loaded() {
        fixed_labels = labels(LayerRole::fixed_labels),
        moving_labels = labels(LayerRole::moving_labels),
        fixed_marks = named(layers.layer(LayerRole::fixed_landmarks).landmarks),
-       moving_marks = named(layers.layer(LayerRole::moving_landmarks).landmarks),
-       folder = folder_] {
+       moving_marks = named(layers.layer(LayerRole::moving_landmarks).landmarks), folder = folder_,
+       coarse] {
         auto result = std::make_shared<Judgement>();
         QString problem;
         try {
@@ -168,6 +175,10 @@ void Results::measure_when_loaded() {
             in.fixed_landmarks = fixed_marks;
             in.moving_landmarks = moving_marks;
           }
+          if (!coarse.isEmpty())
+            result->coarse = tr("Measured on coarse levels, as these images are streamed: %1. "
+                                "\"gigawarp qc\" measures at the level that you name.")
+                                 .arg(coarse.join(QStringLiteral("; ")));
           result->fixed = fixed;
           result->moving = moving;
           result->assessment = qc::assess(in);

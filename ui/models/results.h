@@ -14,6 +14,7 @@ namespace gigawarp::ui {
 /// Everything that was measured about a run, shared with whoever exports it.
 struct Judgement {
   std::shared_ptr<const Volume> fixed, moving;
+  QString coarse;  ///< a sentence where coarse levels of streamed images were measured; or empty
   qc::Assessment assessment;
   std::shared_ptr<const Volume> jacobian, local_ncc;
   std::shared_ptr<const Volume> inverse_error;  ///< mm; null without an inverse

@@ -73,6 +73,9 @@ QJsonObject Session::describe_layer(LayerRole role, const QDir* base) const {
                    {"opacity", layer.opacity},
                    {"map", static_cast<int>(layer.map)},
                    {"window", QJsonArray{layer.window.low, layer.window.high}}};
+  if (layer.spacing_mm)
+    json["spacing_mm"] =
+        QJsonArray{(*layer.spacing_mm)[0], (*layer.spacing_mm)[1], (*layer.spacing_mm)[2]};
   if (base != nullptr) json["path"] = base->relativeFilePath(layer.path);
   return json;
 }
@@ -227,7 +230,10 @@ void Session::restore_layer(LayerRole role, const QJsonObject& json, const QStri
   const QString path = json.contains("path") && QFileInfo::exists(beside) ? beside : absolute;
   pending_.at(static_cast<std::size_t>(role)) = {true, json};
   if (QFileInfo::exists(path)) {
-    workspace_.open_as(role, path);
+    const QJsonArray mm = json["spacing_mm"].toArray();
+    std::optional<Vec3> spacing;
+    if (mm.size() == 3) spacing = Vec3{mm[0].toDouble(), mm[1].toDouble(), mm[2].toDouble()};
+    workspace_.open_as(role, path, spacing);
     return;
   }
   Layer layer;

@@ -2,6 +2,7 @@
 
 #include <QFileInfo>
 #include <QRegularExpression>
+#include <cmath>
 #include <filesystem>
 #include <new>
 
@@ -22,9 +23,47 @@ bool looks_like_labels(const QString& path) {
   return words.match(QFileInfo(path).fileName()).hasMatch();
 }
 
-Layer read_layer(LayerRole role, const QString& path) {
+namespace {
+
+/// Of the cache: what is smaller is read whole.
+constexpr std::uint64_t kStreamedPart = 4;
+
+/// Nothing for what is better read as a whole.
+std::shared_ptr<const render::StreamedVolume> streamed(
+    const std::filesystem::path& file, const io::ReadOptions& options,
+    const std::shared_ptr<io::BrickCache>& cache) {
+  if (cache == nullptr) return nullptr;
+  const std::shared_ptr<const io::BrickSource> source = io::open_source(file, options);
+  if (source == nullptr) return nullptr;
+  const io::SourceInfo& info = source->info();
+  const std::uint64_t bytes =
+      static_cast<std::uint64_t>(info.levels.front().grid.voxel_count()) * size_of(info.type);
+  if (info.levels.size() == 1 && bytes <= cache->budget_bytes() / kStreamedPart) return nullptr;
+  return std::make_shared<render::StreamedVolume>(source, cache);
+}
+
+/// As reading a whole label map does it, for what of it is in memory.
+void check_labels(const Volume& volume, const QString& path) {
+  if (volume.type() != ScalarType::f32 && volume.type() != ScalarType::f64) return;
+  for (std::int64_t i = 0; i < volume.grid().voxel_count(); ++i) {
+    const double v = volume.type() == ScalarType::f32
+                         ? static_cast<double>(volume.channel<float>()[i])
+                         : volume.channel<double>()[i];
+    if (v != std::floor(v))
+      throw Error(ErrorCode::bad_input,
+                  "\"" + path.toStdString() +
+                      "\" holds values that are no whole numbers, so it is no label map or mask.",
+                  path.toStdString());
+  }
+}
+
+}  // namespace
+
+Layer read_layer(LayerRole role, const QString& path, const std::shared_ptr<io::BrickCache>& cache,
+                 const std::optional<Vec3>& spacing_mm) {
   Layer layer;
   layer.path = path;
+  layer.spacing_mm = spacing_mm;
   try {
     const std::filesystem::path file = path.toStdString();
     if (is_landmarks(role)) {
@@ -32,9 +71,20 @@ Layer read_layer(LayerRole role, const QString& path) {
       layer.state = Layer::State::ready;
       return layer;
     }
-    const io::ReadOptions options{.spacing_mm = std::nullopt, .label_map = is_labels(role)};
-    layer.format = QString::fromStdString(io::read_header(file, options).format);
-    auto volume = std::make_shared<Volume>(io::read_image(file, options));
+    const io::ReadOptions options{.spacing_mm = spacing_mm, .label_map = is_labels(role)};
+    layer.stream = streamed(file, options, cache);
+    std::shared_ptr<const Volume> volume;
+    if (layer.stream != nullptr) {
+      layer.format = QString::fromStdString(layer.stream->info().format);
+      volume = layer.stream->overview();
+      if (is_labels(role)) check_labels(*volume, path);
+      if (layer.stream->info().channels > 1)
+        layer.notes << VolumeLoader::tr("The first of %1 channels is shown.")
+                           .arg(layer.stream->info().channels);
+    } else {
+      layer.format = QString::fromStdString(io::read_header(file, options).format);
+      volume = std::make_shared<Volume>(io::read_image(file, options));
+    }
     for (const std::string& note : volume->notes()) layer.notes << QString::fromStdString(note);
     const IntensityStatistics statistics = intensity_statistics(*volume);
     layer.range = {statistics.minimum, statistics.maximum};
@@ -46,23 +96,31 @@ Layer read_layer(LayerRole role, const QString& path) {
     layer.problem = VolumeLoader::tr("There is not enough memory to read \"%1\".").arg(path);
   } catch (const std::exception& error) {
     layer.problem = QString::fromStdString(error.what());
+    // The readers speak to who types commands.
+    static const QString option = QStringLiteral("pass --spacing x,y,z in mm");
+    layer.wants_spacing = layer.problem.contains(option);
+    layer.problem.replace(option, VolumeLoader::tr("say it (Voxel size… in the menu of its row)"));
   }
   if (layer.state != Layer::State::ready) layer.state = Layer::State::failed;
   return layer;
 }
 
-VolumeLoader::VolumeLoader(QObject* parent) : QObject(parent) { pool_.setMaxThreadCount(2); }
+VolumeLoader::VolumeLoader(std::shared_ptr<io::BrickCache> cache, QObject* parent)
+    : QObject(parent), cache_(std::move(cache)) {
+  pool_.setMaxThreadCount(2);
+}
 
 VolumeLoader::~VolumeLoader() {
   pool_.clear();
   pool_.waitForDone();
 }
 
-void VolumeLoader::load(LayerRole role, const QString& path) {
+void VolumeLoader::load(LayerRole role, const QString& path,
+                        const std::optional<Vec3>& spacing_mm) {
   const quint64 serial = ++newest_.at(static_cast<std::size_t>(role));
   ++pending_;
-  pool_.start([this, role, path, serial] {
-    Layer layer = read_layer(role, path);
+  pool_.start([this, role, path, spacing_mm, serial] {
+    Layer layer = read_layer(role, path, cache_, spacing_mm);
     QMetaObject::invokeMethod(
         this,
         [this, role, serial, layer = std::move(layer)] {

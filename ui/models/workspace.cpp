@@ -1,6 +1,7 @@
 #include "ui/models/workspace.h"
 
 #include <QFileInfo>
+#include <QSettings>
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -43,7 +44,11 @@ Vec3 nearest_voxel_centre(const Grid& grid, const Vec3& world) {
 }  // namespace
 
 Workspace::Workspace(QObject* parent)
-    : QObject(parent), pairs_(std::make_unique<LandmarkPairs>(*this)) {
+    : QObject(parent),
+      bricks_(std::make_shared<io::BrickCache>(std::uint64_t(cache_mib()) << 20)),
+      fetcher_(bricks_),
+      loader_(bricks_),
+      pairs_(std::make_unique<LandmarkPairs>(*this)) {
   connect(&loader_, &VolumeLoader::loaded, this, &Workspace::take);
   connect(&layers_, &LayerModel::layer_changed, this, [this] {
     follow_reference();
@@ -57,6 +62,29 @@ Workspace::Workspace(QObject* parent)
 }
 
 Workspace::~Workspace() = default;
+
+int Workspace::cache_mib() {
+  const int mib = QSettings().value(QStringLiteral("cache_mib"), kDefaultCacheMib).toInt();
+  return mib > 0 ? mib : kDefaultCacheMib;
+}
+
+void Workspace::use_cache_mib(int mib) {
+  bricks_->set_budget(static_cast<std::uint64_t>(mib) << 20);
+  Q_EMIT scene_changed();  // more may be shown now, or less
+}
+
+void Workspace::tell_damage() {
+  for (const LayerRole role : kAllLayerRoles) {
+    const Layer& layer = layers_.layer(role);
+    if (layer.stream == nullptr) continue;
+    const std::vector<std::string> problems = layer.stream->problems();
+    std::size_t& told = damage_told_.at(static_cast<std::size_t>(role));
+    if (problems.size() <= told) continue;
+    told = problems.size();
+    layers_.announce(role);
+    Q_EMIT message(tr("%1: %2").arg(title_of(role), QString::fromStdString(problems.back())));
+  }
+}
 
 void Workspace::open(const QStringList& paths) {
   bool fixed_taken = layers_.layer(LayerRole::fixed).state != Layer::State::empty;
@@ -88,12 +116,15 @@ void Workspace::open(const QStringList& paths) {
   }
 }
 
-void Workspace::open_as(LayerRole role, const QString& path) {
+void Workspace::open_as(LayerRole role, const QString& path, std::optional<Vec3> spacing_mm) {
+  if (!spacing_mm && is_labels(role))
+    spacing_mm =
+        layers_.layer(is_of_moving(role) ? LayerRole::moving : LayerRole::fixed).spacing_mm;
   Layer layer;
   layer.state = Layer::State::loading;
   layer.path = path;
   layers_.set_layer(role, std::move(layer));
-  loader_.load(role, path);
+  loader_.load(role, path, spacing_mm);
 }
 
 void Workspace::close_layer(LayerRole role) {
@@ -106,7 +137,10 @@ void Workspace::take(LayerRole role, const Layer& layer) {
   // this image may set its warp then.
   if (is_image(role) && source_ == WarpSource::result) set_warp(WarpSource::header, nullptr);
   layers_.set_layer(role, layer);
+  damage_told_.at(static_cast<std::size_t>(role)) = 0;
   if (layer.state == Layer::State::failed) Q_EMIT message(layer.problem);
+  if (layer.wants_spacing) Q_EMIT voxel_size_wanted(role);
+  tell_damage();
 }
 
 const Grid* Workspace::reference() const { return reference_ ? &*reference_ : nullptr; }
@@ -114,7 +148,7 @@ const Grid* Workspace::reference() const { return reference_ ? &*reference_ : nu
 void Workspace::follow_reference() {
   std::optional<Grid> grid;
   for (const LayerRole role : {LayerRole::fixed, LayerRole::moving})
-    if (!grid && layers_.is_ready(role)) grid = layers_.layer(role).volume->grid();
+    if (!grid && layers_.is_ready(role)) grid = layers_.layer(role).grid();
   if (grid == reference_) return;
   reference_ = grid;
   Q_EMIT reference_changed();
@@ -357,14 +391,14 @@ void Workspace::add_labels(LayerRole role, render::Scene& scene) const {
   const Layer& layer = layers_.layer(role);
   if (layer.state != Layer::State::ready || !layer.visible || layer.volume == nullptr) return;
   const bool mask = role == LayerRole::fixed_mask || role == LayerRole::moving_mask;
-  scene.labels.push_back({layer.volume, is_of_moving(role), mask, layer.opacity});
+  scene.labels.push_back({layer.volume, is_of_moving(role), mask, layer.opacity, layer.stream});
 }
 
 render::Scene Workspace::scene() const {
   render::Scene scene;
   const auto shown = [this](LayerRole role) {
     const Layer& layer = layers_.layer(role);
-    return render::ShownVolume{layer.volume, layer.window, layer.map, layer.visible};
+    return render::ShownVolume{layer.volume, layer.window, layer.map, layer.visible, layer.stream};
   };
   scene.fixed = shown(LayerRole::fixed);
   scene.moving = shown(LayerRole::moving);

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "gigawarp/transform.h"
+#include "render/brick_fetcher.h"
 #include "ui/models/layer_model.h"
 #include "ui/models/view_state.h"
 #include "ui/models/volume_loader.h"
@@ -32,6 +33,15 @@ class Workspace : public QObject {
   LayerModel& layers() { return layers_; }
   const LayerModel& layers() const { return layers_; }
   VolumeLoader& loader() { return loader_; }
+  /// What streamed layers are read through, for all views together.
+  io::BrickCache& bricks() { return *bricks_; }
+  render::BrickFetcher& fetcher() { return fetcher_; }
+  /// The memory that bricks of streamed layers may take, from the settings.
+  static constexpr int kDefaultCacheMib = 1024;
+  static int cache_mib();
+  void use_cache_mib(int mib);
+  /// Says what reading has found damaged since it was last asked.
+  void tell_damage();
   QUndoStack& undo_stack() { return undo_; }
   /// Changes of one gesture (a drag) are undone together.
   void begin_gesture() { ++gesture_; }
@@ -39,7 +49,8 @@ class Workspace : public QObject {
   /// Gives a role to each file by what is there already and by its name, and reads it. Folders of
   /// results and sessions are announced by signals instead.
   void open(const QStringList& paths);
-  void open_as(LayerRole role, const QString& path);
+  /// With a voxel size where the file states none; masks and labels follow their image's.
+  void open_as(LayerRole role, const QString& path, std::optional<Vec3> spacing_mm = std::nullopt);
   void close_layer(LayerRole role);
 
   /// The grid the views are laid out on: of the fixed image, else of the moving one.
@@ -113,6 +124,9 @@ class Workspace : public QObject {
   void session_opened(const QString& path);
   void batch_opened(const QString& folder);
   void message(const QString& text);
+  /// A file could not be read because nobody says how large its voxels are.
+  void voxel_size_wanted(gigawarp::ui::LayerRole role);
+  void bricks_arrived();  ///< streamed layers are known more finely somewhere
 
  private:
   void set_landmarks(const LandmarkSides& landmarks);
@@ -125,8 +139,12 @@ class Workspace : public QObject {
     render::Window window;
   };
 
+  // Bricks go last: layers and loader use them.
+  std::shared_ptr<io::BrickCache> bricks_;
+  render::BrickFetcher fetcher_;
   LayerModel layers_;
   VolumeLoader loader_;
+  std::array<std::size_t, kLayerRoles> damage_told_{};
   QUndoStack undo_;
   int gesture_ = 0;
   QTimer flicker_;

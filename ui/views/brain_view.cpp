@@ -106,7 +106,7 @@ render::Scene3d BrainView::scene_3d() const {
   render::Scene3d scene;
   const Layer& head = workspace_.layers().layer(surfaces_.head_role());
   const DisplayState& display = workspace_.display();
-  scene.slices = workspace_.scene();
+  scene.slices = render::with_overviews(workspace_.scene());
   scene.slices_revision = slices_revision_;
   scene.grid = *workspace_.reference();
   scene.cursor_mm = workspace_.view().cursor_mm;
@@ -266,6 +266,8 @@ void BrainView::draw_words(QPainter& painter) const {
   painter.setPen(QColor(235, 235, 235));
   QString title =
       surfaces_.head_role() == LayerRole::fixed ? tr("3-D · fixed") : tr("3-D · moving");
+  const QString level = coarse_level_text(workspace_.layers().layer(surfaces_.head_role()));
+  if (!level.isEmpty()) title += QStringLiteral(" · ") + level;
   if (surfaces_.labels() != nullptr)
     title +=
         surfaces_.labels_are_moving() ? tr(" · labels: moving, warped") : tr(" · labels: fixed");

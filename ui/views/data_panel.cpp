@@ -159,6 +159,9 @@ void DataPanel::show_menu(const QPoint& at) {
   auto* menu = new QMenu(this);
   menu->setAttribute(Qt::WA_DeleteOnClose);
   menu->addAction(tr("Choose a file…"), this, [this, role] { Q_EMIT file_wanted(role); });
+  QAction* size =
+      menu->addAction(tr("Voxel size…"), this, [this, role] { Q_EMIT voxel_size_wanted(role); });
+  size->setEnabled(!is_landmarks(role) && !workspace_.layers().layer(role).path.isEmpty());
   QAction* close =
       menu->addAction(tr("Close"), this, [this, role] { workspace_.close_layer(role); });
   close->setEnabled(workspace_.layers().layer(role).state != Layer::State::empty);

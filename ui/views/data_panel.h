@@ -21,6 +21,7 @@ class DataPanel final : public QWidget {
 
  Q_SIGNALS:
   void file_wanted(gigawarp::ui::LayerRole role);
+  void voxel_size_wanted(gigawarp::ui::LayerRole role);
 
  protected:
   bool eventFilter(QObject* watched, QEvent* event) override;

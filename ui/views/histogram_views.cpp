@@ -82,8 +82,8 @@ void JointHistogramView::paintEvent(QPaintEvent*) {
   if (histogram == nullptr)
     return draw_nothing(*this, tr("The joint histogram of a pair appears here."));
   QPainter painter(this);
-  render::draw_joint_histogram(painter, rect(), *histogram, tr("fixed"), tr("warped moving"),
-                               colours_of(*this));
+  render::draw_joint_histogram(painter, rect(), *histogram, model_.fixed_name(),
+                               model_.moving_name(), colours_of(*this));
 }
 
 }  // namespace gigawarp::ui

@@ -10,6 +10,7 @@
 #include <QVBoxLayout>
 #include <string>
 
+#include "io/zarr_array.h"
 #include "ui/models/readout.h"
 #include "ui/views/empty_state.h"
 
@@ -69,7 +70,7 @@ bool MainWindow::is_drawn() const {
   if (!queue_.idle()) return false;
   if (brain_->isVisible() && !brain_->is_current()) return false;
   for (const SliceView* view : views_->shown())
-    if (!view->is_current()) return false;
+    if (!view->is_refined()) return false;
   return true;
 }
 
@@ -168,6 +169,13 @@ void MainWindow::ask_for_file(LayerRole role) {
   dialog->setDirectory(settings.value(QStringLiteral("folder")).toString());
   connect(dialog, &QFileDialog::fileSelected, this, [this, role](const QString& path) {
     QSettings().setValue(QStringLiteral("folder"), QFileInfo(path).absolutePath());
+    workspace_.open_as(role, path);
+  });
+  // A volume that is a folder is chosen by going into it.
+  connect(dialog, &QFileDialog::directoryEntered, this, [this, role, dialog](const QString& path) {
+    if (!io::is_zarr_folder(path.toStdString()) && !path.endsWith(QLatin1String(".n5"))) return;
+    QSettings().setValue(QStringLiteral("folder"), QFileInfo(path).absolutePath());
+    dialog->close();
     workspace_.open_as(role, path);
   });
   dialog->open();

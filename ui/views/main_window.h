@@ -40,7 +40,7 @@ class MainWindow final : public QMainWindow {
   ReviewModel& review() { return review_; }
   ViewGrid& views() { return *views_; }
   Actions& actions_table() { return *actions_; }
-  /// True when no picture is being drawn or waits to be.
+  /// True when no picture is being drawn or waits to be, nor bricks that would make one finer.
   bool is_drawn() const;
 
  protected:
@@ -72,6 +72,7 @@ class MainWindow final : public QMainWindow {
   void export_view();
   void ask_about_run();
   void ask_for_file(LayerRole role);
+  void ask_for_voxel_size(LayerRole role);
   void show_next_step();
   void show_readout(const Vec3& world_mm);
   QDockWidget* add_dock(Qt::DockWidgetArea area, const QString& title, const char* name,

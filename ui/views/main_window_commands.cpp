@@ -211,6 +211,7 @@ void MainWindow::connect_views() {
   const auto at_cursor = [this] { show_readout(workspace_.view().cursor_mm); };
   connect(&workspace_, &Workspace::view_changed, this, at_cursor);
   connect(&workspace_, &Workspace::scene_changed, this, at_cursor);
+  connect(&workspace_, &Workspace::bricks_arrived, this, at_cursor);
 }
 
 void MainWindow::connect_alignment() {
@@ -224,7 +225,7 @@ void MainWindow::connect_alignment() {
     const Layer& moving = workspace_.layers().layer(LayerRole::moving);
     if (fixed.volume == nullptr || moving.volume == nullptr) return;
     Affine shift;
-    const Vec3 from = fixed.volume->grid().centre_mm(), to = moving.volume->grid().centre_mm();
+    const Vec3 from = fixed.grid().centre_mm(), to = moving.grid().centre_mm();
     for (int i = 0; i < 3; ++i) shift.offset[i] = to[i] - from[i];
     workspace_.begin_gesture();
     workspace_.change_alignment(shift, tr("Align the centres"));
@@ -357,10 +358,15 @@ void MainWindow::export_view() {
   dialog->setAttribute(Qt::WA_DeleteOnClose);
   dialog->setAcceptMode(QFileDialog::AcceptSave);
   // As it is on screen, letters and scale bar included.
+  const auto* slice = qobject_cast<SliceView*>(views_->focus_view());
+  const bool coarse = slice != nullptr && !slice->is_refined();
   const QPixmap picture = views_->focus_view()->grab();
-  connect(dialog, &QFileDialog::fileSelected, this, [this, picture](const QString& path) {
+  connect(dialog, &QFileDialog::fileSelected, this, [this, picture, coarse](const QString& path) {
     const bool written = picture.save(path, "PNG");
-    Q_EMIT workspace_.message(written ? tr("Picture written to %1").arg(path)
+    const QString done =
+        coarse ? tr("Picture written to %1; parts of it were still coarse when it was taken")
+               : tr("Picture written to %1");
+    Q_EMIT workspace_.message(written ? done.arg(path)
                                       : tr("\"%1\" could not be written.").arg(path));
   });
   dialog->open();

@@ -4,6 +4,7 @@
 #include <QMenu>
 #include <QMessageBox>
 #include <QPushButton>
+#include <QRegularExpression>
 
 #include "ui/views/main_window.h"
 #include "ui/views/settings_dialog.h"
@@ -33,7 +34,10 @@ void MainWindow::connect_session() {
   a.on("settings", this, [this] {
     auto* dialog = new SettingsDialog(this);
     dialog->setAttribute(Qt::WA_DeleteOnClose);
-    connect(dialog, &SettingsDialog::applied, this, [this] { actions_->use(KeyMap()); });
+    connect(dialog, &SettingsDialog::applied, this, [this] {
+      actions_->use(KeyMap());
+      workspace_.use_cache_mib(Workspace::cache_mib());
+    });
     dialog->open();
   });
   connect(&workspace_.layers(), &LayerModel::layer_changed, this, [this](LayerRole role) {
@@ -42,6 +46,8 @@ void MainWindow::connect_session() {
         Session::recent().value(0) != layer.path)
       Session::remember(layer.path);
   });
+  connect(&workspace_, &Workspace::voxel_size_wanted, this, &MainWindow::ask_for_voxel_size);
+  connect(data_, &DataPanel::voxel_size_wanted, this, &MainWindow::ask_for_voxel_size);
   const QStringList lost = Session::left_behind();
   if (lost.isEmpty()) return;
   auto* question =
@@ -77,16 +83,17 @@ void MainWindow::connect_review() {
   connect(review_panel_, &ReviewPanel::pair_wanted, &workspace_, &Workspace::result_opened);
   connect(review_panel_, &ReviewPanel::fix_wanted, this, [this](const JobSpec& job) {
     jobs_.take(job);
-    const auto load = [this](LayerRole role, const std::string& file) {
+    const auto load = [this](LayerRole role, const std::string& file,
+                             const std::optional<Vec3>& spacing_mm = std::nullopt) {
       const QString path = QString::fromStdString(file);
       if (path == workspace_.layers().layer(role).path) return;
       if (path.isEmpty() || file == kNonZeroMask || file == kNoMask)
         workspace_.close_layer(role);
       else
-        workspace_.open_as(role, path);
+        workspace_.open_as(role, path, spacing_mm);
     };
-    load(LayerRole::fixed, job.fixed.empty() ? "" : job.fixed.front());
-    load(LayerRole::moving, job.moving.empty() ? "" : job.moving.front());
+    load(LayerRole::fixed, job.fixed.empty() ? "" : job.fixed.front(), job.fixed_spacing_mm);
+    load(LayerRole::moving, job.moving.empty() ? "" : job.moving.front(), job.moving_spacing_mm);
     load(LayerRole::fixed_labels, job.fixed_labels);
     load(LayerRole::moving_labels, job.moving_labels);
     load(LayerRole::fixed_mask, job.fixed_mask);
@@ -130,6 +137,35 @@ void MainWindow::ask_for_view_name() {
   connect(dialog, &QInputDialog::textValueSelected, this, [this](const QString& name) {
     if (!name.trimmed().isEmpty()) workspace_.name_view(name.trimmed().toStdString());
   });
+  dialog->open();
+}
+
+void MainWindow::ask_for_voxel_size(LayerRole role) {
+  const Layer& layer = workspace_.layers().layer(role);
+  if (layer.path.isEmpty()) return;
+  auto* dialog = new QInputDialog(this);
+  dialog->setObjectName(QStringLiteral("voxel_size_dialog"));
+  dialog->setAttribute(Qt::WA_DeleteOnClose);
+  dialog->setWindowTitle(tr("Voxel size"));
+  dialog->setLabelText(
+      tr("How large are the voxels of \"%1\"? Three numbers along x, y, z of the file, in mm:")
+          .arg(QFileInfo(layer.path).fileName()));
+  connect(dialog, &QInputDialog::textValueSelected, this,
+          [this, role, path = layer.path](const QString& text) {
+            const QStringList parts =
+                text.split(QRegularExpression(QStringLiteral("[\\s,;×x]+")), Qt::SkipEmptyParts);
+            Vec3 mm{};
+            bool good = parts.size() == 3;
+            for (int a = 0; good && a < 3; ++a) {
+              mm.at(static_cast<std::size_t>(a)) = parts[a].toDouble(&good);
+              good = good && mm.at(static_cast<std::size_t>(a)) > 0;
+            }
+            if (good)
+              workspace_.open_as(role, path, mm);
+            else
+              Q_EMIT workspace_.message(
+                  tr("\"%1\" is no voxel size: three numbers above 0, as 0.5, 0.5, 2.").arg(text));
+          });
   dialog->open();
 }
 

@@ -87,7 +87,11 @@ void ResultsPanel::show_results() {
     case State::reading: state_->setText(tr("Reading %1 …").arg(results_.folder())); break;
     case State::measuring: state_->setText(tr("Measuring …")); break;
     case State::failed: state_->setText(results_.problem()); break;
-    case State::ready: state_->setText(QFileInfo(results_.folder()).fileName()); break;
+    case State::ready:
+      state_->setText(QFileInfo(results_.folder()).fileName());
+      if (judgement != nullptr && !judgement->coarse.isEmpty())
+        state_->setText(state_->text() + QLatin1Char('\n') + judgement->coarse);
+      break;
   }
   state_->setToolTip(results_.folder());
   while (figure_rows_->rowCount() > 0) figure_rows_->removeRow(0);

@@ -6,6 +6,7 @@
 #include <QSettings>
 #include <QVBoxLayout>
 
+#include "ui/models/workspace.h"
 #include "ui/views/theme.h"
 
 namespace gigawarp::ui {
@@ -21,6 +22,20 @@ SettingsDialog::SettingsDialog(QWidget* parent) : QDialog(parent) {
   theme_->addItem(tr("Dark"), QStringLiteral("dark"));
   theme_->setCurrentIndex(
       std::max(0, theme_->findData(QSettings().value(QStringLiteral("theme"), "system"))));
+  cache_ = new QSpinBox(this);
+  cache_->setObjectName(QStringLiteral("cache_mib"));
+  cache_->setRange(64, 1 << 20);
+  cache_->setSingleStep(256);
+  cache_->setSuffix(tr(" MiB"));
+  cache_->setValue(Workspace::cache_mib());
+  cache_->setAccessibleName(tr("Memory for streamed volumes"));
+  auto* help =
+      new QLabel(tr("What volumes that stay in their files may take, all together; a larger "
+                    "one is shown as finely, but read more often. Default: %1 MiB.")
+                     .arg(Workspace::kDefaultCacheMib),
+                 this);
+  help->setWordWrap(true);
+  help->setForegroundRole(QPalette::PlaceholderText);
   preset_ = new QComboBox(this);
   preset_->setObjectName(QStringLiteral("key_preset"));
   preset_->addItems(KeyMap::presets());
@@ -50,6 +65,8 @@ SettingsDialog::SettingsDialog(QWidget* parent) : QDialog(parent) {
   conflict_->setWordWrap(true);
   auto* form = new QFormLayout;
   form->addRow(tr("Appearance"), theme_);
+  form->addRow(tr("Memory for streamed volumes"), cache_);
+  form->addRow(QString(), help);
   form->addRow(tr("Keys of"), preset_);
   auto* buttons = new QDialogButtonBox(QDialogButtonBox::Ok | QDialogButtonBox::Cancel, this);
   auto* column = new QVBoxLayout(this);
@@ -89,6 +106,7 @@ void SettingsDialog::change_key(int row, const QKeySequence& key) {
 void SettingsDialog::apply() {
   keys_.save();
   QSettings().setValue(QStringLiteral("theme"), theme_->currentData());
+  QSettings().setValue(QStringLiteral("cache_mib"), cache_->value());
   apply_theme();
   Q_EMIT applied();
 }

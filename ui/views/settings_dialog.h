@@ -3,13 +3,14 @@
 #include <QDialog>
 #include <QKeySequenceEdit>
 #include <QLabel>
+#include <QSpinBox>
 #include <QTableWidget>
 
 #include "ui/models/key_map.h"
 
 namespace gigawarp::ui {
 
-/// Appearance and keys. Nothing is kept before OK.
+/// Appearance, memory of streamed volumes and keys. Nothing is kept before OK.
 class SettingsDialog final : public QDialog {
   Q_OBJECT
  public:
@@ -25,6 +26,7 @@ class SettingsDialog final : public QDialog {
 
   KeyMap keys_;
   QComboBox *theme_, *preset_;
+  QSpinBox* cache_;
   QTableWidget* table_;
   QLabel* conflict_;
 };

@@ -15,6 +15,7 @@ namespace gigawarp::ui {
 namespace {
 
 constexpr int kWheelStep = 120;     // eighths of a degree of one notch
+constexpr int kRefineMs = 40;       // between pictures that only become finer
 constexpr double kSwipeReach = 12;  // pixels from the edge that grab it
 
 Affine rotation_about(const Vec3& centre, const Vec3& axis, double angle) {
@@ -35,6 +36,9 @@ SliceView::SliceView(Workspace& workspace, render::RenderQueue& queue, QWidget* 
   setFocusPolicy(Qt::StrongFocus);
   setMinimumSize(120, 120);
   setAttribute(Qt::WA_OpaquePaintEvent);
+  refine_.setSingleShot(true);
+  refine_.setInterval(kRefineMs);
+  connect(&refine_, &QTimer::timeout, this, &SliceView::ask);
   connect(&workspace_, &Workspace::scene_changed, this, &SliceView::ask);
   connect(&workspace_, &Workspace::view_changed, this, [this] {
     ask();
@@ -42,7 +46,10 @@ SliceView::SliceView(Workspace& workspace, render::RenderQueue& queue, QWidget* 
   });
 }
 
-SliceView::~SliceView() { queue_.forget(this); }
+SliceView::~SliceView() {
+  queue_.forget(this);
+  workspace_.fetcher().forget(this);
+}
 
 void SliceView::show_content(render::Plane plane, render::Content content) {
   plane_ = plane;
@@ -67,6 +74,13 @@ QString SliceView::accessible_text() const {
     case render::Content::compare: break;
   }
   return plane;
+}
+
+/// How fine the picture is, after its title.
+QString SliceView::streaming_text() const {
+  if (limited_) return tr(" · level %1, for more memory see Settings").arg(level_);
+  const QString level = level_ > 0 ? tr(" · level %1").arg(level_) : QString();
+  return refining_ ? tr("%1 …").arg(level) : level;
 }
 
 void SliceView::set_base_pixel_mm(double pixel_mm) {
@@ -104,26 +118,74 @@ void SliceView::ask() {
               static_cast<int>(std::lround(width() * ratio)),
               static_cast<int>(std::lround(height() * ratio)), view.neurological, view.turn});
   const quint64 serial = ++wanted_;
+  render::BrickFetcher& fetcher = workspace_.fetcher();
+  auto streaming = std::make_shared<render::Streaming>();
+  const auto scene = std::make_shared<const render::Scene>(workspace_.scene());
+  const bool looked_at = underMouse() || hasFocus();
   queue_.request(
       this,
-      [scene = workspace_.scene(), content = content_, wanted](const std::stop_token& stop) {
-        return render::compose(scene, content, wanted, stop);
+      [scene, content = content_, wanted, streaming, &fetcher](const std::stop_token& stop) {
+        const int images = render::streamed_images(*scene, content);
+        *streaming = {};
+        if (images > 0) streaming->share_bytes = fetcher.share_bytes(images);
+        return render::compose(*scene, content, wanted, stop, streaming.get());
       },
-      [this, wanted, serial](QImage picture) {
+      [this, scene, content = content_, wanted, serial, streaming, looked_at,
+       side = scroll_side(wanted), &fetcher](QImage picture) {
+        // Until forget() of the queue is back, this view is there.
+        if (streaming->images == 0)
+          fetcher.forget(this);
+        else
+          fetcher.want(this, streaming->missing, looked_at, [this] {
+            QMetaObject::invokeMethod(this, &SliceView::brick_arrived, Qt::QueuedConnection);
+          });
+        if (streaming->images > 0 && streaming->missing.empty() && side != 0)
+          fetcher.read_ahead(
+              this, render::bricks_ahead(*scene, content, wanted, side, streaming->share_bytes));
         QMetaObject::invokeMethod(
             this,
-            [this, wanted, serial, drawn = std::move(picture)] { accept(drawn, wanted, serial); },
+            [this, wanted, serial, streaming, drawn = std::move(picture)] {
+              accept(drawn, wanted, serial, *streaming);
+            },
             Qt::QueuedConnection);
       });
 }
 
-void SliceView::accept(QImage picture, const render::SliceGeometry& geometry, quint64 serial) {
+void SliceView::accept(QImage picture, const render::SliceGeometry& geometry, quint64 serial,
+                       const render::Streaming& streaming) {
   if (workspace_.reference() == nullptr) return;
   picture_ = std::move(picture);
   picture_geometry_ = geometry;
   shown_ = serial;
+  refining_ = !streaming.missing.empty();
+  limited_ = streaming.limited;
+  level_ = streaming.level;
+  if (streaming.images > 0) {
+    workspace_.tell_damage();
+    Q_EMIT workspace_.bricks_arrived();
+  }
   update();
   Q_EMIT picture_shown();
+}
+
+/// Which side of the picture on screen the next one lies: +1 where right x down points, -1 on the
+/// other, 0 in the same plane.
+int SliceView::scroll_side(const render::SliceGeometry& next) const {
+  if (picture_.isNull()) return 0;
+  const render::SliceGeometry& now = picture_geometry_;
+  const Vec3 &r = next.right_mm, &d = next.down_mm;
+  const Vec3 across{r[1] * d[2] - r[2] * d[1], r[2] * d[0] - r[0] * d[2],
+                    r[0] * d[1] - r[1] * d[0]};
+  const Vec3 from = now.at(0.5 * now.width, 0.5 * now.height),
+             to = next.at(0.5 * next.width, 0.5 * next.height);
+  double along = 0;
+  for (std::size_t a = 0; a < 3; ++a) along += across[a] * (to[a] - from[a]);
+  const double least = 1e-6 * next.pixel_mm * next.pixel_mm * next.pixel_mm;
+  return along > least ? 1 : along < -least ? -1 : 0;
+}
+
+void SliceView::brick_arrived() {
+  if (!refine_.isActive()) refine_.start();
 }
 
 void SliceView::paintEvent(QPaintEvent*) {
@@ -148,6 +210,7 @@ void SliceView::paintEvent(QPaintEvent*) {
   decorations.geometry = now;
   decorations.title =
       workspace_.view().is_oblique() ? tr("%1, oblique").arg(accessible_text()) : accessible_text();
+  decorations.title += streaming_text();
   decorations.swipe = workspace_.display().mode == render::CompareMode::swipe &&
                       content_ == render::Content::compare && workspace_.display().overlay &&
                       workspace_.layers().is_ready(LayerRole::moving);
@@ -163,6 +226,12 @@ void SliceView::paintEvent(QPaintEvent*) {
 
 void SliceView::resizeEvent(QResizeEvent*) { ask(); }
 void SliceView::showEvent(QShowEvent*) { ask(); }
+
+/// What nobody sees is not read.
+void SliceView::hideEvent(QHideEvent*) {
+  queue_.forget(this);
+  workspace_.fetcher().forget(this);
+}
 
 Vec3 SliceView::world_at(const QPointF& position) const {
   return geometry().at(position.x() - 0.5, position.y() - 0.5);

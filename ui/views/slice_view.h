@@ -1,5 +1,6 @@
 #pragma once
 #include <QImage>
+#include <QTimer>
 #include <QWidget>
 
 #include "render/render_queue.h"
@@ -32,6 +33,11 @@ class SliceView final : public QWidget {
   const QImage& picture() const { return picture_; }
   /// True when the picture on screen is what was last asked for.
   bool is_current() const { return wanted_ == shown_; }
+  /// The picture on screen is coarser than it will be: bricks of streamed images are on their way.
+  bool lacks_bricks() const { return refining_; }
+  bool is_refined() const { return is_current() && !refining_; }
+  /// Level that streamed images are drawn from once refined; 0 is the finest.
+  int level() const { return level_; }
 
  Q_SIGNALS:
   void hovered(const gigawarp::Vec3& world_mm);
@@ -41,6 +47,7 @@ class SliceView final : public QWidget {
   void paintEvent(QPaintEvent* event) override;
   void resizeEvent(QResizeEvent* event) override;
   void showEvent(QShowEvent* event) override;
+  void hideEvent(QHideEvent* event) override;
   void mousePressEvent(QMouseEvent* event) override;
   void mouseMoveEvent(QMouseEvent* event) override;
   void mouseReleaseEvent(QMouseEvent* event) override;
@@ -51,7 +58,10 @@ class SliceView final : public QWidget {
   enum class Drag { none, cursor, pan, window, swipe, move, rotate, turn };
   Drag drag_for(const QMouseEvent& event) const;
   void ask();
-  void accept(QImage picture, const render::SliceGeometry& geometry, quint64 serial);
+  void accept(QImage picture, const render::SliceGeometry& geometry, quint64 serial,
+              const render::Streaming& streaming);
+  void brick_arrived();
+  int scroll_side(const render::SliceGeometry& next) const;
   Vec3 world_at(const QPointF& position) const;
   void drag_window(const QPoint& delta);
   void drag_alignment(const QPointF& from, const QPointF& to);
@@ -59,6 +69,7 @@ class SliceView final : public QWidget {
   /// About the crosshair, from one place of the pointer to another, radians clockwise.
   double angle_between(const QPointF& from, const QPointF& to) const;
   QString accessible_text() const;
+  QString streaming_text() const;
 
   Workspace& workspace_;
   render::RenderQueue& queue_;
@@ -69,6 +80,9 @@ class SliceView final : public QWidget {
   QImage picture_;
   render::SliceGeometry picture_geometry_;
   quint64 wanted_ = 0, shown_ = 0;
+  bool refining_ = false, limited_ = false;
+  int level_ = 0;
+  QTimer refine_;  ///< gathers bricks that arrive, so that each does not cost a picture
   Drag drag_ = Drag::none;
   QPointF last_;
   int wheel_rest_ = 0;
