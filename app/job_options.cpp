@@ -52,8 +52,9 @@ std::vector<LevelSpec> parse_levels(const std::string& text) {
   return levels;
 }
 
-/// "8G", "512M" or bytes.
-std::uint64_t parse_bytes(const std::string& text) {
+}  // namespace
+
+std::uint64_t parse_bytes(const std::string& text, const std::string& option) {
   char* end = nullptr;
   const double number = std::strtod(text.c_str(), &end);
   const std::string unit = end;
@@ -64,10 +65,12 @@ std::uint64_t parse_bytes(const std::string& text) {
     if (unit == name || unit == std::string(name) + "iB") factor = bytes;
   if (factor == 0 || !(number > 0) || !(number * factor < 9e18))
     throw Error(ErrorCode::usage,
-                "--memory takes bytes such as 8G or 500M, but \"" + text + "\" was given.",
-                "--memory");
+                option + " takes bytes such as 8G or 500M, but \"" + text + "\" was given.",
+                option);
   return static_cast<std::uint64_t>(number * factor);
 }
+
+namespace {
 
 JobSpec read_job(const std::filesystem::path& path) {
   std::ifstream stream(path, std::ios::binary);
@@ -231,7 +234,7 @@ JobSpec make_job(const JobOptions& o, bool from_output) {
   override_selection(job.fixed_selection, o.fixed_selection);
   override_selection(job.moving_selection, o.moving_selection);
   if (o.threads) job.threads = *o.threads;
-  if (!o.memory.empty()) job.memory_bytes = parse_bytes(o.memory);
+  if (!o.memory.empty()) job.memory_bytes = parse_bytes(o.memory, "--memory");
   if (o.no_inverse) job.write_inverse = false;
   if (o.no_warped) job.write_warped = false;
   if (o.uncompressed) job.compress = false;

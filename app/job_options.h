@@ -30,4 +30,7 @@ void add_job_options(CLI::App* verb, JobOptions& options);
 /// the job of an earlier run in --out is taken when `from_output` is set. Throws Error{usage}.
 JobSpec make_job(const JobOptions& options, bool from_output);
 
+/// "8G", "512M" or bytes. Throws Error{usage} naming `option`.
+std::uint64_t parse_bytes(const std::string& text, const std::string& option);
+
 }  // namespace gigawarp::app

@@ -2,6 +2,7 @@
 #include <iostream>
 #include <memory>
 
+#include "app/imported.h"
 #include "app/run_commands.h"
 #include "app/transform_list.h"
 #include "app/verbs.h"
@@ -22,6 +23,7 @@ struct ApplyOptions {
   io::WriteOptions write;
   double background = 0;
   bool inverse = false;
+  ImportChoice import = ImportChoice::automatic;
 };
 
 Interpolation interpolation_of(const std::string& name) {
@@ -119,7 +121,8 @@ void apply_to_image(const ApplyOptions& options) {
   const Grid grid = io::read_header(options.reference, options.read_reference).grid;
   const Transform transform = read_transform_list(options.transforms, options.inverse);
   if (io::can_stream_to(options.out))
-    if (const auto source = io::open_source(options.input, options.read))
+    if (const auto source =
+            open_in_part(options.input, options.read, options.import, interruption.stop()))
       return apply_by_tiles(*source, options, grid, transform, interpolation, interruption.stop());
   const Volume moving = io::read_image(options.input, read);
   for (const std::string& note : moving.notes()) std::cerr << options.input << ": " << note << '\n';
@@ -176,6 +179,7 @@ void add_apply_verb(CLI::App& app) {
   add_selection_options(verb, "", "--input", options->read.selection);
   add_selection_options(verb, "reference-", "--reference", options->read_reference.selection);
   add_write_options(verb, options->write);
+  add_import_option(verb, options->import);
   verb->callback([options] { apply(*options); });
 }
 

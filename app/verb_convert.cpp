@@ -2,12 +2,14 @@
 #include <iostream>
 #include <memory>
 
+#include "app/imported.h"
 #include "app/run_commands.h"
 #include "app/verbs.h"
 #include "gigawarp/error.h"
 #include "io/convert.h"
 #include "io/image_io.h"
 #include "io/landmarks_io.h"
+#include "io/plane_reader.h"
 #include "io/volume_sink.h"
 
 namespace gigawarp::app {
@@ -17,6 +19,7 @@ struct ConvertOptions {
   std::string input, output, type, order;
   io::ReadOptions read;
   io::WriteOptions write;
+  ImportChoice import = ImportChoice::automatic;
 };
 
 /// The axis order that stores `grid` with index axes growing towards `letters`.
@@ -52,29 +55,54 @@ void say(const std::string& file, const std::vector<std::string>& notes) {
   for (const std::string& note : notes) std::cerr << file << ": " << note << '\n';
 }
 
+io::CopyOptions copy_options(const ConvertOptions& options, const Grid& grid) {
+  io::CopyOptions copy;
+  if (!options.order.empty()) copy.order = order_of(grid, options.order);
+  if (!options.type.empty()) copy.type = scalar_type(options.type);
+  return copy;
+}
+
+std::unique_ptr<io::VolumeSink> sink_for(const ConvertOptions& options, io::SinkSpec spec) {
+  const bool labels = spec.options.labels || options.write.labels;
+  spec.options = options.write;
+  spec.options.labels = labels;
+  return io::open_sink(options.output, spec);
+}
+
 /// From disk to disk, a slab in memory at a time.
 void stream(const io::BrickSource& source, const ConvertOptions& options,
             const std::stop_token& stop) {
   const int level = options.read.selection.level.value_or(0);
   const Grid grid = io::header_of(source, level, options.input).grid;
   say(options.input, source.info().notes);
-  io::CopyOptions copy;
-  if (!options.order.empty()) copy.order = order_of(grid, options.order);
-  if (!options.type.empty()) copy.type = scalar_type(options.type);
-  io::SinkSpec spec = io::spec_of_copy(source, level, copy);
-  const bool labels = spec.options.labels || options.write.labels;
-  spec.options = options.write;
-  spec.options.labels = labels;
-  io::copy_level(source, level, copy, *io::open_sink(options.output, spec), stop);
+  const io::CopyOptions copy = copy_options(options, grid);
+  io::copy_level(source, level, copy, *sink_for(options, io::spec_of_copy(source, level, copy)),
+                 stop);
+}
+
+/// The same of a file whose planes come in their order only; false when they are wanted in another.
+bool stream_in_order(const ConvertOptions& options, const std::stop_token& stop) {
+  const auto reader = io::open_in_order(options.input, options.read);
+  if (!reader) return false;
+  const io::CopyOptions copy = copy_options(options, reader->header().grid);
+  if (!io::keeps_planes(copy.order)) return false;
+  say(options.input, reader->header().notes);
+  io::copy_in_order(*reader, copy, *sink_for(options, io::spec_of_copy(*reader, copy)), {}, stop);
+  return true;
 }
 
 void convert(const ConvertOptions& options) {
   if (is_landmark_name(options.input))
     return io::write_landmarks(io::read_landmarks(options.input), options.output);
   const Interruption interruption;
-  if (io::can_stream_to(options.output))
+  if (io::can_stream_to(options.output)) {
+    const std::stop_token stop = interruption.stop();
     if (const auto source = io::open_source(options.input, options.read))
-      return stream(*source, options, interruption.stop());
+      return stream(*source, options, stop);
+    if (options.import != ImportChoice::always && stream_in_order(options, stop)) return;
+    if (const auto source = open_in_part(options.input, options.read, options.import, stop))
+      return stream(*source, options, stop);
+  }
   Volume volume = io::read_image(options.input, options.read);
   say(options.input, volume.notes());
   if (!options.order.empty()) {
@@ -110,6 +138,7 @@ void add_convert_verb(CLI::App& app) {
                      "Voxel size in mm, wins over the file's");
   add_selection_options(verb, "", "the input", options->read.selection);
   add_write_options(verb, options->write);
+  add_import_option(verb, options->import);
   verb->callback([options] { convert(*options); });
 }
 

@@ -1,0 +1,45 @@
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "io/image_io.h"
+
+namespace gigawarp::io {
+
+/// Inside engine/io: what an imported volume depends on, as JSON text, and the name of its folder.
+struct ImportKey {
+  std::string text, name;
+};
+
+/// Throws Error{bad_input} when the file cannot be read.
+ImportKey import_key(const std::filesystem::path& path, const ReadOptions& options);
+/// The file that the text of a key names.
+std::string source_of(const std::string& key_text);
+/// True while the file is as it was for that key; false when it cannot be read either.
+bool is_current(const std::string& key_text);
+
+/// A lock on a file (flock), held until the end of its object or process. Where the file system has
+/// no locks, nobody waits.
+class FileLock {
+ public:
+  FileLock() = default;
+  ~FileLock();
+  FileLock(FileLock&& other) noexcept;
+  FileLock& operator=(FileLock&& other) noexcept;
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+
+  /// An existing file, with others who read; not held when it is missing or has been replaced.
+  static FileLock shared(const std::filesystem::path& file);
+  /// Alone, made when missing if `create`; not held when somebody else has it.
+  static FileLock alone(const std::filesystem::path& file, bool create);
+  bool held() const { return descriptor_ >= 0; }
+  /// Sets the file's time of change to now.
+  void touch() const;
+
+ private:
+  static FileLock take(const std::filesystem::path& file, int flags, int operation);
+  int descriptor_ = -1;
+};
+
+}  // namespace gigawarp::io

@@ -1,0 +1,206 @@
+"""The cache of imported volumes: values as read directly, imported once, found again, bounded, and never half."""
+
+import json
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+from cli_support import CANCELLED, DOES_NOT_FIT, GIGAWARP, NOT_WRITTEN, OK, nibabel, np, run, sitk
+
+try:
+    import zarr
+except ImportError as missing:
+    print(f"skipped: {missing}; install packaging/test-requirements.txt")
+    sys.exit(77)
+
+
+def volume(shape, seed=3):
+    return np.random.default_rng(seed).integers(0, 4000, shape).astype(np.uint16)
+
+
+class Cache(unittest.TestCase):
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory(prefix="gigawarp-")
+        self.folder = pathlib.Path(self.temporary.name)
+        self.cache = self.folder / "cache"
+        self.environment = dict(os.environ, GIGAWARP_CACHE=str(self.cache))
+
+    def tearDown(self):
+        self.temporary.cleanup()
+
+    def verb(self, *arguments, expect=OK, **options):
+        process = run(*arguments, env=self.environment, **options)
+        self.assertEqual(process.returncode, expect, process.stderr)
+        return process
+
+    def listed(self):
+        return json.loads(self.verb("cache", "--json").stdout)
+
+    def nifti(self, name, array, affine=None, **header):
+        image = nibabel.Nifti1Image(array, np.diag([-0.5, -0.5, 2, 1]) if affine is None else affine,
+                                    dtype=array.dtype)
+        image.header.set_xyzt_units("mm")
+        if header:
+            image.header.set_slope_inter(**header)
+        nibabel.save(image, self.folder / name)
+        return self.folder / name
+
+    def imported(self):
+        (entry,) = self.listed()["volumes"]
+        return zarr.open_group(entry["folder"] + "/volume.ome.zarr", mode="r")
+
+    def test_a_compressed_volume_is_imported_once_and_gives_the_voxels_it_gives_directly(self):
+        data = volume((90, 70, 66))
+        source = self.nifti("in.nii.gz", data)
+        first = self.verb("convert", source, self.folder / "a.nii", "--import", "always")
+        again = self.verb("convert", source, self.folder / "b.nii", "--import", "always")
+        self.assertIn("imported into the cache", first.stderr)
+        self.assertNotIn("imported into the cache", again.stderr)
+        self.verb("convert", source, self.folder / "direct.nii", "--import", "never")
+        for name in ("a.nii", "b.nii"):
+            self.assertEqual((self.folder / name).read_bytes(), (self.folder / "direct.nii").read_bytes())
+        levels = self.imported()
+        np.testing.assert_array_equal(levels["0"][...], data.T)
+        self.assertEqual(levels["1"].shape, (66, 35, 45))  # long voxels along z are left
+
+    def test_every_kind_of_file_keeps_its_values(self):
+        data = volume((40, 30, 20)).astype(np.int16)
+        sources = {"scaled.nii.gz": self.nifti("scaled.nii.gz", data, slope=0.5, inter=-3),
+                   "swapped.nii.gz": self.nifti("swapped.nii.gz", data.astype(">i2")),
+                   "wide.nii.gz": self.nifti("wide.nii.gz", data.astype(np.int64))}
+        image = sitk.GetImageFromArray(data.T)
+        image.SetSpacing((0.5, 0.6, 0.7))
+        for name in ("in.nrrd", "in.mha"):
+            sources[name] = self.folder / name
+            sitk.WriteImage(image, str(sources[name]), True)
+        for name, source in sources.items():
+            with self.subTest(name=name):
+                self.verb("convert", source, self.folder / "cached.nii", "--import", "always")
+                self.verb("convert", source, self.folder / "direct.nrrd", "--import", "never")
+                ours = nibabel.load(self.folder / "cached.nii")
+                direct = sitk.ReadImage(str(self.folder / "direct.nrrd"))
+                np.testing.assert_array_equal(np.asanyarray(ours.dataobj).T, sitk.GetArrayFromImage(direct))
+                self.assertEqual(ours.get_data_dtype().kind, sitk.GetArrayFromImage(direct).dtype.kind)
+                np.testing.assert_allclose(ours.header.get_zooms(), direct.GetSpacing(), rtol=1e-6)
+
+    def test_labels_are_reduced_by_majority(self):
+        labels = np.random.default_rng(1).choice(np.array([0, 7, 1000], np.uint16), (80, 80, 80))
+        self.verb("cache", "--import", self.nifti("labels.nii.gz", labels, np.eye(4)), "--labels")
+        self.assertLessEqual(set(np.unique(self.imported()["1"][...])), {0, 7, 1000})
+
+    def test_apply_through_the_cache_is_apply(self):
+        source = self.nifti("in.nii.gz", volume((60, 50, 40)))
+        transform = sitk.AffineTransform(3)
+        transform.SetMatrix((0.99, 0.1, 0, -0.1, 0.99, 0.02, 0, 0.03, 1.02))
+        sitk.WriteTransform(transform, str(self.folder / "a.mat"))
+        for choice in ("always", "never"):
+            self.verb("apply", "--transform", self.folder / "a.mat", "--input", source, "--reference", source, "--out",
+                      self.folder / f"{choice}.nii", "--import", choice)
+        self.assertEqual((self.folder / "always.nii").read_bytes(), (self.folder / "never.nii").read_bytes())
+
+    def test_a_changed_file_is_imported_again_and_its_old_entry_goes(self):
+        source = self.nifti("in.nii.gz", volume((20, 20, 20)))
+        self.verb("cache", "--import", source)
+        changed = volume((20, 20, 20), seed=9)
+        self.nifti("in.nii.gz", changed)
+        self.assertFalse(self.listed()["volumes"][0]["current"])
+        self.verb("cache", "--import", source)
+        np.testing.assert_array_equal(self.imported()["0"][...], changed.T)
+        stamp = source.stat()
+        self.nifti("in.nii.gz", volume((20, 20, 20), seed=10))
+        os.utime(source, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # the time of change does not tell; size or head do
+        self.verb("cache", "--import", source)
+        np.testing.assert_array_equal(self.imported()["0"][...], volume((20, 20, 20), seed=10).T)
+
+    def test_it_is_bounded_and_what_was_used_longest_ago_goes_first(self):
+        sources = [self.nifti(f"{i}.nii.gz", volume((64, 64, 64), seed=i)) for i in range(4)]
+        for source in sources[:3]:
+            self.verb("cache", "--import", source)
+            time.sleep(0.02)
+        self.verb("cache", "--import", sources[0])  # used again
+        one = self.listed()["volumes"][0]["bytes"]
+        self.verb("cache", "--limit", str(3 * one + 4096))
+        self.verb("cache", "--import", sources[3])
+        told = self.listed()
+        self.assertEqual({pathlib.Path(v["source"]).name for v in told["volumes"]}, {"0.nii.gz", "2.nii.gz", "3.nii.gz"})
+        self.assertLessEqual(told["bytes"], told["limit_bytes"])
+        self.verb("cache", "--limit", "1K")
+        self.assertEqual(self.listed()["volumes"], [])
+        self.assertIn("--limit", self.verb("cache", "--import", sources[0], expect=DOES_NOT_FIT).stderr)
+        self.assertEqual(self.listed()["volumes"], [])
+
+    def test_clearing_leaves_nothing_but_the_limit(self):
+        self.verb("cache", "--import", self.nifti("in.nii.gz", volume((20, 20, 20))))
+        self.verb("cache", "--limit", "5G")
+        self.verb("cache", "--clear")
+        self.assertEqual([p.name for p in self.cache.iterdir()], ["limit"])
+        self.assertEqual(self.listed()["limit_bytes"], 5 << 30)
+
+    def start(self, source):
+        return subprocess.Popen([GIGAWARP, "cache", "--import", str(source)], env=self.environment,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def test_two_processes_that_import_the_same_file_do_it_once(self):
+        source = self.nifti("in.nii.gz", volume((200, 160, 120)))
+        processes = [self.start(source) for _ in range(3)]
+        told = [process.communicate()[1] for process in processes]
+        self.assertEqual([process.returncode for process in processes], [OK] * 3, told)
+        self.assertEqual(sum("imported into the cache" in text for text in told), 1, told)
+        np.testing.assert_array_equal(self.imported()["0"][...], volume((200, 160, 120)).T)
+
+    def test_a_killed_import_is_no_volume_and_the_next_one_is(self):
+        data = volume((200, 200, 200))
+        source = self.nifti("in.nii.gz", data)
+        for seconds in (0.0, 0.05, 0.2):
+            process = self.start(source)
+            deadline = time.monotonic() + 60
+            while not list(self.cache.glob("*.part/.*/0")) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(seconds)
+            process.kill()
+            process.communicate()
+            self.assertEqual(self.listed()["volumes"], [])
+        self.verb("cache", "--import", source)
+        np.testing.assert_array_equal(self.imported()["0"][...], data.T)
+        self.verb("cache", "--clear")
+        self.assertEqual(list(self.cache.iterdir()), [])
+
+    def test_a_cancelled_import_leaves_nothing(self):
+        process = self.start(self.nifti("in.nii.gz", volume((200, 200, 200))))
+        deadline = time.monotonic() + 60
+        while not list(self.cache.glob("*.part/.*/0")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.terminate()
+        process.communicate()
+        self.assertEqual(process.returncode, CANCELLED)
+        self.assertEqual(list(self.cache.glob("*.part")), [])
+        self.assertEqual(self.listed()["volumes"], [])
+
+    def test_a_full_disk_is_one_sentence(self):
+        source = self.nifti("in.nii.gz", volume((100, 100, 100)))
+        limited = self.verb("cache", "--import", source, expect=NOT_WRITTEN, restore_signals=False,
+                            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)))
+        nowhere = dict(self.environment, GIGAWARP_CACHE="/proc/none")
+        unwritable = run("cache", "--import", source, env=nowhere)
+        self.assertEqual(unwritable.returncode, NOT_WRITTEN, unwritable.stderr)
+        for process in (limited, unwritable):
+            self.assertEqual(process.stderr.count("gigawarp: "), 1, process.stderr)
+            self.assertIn("--clear", process.stderr)
+        self.assertEqual(self.listed()["volumes"], [])
+
+    def test_a_file_that_cannot_be_read_is_refused_and_leaves_nothing(self):
+        source = self.nifti("in.nii.gz", volume((60, 60, 60)))
+        whole = source.read_bytes()
+        source.write_bytes(whole[:-1000])
+        self.verb("cache", "--import", source, expect=3)
+        self.assertEqual(self.listed()["volumes"], [])
+        self.assertEqual(list(self.cache.glob("*.part")), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
