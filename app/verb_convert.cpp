@@ -10,6 +10,8 @@
 #include "io/image_io.h"
 #include "io/landmarks_io.h"
 #include "io/plane_reader.h"
+#include "io/transform_io.h"
+#include "io/vdb.h"
 #include "io/volume_sink.h"
 
 namespace gigawarp::app {
@@ -91,10 +93,23 @@ bool stream_in_order(const ConvertOptions& options, const std::stop_token& stop)
   return true;
 }
 
+/// A displacement field goes into an OpenVDB file as such: vectors of any file in LPS mm.
+bool is_warp_for_vdb(const ConvertOptions& options) {
+  return io::is_vdb_name(options.output) && !options.read.selection.channel &&
+         options.type.empty() && options.order.empty() &&
+         io::read_header(options.input, options.read).channels == 3;
+}
+
+void convert_warp(const ConvertOptions& options) {
+  const Transform warp = io::read_transform(options.input);
+  io::write_displacement(std::get<DisplacementField>(warp.stages.front()), options.output);
+}
+
 void convert(const ConvertOptions& options) {
   if (is_landmark_name(options.input))
     return io::write_landmarks(io::read_landmarks(options.input), options.output);
   const Interruption interruption;
+  if (is_warp_for_vdb(options)) return convert_warp(options);
   if (io::can_stream_to(options.output)) {
     const std::stop_token stop = interruption.stop();
     if (const auto source = io::open_source(options.input, options.read))

@@ -12,6 +12,7 @@
 #include "io/plugin_source.h"
 #include "io/tiff.h"
 #include "io/tiff_source.h"
+#include "io/vdb.h"
 #include "io/volume_sink.h"
 #include "io/zarr_array.h"
 
@@ -21,7 +22,20 @@ namespace fs = std::filesystem;
 
 namespace {
 /// chunked: OME-Zarr, of which a part is read.
-enum class Format { nifti, nrrd, meta, minc, mrc, hdf5, tiff, dicom, chunked, plugin, unknown };
+enum class Format {
+  nifti,
+  nrrd,
+  meta,
+  minc,
+  mrc,
+  hdf5,
+  tiff,
+  dicom,
+  vdb,
+  chunked,
+  plugin,
+  unknown
+};
 
 struct Extension {
   std::string_view text;
@@ -33,8 +47,8 @@ constexpr Extension kExtensions[] = {
     {".nrrd", Format::nrrd},    {".nhdr", Format::nrrd},    {".mha", Format::meta},
     {".mhd", Format::meta},     {".mnc", Format::minc},     {".mrc", Format::mrc},
     {".rec", Format::mrc},      {".tif", Format::tiff},     {".tiff", Format::tiff},
-    {".h5", Format::hdf5},      {".hdf5", Format::hdf5},    {".dcm", Format::dicom},
-    {".ima", Format::dicom}};
+    {".h5", Format::hdf5},      {".hdf5", Format::hdf5},    {".vdb", Format::vdb},
+    {".dcm", Format::dicom},    {".ima", Format::dicom}};
 
 Format by_extension(const fs::path& path) {
   for (const Extension& e : kExtensions)
@@ -139,6 +153,7 @@ ImageHeader read_other_header(Format format, const fs::path& path, const ReadOpt
   switch (format) {
     case Format::nifti: return describe(read_nifti_header(path, options), path);
     case Format::tiff: return read_tiff_header(path, options);
+    case Format::vdb: return read_vdb_header(path, options);
     case Format::dicom: return read_dicom_header(path, options);
     default: return read_itk_header(itk_format(format), path, options);
   }
@@ -148,6 +163,7 @@ Volume read_other(Format format, const fs::path& path, const ReadOptions& option
   switch (format) {
     case Format::nifti: return read_nifti(path, options);
     case Format::tiff: return read_tiff(path, options);
+    case Format::vdb: return read_vdb(path, options);
     case Format::dicom: return read_dicom(path, options);
     default: return read_itk(itk_format(format), path, options);
   }
@@ -212,13 +228,14 @@ void write_image(const Volume& volume, const fs::path& path, const WriteOptions&
     case Format::minc: return write_itk(ItkFormat::minc, volume, path);
     case Format::hdf5: return write_itk(ItkFormat::hdf5, volume, path);
     case Format::tiff: return write_tiff(volume, path);
+    case Format::vdb: return write_vdb(volume, path);
     default: break;
   }
   throw Error(
       ErrorCode::usage,
       "\"" + path.string() +
           "\" has no extension that can be written; choose .nii.gz, .nii, .ome.zarr, .nrrd, .mha, "
-          ".mnc, .h5 or .tif.",
+          ".mnc, .h5, .tif or .vdb.",
       path.string());
 }
 

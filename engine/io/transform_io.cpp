@@ -25,7 +25,7 @@ constexpr double kOutsideMm = 1e6;  // larger displacements mean "outside"; sct 
 
 bool is_image_name(const fs::path& path) {
   if (is_nifti_name(path)) return true;
-  for (const char* extension : {".mha", ".mhd", ".nrrd", ".nhdr"})
+  for (const char* extension : {".mha", ".mhd", ".nrrd", ".nhdr", ".vdb"})
     if (has_extension(path, extension)) return true;
   return false;
 }
@@ -270,7 +270,7 @@ void write_displacement(const DisplacementField& field, const fs::path& path) {
   const bool pair = has_extension(path, ".hdr") || has_extension(path, ".img");
   if (!is_image_name(path) || pair)
     throw Error(ErrorCode::usage,
-                "A displacement field is written as .nii.gz, .nii, .mha or .nrrd, not as \"" +
+                "A displacement field is written as .nii.gz, .nii, .mha, .nrrd or .vdb, not as \"" +
                     path.string() + "\".",
                 path.string());
   write_image(field.volume(), path);

@@ -8,10 +8,10 @@ namespace gigawarp::io {
 
 /// Reads one transform file: ITK .mat .txt .tfm .h5 (affine kinds, Euler, versor, quaternion,
 /// similarity, scale, translation, composite, 3-D B-spline, displacement field), ANTs and ITK
-/// displacement images (5-D vector NIfTI, or vector .mha/.nrrd). Composite files come out as stages
-/// in application order. `inverse` inverts an affine file (ANTs "[file,1]"); for a field throws
-/// Error{usage} naming its "InverseWarp" sibling or `gigawarp invert`. FSL, LTA, AFNI and elastix
-/// files are refused by name with what to do instead. NaN or |d| > 1e6 mm in a field become
+/// displacement images (5-D vector NIfTI, or vector .mha/.nrrd/.vdb). Composite files come out as
+/// stages in application order. `inverse` inverts an affine file (ANTs "[file,1]"); for a field
+/// throws Error{usage} naming its "InverseWarp" sibling or `gigawarp invert`. FSL, LTA, AFNI and
+/// elastix files are refused by name with what to do instead. NaN or |d| > 1e6 mm in a field become
 /// "outside" (NaN). Throws Error{bad_input}.
 Transform read_transform(const std::filesystem::path& path, bool inverse = false);
 
@@ -23,7 +23,8 @@ void append(Transform& transform, Transform&& next);
 void write_affine(const Affine& moving_from_fixed, const std::filesystem::path& path);
 
 /// 5-D vector NIfTI (.nii/.nii.gz), intent VECTOR, LPS millimetres as ANTs writes them; or
-/// .mha/.nrrd. Written beside and renamed; gzip is compressed in parallel chunks.
+/// .mha/.nrrd, or .vdb (io/vdb.h). Written beside and renamed; gzip is compressed in parallel
+/// chunks.
 void write_displacement(const DisplacementField& field, const std::filesystem::path& path);
 
 /// Every stage in one ITK composite .h5/.tfm; affine only for .tfm. Written beside and renamed.

@@ -1,40 +1,13 @@
 #include "mesh/volume_to_mesh.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
-#include <filesystem>
 
+#include "base/loaded_module.h"
 #include "gigawarp/error.h"
 #include "mesh/mesh_module.h"
 
 namespace gigawarp::mesh {
 namespace {
-
-namespace fs = std::filesystem;
-
-/// Beside an installed program, or where this build has put it.
-VolumeToMesh load() {
-  std::error_code failure;
-  const fs::path program = fs::read_symlink("/proc/self/exe", failure);
-  std::string why;
-  for (const fs::path& folder : {program.parent_path().parent_path() / "lib" / "gigawarp",
-                                 fs::path(GIGAWARP_MODULE_FOLDER)}) {
-    const fs::path file = folder / kMeshModule;
-    if (!fs::exists(file, failure)) continue;
-    // Never closed: OpenVDB keeps registries of its own.
-    if (void* module = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL); module != nullptr)
-      if (void* found = dlsym(module, kVolumeToMesh); found != nullptr)
-        return reinterpret_cast<VolumeToMesh>(found);
-    const char* said = dlerror();
-    why = said != nullptr ? said : "";
-  }
-  throw Error(ErrorCode::internal,
-              why.empty() ? std::string("Surfaces cannot be made: ") + kMeshModule +
-                                " is missing beside the program; install Gigawarp again."
-                          : "Surfaces cannot be made: " + why + ".",
-              kMeshModule);
-}
 
 void take_points(void* owner, const float* positions, std::size_t count) {
   auto& points = static_cast<SurfaceMesh*>(owner)->points_mm;
@@ -57,7 +30,8 @@ void take_quads(void* owner, const std::uint32_t* q, std::size_t count) {
 SurfaceMesh volume_to_mesh(const std::vector<float>& field, const Size3& size, float threshold) {
   SurfaceMesh mesh;
   if (field.empty() || *std::max_element(field.begin(), field.end()) <= threshold) return mesh;
-  static const VolumeToMesh work = load();
+  static const auto work = reinterpret_cast<VolumeToMesh>(
+      function_of_module(kMeshModule, kVolumeToMesh, "Surfaces cannot be made"));
   const DenseField dense{field.data(), {size[0], size[1], size[2]}};
   const MeshTaker taker{&mesh, take_points, take_quads};
   if (work(&dense, threshold, &taker) == 0)
