@@ -34,7 +34,8 @@ namespace {
 
 constexpr QRgb kTissueColour = qRgb(232, 208, 184), kGridColour = qRgb(120, 214, 200);
 constexpr double kGlass = 0.24;
-constexpr double kMarkRadius = 0.009;  // of the volume's longest side
+constexpr std::array<std::size_t, 3> kNormalOf{2, 1, 0};  // of each cut_planes() in cut_normals()
+constexpr double kMarkRadius = 0.009;                     // of the volume's longest side
 
 /// VTK's own refuses an EGL context: GLEW misses a GLX display there, though it finds all
 /// functions.
@@ -69,13 +70,6 @@ vtkStandardNewMacro(EglRenderWindow)
 }
 
 double dot(const Vec3& a, const Vec3& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
-
-/// Unit normals of the cut planes: to left, posterior and superior.
-std::array<Vec3, 3> cut_normals(const Grid& grid) {
-  return {plane_directions(grid, Plane::sagittal, false).normal,
-          plane_directions(grid, Plane::coronal, false).normal,
-          plane_directions(grid, Plane::axial, false).normal};
-}
 
 }  // namespace
 
@@ -114,7 +108,8 @@ class Renderer3d::Impl {
 
   QImage draw(const Scene3d& scene, const CastView& view, const std::stop_token& stop) {
     axes_ = cast_axes(view);
-    sides_ = cut_sides(scene.grid, axes_);
+    normals_ = cut_normals(scene);
+    sides_ = cut_sides(scene, axes_);
     if (scene.planes && (!has_planes_ || scene.slices_revision != revision_))
       planes_ = cut_planes(scene, stop);
     if (scene.slices_revision != revision_) lines_ = deformation_lines(scene, stop);
@@ -180,41 +175,52 @@ class Renderer3d::Impl {
       piece->SetVisibility(on ? 1 : 0);
       piece->GetProperty()->SetOpacity(scene.style == HeadStyle::glass ? kGlass : 1);
       piece->GetProperty()->SetBackfaceCulling(scene.style == HeadStyle::glass ? 1 : 0);
-      clip(piece, scene, scene.style == HeadStyle::solid ? i + 1 : 0);
+      clip(piece->GetMapper(), scene, scene.style == HeadStyle::solid ? i + 1 : 0);
     }
+  }
+
+  /// Only the viewer's side of cut plane `a` is drawn, or only the other.
+  void keep_side(vtkAbstractMapper3D* mapper, const Scene3d& scene, std::size_t a, bool viewers) {
+    const double sign = viewers ? sides_.at(a) : -sides_.at(a);
+    vtkNew<vtkPlane> plane;
+    plane->SetOrigin(scene.cursor_mm.data());
+    plane->SetNormal(sign * normals_.at(a)[0], sign * normals_.at(a)[1], sign * normals_.at(a)[2]);
+    mapper->AddClippingPlane(plane);
   }
 
   /// Piece `count` lies beyond plane `count` - 1, on the viewer's side of those before it.
-  void clip(vtkActor* piece, const Scene3d& scene, std::size_t count) {
-    vtkMapper* mapper = piece->GetMapper();
+  void clip(vtkAbstractMapper3D* mapper, const Scene3d& scene, std::size_t count) {
     mapper->RemoveAllClippingPlanes();
-    const std::array<Vec3, 3> normals = cut_normals(scene.grid);
-    for (std::size_t a = 0; a < count; ++a) {
-      const double sign = a + 1 == count ? -sides_.at(a) : sides_.at(a);
-      vtkNew<vtkPlane> plane;
-      plane->SetOrigin(scene.cursor_mm.data());
-      plane->SetNormal(sign * normals.at(a)[0], sign * normals.at(a)[1], sign * normals.at(a)[2]);
-      mapper->AddClippingPlane(plane);
-    }
+    for (std::size_t a = 0; a < count; ++a) keep_side(mapper, scene, a, a + 1 < count);
   }
 
+  /// Cropped along its own axes, or, cut at a slant, in the pieces of show_head(): in their order
+  /// each lies behind the next, as blending wants it.
   void show_volume(const Scene3d& scene) {
     const bool on = scene.style == HeadStyle::volume && scene.head != nullptr;
-    if (scene.head != head_ && volume_ != nullptr) {
-      renderer_->RemoveViewProp(volume_);
-      volume_ = nullptr;
+    const bool slanted = scene.turn != kStraight;
+    if (scene.head != head_) {
+      for (const auto& volume : volumes_)
+        if (volume != nullptr) renderer_->RemoveViewProp(volume);
+      volumes_ = {};
     }
     head_ = scene.head;
-    if (on && volume_ == nullptr) make_volume();
-    if (volume_ == nullptr) return;
-    volume_->SetVisibility(on ? 1 : 0);
-    crop(scene);
+    for (std::size_t i = 0; i < volumes_.size(); ++i) {
+      auto& volume = volumes_.at(i);
+      const bool shown = on && (slanted || i == 0);
+      if (shown && volume == nullptr) volume = make_volume();
+      if (volume == nullptr) continue;
+      volume->SetVisibility(shown ? 1 : 0);
+      clip(volume->GetMapper(), scene, slanted ? i + 1 : 0);
+      auto* mapper = vtkGPUVolumeRayCastMapper::SafeDownCast(volume->GetMapper());
+      mapper->SetCropping(slanted ? 0 : 1);
+      if (shown && !slanted) crop(mapper, scene);
+    }
   }
 
-  void make_volume() {
+  vtkSmartPointer<vtkVolume> make_volume() {
     vtkNew<vtkGPUVolumeRayCastMapper> mapper;
     mapper->SetInputData(image_data_of(*head_));
-    mapper->CroppingOn();
     vtkNew<vtkPiecewiseFunction> opacity;
     vtkNew<vtkColorTransferFunction> colour;
     opacity->AddPoint(0, 0);
@@ -224,9 +230,9 @@ class Renderer3d::Impl {
     colour->AddRGBPoint(45, 0.42, 0.30, 0.24);
     colour->AddRGBPoint(120, 0.86, 0.72, 0.60);
     colour->AddRGBPoint(255, 1, 0.98, 0.94);
-    volume_ = vtkSmartPointer<vtkVolume>::New();
-    volume_->SetMapper(mapper);
-    vtkVolumeProperty* property = volume_->GetProperty();
+    auto volume = vtkSmartPointer<vtkVolume>::New();
+    volume->SetMapper(mapper);
+    vtkVolumeProperty* property = volume->GetProperty();
     property->SetScalarOpacity(opacity);
     property->SetColor(colour);
     property->SetInterpolationTypeToLinear();
@@ -234,15 +240,15 @@ class Renderer3d::Impl {
     property->SetAmbient(0.3);
     property->SetDiffuse(0.75);
     property->SetScalarOpacityUnitDistance(head_->grid().spacing_mm()[0]);
-    volume_->SetUserMatrix(matrix_of(head_->grid().world_from_voxel));
-    show(volume_);
+    volume->SetUserMatrix(matrix_of(head_->grid().world_from_voxel));
+    show(volume);
+    return volume;
   }
 
   /// The corner is one of the eight outer regions that the cursor makes in voxel space.
-  void crop(const Scene3d& scene) {
+  void crop(vtkGPUVolumeRayCastMapper* mapper, const Scene3d& scene) {
     const Grid& grid = head_->grid();
     const Vec3 at = grid.voxel_from_world()(scene.cursor_mm);
-    const std::array<Vec3, 3> normals = cut_normals(scene.grid);
     const Mat3 direction = grid.direction();
     int region = 0, weight = 1;
     std::array<double, 6> bounds{};
@@ -251,7 +257,7 @@ class Renderer3d::Impl {
       double best = 0, side = 1;
       for (std::size_t k = 0; k < 3; ++k) {
         const double along =
-            dot({direction[0][a], direction[1][a], direction[2][a]}, normals.at(k));
+            dot({direction[0][a], direction[1][a], direction[2][a]}, normals_.at(k));
         if (std::abs(along) <= std::abs(best)) continue;
         best = along;
         side = along > 0 ? sides_.at(k) : -sides_.at(k);
@@ -263,7 +269,6 @@ class Renderer3d::Impl {
       region += weight * (side > 0 ? 2 : 0);
       weight *= 3;
     }
-    auto* mapper = vtkGPUVolumeRayCastMapper::SafeDownCast(volume_->GetMapper());
     mapper->SetCroppingRegionPlanes(bounds.data());
     constexpr int kAllRegions = 0x7ffffff;
     mapper->SetCroppingRegionFlags(kAllRegions & ~(1 << region));
@@ -277,17 +282,8 @@ class Renderer3d::Impl {
       const CutPlane& plane = planes_.at(i);
       if (!scene.planes || plane.picture.isNull()) continue;
       const SliceGeometry& g = plane.geometry;
-      std::array<double, 2> low{-0.5, -0.5}, high{g.width - 0.5, g.height - 0.5};
-      if (cut) {
-        const PixelPosition at = pixel_of(g, scene.cursor_mm);
-        const auto keep = [&](std::size_t d, double cursor, const Vec3& direction) {
-          (dot(direction, axes_.into) > 0 ? high : low).at(d) =
-              std::clamp(cursor, low.at(d), high.at(d));
-        };
-        keep(0, at.column, g.right_mm);
-        keep(1, at.row, g.down_mm);
-      }
-      vtkSmartPointer<vtkPolyData> quad = rectangle(g, low, high);
+      vtkSmartPointer<vtkPolyData> quad =
+          rectangle(g, {-0.5, -0.5}, {g.width - 0.5, g.height - 0.5});
       if (actor == nullptr) {
         actor = surface_actor(quad, qRgb(255, 255, 255), 1);
         actor->GetProperty()->LightingOff();
@@ -296,6 +292,10 @@ class Renderer3d::Impl {
       vtkPolyDataMapper::SafeDownCast(actor->GetMapper())->SetInputData(quad);
       actor->SetTexture(textures_.at(i));
       actor->ForceOpaqueOn();  // cut out where transparent, never blended
+      // Of a plane that is laid open, the quarter at the open corner: between the two others.
+      actor->GetMapper()->RemoveAllClippingPlanes();
+      for (std::size_t a = 0; cut && a < 3; ++a)
+        if (a != kNormalOf.at(i)) keep_side(actor->GetMapper(), scene, a, true);
     }
   }
 
@@ -379,6 +379,7 @@ class Renderer3d::Impl {
   vtkNew<EglRenderWindow> window_;
   vtkNew<vtkRenderer> renderer_;
   CastAxes axes_;
+  std::array<Vec3, 3> normals_{};
   std::array<double, 3> sides_{1, 1, 1};
 
   std::uint64_t revision_ = 0;
@@ -393,7 +394,7 @@ class Renderer3d::Impl {
   vtkSmartPointer<vtkPolyData> surface_data_;
   std::array<vtkSmartPointer<vtkActor>, 3> pieces_;
   std::shared_ptr<const Volume> head_;
-  vtkSmartPointer<vtkVolume> volume_;
+  std::array<vtkSmartPointer<vtkVolume>, 3> volumes_;
   std::shared_ptr<const std::vector<mesh::LabelSurface>> labels_;
   std::vector<vtkSmartPointer<vtkActor>> label_actors_;
   std::vector<vtkSmartPointer<vtkActor>> marks_;

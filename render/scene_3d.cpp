@@ -13,22 +13,33 @@ constexpr std::array kPlanes{Plane::axial, Plane::coronal, Plane::sagittal};
 constexpr int kMostPixels = 420;  // across a cut plane
 constexpr int kPointsPerCell = 4;
 
-/// The whole plane of the grid through the cursor, with pixels of `pixel_mm`.
+double dot(const Vec3& a, const Vec3& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
+
+/// How long the shadow of the whole grid is along a direction.
+double extent_mm(const Grid& grid, const Vec3& direction) {
+  const Vec3 spacing = grid.spacing_mm();
+  const Mat3 axes = grid.direction();
+  double sum = 0;
+  for (std::size_t a = 0; a < 3; ++a)
+    sum += std::abs(dot({axes[0][a], axes[1][a], axes[2][a]}, direction)) * spacing[a] *
+           static_cast<double>(grid.size[a]);
+  return sum;
+}
+
+/// The whole plane through the cursor, with pixels of `pixel_mm`.
 SliceGeometry whole_plane(const Scene3d& scene, Plane plane, double pixel_mm) {
   ViewFrame frame;
   frame.plane = plane;
   frame.cursor_mm = scene.cursor_mm;
   frame.centre_mm = scene.grid.centre_mm();
   frame.pixel_mm = pixel_mm;
-  // fitting_pixel_mm() at one pixel is the larger extent, with its margin.
-  const Grid grid = reordered(scene.grid, canonical_order(scene.grid));
-  const Vec3 spacing = grid.spacing_mm();
-  const auto pixels = [&](std::size_t axis) {
-    const double mm = spacing[axis] * static_cast<double>(grid.size[axis]);
-    return std::max(2, static_cast<int>(std::lround(mm / pixel_mm)));
+  frame.turn = scene.turn;
+  const PlaneDirections directions = plane_directions(scene.grid, plane, false, scene.turn);
+  const auto pixels = [&](const Vec3& direction) {
+    return std::max(2, static_cast<int>(std::lround(extent_mm(scene.grid, direction) / pixel_mm)));
   };
-  frame.width = pixels(plane == Plane::sagittal ? 1 : 0);
-  frame.height = pixels(plane == Plane::axial ? 1 : 2);
+  frame.width = pixels(directions.right);
+  frame.height = pixels(directions.down);
   return view_geometry(scene.grid, frame);
 }
 
@@ -140,15 +151,17 @@ std::vector<Landmark3d> landmarks_in_fixed_space(const std::vector<Vec3>& fixed_
   return out;
 }
 
-std::array<double, 3> cut_sides(const Grid& grid, const CastAxes& axes) {
+std::array<Vec3, 3> cut_normals(const Scene3d& scene) {
+  const auto normal = [&](Plane plane) {
+    return plane_directions(scene.grid, plane, false, scene.turn).normal;
+  };
+  return {normal(Plane::sagittal), normal(Plane::coronal), normal(Plane::axial)};
+}
+
+std::array<double, 3> cut_sides(const Scene3d& scene, const CastAxes& axes) {
   std::array<double, 3> sides{};
-  constexpr std::array kNormalTo{Plane::sagittal, Plane::coronal, Plane::axial};
-  for (std::size_t a = 0; a < 3; ++a) {
-    const Vec3 normal = plane_directions(grid, kNormalTo.at(a), false).normal;
-    double away = 0;
-    for (std::size_t i = 0; i < 3; ++i) away += normal[i] * axes.into[i];
-    sides.at(a) = away > 0 ? -1 : 1;
-  }
+  const std::array<Vec3, 3> normals = cut_normals(scene);
+  for (std::size_t a = 0; a < 3; ++a) sides.at(a) = dot(normals.at(a), axes.into) > 0 ? -1 : 1;
   return sides;
 }
 

@@ -9,6 +9,7 @@
 #include "mesh/surface.h"
 #include "render/scene.h"
 #include "render/surface_cast.h"
+#include "render/view_geometry.h"
 
 namespace gigawarp::render {
 
@@ -29,9 +30,10 @@ struct Landmark3d {
 /// thing.
 struct Scene3d {
   Scene slices;                       ///< what the cut planes show, the 2-D views' own
-  std::uint64_t slices_revision = 0;  ///< another number whenever `slices` or `cursor_mm` differ
+  std::uint64_t slices_revision = 0;  ///< another whenever `slices`, `cursor_mm` or `turn` differ
   Grid grid;                          ///< the reference
   Vec3 cursor_mm{};
+  Mat3 turn = kStraight;  ///< of the cut planes, as in ViewFrame
   HeadStyle style = HeadStyle::solid;
   std::shared_ptr<const mesh::SurfaceMesh> surface;
   std::shared_ptr<const Volume> head;  ///< one byte per voxel, for HeadStyle::volume
@@ -45,8 +47,8 @@ struct Scene3d {
 /// The grid's longest side.
 double longest_mm(const Grid& grid);
 
-/// One of the three cut planes, textured: pixel (0, 0) of `picture` is at `geometry`'s origin.
-/// Where there is no tissue it is transparent.
+/// One of the three cut planes, whole, textured: pixel (0, 0) of `picture` is at `geometry`'s
+/// origin. Where there is no tissue it is transparent.
 struct CutPlane {
   SliceGeometry geometry;
   QImage picture;  ///< RGBA8888
@@ -64,8 +66,11 @@ std::vector<Landmark3d> landmarks_in_fixed_space(const std::vector<Vec3>& fixed_
                                                  const std::vector<Vec3>& moving_mm,
                                                  const Transform* warp);
 
-/// Which way each axis of the grid's planes (to left, posterior, superior) has been cut: +1 where
-/// the piece on its positive side is towards the viewer.
-std::array<double, 3> cut_sides(const Grid& grid, const CastAxes& axes);
+/// Unit normals of the cut planes: towards left, posterior and superior, turned with the planes.
+std::array<Vec3, 3> cut_normals(const Scene3d& scene);
+
+/// Which way each of cut_normals() has been cut: +1 where the piece on its positive side is towards
+/// the viewer.
+std::array<double, 3> cut_sides(const Scene3d& scene, const CastAxes& axes);
 
 }  // namespace gigawarp::render

@@ -1,6 +1,7 @@
 #include "render/surface_cast.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -73,18 +74,24 @@ class Field {
 class CutCorner {
  public:
   CutCorner(const CastScene& scene, const CastAxes& axes) : on_(scene.cut), at_(scene.cut_mm) {
-    for (int a = 0; a < 3; ++a) side_[a] = axes.into[a] > 0 ? -1 : 1;
+    for (std::size_t a = 0; a < 3; ++a) {
+      for (std::size_t r = 0; r < 3; ++r) inwards_[a][r] = scene.turn[r][a];
+      if (dot(inwards_[a], axes.into) > 0)
+        for (double& part : inwards_[a]) part = -part;
+    }
   }
   bool holds(const Vec3& world) const {
     if (!on_) return false;
-    for (int a = 0; a < 3; ++a)
-      if (side_[a] * (world[a] - at_[a]) < 0) return false;
+    const Vec3 from{world[0] - at_[0], world[1] - at_[1], world[2] - at_[2]};
+    for (const Vec3& normal : inwards_)
+      if (dot(normal, from) < 0) return false;
     return true;
   }
 
  private:
   bool on_;
-  Vec3 at_, side_{};
+  Vec3 at_;
+  std::array<Vec3, 3> inwards_{};  ///< normals of the planes, towards the viewer
 };
 
 template <class T>

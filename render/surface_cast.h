@@ -6,6 +6,7 @@
 
 #include "gigawarp/volume.h"
 #include "render/compare_modes.h"
+#include "render/view_geometry.h"
 
 namespace gigawarp::render {
 
@@ -41,6 +42,7 @@ struct CastScene {
   double threshold = 0;
   Vec3 cut_mm{};
   bool cut = true;
+  Mat3 turn = kStraight;  ///< of the cut planes, world
 };
 
 /// The threshold at which tissue stands out of the background.

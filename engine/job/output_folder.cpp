@@ -13,12 +13,15 @@
 
 #include "gigawarp/error.h"
 #include "job/checkpoint_files.h"
+#include "job/preview_file.h"
 
 namespace gigawarp::job {
 
 namespace {
 
 constexpr const char* kPending = ".writing";
+/// Of programs that look on, where a run was killed.
+constexpr std::array kOnlookers{kOnlooker, kOnlookersPreview};
 
 /// Everything a run may leave behind.
 constexpr std::array kNames{"result.json",
@@ -58,6 +61,7 @@ OutputFolder::OutputFolder(const std::filesystem::path& path) : path_(path) {
                 path_.string());
   }
   std::filesystem::remove_all(path_ / kPending, failure);  // of a killed run
+  for (const char* name : kOnlookers) std::filesystem::remove(path_ / name, failure);
 }
 
 OutputFolder::~OutputFolder() {
@@ -98,6 +102,7 @@ OutputFolder::State OutputFolder::state() const {
 void OutputFolder::clear() {
   std::error_code failure;
   for (const char* name : kNames) std::filesystem::remove(path_ / name, failure);
+  for (const char* name : kOnlookers) std::filesystem::remove(path_ / name, failure);
   std::filesystem::remove_all(checkpoint(), failure);
   std::filesystem::remove_all(path_ / kPending, failure);
 }

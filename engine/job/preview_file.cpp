@@ -91,26 +91,65 @@ PreviewState read_preview(const std::filesystem::path& path) {
   return state;
 }
 
-PreviewFile::PreviewFile(const RunSwitch& control, std::function<void(const std::string&)> written,
+void look_on(const std::filesystem::path& folder) noexcept {
+  // Another length each time would do as well; a new file has a new time on every file system.
+  std::ofstream(folder / kOnlooker, std::ios::trunc)
+      << std::chrono::steady_clock::now().time_since_epoch().count();
+}
+
+PreviewFile::PreviewFile(const RunSwitch& control, std::filesystem::path folder,
+                         std::function<void(const std::string&)> written,
                          std::function<void(const std::string&)> failed)
-    : control_(control), written_(std::move(written)), failed_(std::move(failed)) {}
+    : control_(control),
+      folder_(std::move(folder)),
+      written_(std::move(written)),
+      failed_(std::move(failed)) {}
+
+PreviewFile::~PreviewFile() {
+  std::error_code ignored;
+  for (const char* name : {kOnlooker, kOnlookersPreview})
+    std::filesystem::remove(folder_ / name, ignored);
+}
+
+/// By changes of the file's time, not by the time itself: clocks of disks elsewhere may be off.
+bool PreviewFile::onlooker_is_there() {
+  constexpr std::chrono::seconds kBetweenLooks{1}, kPatience{5};
+  const Clock::time_point now = Clock::now();
+  if (now - last_look_ >= kBetweenLooks) {
+    last_look_ = now;
+    std::error_code absent;
+    const auto mark = std::filesystem::last_write_time(folder_ / kOnlooker, absent);
+    if (!absent && mark != std::exchange(onlooker_mark_, mark)) onlooker_seen_ = now;
+  }
+  return onlooker_seen_ != Clock::time_point{} && now - onlooker_seen_ < kPatience;
+}
 
 bool PreviewFile::due() {
+  constexpr std::chrono::milliseconds kForOnlooker{400};
+  const Clock::time_point now = Clock::now();
   wanted_ = control_.preview();
-  if (wanted_.file.empty() || wanted_.file == broken_) return false;
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - last_).count() >=
-         wanted_.interval_s;
+  for_switch_ = !wanted_.file.empty() && wanted_.file != broken_ &&
+                std::chrono::duration<double>(now - last_).count() >= wanted_.interval_s;
+  for_onlooker_ = onlooker_is_there() && now - last_for_onlooker_ >= kForOnlooker;
+  return for_switch_ || for_onlooker_;
 }
 
 void PreviewFile::show(const Affine& moving_from_fixed, const DisplacementField* displacement_mm) {
-  try {
-    write_preview(moving_from_fixed, displacement_mm, wanted_.file);
-    written_(wanted_.file);
-  } catch (const Error& error) {
-    broken_ = wanted_.file;
-    failed_(error.what());
-  }
-  last_ = std::chrono::steady_clock::now();
+  if (for_switch_) try {
+      write_preview(moving_from_fixed, displacement_mm, wanted_.file);
+      written_(wanted_.file);
+    } catch (const Error& error) {
+      broken_ = wanted_.file;
+      failed_(error.what());
+    }
+  if (for_onlooker_) try {
+      write_preview(moving_from_fixed, displacement_mm, folder_ / kOnlookersPreview);
+    } catch (const Error&) {
+      onlooker_seen_ = {};  // a full disk must not end a run, nor fill its log
+    }
+  const Clock::time_point now = Clock::now();
+  if (for_switch_) last_ = now;
+  if (for_onlooker_) last_for_onlooker_ = now;
 }
 
 }  // namespace gigawarp::job

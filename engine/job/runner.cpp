@@ -190,7 +190,7 @@ solve::RegistrationOutput Run::register_images() {
     recorder_->say(EventKind::resumed, "", "");
   };
   PreviewFile preview(
-      control_,
+      control_, folder_->path(),
       [this](const std::string& file) { recorder_->say(EventKind::preview_written, "", file); },
       [this](const std::string& why) { recorder_->say(EventKind::warning, "", why); });
   control.preview = &preview;

@@ -60,7 +60,8 @@ TEST(Preview, isWrittenWhenAskedForAndNotMoreOftenThanThat) {
   RunSwitch control;
   int written = 0, failed = 0;
   PreviewFile preview(
-      control, [&](const std::string&) { ++written; }, [&](const std::string&) { ++failed; });
+      control, folder.path(), [&](const std::string&) { ++written; },
+      [&](const std::string&) { ++failed; });
   EXPECT_FALSE(preview.due());  // nobody asked
   control.show_preview({(folder.path() / "p").string(), 0.05, 1000});
   ASSERT_TRUE(preview.due());
@@ -75,6 +76,30 @@ TEST(Preview, isWrittenWhenAskedForAndNotMoreOftenThanThat) {
   preview.show({}, nullptr);
   EXPECT_EQ(failed, 1);
   EXPECT_FALSE(preview.due());  // a preview that cannot be written ends, the run does not
+}
+
+TEST(Preview, isKeptForWhoeverLooksOnAtTheFolderAndGoesWithTheRun) {
+  const test::TemporaryFolder folder;
+  const auto run = folder.path() / "run";
+  std::filesystem::create_directory(run);
+  const RunSwitch control;
+  int written = 0;
+  {
+    PreviewFile preview(
+        control, run, [&](const std::string&) { ++written; }, [](const std::string&) { FAIL(); });
+    look_on(run);
+    ASSERT_TRUE(preview.due());
+    Affine affine;
+    affine.offset = {1, 2, 3};
+    preview.show(affine, nullptr);
+    EXPECT_EQ(read_preview(run / kOnlookersPreview).moving_from_fixed, affine);
+    EXPECT_EQ(written, 0);  // the program that started the run has asked for none
+    EXPECT_FALSE(preview.due());
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(run));
+  PreviewFile preview(
+      control, run, [](const std::string&) {}, [](const std::string&) {});
+  EXPECT_FALSE(preview.due());  // nobody looks on any more
 }
 
 }  // namespace

@@ -98,24 +98,27 @@ TEST_F(Scene3dTest, theSurfaceHasTheOutlineThatRaysFind) {
   EXPECT_GT(both, 0.95 * either);
 }
 
-TEST_F(Scene3dTest, theCutShowsTheVerySlices) {
-  const QImage picture = renderer.draw(p.scene, p.view);
+/// Compares places of the cut planes, in the quarters that have been laid open, with the picture.
+/// The number of places.
+int compare_cut_with_slices(const Phantom3d& p, const QImage& picture) {
   const std::array<CutPlane, 3> planes = cut_planes(p.scene, {});
   const CastAxes axes = cast_axes(p.view);
   int compared = 0;
-  for (const CutPlane& plane : planes) {
+  const std::array<Vec3, 3> normals = cut_normals(p.scene);
+  const std::array<double, 3> sides = cut_sides(p.scene, axes);
+  constexpr std::array<std::size_t, 3> kNormalOf{2, 1, 0};
+  for (std::size_t i = 0; i < 3; ++i) {
+    const CutPlane& plane = planes.at(i);
     const SliceGeometry& g = plane.geometry;
-    const PixelPosition at = pixel_of(g, p.scene.cursor_mm);
-    double right = 0, down = 0;
-    for (std::size_t a = 0; a < 3; ++a) {
-      right += g.right_mm[a] * axes.into[a];
-      down += g.down_mm[a] * axes.into[a];
-    }
-    // Into the quarter that has been laid open, where the slice is smooth.
-    for (const double step : {2.0, 3.0, 4.0, 5.0}) {
-      const double c = at.column + (right > 0 ? -step : step);
-      const double r = at.row + (down > 0 ? -step : step);
-      const int column = static_cast<int>(std::lround(c)), row = static_cast<int>(std::lround(r));
+    // Between the other two planes, towards the viewer, where the slice is smooth.
+    for (const double mm : {5.0, 8.0, 11.0, 14.0}) {
+      Vec3 at = p.scene.cursor_mm;
+      for (std::size_t a = 0; a < 3; ++a)
+        for (std::size_t k = 0; k < 3; ++k)
+          if (k != kNormalOf.at(i)) at[a] += mm * sides.at(k) * normals.at(k)[a];
+      const PixelPosition pixel = pixel_of(g, at);
+      const int column = static_cast<int>(std::lround(pixel.column)),
+                row = static_cast<int>(std::lround(pixel.row));
       const QColor expected = plane.picture.pixelColor(column, row);
       if (expected.alpha() == 0) continue;
       const QRgb found = picture.pixel(p.pixel(g.at(column, row)));
@@ -124,7 +127,71 @@ TEST_F(Scene3dTest, theCutShowsTheVerySlices) {
       ++compared;
     }
   }
-  EXPECT_GE(compared, 9);
+  return compared;
+}
+
+TEST_F(Scene3dTest, theCutShowsTheVerySlices) {
+  EXPECT_GE(compare_cut_with_slices(p, renderer.draw(p.scene, p.view)), 9);
+}
+
+TEST_F(Scene3dTest, theCutFollowsTheSlantOfTheViews) {
+  const QImage straight = renderer.draw(p.scene, p.view);
+  p.scene.turn = turned_further(turn_about({0, 0, 1}, 0.5), turn_about({1, 0, 0}, 0.3));
+  ++p.scene.slices_revision;
+  const QImage slanted = renderer.draw(p.scene, p.view);
+  EXPECT_GT(test::difference(straight, slanted), 1);
+  EXPECT_GE(compare_cut_with_slices(p, slanted), 9);
+  // The planes stand at right angles, and each is whole: its corners lie outside the volume.
+  const std::array<Vec3, 3> normals = cut_normals(p.scene);
+  for (std::size_t i = 0; i < 3; ++i) {
+    double product = 0;
+    for (std::size_t a = 0; a < 3; ++a) product += normals.at(i)[a] * normals.at((i + 1) % 3)[a];
+    EXPECT_NEAR(product, 0, 1e-12);
+  }
+  const Affine voxel_from_world = p.scene.grid.voxel_from_world();
+  for (const CutPlane& plane : cut_planes(p.scene, {})) {
+    const Vec3 corner = voxel_from_world(plane.geometry.at(0, 0));
+    bool outside = false;
+    for (std::size_t a = 0; a < 3; ++a)
+      outside = outside || corner[a] < 0 || corner[a] > static_cast<double>(p.scene.grid.size[a]);
+    EXPECT_TRUE(outside) << name_of(plane.geometry.plane);
+  }
+}
+
+TEST_F(Scene3dTest, aVolumeCutAtASlantIsOneInThreePieces) {
+  p.scene.planes = false;
+  p.scene.style = HeadStyle::volume;
+  p.scene.head = head_bytes(*p.scene.slices.fixed.volume, p.scene.slices.fixed.window, {});
+  const QImage straight = renderer.draw(p.scene, p.view);
+  if (const char* folder = std::getenv("GIGAWARP_PICTURES"); folder != nullptr)
+    straight.save(QString::fromStdString(std::string(folder) + "/volume.png"));
+  // Turned by next to nothing, the pieces must be blended to what cropping shows.
+  p.scene.turn = turn_about({0, 0, 1}, 1e-5);
+  const QImage pieces = renderer.draw(p.scene, p.view);
+  if (const char* folder = std::getenv("GIGAWARP_PICTURES"); folder != nullptr)
+    pieces.save(QString::fromStdString(std::string(folder) + "/pieces.png"));
+  // Each piece samples its rays from its own start: the grain differs, what it adds up to must not.
+  const auto blurred = [](const QImage& picture) {
+    return picture.scaled(25, 25, Qt::IgnoreAspectRatio, Qt::SmoothTransformation);
+  };
+  EXPECT_LT(test::difference(blurred(straight), blurred(pieces)), 1.5);
+  p.scene.turn = turn_about({0, 0, 1}, 0.6);
+  EXPECT_GT(test::difference(straight, renderer.draw(p.scene, p.view)), 1.5);
+}
+
+TEST(RayCaster, theCutFollowsTheSlantOfTheViews) {
+  const Phantom3d p;
+  CastScene cast;
+  cast.volume = p.scene.slices.fixed.volume;
+  cast.window = p.scene.slices.fixed.window;
+  cast.threshold = p.threshold;
+  cast.cut_mm = p.scene.cursor_mm;
+  const QImage straight = cast_surface(cast, p.view);
+  // A quarter turn about the superior axis brings the planes back to where they were.
+  cast.turn = turn_about({0, 0, 1}, 0.5 * 3.14159265358979);
+  EXPECT_LT(test::difference(straight, cast_surface(cast, p.view)), 0.2);
+  cast.turn = turn_about({0, 0, 1}, 0.5);
+  EXPECT_GT(test::difference(straight, cast_surface(cast, p.view)), 1);
 }
 
 TEST_F(Scene3dTest, everyPartChangesThePicture) {

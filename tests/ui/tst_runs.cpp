@@ -106,17 +106,34 @@ TEST_F(Runs, twoRunsAreFlippedAtTheSameSpotAndTheirDifferenceMapped) {
 TEST_F(Runs, aRunOfATerminalIsWatchedToItsEnd) {
   const test::TemporaryFolder folder;
   const QString out = test::path_in(folder.path(), "elsewhere");
+  // Long enough to be looked at.
+  JobSpec job = job_from_preset("fast");
+  job.stages.back().levels = {{1, 600}};
+  job.stages.back().convergence_slope = 0;
+  job.fixed = {test::small_pair().path("fixed.nii.gz").toStdString()};
+  job.moving = {test::small_pair().path("moving.nii.gz").toStdString()};
+  const QString file = test::path_in(folder.path(), "job.json");
+  QFile json(file);
+  ASSERT_TRUE(json.open(QIODevice::WriteOnly));
+  json.write(QByteArray::fromStdString(to_json(job)));
+  json.close();
   QProcess terminal;
-  test::start_program(terminal, test::register_arguments(out));
+  test::start_program(terminal, {"register", "--job", file, "--out", out, "--progress", "none"});
   ASSERT_TRUE(wait_until([&] { return QFile::exists(out + "/job.json"); }));
   workspace().open({out});
   ASSERT_TRUE(window->run().is_watching());
+  ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::moving}));  // of the run's own job
+  ASSERT_TRUE(
+      wait_until([&] { return workspace().warp_source() == ui::WarpSource::preview; }, 60000));
+  EXPECT_NE(workspace().warp(), nullptr);
   EXPECT_TRUE(find<QLabel>("run_state")->text().contains("another program"));
   EXPECT_FALSE(find<QPushButton>("pause_button")->isEnabled());
   ASSERT_TRUE(wait_until([&] { return !window->run().curves().empty(); }, 60000));
   ASSERT_TRUE(wait_until([&] { return !window->run().is_watching(); }, 120000));
   EXPECT_EQ(window->run().state(), State::finished) << window->run().verdict().toStdString();
   ASSERT_TRUE(terminal.state() == QProcess::NotRunning || terminal.waitForFinished(60000));
+  for (const char* name : {"/.preview", "/.watched"})
+    EXPECT_FALSE(QFile::exists(out + name)) << name;
   ASSERT_TRUE(wait_until([&] { return window->results().folder() == out; }));
 }
 

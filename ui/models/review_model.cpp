@@ -201,6 +201,20 @@ void ReviewModel::write(std::function<QString(const job::BatchFolder&)> work) {
       });
 }
 
+namespace {
+
+QString word_of(job::VerdictKind kind) {
+  switch (kind) {
+    case job::VerdictKind::accepted: return QStringLiteral("accepted");
+    case job::VerdictKind::rejected: return QStringLiteral("rejected");
+    case job::VerdictKind::fix: return QStringLiteral("fix");
+    case job::VerdictKind::none: break;
+  }
+  return QStringLiteral("none");
+}
+
+}  // namespace
+
 void ReviewModel::set_verdict(int row, job::VerdictKind kind, const QString& note) {
   if (row < 0 || row >= rowCount()) return;
   // Shown at once; the file's own comes when it has been written.
@@ -210,6 +224,7 @@ void ReviewModel::set_verdict(int row, job::VerdictKind kind, const QString& not
   shown.outcome.verdict.outdated = false;
   Q_EMIT dataChanged(index(row, 0), index(row, column_count - 1));
   Q_EMIT changed();
+  Q_EMIT judged(QString::fromStdString(pair(row).name), word_of(kind));
   write([pair = pair(row), kind, note](const job::BatchFolder& batch) {
     batch.set_verdict(pair, kind, note.toStdString());
     return QString();

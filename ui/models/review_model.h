@@ -47,6 +47,8 @@ class ReviewModel final : public QAbstractTableModel {
   QVariant headerData(int section, Qt::Orientation orientation, int role) const override;
 
  Q_SIGNALS:
+  /// A person has judged: the pair's name and "accepted", "rejected", "fix" or "none".
+  void judged(const QString& pair, const QString& verdict);
   void changed();
   void failed(const QString& sentence);
   void written(const QString& file);

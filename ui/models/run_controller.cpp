@@ -17,6 +17,7 @@
 
 #include "gigawarp/error.h"
 #include "job/preview_file.h"
+#include "ui/models/memory_kills.h"
 #include "ui/models/program.h"
 
 namespace gigawarp::ui {
@@ -127,6 +128,7 @@ void RunController::start(const JobSpec& job, bool overwrite) {
 void RunController::resume_folder(const QString& folder) {
   stop_watching();
   folder_ = folder;
+  read_job();
   launch({QStringLiteral("register"), QStringLiteral("--resume"), QStringLiteral("--out"), folder});
 }
 
@@ -152,6 +154,7 @@ void RunController::launch(const QStringList& arguments) {
     verdict_ = tr("\"%1\" could not be started: %2.").arg(program(), process_->errorString());
     set_state(State::failed);
   });
+  memory_kills_ = memory_kills();
   set_state(State::starting);
   QStringList all = arguments;
   all << QStringLiteral("--progress") << QStringLiteral("json") << QStringLiteral("--control")
@@ -245,7 +248,8 @@ void RunController::take_preview() {
   }
   reading_preview_ = true;
   QThreadPool::globalInstance()->start(
-      [guard = QPointer<RunController>(this), file = preview_file_.toStdString()] {
+      [guard = QPointer<RunController>(this),
+       file = (watching_ ? onlookers_preview() : preview_file_).toStdString()] {
         auto transform = std::make_shared<Transform>();
         try {
           job::PreviewState state = job::read_preview(file);
@@ -279,7 +283,7 @@ void RunController::end(int exit_code, QProcess::ExitStatus status) {
     reached = State::crashed;
     verdict_ =
         exit_code == SIGKILL
-            ? tr("The run was killed from outside; the system does that when memory is short.")
+            ? words_of_kill(memory_kills_, memory_kills(), progress_.memory_bytes)
             : tr("The run ended by signal %1, a defect of Gigawarp or of a driver.").arg(exit_code);
     verdict_ += hope;
   } else if (exit_code == 0) {

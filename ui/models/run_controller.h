@@ -1,8 +1,10 @@
 #pragma once
+#include <QDateTime>
 #include <QObject>
 #include <QProcess>
 #include <QTimer>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "gigawarp/job.h"
@@ -68,8 +70,8 @@ class RunController final : public QObject {
   void go_on();
   void cancel();
   void checkpoint();
-  /// Follows a run that another program started, by the events it writes to its folder. It cannot
-  /// be steered and shows no previews.
+  /// Follows a run that another program started, by the events it writes to its folder; looking on
+  /// makes it keep a preview there too. It cannot be steered.
   void watch(const QString& folder);
   void stop_watching();
   bool is_watching() const { return watching_; }
@@ -82,6 +84,8 @@ class RunController final : public QObject {
   /// The alignment so far.
   void preview(std::shared_ptr<const gigawarp::Transform> moving_from_fixed);
   void finished(const QString& folder);
+  /// The job of a run that began elsewhere or earlier, as its folder has it.
+  void job_found(const gigawarp::JobSpec& job);
 
  private:
   void launch(const QStringList& arguments);
@@ -90,8 +94,10 @@ class RunController final : public QObject {
   void take_event(const QByteArray& line);
   void take_iteration(const class QJsonObject& event);
   void take_preview();
+  QString onlookers_preview() const;
+  void read_job();
   void look();
-  void take_watched(const QByteArray& lines, bool in_use);
+  void take_watched(const QByteArray& lines, bool in_use, const QDateTime& previewed);
   void end(int exit_code, QProcess::ExitStatus status);
   void set_state(State state);
   void remove_files() const;
@@ -106,6 +112,8 @@ class RunController final : public QObject {
   bool watching_ = false;
   qint64 watched_bytes_ = 0;
   quint64 watch_serial_ = 0;
+  QDateTime previewed_;                  ///< the watched run's newest preview
+  std::optional<quint64> memory_kills_;  ///< of the system when the run began
   QTimer coalesce_;
 };
 

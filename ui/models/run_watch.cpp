@@ -1,10 +1,14 @@
 #include <QCoreApplication>
 #include <QFile>
+#include <QFileInfo>
 #include <QPointer>
 #include <QThreadPool>
 #include <QTimer>
+#include <utility>
 
+#include "gigawarp/error.h"
 #include "job/output_folder.h"
+#include "job/preview_file.h"
 #include "ui/models/run_controller.h"
 
 // A run of another program, followed by its events.jsonl.
@@ -31,10 +35,36 @@ void RunController::watch(const QString& folder) {
   folder_ = folder;
   watching_ = true;
   watched_bytes_ = 0;
+  previewed_ = {};
   ++watch_serial_;
   set_state(State::running);
   Q_EMIT logged(tr("Watching the run in %1").arg(folder));
+  read_job();
   look();
+}
+
+QString RunController::onlookers_preview() const {
+  return folder_ + QLatin1Char('/') + QLatin1String(job::kOnlookersPreview);
+}
+
+/// On another thread; a job.json that is damaged or not there yet is the run's to tell.
+void RunController::read_job() {
+  QThreadPool::globalInstance()->start([guard = QPointer<RunController>(this), folder = folder_] {
+    QFile file(folder + QStringLiteral("/job.json"));
+    if (!file.open(QIODevice::ReadOnly)) return;
+    JobSpec job;
+    try {
+      job = parse_job(file.readAll().toStdString());
+    } catch (const Error&) {
+      return;
+    }
+    QMetaObject::invokeMethod(
+        qApp,
+        [guard, folder, job] {
+          if (guard != nullptr && guard->folder_ == folder) Q_EMIT guard->job_found(job);
+        },
+        Qt::QueuedConnection);
+  });
 }
 
 void RunController::stop_watching() {
@@ -50,18 +80,22 @@ void RunController::look() {
                                         place = watched_bytes_, serial = watch_serial_] {
     // In this order: what a run wrote last is read after it has let go of its folder.
     const bool in_use = job::OutputFolder::is_in_use(folder.toStdString());
+    if (in_use) job::look_on(folder.toStdString());
     QByteArray lines = lines_from(folder + QStringLiteral("/events.jsonl"), place);
+    const QDateTime previewed =
+        QFileInfo(folder + QLatin1Char('/') + QLatin1String(job::kOnlookersPreview)).lastModified();
     QMetaObject::invokeMethod(
         qApp,
-        [guard, serial, in_use, lines = std::move(lines)] {
+        [guard, serial, in_use, previewed, lines = std::move(lines)] {
           if (guard != nullptr && guard->watching_ && guard->watch_serial_ == serial)
-            guard->take_watched(lines, in_use);
+            guard->take_watched(lines, in_use, previewed);
         },
         Qt::QueuedConnection);
   });
 }
 
-void RunController::take_watched(const QByteArray& lines, bool in_use) {
+void RunController::take_watched(const QByteArray& lines, bool in_use, const QDateTime& previewed) {
+  if (previewed.isValid() && previewed != std::exchange(previewed_, previewed)) take_preview();
   watched_bytes_ += lines.size();
   State ended = State::running;
   for (const QByteArray& line : lines.split('\n')) {

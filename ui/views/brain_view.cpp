@@ -110,6 +110,7 @@ render::Scene3d BrainView::scene_3d() const {
   scene.slices_revision = slices_revision_;
   scene.grid = *workspace_.reference();
   scene.cursor_mm = workspace_.view().cursor_mm;
+  scene.turn = workspace_.view().turn;
   scene.style = display.head;
   scene.surface = surfaces_.head();
   scene.head = surfaces_.bytes();
@@ -152,6 +153,7 @@ void BrainView::ask() {
   cast.window = layer.window;
   cast.threshold = render::surface_threshold(layer.percentiles);
   cast.cut_mm = workspace_.view().cursor_mm;
+  cast.turn = workspace_.view().turn;
   struct Outcome {
     QString problem;
     double ms = 0;

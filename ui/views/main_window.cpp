@@ -2,6 +2,7 @@
 
 #include <QDragEnterEvent>
 #include <QFileDialog>
+#include <QHBoxLayout>
 #include <QKeyEvent>
 #include <QMimeData>
 #include <QSettings>
@@ -28,14 +29,23 @@ MainWindow::MainWindow() : actions_(new Actions(this)), centre_(new QStackedWidg
   auto* column = new QVBoxLayout(page);
   column->setContentsMargins(0, 0, 0, 0);
   column->setSpacing(0);
-  next_step_ = new QLabel(page);
+  next_row_ = new QWidget(page);
+  auto* row = new QHBoxLayout(next_row_);
+  row->setContentsMargins(8, 5, 8, 5);
+  next_step_ = new QLabel(next_row_);
   next_step_->setObjectName(QStringLiteral("next_step"));
   next_step_->setWordWrap(true);
-  next_step_->setMargin(6);
+  next_button_ = new QPushButton(next_row_);
+  next_button_->setObjectName(QStringLiteral("next_button"));
+  row->addWidget(next_step_, 1);
+  row->addWidget(next_button_);
+  connect(next_button_, &QPushButton::clicked, this, [this] {
+    if (next_action_ != nullptr) next_action_->trigger();
+  });
   views_ = new ViewGrid(workspace_, queue_, page);
   brain_ = new BrainView(workspace_, *actions_, views_);
   views_->set_companion(brain_);
-  column->addWidget(next_step_);
+  column->addWidget(next_row_);
   column->addWidget(views_, 1);
   empty_ = make_empty_state(*actions_, this);
   centre_->addWidget(empty_);
@@ -55,8 +65,10 @@ MainWindow::MainWindow() : actions_(new Actions(this)), centre_(new QStackedWidg
   connect_review();
   connect_session();
   connect_history();
+  connect_hand_log();
   connect(&workspace_, &Workspace::reference_changed, this, &MainWindow::show_next_step);
   connect(&workspace_, &Workspace::scene_changed, this, &MainWindow::show_next_step);
+  connect(&results_, &Results::changed, this, &MainWindow::show_next_step);
   show_next_step();
 }
 
@@ -145,20 +157,36 @@ void MainWindow::show_next_step() {
   const bool empty = fixed == State::empty && moving == State::empty;
   centre_->setCurrentIndex(empty ? 0 : 1);
   QString text;
+  const char* command = nullptr;
   for (const LayerRole role : kAllLayerRoles)
     if (state(role) == State::failed) text = layers.layer(role).problem;
-  if (text.isEmpty()) {
-    if (fixed == State::loading || moving == State::loading)
-      text = tr("Reading …");
-    else if (fixed == State::empty)
-      text = tr("Next: open the fixed image, the one that stays where it is (%1, or drop it here).")
-                 .arg((*actions_)["open_fixed"]->shortcut().toString(QKeySequence::NativeText));
-    else if (moving == State::empty)
-      text = tr("Next: open the moving image (%1, or drop it here).")
-                 .arg((*actions_)["open_moving"]->shortcut().toString(QKeySequence::NativeText));
+  if (!text.isEmpty()) {
+    command = fixed == State::failed    ? "open_fixed"
+              : moving == State::failed ? "open_moving"
+                                        : nullptr;
+  } else if (fixed == State::loading || moving == State::loading) {
+    text = tr("Reading …");
+  } else if (fixed == State::empty) {
+    text = tr("Next: the fixed image, the one that stays where it is. Drop it here or open it.");
+    command = "open_fixed";
+  } else if (moving == State::empty) {
+    text = tr("Next: the moving image. Drop it here or open it.");
+    command = "open_moving";
+  } else if (!has_started_ && results_.state() == Results::State::none) {
+    text =
+        tr("Next: see that both show the same side of the same head (keys 1 to 6 compare), then "
+           "start.");
+    command = "start";
   }
+  next_action_ = command != nullptr ? (*actions_)[command] : nullptr;
   if (next_step_->text() != text) next_step_->setText(text);
-  next_step_->setVisible(!text.isEmpty());
+  if (next_action_ != nullptr) {
+    next_button_->setText(next_action_->text());
+    next_button_->setToolTip(next_action_->toolTip());
+    next_button_->setEnabled(next_action_->isEnabled());
+  }
+  next_button_->setVisible(next_action_ != nullptr);
+  next_row_->setVisible(!text.isEmpty());
 }
 
 void MainWindow::ask_for_file(LayerRole role) {

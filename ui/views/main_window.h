@@ -3,9 +3,11 @@
 #include <QLabel>
 #include <QLineEdit>
 #include <QMainWindow>
+#include <QPushButton>
 #include <QStackedWidget>
 
 #include "ui/models/demo_pair.h"
+#include "ui/models/hand_log.h"
 #include "ui/models/joint_model.h"
 #include "ui/models/session.h"
 #include "ui/models/view_history.h"
@@ -69,6 +71,8 @@ class MainWindow final : public QMainWindow {
   void save_session_as();
   void fill_recent(QMenu* menu);
   void ask_about_unfinished(const QString& folder);
+  void open_images_of(const JobSpec& job);
+  void connect_hand_log();
   void export_view();
   void ask_about_run();
   void ask_for_file(LayerRole role);
@@ -87,6 +91,7 @@ class MainWindow final : public QMainWindow {
   RunList runs_{workspace_};
   JointModel joint_{workspace_};
   ReviewModel review_;
+  HandLog hand_log_{workspace_};
   DemoPair demo_;
   ViewHistory history_;
   QTimer rest_;  ///< runs out when the views have come to rest
@@ -103,7 +108,11 @@ class MainWindow final : public QMainWindow {
   RunPanel* run_panel_;
   RunsPanel* runs_panel_;
   ReviewPanel* review_panel_;
+  QWidget* next_row_;
   QLabel* next_step_;
+  QPushButton* next_button_;  ///< does what the sentence says, where one command does
+  QAction* next_action_ = nullptr;
+  bool has_started_ = false;  ///< a run or results have been seen: no newcomer any more
   QLineEdit* readout_;
 };
 

@@ -252,11 +252,16 @@ void MainWindow::connect_run() {
     const bool active = run_.is_active();
     (*actions_)["pause"]->setEnabled(active);
     (*actions_)["cancel"]->setEnabled(active);
-    (*actions_)["start"]->setEnabled(!active);
     setWindowTitle(active ? tr("Gigawarp – registering") : QStringLiteral("Gigawarp"));
+    has_started_ = has_started_ || active;
+    show_next_step();
   });
+  connect(&run_, &RunController::job_found, this, &MainWindow::open_images_of);
   a["pause"]->setEnabled(false);
   a["cancel"]->setEnabled(false);
+  a["start"]->setEnabled(false);
+  connect(register_, &RegisterPanel::can_start, a["start"], &QAction::setEnabled);
+  connect(a["start"], &QAction::changed, this, &MainWindow::show_next_step);
 }
 
 void MainWindow::closeEvent(QCloseEvent* event) {
@@ -363,6 +368,7 @@ void MainWindow::export_view() {
   const QPixmap picture = views_->focus_view()->grab();
   connect(dialog, &QFileDialog::fileSelected, this, [this, picture, coarse](const QString& path) {
     const bool written = picture.save(path, "PNG");
+    if (written) hand_log_.say(tr("picture of the view %1").arg(path));
     const QString done =
         coarse ? tr("Picture written to %1; parts of it were still coarse when it was taken")
                : tr("Picture written to %1");

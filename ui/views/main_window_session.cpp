@@ -83,27 +83,49 @@ void MainWindow::connect_review() {
   connect(review_panel_, &ReviewPanel::pair_wanted, &workspace_, &Workspace::result_opened);
   connect(review_panel_, &ReviewPanel::fix_wanted, this, [this](const JobSpec& job) {
     jobs_.take(job);
-    const auto load = [this](LayerRole role, const std::string& file,
-                             const std::optional<Vec3>& spacing_mm = std::nullopt) {
-      const QString path = QString::fromStdString(file);
-      if (path == workspace_.layers().layer(role).path) return;
-      if (path.isEmpty() || file == kNonZeroMask || file == kNoMask)
-        workspace_.close_layer(role);
-      else
-        workspace_.open_as(role, path, spacing_mm);
-    };
-    load(LayerRole::fixed, job.fixed.empty() ? "" : job.fixed.front(), job.fixed_spacing_mm);
-    load(LayerRole::moving, job.moving.empty() ? "" : job.moving.front(), job.moving_spacing_mm);
-    load(LayerRole::fixed_labels, job.fixed_labels);
-    load(LayerRole::moving_labels, job.moving_labels);
-    load(LayerRole::fixed_mask, job.fixed_mask);
-    load(LayerRole::moving_mask, job.moving_mask);
-    load(LayerRole::fixed_landmarks, job.fixed_landmarks);
-    load(LayerRole::moving_landmarks, job.moving_landmarks);
+    open_images_of(job);
     findChild<QDockWidget*>(QStringLiteral("dock_register"))->raise();
     Q_EMIT workspace_.message(tr(
         "Change the job, the masks or the alignment and start: the result replaces the pair's."));
   });
+}
+
+/// What is open already stays as it is; what the job does not name is closed.
+void MainWindow::open_images_of(const JobSpec& job) {
+  const auto load = [this](LayerRole role, const std::string& file,
+                           const std::optional<Vec3>& spacing_mm = std::nullopt) {
+    const QString path = QString::fromStdString(file);
+    if (path == workspace_.layers().layer(role).path) return;
+    if (path.isEmpty() || file == kNonZeroMask || file == kNoMask)
+      workspace_.close_layer(role);
+    else
+      workspace_.open_as(role, path, spacing_mm);
+  };
+  load(LayerRole::fixed, job.fixed.empty() ? "" : job.fixed.front(), job.fixed_spacing_mm);
+  load(LayerRole::moving, job.moving.empty() ? "" : job.moving.front(), job.moving_spacing_mm);
+  load(LayerRole::fixed_labels, job.fixed_labels);
+  load(LayerRole::moving_labels, job.moving_labels);
+  load(LayerRole::fixed_mask, job.fixed_mask);
+  load(LayerRole::moving_mask, job.moving_mask);
+  load(LayerRole::fixed_landmarks, job.fixed_landmarks);
+  load(LayerRole::moving_landmarks, job.moving_landmarks);
+}
+
+/// What is done by hand stands in the log beside what runs say.
+void MainWindow::connect_hand_log() {
+  connect(&hand_log_, &HandLog::logged, run_panel_, &RunPanel::log);
+  connect(landmark_panel_, &LandmarkPanel::saved, this,
+          [this](const QString& fixed, const QString& moving) {
+            hand_log_.say(tr("landmarks written  (register --landmarks %1 %2)").arg(fixed, moving));
+          });
+  connect(results_panel_, &ResultsPanel::report_written, this, [this](const QString& path) {
+    hand_log_.say(tr("report %1  (figures: gigawarp qc --result %2)").arg(path, results_.folder()));
+  });
+  connect(&review_, &ReviewModel::judged, this, [this](const QString& pair, const QString& word) {
+    hand_log_.say(tr("review of %1: %2  (verdict.json in its folder)").arg(pair, word));
+  });
+  connect(&review_, &ReviewModel::written, this,
+          [this](const QString& file) { hand_log_.say(tr("review: %1 written").arg(file)); });
 }
 
 void MainWindow::save_session_as() {

@@ -230,6 +230,7 @@ void RegisterPanel::show_plan() {
   const QString problem = plan_.problem();
   plan_text_->setText(problem.isEmpty() ? plan_.lines().join(QLatin1Char('\n')) : problem);
   start_->setEnabled(problem.isEmpty() && plan_.is_ready() && !run_.is_active());
+  Q_EMIT can_start(start_->isEnabled());
 }
 
 /// What was made in the window and the run reads from files: alignment and landmarks.

@@ -25,6 +25,9 @@ class RegisterPanel final : public QWidget {
   JobSpec job() const;
   void start();
 
+ Q_SIGNALS:
+  void can_start(bool can);
+
  private:
   QWidget* make_job_rows();
   QWidget* make_buttons();

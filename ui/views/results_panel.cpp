@@ -65,6 +65,7 @@ QTableView* ResultsPanel::make_table(QAbstractItemModel* model, const char* name
   table->verticalHeader()->setDefaultSectionSize(fontMetrics().height() + 6);
   table->horizontalHeader()->setSectionResizeMode(QHeaderView::Stretch);
   table->setSelectionBehavior(QAbstractItemView::SelectRows);
+  table->setTabKeyNavigation(false);
   tables_->addTab(table, title);
   return table;
 }

@@ -86,6 +86,7 @@ ReviewPanel::ReviewPanel(ReviewModel& model, QWidget* parent) : QWidget(parent),
   table_->verticalHeader()->hide();
   table_->verticalHeader()->setDefaultSectionSize(kRowHeight);
   table_->setShowGrid(false);
+  table_->setTabKeyNavigation(false);
   table_->setSelectionMode(QAbstractItemView::SingleSelection);
   table_->setSelectionBehavior(QAbstractItemView::SelectRows);
   table_->setVerticalScrollMode(QAbstractItemView::ScrollPerPixel);

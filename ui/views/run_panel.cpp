@@ -65,6 +65,7 @@ RunPanel::RunPanel(RunController& run, JointModel& joint, QWidget* parent)
   log_->setObjectName(QStringLiteral("run_log"));
   log_->setAccessibleName(tr("Log of the run"));
   log_->setReadOnly(true);
+  log_->setTabChangesFocus(true);
   log_->setMaximumBlockCount(kLogLines);
   log_->setLineWrapMode(QPlainTextEdit::NoWrap);
   QFont fixed = QFontDatabase::systemFont(QFontDatabase::FixedFont);

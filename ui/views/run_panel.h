@@ -18,6 +18,9 @@ class RunPanel final : public QWidget {
  public:
   RunPanel(RunController& run, JointModel& joint, QWidget* parent = nullptr);
 
+  /// One more line of the log.
+  void log(const QString& line) { log_->appendPlainText(line); }
+
  private:
   void show_state();
   void show_progress();

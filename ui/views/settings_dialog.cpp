@@ -47,6 +47,7 @@ SettingsDialog::SettingsDialog(QWidget* parent) : QDialog(parent) {
   table_->horizontalHeader()->setSectionResizeMode(0, QHeaderView::Stretch);
   table_->horizontalHeader()->resizeSection(1, 170);
   table_->verticalHeader()->hide();
+  table_->setTabKeyNavigation(false);
   for (int row = 0; row < table_->rowCount(); ++row) {
     const Command& command = all_commands()[static_cast<std::size_t>(row)];
     QString text = command.text;

@@ -32,6 +32,7 @@ Vec3 unit(const Vec3& v, double length) { return {v[0] / length, v[1] / length, 
 
 SliceView::SliceView(Workspace& workspace, render::RenderQueue& queue, QWidget* parent)
     : QWidget(parent), workspace_(workspace), queue_(queue) {
+  setAccessibleName(accessible_text());
   setMouseTracking(true);
   setFocusPolicy(Qt::StrongFocus);
   setMinimumSize(120, 120);

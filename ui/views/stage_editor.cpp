@@ -21,6 +21,7 @@ StageEditor::StageEditor(JobModel& jobs, QWidget* parent)
   table_->setSelectionBehavior(QAbstractItemView::SelectRows);
   table_->setSelectionMode(QAbstractItemView::SingleSelection);
   table_->setTextElideMode(Qt::ElideRight);
+  table_->setTabKeyNavigation(false);  // arrows go through it, Tab leaves it
   table_->setFixedHeight(5 * (fontMetrics().height() + 10));
   kind_ = new QComboBox(this);
   kind_->setAccessibleName(tr("Kind of stage"));

@@ -6,16 +6,16 @@
 #include <QSettings>
 #include <QString>
 #include <QStyle>
-#include <QStyleFactory>
 
 #include "job/version.h"
+#include "ui/views/style.h"
 
 namespace gigawarp::ui {
 namespace {
 
 QPalette dark_palette() {
   QPalette p;
-  const QColor window(37, 39, 43), base(28, 30, 33), text(226, 228, 232), dim(128, 132, 140);
+  const QColor window(37, 39, 43), base(28, 30, 33), text(226, 228, 232), dim(146, 150, 158);
   p.setColor(QPalette::Window, window);
   p.setColor(QPalette::WindowText, text);
   p.setColor(QPalette::Base, base);
@@ -41,6 +41,15 @@ QPalette dark_palette() {
   return p;
 }
 
+/// Fusion's own, with words in empty fields that can be read.
+QPalette light_palette() {
+  QPalette p = QApplication::style()->standardPalette();
+  p.setColor(QPalette::PlaceholderText, QColor(98, 98, 98));
+  p.setColor(QPalette::Link, QColor(0, 92, 175));
+  p.setColor(QPalette::Highlight, QColor(24, 104, 160));
+  return p;
+}
+
 bool system_is_dark() {
   const QPalette system = QApplication::style()->standardPalette();
   const QPalette now = QGuiApplication::palette();
@@ -56,8 +65,8 @@ void apply_theme() {
   static const bool dark_system = system_is_dark();
   const bool dark =
       wanted == QLatin1String("dark") || (wanted == QLatin1String("system") && dark_system);
-  QApplication::setStyle(QStyleFactory::create(QStringLiteral("Fusion")));
-  QApplication::setPalette(dark ? dark_palette() : QApplication::style()->standardPalette());
+  QApplication::setStyle(new Style);
+  QApplication::setPalette(dark ? dark_palette() : light_palette());
 }
 
 void prepare_application() {
