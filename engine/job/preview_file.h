@@ -58,7 +58,7 @@ class PreviewFile final : public solve::PreviewSink {
   std::filesystem::path folder_;
   std::function<void(const std::string&)> written_, failed_;
   RunSwitch::Preview wanted_;
-  std::string broken_;  ///< file that could not be written
+  std::string broken_;                              ///< file that could not be written
   bool for_switch_ = false, for_onlooker_ = false;  ///< who show() is to serve
   Clock::time_point last_{}, last_for_onlooker_{}, last_look_{}, onlooker_seen_{};
   std::filesystem::file_time_type onlooker_mark_{};

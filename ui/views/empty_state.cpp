@@ -44,9 +44,11 @@ QWidget* make_empty_state(const Actions& actions, QWidget* parent) {
   }
   column->addSpacing(16);
   auto* formats =
-      new QLabel(tr("NIfTI, NRRD, MetaImage, MINC, MRC, TIFF, HDF5, DICOM folders"), page);
+      new QLabel(tr("NIfTI, OME-Zarr, N5, Imaris, BigDataViewer, NRRD, MetaImage, MINC, MRC, TIFF, "
+                    "HDF5, DICOM folders"),
+                 page);
   formats->setAlignment(Qt::AlignHCenter);
-  formats->setEnabled(false);
+  formats->setForegroundRole(QPalette::PlaceholderText);
   column->addWidget(formats);
   column->addStretch(3);
   return page;

@@ -198,7 +198,7 @@ void RegisterPanel::follow() {
   QString text = gate_table(workspace_);
   for (const GateFinding& finding : gate_findings(workspace_))
     text += QStringLiteral("<p style=\"margin:2px 0\">%1 %2</p>")
-                .arg(finding.serious ? QStringLiteral("<b>⚠</b>") : QStringLiteral("ⓘ"),
+                .arg(finding.serious ? QStringLiteral("<b>⚠</b>") : QStringLiteral("ℹ"),
                      finding.sentence.toHtmlEscaped());
   gate_->setText(text);
   gate_->setVisible(!text.isEmpty());

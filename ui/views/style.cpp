@@ -100,7 +100,6 @@ void Style::drawPrimitive(PrimitiveElement element, const QStyleOption* option, 
     case PE_IndicatorItemViewItemCheck: return draw_check_box(*painter, *option);
     case PE_FrameLineEdit:
     case PE_PanelButtonCommand:
-    case PE_FrameGroupBox:
       QProxyStyle::drawPrimitive(element, option, painter, widget);
       return draw_outline(*painter, *option, option->rect);
     case PE_FrameFocusRect:
