@@ -1,5 +1,6 @@
 #include <QAccessible>
 #include <QCheckBox>
+#include <QClipboard>
 #include <QComboBox>
 #include <QFileDialog>
 #include <QListView>
@@ -139,7 +140,9 @@ TEST_F(FirstUse, keysAloneLoadStartAndJudge) {
     QPointer<QFileDialog> dialog = window->findChild<QFileDialog*>();
     ASSERT_NE(dialog, nullptr);
     ASSERT_TRUE(wait_until([&] { return dialog->focusWidget() != nullptr; }));
-    QTest::keyClicks(dialog->focusWidget(), path);
+    QApplication::setActiveWindow(dialog);
+    QGuiApplication::clipboard()->setText(path);
+    QTest::keyClick(dialog->focusWidget(), Qt::Key_V, Qt::ControlModifier);
     // Once more where the dialog had not read the folder yet.
     for (int i = 0; i < 20 && dialog != nullptr && dialog->isVisible(); ++i) {
       QTest::keyClick(dialog->focusWidget(), Qt::Key_Return);
