@@ -149,6 +149,7 @@ TEST_F(FirstUse, keysAloneLoadStartAndJudge) {
       QTest::qWait(250);
     }
     ASSERT_TRUE(wait_until([&] { return dialog == nullptr; }));
+    QApplication::setActiveWindow(window.get());  // as window managers do
   };
   open(Qt::Key_O, fixed_);
   ASSERT_TRUE(wait_loaded({LayerRole::fixed}));
