@@ -203,6 +203,17 @@ void add_job_options(CLI::App* verb, JobOptions& o) {
   verb->add_flag("--no-inverse", o.no_inverse, "Do not compute and write the inverse warp");
   verb->add_flag("--no-warped", o.no_warped, "Do not write the warped moving image");
   verb->add_flag("--uncompressed", o.uncompressed, "Write .nii rather than .nii.gz");
+  verb->add_option("--warp-grid", o.warp_grid,
+                   "Write the warp on every voxel of the fixed image (full, default) or on the "
+                   "grid of the finest level registered (level): the same map, a smaller file")
+      ->type_name("full|level");
+  verb->add_option("--format", o.format,
+                   "Write the warped image and labels as nifti (default) or ome.zarr, a pyramid")
+      ->type_name("nifti|ome.zarr");
+  verb->add_option("--pyramid", o.pyramid,
+                   "auto (default): coarse levels of an image too large to be read whole come from "
+                   "those in its file if they are averages of the finest; never: from the finest")
+      ->type_name("auto|never");
 }
 
 JobSpec make_job(const JobOptions& o, bool from_output) {
@@ -238,6 +249,9 @@ JobSpec make_job(const JobOptions& o, bool from_output) {
   if (o.no_inverse) job.write_inverse = false;
   if (o.no_warped) job.write_warped = false;
   if (o.uncompressed) job.compress = false;
+  if (!o.warp_grid.empty()) job.warp_grid = value_of<WarpGrid>(o.warp_grid, "--warp-grid");
+  if (!o.format.empty()) job.image_format = value_of<ImageFormat>(o.format, "--format");
+  if (!o.pyramid.empty()) job.pyramid = value_of<PyramidUse>(o.pyramid, "--pyramid");
   apply_initialisation(o, job);
   apply_stage_options(o, job);
   return job;

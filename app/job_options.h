@@ -20,7 +20,7 @@ struct JobOptions {
   std::string init, metric, levels;
   std::optional<std::string> stages;
   std::optional<int> radius, bins, threads;
-  std::string device, memory, out;
+  std::string device, memory, out, warp_grid, format, pyramid;
   bool no_inverse = false, no_warped = false, uncompressed = false;
 };
 

@@ -1,4 +1,4 @@
-#include <cstring>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 
@@ -7,10 +7,11 @@
 #include "app/transform_list.h"
 #include "app/verbs.h"
 #include "gigawarp/error.h"
-#include "io/convert.h"
 #include "io/image_io.h"
 #include "io/landmarks_io.h"
+#include "io/transform_io.h"
 #include "io/volume_sink.h"
+#include "job/source_feed.h"
 #include "ops/apply.h"
 
 namespace gigawarp::app {
@@ -48,62 +49,49 @@ void apply_to_points(const ApplyOptions& options) {
   io::write_landmarks(mapped, options.out);
 }
 
-constexpr std::int64_t kTile = 256;  // voxels along x and y of what is resampled at once
+/// A transform of which a displacement that lies on the reference's lattice and goes first is read
+/// as it is needed, where its file allows it.
+struct Chain {
+  std::shared_ptr<const VolumeFeed> first;  ///< null: none
+  Transform rest;
+};
 
-/// One level and channel of a source, for apply_transform_to_box().
-BoxedVolume boxed(const io::BrickSource& source, int level, int channel, bool labels) {
-  BoxedVolume out;
-  out.grid = source.info().levels[static_cast<std::size_t>(level)].grid;
-  const ScalarType type = source.info().type;
-  const bool is_float = type == ScalarType::f32 || type == ScalarType::f64;
-  out.type = labels && is_float ? ScalarType::i32 : type;
-  out.read = [&source, level, channel, labels, type](const Box& box) {
-    Volume part(Grid{box.size, {}}, type);
-    source.read(level, channel, box, part.data());
-    return labels ? io::as_label_map(std::move(part), source.info().format) : std::move(part);
-  };
-  return out;
-}
-
-/// A tile of a slab, into its place there.
-void put_tile(const Volume& tile, const Box& box, Volume& slab) {
-  const std::size_t width = size_of(slab.type());
-  const Size3& n = slab.grid().size;
-  const auto row = static_cast<std::size_t>(box.size[0]) * width;
-  for (std::int64_t z = 0; z < box.size[2]; ++z)
-    for (std::int64_t y = 0; y < box.size[1]; ++y)
-      std::memcpy(
-          slab.data() +
-              static_cast<std::size_t>((z * n[1] + box.begin[1] + y) * n[0] + box.begin[0]) * width,
-          tile.data() + static_cast<std::size_t>(z * box.size[1] + y) * row, row);
+Chain read_chain(const ApplyOptions& options, const Grid& reference) {
+  std::vector<std::string> words = options.transforms;
+  const bool inverted =
+      options.inverse || (words.size() > 1 && (words[1] == "1" || words[1] == "0"));
+  Chain chain;
+  if (!inverted && std::filesystem::is_regular_file(words.front()))
+    chain.first = io::open_displacement(words.front());
+  if (chain.first != nullptr && !chain.first->grid().same_lattice(reference, 1e-4))
+    chain.first = nullptr;
+  if (chain.first != nullptr) words.erase(words.begin());
+  chain.rest = read_transform_list(words, options.inverse);
+  return chain;
 }
 
 /// From disk to disk in bounded memory: the same voxels as in one piece.
-void apply_by_tiles(const io::BrickSource& source, const ApplyOptions& options, const Grid& grid,
-                    const Transform& transform, Interpolation interpolation,
-                    const std::stop_token& stop) {
-  const int level = options.read.selection.level.value_or(0);
-  io::header_of(source, level, options.input);  // refuses a level that there is not
-  for (const std::string& note : source.info().notes)
+void apply_by_slabs(const std::shared_ptr<const io::BrickSource>& source,
+                    const ApplyOptions& options, const Grid& grid, const Chain& chain,
+                    Interpolation interpolation, const std::stop_token& stop) {
+  job::SourceFeed::Choice choice;
+  choice.level = options.read.selection.level.value_or(0);
+  choice.labels = interpolation == Interpolation::label;
+  const job::SourceFeed first(source, options.input, choice);
+  for (const std::string& note : source->info().notes)
     std::cerr << options.input << ": " << note << '\n';
-  const bool labels = interpolation == Interpolation::label;
-  io::SinkSpec spec{grid, boxed(source, level, 0, labels).type, source.info().channels,
-                    options.write};
-  spec.options.labels = spec.options.labels || labels || source.info().labels;
+  io::SinkSpec spec{grid, first.type(), source->info().channels, options.write};
+  spec.options.labels = spec.options.labels || choice.labels || source->info().labels;
   const auto sink = io::open_sink(options.out, spec);
   const Size3& n = grid.size;
   for (int c = 0; c < spec.channels; ++c) {
-    const BoxedVolume moving = boxed(source, level, c, labels);
+    choice.channel = c;
+    const job::SourceFeed moving(source, options.input, choice);
     for (std::int64_t z = 0; z < n[2]; z += sink->planes_at_once()) {
       const std::int64_t planes = std::min(sink->planes_at_once(), n[2] - z);
-      Volume slab(Grid{{n[0], n[1], planes}, {}}, moving.type);
-      for (std::int64_t y = 0; y < n[1]; y += kTile)
-        for (std::int64_t x = 0; x < n[0]; x += kTile) {
-          const Box box{{x, y, z}, {std::min(kTile, n[0] - x), std::min(kTile, n[1] - y), planes}};
-          put_tile(apply_transform_to_box(moving, transform, grid, box, interpolation,
-                                          options.background, stop),
-                   box, slab);
-        }
+      const Volume slab = apply_transform_to_box(moving, chain.first.get(), chain.rest, grid,
+                                                 {{0, 0, z}, {n[0], n[1], planes}}, interpolation,
+                                                 options.background, stop);
       sink->write(c, z, planes, slab.data());
     }
   }
@@ -119,11 +107,12 @@ void apply_to_image(const ApplyOptions& options) {
   io::ReadOptions read = options.read;
   read.label_map = interpolation == Interpolation::label;
   const Grid grid = io::read_header(options.reference, options.read_reference).grid;
-  const Transform transform = read_transform_list(options.transforms, options.inverse);
   if (io::can_stream_to(options.out))
-    if (const auto source =
+    if (const std::shared_ptr<const io::BrickSource> source =
             open_in_part(options.input, options.read, options.import, interruption.stop()))
-      return apply_by_tiles(*source, options, grid, transform, interpolation, interruption.stop());
+      return apply_by_slabs(source, options, grid, read_chain(options, grid), interpolation,
+                            interruption.stop());
+  const Transform transform = read_transform_list(options.transforms, options.inverse);
   const Volume moving = io::read_image(options.input, read);
   for (const std::string& note : moving.notes()) std::cerr << options.input << ": " << note << '\n';
   const Volume resampled = apply_transform(moving, transform, grid, interpolation,

@@ -43,6 +43,11 @@ void print(const job::Plan& plan) {
       std::cout << " on " << gpu.id << ", planes " << gpu.z_begin << " to " << gpu.z_end;
     std::cout << "\n";
   }
+  if (plan.streamed.fixed || plan.streamed.moving)
+    std::cout << "  streamed  "
+              << (plan.streamed.fixed ? plan.streamed.moving ? "both images" : "the fixed image"
+                                      : "the moving image")
+              << ": read as needed, never whole in memory\n";
   if (!plan.note.empty()) std::cout << "  note      " << plan.note << "\n";
   if (!plan.disk.empty())
     std::cout << "  disk      up to " << mebibytes(plan.disk_needed) << " of "

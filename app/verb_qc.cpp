@@ -5,14 +5,17 @@
 #include <memory>
 #include <sstream>
 
+#include "app/job_options.h"
 #include "app/progress_display.h"
 #include "app/run_commands.h"
 #include "app/transform_list.h"
 #include "app/verbs.h"
+#include "base/parallel.h"
 #include "gigawarp/error.h"
 #include "gigawarp/job.h"
 #include "io/image_io.h"
 #include "io/landmarks_io.h"
+#include "job/source_feed.h"
 #include "phantom/phantom.h"
 #include "qc/report.h"
 #include "render/contact_sheet.h"
@@ -29,6 +32,7 @@ struct QcOptions {
   io::ReadOptions fixed_options, moving_options;
   fs::path result, json, sheet, thumbnail, local_ncc, jacobian;
   std::string progress = "auto";
+  std::string memory;
   bool no_hd95 = false, summary_only = false;
 };
 
@@ -122,23 +126,88 @@ void measure_known_map(const std::string& file, const Transform& transform, qc::
 
 /// Everything that is read, so that the input can borrow it.
 struct Files {
-  Volume fixed, moving, mask, fixed_labels, moving_labels;
+  std::int64_t every = 1;  ///< voxel of the fixed image along each axis
+  Volume fixed, mask, fixed_labels;
+  std::shared_ptr<const VolumeFeed> moving, moving_labels;  ///< null: none
   Transform transform, inverse, reference;
 };
 
-Files read_files(const QcOptions& o) {
-  Files files;
+using Source = std::shared_ptr<const io::BrickSource>;
+
+std::shared_ptr<const VolumeFeed> feed_of(const Source& source, const std::string& file,
+                                          const io::ReadOptions& options) {
+  job::SourceFeed::Choice choice;
+  choice.level = options.selection.level.value_or(0);
+  choice.labels = options.label_map;
+  return std::make_shared<job::SourceFeed>(source, file, choice);
+}
+
+/// A volume of which boxes can be had: read whole only where its format leaves no choice.
+std::shared_ptr<const VolumeFeed> open_feed(const std::string& file,
+                                            const io::ReadOptions& options) {
+  if (const Source source = io::open_source(file, options)) return feed_of(source, file, options);
+  return std::make_shared<WholeVolume>(io::read_image(file, options));
+}
+
+/// What measuring takes for each voxel of the fixed image, pictures and surfaces of labels
+/// included.
+constexpr double kBytesPerVoxel = 40;
+constexpr double kProgramBytes = 300e6;  ///< with slabs of the moving image
+
+/// 1 when every voxel can be measured within the memory, else how many to step along each axis.
+std::int64_t measured_every(const QcOptions& o) {
+  const io::ImageHeader fixed = io::read_header(o.fixed, o.fixed_options),
+                        moving = io::read_header(o.moving, o.moving_options);
+  const double budget = static_cast<double>(o.memory.empty() ? available_memory_bytes()
+                                                             : parse_bytes(o.memory, "--memory"));
+  const auto bytes = [](const io::ImageHeader& h) {
+    return static_cast<double>(h.grid.voxel_count()) * static_cast<double>(size_of(h.type));
+  };
+  const auto voxels = static_cast<double>(fixed.grid.voxel_count());
+  if (kProgramBytes + bytes(moving) + voxels * kBytesPerVoxel <= budget) return 1;
+  const double fitting = std::max(1e6, (budget - kProgramBytes) / kBytesPerVoxel);
+  std::int64_t every = 2;
+  while (voxels / static_cast<double>(every * every * every) > fitting) ++every;
+  return every;
+}
+
+/// As many voxels as can be measured; the moving side is read where they lead.
+void read_thinned_files(const QcOptions& o, Files& files) {
+  const auto thinned = [&](const std::string& file, const io::ReadOptions& options) {
+    return file.empty() ? Volume() : read_thinned(*open_feed(file, options), files.every);
+  };
+  files.fixed = thinned(o.fixed, o.fixed_options);
+  files.mask = thinned(o.mask, io::companion_options(o.fixed_options, o.mask));
+  files.fixed_labels =
+      thinned(o.fixed_labels, io::companion_options(o.fixed_options, o.fixed_labels));
+  files.moving = open_feed(o.moving, o.moving_options);
+  if (!o.moving_labels.empty())
+    files.moving_labels =
+        open_feed(o.moving_labels, io::companion_options(o.moving_options, o.moving_labels));
+}
+
+void read_whole_files(const QcOptions& o, Files& files) {
   auto moving =
       std::async(std::launch::async, [&] { return io::read_image(o.moving, o.moving_options); });
-  auto transform =
-      std::async(std::launch::async, [&] { return read_transform_list(o.transforms, false); });
   files.fixed = io::read_image(o.fixed, o.fixed_options);
   files.mask = read_or_none(o.mask, o.fixed_options);
   files.fixed_labels = read_or_none(o.fixed_labels, o.fixed_options);
-  files.moving_labels = read_or_none(o.moving_labels, o.moving_options);
+  Volume labels = read_or_none(o.moving_labels, o.moving_options);
+  if (!labels.empty()) files.moving_labels = std::make_shared<WholeVolume>(std::move(labels));
+  files.moving = std::make_shared<WholeVolume>(moving.get());
+}
+
+Files read_files(const QcOptions& o) {
+  Files files;
+  files.every = measured_every(o);
+  auto transform =
+      std::async(std::launch::async, [&] { return read_transform_list(o.transforms, false); });
+  if (files.every > 1)
+    read_thinned_files(o, files);
+  else
+    read_whole_files(o, files);
   files.inverse = read_transform_list(o.inverse_transforms, false);
   files.reference = read_transform_list(o.reference, false);
-  files.moving = moving.get();
   files.transform = transform.get();
   return files;
 }
@@ -147,11 +216,11 @@ qc::QcInput input_of(const QcOptions& o, const Files& files) {
   const auto if_any = [](const Volume& v) { return v.empty() ? nullptr : &v; };
   qc::QcInput in;
   in.fixed = &files.fixed;
-  in.moving = &files.moving;
+  in.moving = files.moving;
   in.transform = &files.transform;
   in.mask = if_any(files.mask);
   in.fixed_labels = if_any(files.fixed_labels);
-  in.moving_labels = if_any(files.moving_labels);
+  in.moving_labels = files.moving_labels;
   if (!o.inverse_transforms.empty()) in.inverse = &files.inverse;
   if (!o.reference.empty()) in.reference = &files.reference;
   if (o.landmarks.size() == 2) {
@@ -200,6 +269,7 @@ void check_quality(QcOptions o) {
   report.fixed = o.fixed;
   report.moving = o.moving;
   report.transform = joined(o.transforms);
+  report.measured_every = files.every;
   progress.part(0.8, 1, "drawing");
   if (!o.phantom.empty()) measure_known_map(o.phantom, files.transform, report);
   const Pictures pictures = draw(o, files, assessment);
@@ -266,6 +336,10 @@ void add_qc_verb(CLI::App& app) {
       ->type_name("FILE");
   verb->add_flag("--no-hd95", options->no_hd95, "Leave out surface distances of labels");
   verb->add_flag("--summary", options->summary_only, "Leave out the tables per label and landmark");
+  verb->add_option("--memory", options->memory,
+                   "Memory to keep within, e.g. 2G (default: what is free): volumes beyond it are "
+                   "measured at every 2nd, 3rd … voxel of the fixed image")
+      ->type_name("BYTES");
   verb->add_option("--progress", options->progress,
                    "bar, lines, json (events on stdout, no table), none or auto (default)")
       ->type_name("bar|lines|json|none|auto");

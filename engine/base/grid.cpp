@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gigawarp/box.h"
 #include "gigawarp/error.h"
 
 namespace gigawarp {
@@ -163,6 +164,16 @@ Grid reordered(const Grid& grid, const AxisOrder& order) {
       if (order.flipped[a])
         out.world_from_voxel.offset[r] += step * static_cast<double>(grid.size[source] - 1);
     }
+  }
+  return out;
+}
+
+Box in_source(const Box& box, const AxisOrder& order, const Size3& source) {
+  Box out;
+  for (std::size_t a = 0; a < 3; ++a) {
+    const auto s = static_cast<std::size_t>(order.axis[a]);
+    out.size[s] = box.size[a];
+    out.begin[s] = order.flipped[a] ? source[s] - box.begin[a] - box.size[a] : box.begin[a];
   }
   return out;
 }

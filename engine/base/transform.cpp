@@ -1,4 +1,5 @@
 #include "gigawarp/transform.h"
+#include "gigawarp/volume_feed.h"
 
 #include <algorithm>
 #include <array>
@@ -43,16 +44,17 @@ DisplacementField::DisplacementField(Volume&& displacement_mm)
     throw Error(ErrorCode::internal, "A displacement field needs three channels of f32.");
 }
 
-std::optional<Vec3> DisplacementField::at_world(const Vec3& point_mm) const {
-  const Size3& n = grid().size;
-  const Vec3 v = grid().voxel_from_world()(point_mm);
-  if (!inside(v, n)) return Vec3{0, 0, 0};
-  const Corner x = corner(v[0], n[0]), y = corner(v[1], n[1]), z = corner(v[2], n[2]);
+namespace {
+/// Between the corners x, y, z of a field of which `part` holds the voxels of `box`.
+std::optional<Vec3> between(const Volume& part, const Box& box, const Corner& x, const Corner& y,
+                            const Corner& z) {
   Vec3 out{};
   for (int a = 0; a < 3; ++a) {
-    const float* d = component_mm(a);
+    const float* d = part.channel<float>(a);
     const auto at = [&](std::int64_t i, std::int64_t j, std::int64_t k) {
-      return static_cast<double>(d[(k * n[1] + j) * n[0] + i]);
+      return static_cast<double>(
+          d[((k - box.begin[2]) * box.size[1] + j - box.begin[1]) * box.size[0] + i -
+            box.begin[0]]);
     };
     const auto row = [&](std::int64_t j, std::int64_t k) {
       return at(x.low, j, k) * (1 - x.weight) + at(x.high, j, k) * x.weight;
@@ -64,6 +66,27 @@ std::optional<Vec3> DisplacementField::at_world(const Vec3& point_mm) const {
     if (std::isnan(out[a])) return std::nullopt;
   }
   return out;
+}
+}  // namespace
+
+std::optional<Vec3> DisplacementField::at_world(const Vec3& point_mm) const {
+  const Size3& n = grid().size;
+  const Vec3 v = grid().voxel_from_world()(point_mm);
+  if (!inside(v, n)) return Vec3{0, 0, 0};
+  return between(volume_, {{0, 0, 0}, n}, corner(v[0], n[0]), corner(v[1], n[1]),
+                 corner(v[2], n[2]));
+}
+
+std::optional<Vec3> displacement_at(const VolumeFeed& displacement_mm, const Vec3& point_mm) {
+  const Size3& n = displacement_mm.grid().size;
+  const Vec3 v = displacement_mm.grid().voxel_from_world()(point_mm);
+  if (!inside(v, n)) return Vec3{0, 0, 0};
+  const Corner x = corner(v[0], n[0]), y = corner(v[1], n[1]), z = corner(v[2], n[2]);
+  const Box box{{x.low, y.low, z.low},
+                {x.high - x.low + 1, y.high - y.low + 1, z.high - z.low + 1}};
+  Volume part(Grid{box.size, {}}, ScalarType::f32, 3);
+  displacement_mm.read(box, part.data());
+  return between(part, box, x, y, z);
 }
 
 BSplineField::BSplineField(Volume&& coefficients_mm) : coefficients_(std::move(coefficients_mm)) {

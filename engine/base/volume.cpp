@@ -2,9 +2,7 @@
 
 #include <sys/mman.h>
 
-#include <cmath>
 #include <cstring>
-#include <limits>
 #include <new>
 
 #include "base/parallel.h"
@@ -102,56 +100,6 @@ Volume reordered(const Volume& volume, const AxisOrder& order) {
       });
     }
   });
-  return out;
-}
-
-IntensityStatistics intensity_statistics(const Volume& volume, int c) {
-  struct Partial {
-    double sum = 0, squares = 0, minimum = std::numeric_limits<double>::infinity(),
-           maximum = -std::numeric_limits<double>::infinity();
-    std::int64_t finite = 0, not_zero = 0;
-  };
-  const Size3 n = volume.grid().size;
-  const std::int64_t plane = n[0] * n[1];
-  std::vector<Partial> partials(static_cast<std::size_t>(n[2]));
-  dispatch(volume.type(), [&]<class T>() {
-    parallel_for(n[2], [&](std::int64_t z) {
-      const T* p = volume.channel<T>(c) + z * plane;
-      Partial part;
-      for (std::int64_t i = 0; i < plane; ++i) {
-        const auto v = static_cast<double>(p[i]);
-        if (!std::isfinite(v)) continue;
-        part.sum += v;
-        part.squares += v * v;
-        part.minimum = v < part.minimum ? v : part.minimum;
-        part.maximum = v > part.maximum ? v : part.maximum;
-        part.not_zero += v != 0;
-        ++part.finite;
-      }
-      partials[static_cast<std::size_t>(z)] = part;
-    });
-  });
-  IntensityStatistics out;
-  double sum = 0, squares = 0;
-  std::int64_t finite = 0;
-  out.minimum = std::numeric_limits<double>::infinity();
-  out.maximum = -out.minimum;
-  for (const Partial& p : partials) {
-    sum += p.sum;
-    squares += p.squares;
-    finite += p.finite;
-    out.not_zero += p.not_zero;
-    out.minimum = std::min(out.minimum, p.minimum);
-    out.maximum = std::max(out.maximum, p.maximum);
-  }
-  out.not_finite = volume.grid().voxel_count() - finite;
-  if (finite == 0) {
-    out.minimum = out.maximum = 0;
-    return out;
-  }
-  out.mean = sum / static_cast<double>(finite);
-  out.standard_deviation =
-      std::sqrt(std::max(0.0, squares / static_cast<double>(finite) - out.mean * out.mean));
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 #include <vector>
@@ -38,16 +39,27 @@ Affine cleaned(Affine t) {
 
 /// A transform prepared for one reference lattice and one moving grid.
 struct Program {
-  const DisplacementField* first_field = nullptr;  ///< lives on the reference lattice
-  std::vector<Step> steps;                         ///< what follows, up to the last affine
-  Affine moving_from_world;                        ///< the last affine and the moving grid, in one
+  /// A displacement that lives on the reference lattice and is applied first: the voxels of
+  /// `first_box`, mm; null where there is none.
+  std::array<const float*, 3> first_field{};
+  Box first_box;
+  std::vector<Step> steps;       ///< what follows, up to the last affine
+  Affine moving_from_world;      ///< the last affine and the moving grid, in one
   Affine moving_from_reference;  ///< the same from reference voxels; for programs without steps
 };
 
-Program compile(const Transform& transform, const Grid& reference, const Grid& moving) {
+/// Voxels of the reference lattice that `volume` holds: `box` of it.
+void set_first_field(Program& program, const Volume& displacement_mm, const Box& box) {
+  for (int a = 0; a < 3; ++a)
+    program.first_field[static_cast<std::size_t>(a)] = displacement_mm.channel<float>(a);
+  program.first_box = box;
+}
+
+/// `at_start`: no displacement goes before the transform that is not part of it.
+Program compile(const Transform& transform, const Grid& reference, const Grid& moving,
+                bool at_start = true) {
   Program program;
   Affine pending;
-  bool at_start = true;
   for (const TransformStage& stage : transform.stages) {
     if (const auto* affine = std::get_if<Affine>(&stage)) {
       pending = *affine * pending;
@@ -56,7 +68,7 @@ Program compile(const Transform& transform, const Grid& reference, const Grid& m
     }
     const auto* field = std::get_if<DisplacementField>(&stage);
     if (at_start && field != nullptr && field->grid().same_lattice(reference, 1e-4)) {
-      program.first_field = field;
+      set_first_field(program, field->volume(), {{0, 0, 0}, field->grid().size});
       at_start = false;
       continue;
     }
@@ -83,6 +95,18 @@ struct Row {
   std::int64_t size() const { return static_cast<std::int64_t>(position[0].size()); }
 };
 
+/// Where the displacements of the voxels from `at` on begin; null without any.
+std::array<const float*, 3> first_displacements(const Program& program, const Size3& at) {
+  std::array<const float*, 3> u = program.first_field;
+  if (u[0] == nullptr) return u;
+  const Box& box = program.first_box;
+  const std::int64_t offset =
+      ((at[2] - box.begin[2]) * box.size[1] + at[1] - box.begin[1]) * box.size[0] + at[0] -
+      box.begin[0];
+  for (const float*& p : u) p += offset;
+  return u;
+}
+
 /// position = base + (first + x) * step + linear * u.
 GIGAWARP_MULTIVERSION
 void linear_positions(double* __restrict out, std::int64_t first, std::int64_t n, double base,
@@ -100,12 +124,9 @@ void linear_positions(double* __restrict out, std::int64_t first, std::int64_t n
 }
 
 /// Positions of the voxels from (x, y, z) on, as many as the row has.
-void direct_row(const Program& program, const Size3& n, const Size3& at, Row& row) {
+void direct_row(const Program& program, const Size3& at, Row& row) {
   const auto [first, y, z] = at;
-  std::array<const float*, 3> u{nullptr, nullptr, nullptr};
-  if (program.first_field != nullptr)
-    for (int a = 0; a < 3; ++a)
-      u[a] = program.first_field->component_mm(a) + (z * n[1] + y) * n[0] + first;
+  const std::array<const float*, 3> u = first_displacements(program, at);
   const Affine& t = program.moving_from_reference;
   for (int a = 0; a < 3; ++a) {
     const double base = t.linear[a][1] * static_cast<double>(y) +
@@ -150,15 +171,13 @@ Vec3 apply_step(const Step& step, const Vec3& p) {
 
 /// Programs with steps go through the world, point by point.
 void stepped_row(const Program& program, const Grid& reference, const Size3& at, Row& row) {
-  const Size3& n = reference.size;
   const auto [first, y, z] = at;
+  const std::array<const float*, 3> u = first_displacements(program, at);
   for (std::int64_t x = 0; x < row.size(); ++x) {
     Vec3 p = reference.world_from_voxel(
         {static_cast<double>(first + x), static_cast<double>(y), static_cast<double>(z)});
-    if (program.first_field != nullptr)
-      for (int a = 0; a < 3; ++a)
-        p[a] += static_cast<double>(
-            program.first_field->component_mm(a)[(z * n[1] + y) * n[0] + first + x]);
+    if (u[0] != nullptr)
+      for (std::size_t a = 0; a < 3; ++a) p[a] += static_cast<double>(u[a][x]);
     for (const Step& step : program.steps) p = apply_step(step, p);
     const Vec3 v = program.moving_from_world(p);
     for (int a = 0; a < 3; ++a) {
@@ -170,7 +189,7 @@ void stepped_row(const Program& program, const Grid& reference, const Size3& at,
 
 void find_positions(const Program& program, const Grid& reference, const Size3& at, Row& row) {
   if (program.steps.empty())
-    direct_row(program, reference.size, at, row);
+    direct_row(program, at, row);
   else
     stepped_row(program, reference, at, row);
 }
@@ -403,10 +422,28 @@ Volume apply_transform(const Volume& moving, const Transform& moving_from_fixed,
   return out;
 }
 
-Volume apply_transform_to_box(const BoxedVolume& moving, const Transform& moving_from_fixed,
-                              const Grid& reference, const Box& box, Interpolation interpolation,
-                              double background, const std::stop_token& stop) {
-  const Program program = compile(moving_from_fixed, reference, moving.grid);
+namespace {
+constexpr std::int64_t kTile = 256;  ///< voxels along x and y of what is resampled at once
+
+/// A box of the reference from a moving volume in memory.
+void sample_box(const Program& program, const Volume& moving, const Grid& reference, const Box& box,
+                const Rule& rule, const std::stop_token& stop, Volume& out) {
+  const Size3& n = box.size;
+  const Size3 whole = moving.grid().size;
+  for_row_blocks(n[1] * n[2], stop, [&](std::int64_t first, std::int64_t last) {
+    Row row(n[0]);
+    Corners corners(n[0]);
+    for (std::int64_t r = first; r < last; ++r) {
+      find_positions(program, reference,
+                     {box.begin[0], box.begin[1] + r % n[1], box.begin[2] + r / n[1]}, row);
+      sample_row(moving, whole, {{0, 0, 0}, whole}, rule, row, corners, out, r);
+    }
+  });
+}
+
+/// The same of a moving volume of which the box that is needed can be read.
+Volume read_and_sample(const Program& program, const VolumeFeed& moving, const Grid& reference,
+                       const Box& box, const Rule& rule, const std::stop_token& stop) {
   const Size3& n = box.size;
   std::vector<Row> rows(static_cast<std::size_t>(n[1] * n[2]), Row(n[0]));
   std::vector<Reach> reaches(rows.size());
@@ -414,23 +451,69 @@ Volume apply_transform_to_box(const BoxedVolume& moving, const Transform& moving
     for (std::int64_t r = first; r < last; ++r) {
       const Size3 at{box.begin[0], box.begin[1] + r % n[1], box.begin[2] + r / n[1]};
       find_positions(program, reference, at, rows[static_cast<std::size_t>(r)]);
-      reaches[static_cast<std::size_t>(r)].add(rows[static_cast<std::size_t>(r)], moving.grid.size);
+      reaches[static_cast<std::size_t>(r)].add(rows[static_cast<std::size_t>(r)],
+                                               moving.grid().size);
     }
   });
   Reach reach;
   for (const Reach& one : reaches) reach.add(one);
-  Volume out(Grid{n, {}}, moving.type, moving.channels);
-  Box needed = reach.box();
-  Volume part;
-  if (needed.size[0] > 0) part = moving.read(needed);
+  Volume out(Grid{n, {}}, moving.type(), moving.channels());
+  const Box needed = reach.box();
   // All outside: one voxel that nobody reads keeps the rows below the same.
-  if (part.empty()) part = Volume(Grid{{1, 1, 1}, {}}, moving.type, moving.channels);
+  Volume part(Grid{needed.size[0] > 0 ? needed.size : Size3{1, 1, 1}, {}}, moving.type(),
+              moving.channels());
+  if (needed.size[0] > 0) moving.read(needed, part.data());
   for_row_blocks(n[1] * n[2], stop, [&](std::int64_t first, std::int64_t last) {
     Corners corners(n[0]);
     for (std::int64_t r = first; r < last; ++r)
-      sample_row(part, moving.grid.size, needed, {interpolation, background},
-                 rows[static_cast<std::size_t>(r)], corners, out, r);
+      sample_row(part, moving.grid().size, needed, rule, rows[static_cast<std::size_t>(r)], corners,
+                 out, r);
   });
+  return out;
+}
+
+/// A tile of a box, into its place there; `at` counts from the box's corner.
+void put_tile(const Volume& tile, const Size3& at, Volume& box) {
+  const std::size_t width = size_of(box.type());
+  const Size3 &n = box.grid().size, &t = tile.grid().size;
+  const auto row = static_cast<std::size_t>(t[0]) * width;
+  for (std::int64_t i = 0; i < tile.channels() * t[2] * t[1]; ++i) {
+    const std::int64_t c = i / (t[1] * t[2]), z = i / t[1] % t[2], y = i % t[1];
+    std::memcpy(box.data() + static_cast<std::size_t>(
+                                 ((c * n[2] + at[2] + z) * n[1] + at[1] + y) * n[0] + at[0]) *
+                                 width,
+                tile.data() + static_cast<std::size_t>(i) * row, row);
+  }
+}
+
+}  // namespace
+
+Volume apply_transform_to_box(const VolumeFeed& moving, const VolumeFeed* first_mm,
+                              const Transform& moving_from_fixed, const Grid& reference,
+                              const Box& box, Interpolation interpolation, double background,
+                              const std::stop_token& stop) {
+  Program program = compile(moving_from_fixed, reference, moving.grid(), first_mm == nullptr);
+  Volume first;
+  if (first_mm != nullptr && first_mm->whole() != nullptr) {
+    set_first_field(program, *first_mm->whole(), {{0, 0, 0}, first_mm->grid().size});
+  } else if (first_mm != nullptr) {
+    first = Volume(Grid{box.size, {}}, ScalarType::f32, 3);
+    first_mm->read(box, first.data());
+    set_first_field(program, first, box);
+  }
+  Volume out(Grid{box.size, {}}, moving.type(), moving.channels());
+  const Rule rule{interpolation, background};
+  if (const Volume* whole = moving.whole()) {
+    sample_box(program, *whole, reference, box, rule, stop, out);
+    return out;
+  }
+  for (std::int64_t y = 0; y < box.size[1]; y += kTile)
+    for (std::int64_t x = 0; x < box.size[0]; x += kTile) {
+      const Box tile{
+          {box.begin[0] + x, box.begin[1] + y, box.begin[2]},
+          {std::min(kTile, box.size[0] - x), std::min(kTile, box.size[1] - y), box.size[2]}};
+      put_tile(read_and_sample(program, moving, reference, tile, rule, stop), {x, y, 0}, out);
+    }
   return out;
 }
 

@@ -271,15 +271,16 @@ struct PlaneError {
   std::int64_t count = 0;
 };
 
-/// Trilinear value of a component in double at a clamped position.
+/// Trilinear value of a component in double at a clamped position; `d` begins at plane `first`.
 struct Sampler {
   std::int64_t low[3], high[3];
   double weight[3];
   const Size3& n;
+  std::int64_t first;
 
   double operator()(const float* d) const {
     const auto at = [&](std::int64_t x, std::int64_t y, std::int64_t z) {
-      return static_cast<double>(d[(z * n[1] + y) * n[0] + x]);
+      return static_cast<double>(d[((z - first) * n[1] + y) * n[0] + x]);
     };
     const auto row = [&](std::int64_t y, std::int64_t z) {
       const double a = at(low[0], y, z);
@@ -306,52 +307,68 @@ bool locate(const Vec3& p, Sampler& s) {
   return true;
 }
 
-PlaneError plane_error(const DisplacementField& forward, const DisplacementField& inverse,
-                       const Affine& inverse_from_world, std::int64_t z,
+/// One plane of the forward displacement, and the inverse where it leads to.
+struct Composition {
+  const Grid& forward_grid;
+  const Grid& inverse_grid;
+  Affine inverse_from_world = inverse_grid.voxel_from_world();
+  Affine inverse_from_forward = inverse_from_world * forward_grid.world_from_voxel;
+
+  /// Calls body(u, p) for every voxel: displacement in mm, and where it leads, in inverse voxels.
+  template <class Body>
+  void each(const float* const plane[3], std::int64_t z, const Body& body) const {
+    const Size3& n = forward_grid.size;
+    for (std::int64_t y = 0; y < n[1]; ++y)
+      for (std::int64_t x = 0; x < n[0]; ++x) {
+        const std::int64_t i = y * n[0] + x;
+        Vec3 u{};
+        for (int a = 0; a < 3; ++a) u[a] = static_cast<double>(plane[a][i]);
+        Vec3 p = inverse_from_forward(
+            {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)});
+        const Vec3 shift = inverse_from_world.map_vector(u);
+        for (int a = 0; a < 3; ++a) p[a] += shift[a];
+        body(u, p);
+      }
+  }
+  /// Planes of the inverse that the plane leads to; none: begin = end.
+  ops::ZRange reach(const float* const plane[3], std::int64_t z) const {
+    const auto last = static_cast<double>(inverse_grid.size[2] - 1);
+    double low = last + 1, high = -1;
+    each(plane, z, [&](const Vec3&, const Vec3& p) {
+      if (!(p[2] >= -0.5 && p[2] < last + 0.5)) return;
+      low = std::min(low, std::clamp(p[2], 0.0, last));
+      high = std::max(high, std::clamp(p[2], 0.0, last));
+    });
+    if (high < low) return {};
+    return {static_cast<std::int64_t>(low),
+            std::min(static_cast<std::int64_t>(high) + 2, inverse_grid.size[2])};
+  }
+};
+
+PlaneError plane_error(const Composition& composition, const float* const forward[3],
+                       std::int64_t z, const Volume& inverse, std::int64_t first,
                        std::vector<std::uint32_t>& bins) {
   PlaneError out;
-  const Size3& n = forward.grid().size;
-  const Affine inverse_from_forward = inverse_from_world * forward.grid().world_from_voxel;
-  for (std::int64_t y = 0; y < n[1]; ++y)
-    for (std::int64_t x = 0; x < n[0]; ++x) {
-      const std::int64_t i = (z * n[1] + y) * n[0] + x;
-      Vec3 u{};
-      for (int a = 0; a < 3; ++a) u[a] = static_cast<double>(forward.component_mm(a)[i]);
-      Vec3 p = inverse_from_forward(
-          {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)});
-      const Vec3 shift = inverse_from_world.map_vector(u);
-      for (int a = 0; a < 3; ++a) p[a] += shift[a];
-      Sampler sampler{{}, {}, {}, inverse.grid().size};
-      if (!locate(p, sampler)) continue;
-      double square = 0;
-      for (int a = 0; a < 3; ++a) {
-        const double e = u[a] + sampler(inverse.component_mm(a));
-        square += e * e;
-      }
-      if (!(square >= 0)) continue;  // NaN: outside
-      const double error = std::sqrt(square);
-      out.sum += error;
-      out.maximum = std::max(out.maximum, error);
-      ++out.count;
-      ++bins[std::bit_cast<std::uint32_t>(static_cast<float>(error)) >> 16U];
+  composition.each(forward, z, [&](const Vec3& u, const Vec3& p) {
+    Sampler sampler{{}, {}, {}, composition.inverse_grid.size, first};
+    if (!locate(p, sampler)) return;
+    double square = 0;
+    for (int a = 0; a < 3; ++a) {
+      const double e = u[a] + sampler(inverse.channel<float>(a));
+      square += e * e;
     }
+    if (!(square >= 0)) return;  // NaN: outside
+    const double error = std::sqrt(square);
+    out.sum += error;
+    out.maximum = std::max(out.maximum, error);
+    ++out.count;
+    ++bins[std::bit_cast<std::uint32_t>(static_cast<float>(error)) >> 16U];
+  });
   return out;
 }
-}  // namespace
 
-InverseError inverse_error(const DisplacementField& forward, const DisplacementField& inverse) {
-  const std::int64_t planes = forward.grid().size[2];
-  const Affine inverse_from_world = inverse.grid().voxel_from_world();
-  std::vector<PlaneError> partial(static_cast<std::size_t>(planes));
-  std::vector<std::uint64_t> histogram(kBins, 0);
-  std::mutex mutex;
-  parallel_for(planes, [&](std::int64_t z) {
-    std::vector<std::uint32_t> bins(kBins, 0);
-    partial[static_cast<std::size_t>(z)] =
-        plane_error(forward, inverse, inverse_from_world, z, bins);
-    const std::lock_guard lock(mutex);
-    for (std::size_t i = 0; i < kBins; ++i) histogram[i] += bins[i];
-  });
+InverseError summary_of(const std::vector<PlaneError>& partial,
+                        const std::vector<std::uint64_t>& histogram) {
   InverseError out;
   std::int64_t count = 0;
   for (const PlaneError& p : partial) {
@@ -370,6 +387,60 @@ InverseError inverse_error(const DisplacementField& forward, const DisplacementF
     break;
   }
   return out;
+}
+}  // namespace
+
+InverseError inverse_error(const VolumeFeed& forward_mm, const VolumeFeed& inverse_mm,
+                           std::int64_t plane_step) {
+  const Size3& n = forward_mm.grid().size;
+  const std::int64_t plane = n[0] * n[1];
+  const Composition composition{forward_mm.grid(), inverse_mm.grid()};
+  std::vector<PlaneError> partial(static_cast<std::size_t>(n[2]));
+  std::vector<std::uint64_t> histogram(kBins, 0);
+  std::mutex mutex;
+  const auto measure = [&](std::int64_t z, const float* const forward[3], const Volume& inverse,
+                           std::int64_t first) {
+    std::vector<std::uint32_t> bins(kBins, 0);
+    partial[static_cast<std::size_t>(z)] =
+        plane_error(composition, forward, z, inverse, first, bins);
+    const std::lock_guard lock(mutex);
+    for (std::size_t i = 0; i < kBins; ++i) histogram[i] += bins[i];
+  };
+  const Volume *forward = forward_mm.whole(), *inverse = inverse_mm.whole();
+  const auto planes_of = [plane](const Volume& volume, std::int64_t z) {
+    return std::array<const float*, 3>{volume.channel<float>(0) + z * plane,
+                                       volume.channel<float>(1) + z * plane,
+                                       volume.channel<float>(2) + z * plane};
+  };
+  if (forward != nullptr && inverse != nullptr) {
+    parallel_for((n[2] + plane_step - 1) / plane_step, [&](std::int64_t i) {
+      measure(i * plane_step, planes_of(*forward, i * plane_step).data(), *inverse, 0);
+    });
+    return summary_of(partial, histogram);
+  }
+  PlaneWindow window(inverse_mm);
+  const std::int64_t batch = plane_step == 1 ? forward_mm.slab_planes() : 1;
+  for (std::int64_t z = 0; z < n[2]; z += batch * plane_step) {
+    const std::int64_t count = std::min(batch, n[2] - z);
+    const Volume slab = read_planes(forward_mm, z, count);
+    ops::ZRange reach{inverse_mm.grid().size[2], 0};
+    std::vector<ops::ZRange> reaches(static_cast<std::size_t>(count));
+    parallel_for(count, [&](std::int64_t k) {
+      reaches[static_cast<std::size_t>(k)] = composition.reach(planes_of(slab, k).data(), z + k);
+    });
+    for (const ops::ZRange& r : reaches)
+      if (r.begin < r.end) reach = {std::min(reach.begin, r.begin), std::max(reach.end, r.end)};
+    if (reach.begin >= reach.end) continue;
+    window.move_to(reach.begin, reach.end);
+    parallel_for(count, [&](std::int64_t k) {
+      measure(z + k, planes_of(slab, k).data(), window.planes(), window.begin());
+    });
+  }
+  return summary_of(partial, histogram);
+}
+
+InverseError inverse_error(const DisplacementField& forward, const DisplacementField& inverse) {
+  return inverse_error(WholeVolume(&forward.volume()), WholeVolume(&inverse.volume()));
 }
 
 }  // namespace gigawarp

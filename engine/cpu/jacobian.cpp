@@ -49,8 +49,11 @@ float difference_factor(std::int64_t i, std::int64_t n) { return i > 0 && i < n 
 
 class Rows {
  public:
-  explicit Rows(const DisplacementField& field) : field_(field), size_(field.grid().size) {
-    const Affine voxel_from_world = field.grid().voxel_from_world();
+  explicit Rows(const DisplacementField& field) : Rows(field.grid(), field.volume(), 0) {}
+  /// `planes`: those of a field on `grid` from `first` on.
+  Rows(const Grid& grid, const Volume& planes, std::int64_t first)
+      : planes_(planes), first_(first), size_(grid.size) {
+    const Affine voxel_from_world = grid.voxel_from_world();
     for (int r = 0; r < 3; ++r)
       for (int c = 0; c < 3; ++c)
         world_to_voxel_[r][c] = static_cast<float>(voxel_from_world.linear[r][c]);
@@ -78,9 +81,10 @@ class Rows {
 
  private:
   const float* row(int c, std::int64_t y, std::int64_t z) const {
-    return field_.component_mm(c) + (z * size_[1] + y) * size_[0];
+    return planes_.channel<float>(c) + ((z - first_) * size_[1] + y) * size_[0];
   }
-  const DisplacementField& field_;
+  const Volume& planes_;
+  std::int64_t first_;
   Size3 size_;
   float world_to_voxel_[3][3]{};
 };
@@ -144,6 +148,9 @@ JacobianSummary summary_of(const Sums& s) {
   return out;
 }
 
+/// Of the inside of plane z.
+Sums sums_of_plane(const Rows& rows, const Size3& n, std::int64_t z, const Volume* mask);
+
 std::int64_t border_of(std::int64_t n) { return std::min<std::int64_t>(2, (n - 1) / 2); }
 
 }  // namespace
@@ -159,27 +166,54 @@ Volume jacobian_determinant(const DisplacementField& displacement_mm) {
   return out;
 }
 
+namespace {
+Sums sums_of_plane(const Rows& rows, const Size3& n, std::int64_t z, const Volume* mask) {
+  const std::int64_t border[2] = {border_of(n[0]), border_of(n[1])};
+  std::vector<float> det(static_cast<std::size_t>(n[0]));
+  Sums sums;
+  for (std::int64_t y = border[1]; y < n[1] - border[1]; ++y) {
+    rows(y, z, det.data());
+    for (std::int64_t x = border[0]; x < n[0] - border[0]; ++x)
+      if (!mask || mask->value(x, y, z) != 0) sums.add(det[static_cast<std::size_t>(x)]);
+  }
+  return sums;
+}
+
+JacobianSummary summary_of_planes(const std::vector<Sums>& planes) {
+  Sums total;
+  for (const Sums& plane : planes) total.add(plane);
+  return summary_of(total);
+}
+}  // namespace
+
+JacobianSummary summarise_jacobian(const VolumeFeed& displacement_mm) {
+  const Size3& n = displacement_mm.grid().size;
+  std::vector<Sums> planes(static_cast<std::size_t>(n[2]));
+  PlaneWindow window(displacement_mm);
+  const std::int64_t border = border_of(n[2]), slab = displacement_mm.slab_planes();
+  for (std::int64_t z = border; z < n[2] - border; z += slab) {
+    const std::int64_t end = std::min(z + slab, n[2] - border);
+    window.move_to(std::max<std::int64_t>(0, z - 1), std::min(n[2], end + 1));
+    const Rows rows(displacement_mm.grid(), window.planes(), window.begin());
+    parallel_for(end - z, [&](std::int64_t k) {
+      planes[static_cast<std::size_t>(z + k)] = sums_of_plane(rows, n, z + k, nullptr);
+    });
+  }
+  return summary_of_planes(planes);
+}
+
 JacobianSummary summarise_jacobian(const DisplacementField& displacement_mm, const Volume* mask) {
   const Size3& n = displacement_mm.grid().size;
   if (mask && !mask->grid().same_lattice(displacement_mm.grid()))
     throw Error(ErrorCode::bad_input,
                 "The mask for det J is not on the grid of the displacement field.", "mask");
   const Rows rows(displacement_mm);
-  const std::int64_t border[3] = {border_of(n[0]), border_of(n[1]), border_of(n[2])};
+  const std::int64_t border = border_of(n[2]);
   std::vector<Sums> planes(static_cast<std::size_t>(n[2]));
-  parallel_for(n[2] - 2 * border[2], [&](std::int64_t k) {
-    const std::int64_t z = k + border[2];
-    std::vector<float> det(static_cast<std::size_t>(n[0]));
-    Sums& sums = planes[static_cast<std::size_t>(z)];
-    for (std::int64_t y = border[1]; y < n[1] - border[1]; ++y) {
-      rows(y, z, det.data());
-      for (std::int64_t x = border[0]; x < n[0] - border[0]; ++x)
-        if (!mask || mask->value(x, y, z) != 0) sums.add(det[static_cast<std::size_t>(x)]);
-    }
+  parallel_for(n[2] - 2 * border, [&](std::int64_t k) {
+    planes[static_cast<std::size_t>(k + border)] = sums_of_plane(rows, n, k + border, mask);
   });
-  Sums total;
-  for (const Sums& plane : planes) total.add(plane);
-  return summary_of(total);
+  return summary_of_planes(planes);
 }
 
 }  // namespace gigawarp::ops

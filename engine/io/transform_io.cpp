@@ -21,8 +21,6 @@ namespace gigawarp::io {
 namespace fs = std::filesystem;
 
 namespace {
-constexpr double kOutsideMm = 1e6;  // larger displacements mean "outside"; sct writes FLT_MAX
-
 bool is_image_name(const fs::path& path) {
   if (is_nifti_name(path)) return true;
   for (const char* extension : {".mha", ".mhd", ".nrrd", ".nhdr", ".vdb"})
@@ -56,7 +54,7 @@ void clean_field(DisplacementField& field, bool ras) {
     for (std::int64_t i = 0; i < plane; ++i) {
       bool good = true;
       for (int a = 0; a < 3; ++a)
-        good = good && std::abs(static_cast<double>(d[a][i])) <= kOutsideMm;
+        good = good && std::abs(static_cast<double>(d[a][i])) <= kLargestDisplacementMm;
       for (int a = 0; a < 3; ++a) {
         if (!good)
           d[a][i] = std::numeric_limits<float>::quiet_NaN();

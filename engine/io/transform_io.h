@@ -1,8 +1,10 @@
 #pragma once
 #include <filesystem>
+#include <memory>
 #include <vector>
 
 #include "gigawarp/transform.h"
+#include "gigawarp/volume_feed.h"
 
 namespace gigawarp::io {
 
@@ -14,6 +16,13 @@ namespace gigawarp::io {
 /// elastix files are refused by name with what to do instead. NaN or |d| > 1e6 mm in a field become
 /// "outside" (NaN). Throws Error{bad_input}.
 Transform read_transform(const std::filesystem::path& path, bool inverse = false);
+
+/// Larger displacements mean "outside"; sct writes FLT_MAX.
+inline constexpr double kLargestDisplacementMm = 1e6;
+
+/// The displacements of an uncompressed 5-D vector NIfTI as a feed: 3 channels of f32, what
+/// read_transform() gives of it, without reading it whole. Nothing for any other file.
+std::shared_ptr<const VolumeFeed> open_displacement(const std::filesystem::path& path);
 
 /// Appends `next` so that it is applied after what `transform` holds.
 void append(Transform& transform, Transform&& next);

@@ -15,17 +15,6 @@ namespace {
 bool is_single_nifti(const fs::path& path) {
   return has_extension(path, ".nii") || has_extension(path, ".nii.gz");
 }
-
-/// Where a box of the reordered volume lies in the source.
-Box in_source(const Box& box, const AxisOrder& order, const Size3& source) {
-  Box out;
-  for (std::size_t a = 0; a < 3; ++a) {
-    const auto s = static_cast<std::size_t>(order.axis[a]);
-    out.size[s] = box.size[a];
-    out.begin[s] = order.flipped[a] ? source[s] - box.begin[a] - box.size[a] : box.begin[a];
-  }
-  return out;
-}
 }  // namespace
 
 bool can_stream_to(const fs::path& path) { return is_ome_zarr_name(path) || is_single_nifti(path); }

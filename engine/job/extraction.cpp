@@ -38,15 +38,19 @@ struct Counts {
   }
 };
 
-/// body(x, y, z, voxel, counts) over all voxels; planes are added up in their order, so that the
-/// sums do not depend on threads.
-template <class Body>
-Counts over_voxels(const Size3& n, const Body& body) {
+/// body(place, voxel, counts) over all voxels, `voxel` pointing into planes of which the neighbours
+/// are in memory; planes are added up in their order, so that the sums do not depend on threads.
+template <class T, class Body>
+Counts over_voxels(const VolumeFeed& volume, const Body& body) {
+  const Size3& n = volume.grid().size;
   std::vector<Counts> planes(static_cast<std::size_t>(n[2]));
-  parallel_for(n[2], [&](std::int64_t z) {
+  PlaneWalk walk;
+  walk.halo = 1;
+  for_each_plane(volume, walk, [&](std::int64_t z, const std::byte* plane) {
     Counts& counts = planes[static_cast<std::size_t>(z)];
+    const T* voxel = reinterpret_cast<const T*>(plane);
     for (std::int64_t y = 0; y < n[1]; ++y)
-      for (std::int64_t x = 0; x < n[0]; ++x) body(x, y, z, (z * n[1] + y) * n[0] + x, counts);
+      for (std::int64_t x = 0; x < n[0]; ++x) body(Size3{x, y, z}, voxel++, counts);
   });
   Counts total;
   for (const Counts& counts : planes) total += counts;
@@ -54,32 +58,31 @@ Counts over_voxels(const Size3& n, const Body& body) {
 }
 
 template <class T>
-bool beside_zero(const T* p, const Size3& n, const Size3& at, std::int64_t voxel) {
+bool beside_zero(const T* voxel, const Size3& n, const Size3& at) {
   std::int64_t stride = 1;
   for (int a = 0; a < 3; ++a) {
-    if (at[a] > 0 && p[voxel - stride] == T(0)) return true;
-    if (at[a] + 1 < n[a] && p[voxel + stride] == T(0)) return true;
+    if (at[a] > 0 && *(voxel - stride) == T(0)) return true;
+    if (at[a] + 1 < n[a] && *(voxel + stride) == T(0)) return true;
     stride *= n[a];
   }
   return false;
 }
 
 template <class T>
-Counts first_look(const T* p, const Size3& n) {
-  return over_voxels(
-      n, [&](std::int64_t x, std::int64_t y, std::int64_t z, std::int64_t voxel, Counts& counts) {
-        const auto value = static_cast<double>(p[voxel]);
-        counts.minimum = std::min(counts.minimum, value);
-        counts.sum += value;
-        counts.squares += value * value;
-        if (p[voxel] != T(0)) return;
-        ++counts.zeros;
-        const Size3 at{x, y, z};
-        for (int a = 0; a < 3; ++a) {
-          counts.face_zeros[2 * a] += at[a] == 0 ? 1 : 0;
-          counts.face_zeros[2 * a + 1] += at[a] + 1 == n[a] ? 1 : 0;
-        }
-      });
+Counts first_look(const VolumeFeed& volume) {
+  const Size3& n = volume.grid().size;
+  return over_voxels<T>(volume, [&](const Size3& at, const T* voxel, Counts& counts) {
+    const auto value = static_cast<double>(*voxel);
+    counts.minimum = std::min(counts.minimum, value);
+    counts.sum += value;
+    counts.squares += value * value;
+    if (*voxel != T(0)) return;
+    ++counts.zeros;
+    for (int a = 0; a < 3; ++a) {
+      counts.face_zeros[2 * a] += at[a] == 0 ? 1 : 0;
+      counts.face_zeros[2 * a + 1] += at[a] + 1 == n[a] ? 1 : 0;
+    }
+  });
 }
 
 }  // namespace
@@ -88,26 +91,25 @@ bool Extraction::cut_out() const {
   return zero_share > kLeastZeros && zero_faces > 0.95 && bright_rim > 0.7;
 }
 
-Extraction examine_extraction(const Volume& volume) {
+Extraction examine_extraction(const VolumeFeed& volume) {
   const Size3& n = volume.grid().size;
   const auto voxels = static_cast<double>(volume.grid().voxel_count());
   const double voxel_mm3 = std::abs(volume.grid().world_from_voxel.determinant());
   Extraction out;
   dispatch(volume.type(), [&]<class T>() {
-    const T* p = volume.channel<T>();
-    const Counts first = first_look(p, n);
+    const Counts first = first_look<T>(volume);
     const double not_zero = std::max(1.0, voxels - static_cast<double>(first.zeros));
     const double mean = first.sum / not_zero;
     const double deviation = std::sqrt(std::max(0.0, first.squares / not_zero - mean * mean));
     const double rim_above = kRimOfMean * mean;
     const double bright = mean + 2.5 * deviation;
     const double tissue_above = first.minimum + kTissueOfBright * (bright - first.minimum);
-    const Counts second = over_voxels(
-        n, [&](std::int64_t x, std::int64_t y, std::int64_t z, std::int64_t voxel, Counts& counts) {
-          if (p[voxel] == T(0)) return;
-          const auto value = static_cast<double>(p[voxel]);
+    const Counts second =
+        over_voxels<T>(volume, [&](const Size3& at, const T* voxel, Counts& counts) {
+          if (*voxel == T(0)) return;
+          const auto value = static_cast<double>(*voxel);
           counts.tissue += value > tissue_above ? 1 : 0;
-          if (!beside_zero(p, n, {x, y, z}, voxel)) return;
+          if (!beside_zero(voxel, n, at)) return;
           ++counts.rim;
           counts.bright_rim += value > rim_above ? 1 : 0;
         });
@@ -124,7 +126,7 @@ Extraction examine_extraction(const Volume& volume) {
   return out;
 }
 
-ExtractedSide compare_extraction(const Volume& fixed, const Volume& moving) {
+ExtractedSide compare_extraction(const VolumeFeed& fixed, const VolumeFeed& moving) {
   const Extraction of_fixed = examine_extraction(fixed);
   if (of_fixed.zero_share <= kLeastZeros) return ExtractedSide::neither_or_both;
   const Extraction of_moving = examine_extraction(moving);
@@ -135,16 +137,6 @@ ExtractedSide compare_extraction(const Volume& fixed, const Volume& moving) {
                  of_moving.zero_share < kFewerZeros * of_fixed.zero_share
              ? ExtractedSide::fixed_alone_perhaps
              : ExtractedSide::neither_or_both;
-}
-
-Volume non_zero_mask(const Volume& volume) {
-  Volume mask(volume.grid(), ScalarType::u8);
-  dispatch(volume.type(), [&]<class T>() {
-    const T* from = volume.channel<T>();
-    for (std::int64_t i = 0; i < volume.grid().voxel_count(); ++i)
-      mask.channel<std::uint8_t>()[i] = from[i] != T(0) ? 1 : 0;
-  });
-  return mask;
 }
 
 }  // namespace gigawarp::job

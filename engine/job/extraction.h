@@ -1,5 +1,5 @@
 #pragma once
-#include "gigawarp/volume.h"
+#include "gigawarp/volume_feed.h"
 
 namespace gigawarp::job {
 
@@ -17,15 +17,12 @@ struct Extraction {
   /// not told from heads with blackened air, and do not count.
   bool cut_out() const;
 };
-Extraction examine_extraction(const Volume& volume);
+Extraction examine_extraction(const VolumeFeed& volume);
 
 /// Fixed alone: it was cut out, and the moving volume was not and shows clearly more than it. Then
 /// what surrounds the fixed brain is no background that the moving tissue there could be compared
 /// with. Perhaps: much more of the fixed volume than of the moving one is zero, but its rim fades.
 enum class ExtractedSide { neither_or_both, fixed_alone, fixed_alone_perhaps };
-ExtractedSide compare_extraction(const Volume& fixed, const Volume& moving);
-
-/// u8, 1 where channel 0 is not zero.
-Volume non_zero_mask(const Volume& volume);
+ExtractedSide compare_extraction(const VolumeFeed& fixed, const VolumeFeed& moving);
 
 }  // namespace gigawarp::job

@@ -48,8 +48,8 @@ void check_geometry(const Grid& grid, const std::string& path) {
         "has a header whose voxel size or direction is zero or not a number; repair its header.");
 }
 
-void check_intensities(Volume& volume, const std::string& path,
-                       std::vector<std::string>& warnings) {
+IntensityStatistics check_intensities(const VolumeFeed& volume, const std::string& path,
+                                      std::vector<std::string>& warnings) {
   if (volume.channels() != 1)
     refuse(path, "has " + std::to_string(volume.channels()) +
                      " values per voxel; give one file for each channel.");
@@ -61,11 +61,18 @@ void check_intensities(Volume& volume, const std::string& path,
       refuse(path, "is empty: every voxel is zero, so there is nothing to align.");
     refuse(path, "is constant: every voxel has the same value, so there is nothing to align.");
   }
+  if (statistics.not_finite == 0) return statistics;
+  warnings.push_back("\"" + path + "\" has " + std::to_string(statistics.not_finite) +
+                     " voxels that are NaN or infinite; they were replaced by its minimum.");
+  return statistics;
+}
+
+void check_intensities(Volume& volume, const std::string& path,
+                       std::vector<std::string>& warnings) {
+  const IntensityStatistics statistics = check_intensities(WholeVolume(&volume), path, warnings);
   if (statistics.not_finite == 0) return;
   if (volume.type() == ScalarType::f32) replace_not_finite<float>(volume, statistics.minimum);
   if (volume.type() == ScalarType::f64) replace_not_finite<double>(volume, statistics.minimum);
-  warnings.push_back("\"" + path + "\" has " + std::to_string(statistics.not_finite) +
-                     " voxels that are NaN or infinite; they were replaced by its minimum.");
 }
 
 void check_size(const Grid& grid, const std::string& path, bool deformable) {
@@ -87,13 +94,13 @@ void check_channel(const Grid& grid, const std::string& path, const Grid& first,
                      "\"; resample the channels of one image to one grid first.");
 }
 
-void check_mask(const Volume& mask, const std::string& path, const Grid& image,
-                const std::string& image_path) {
+void check_mask(const VolumeFeed& mask, const Grid& mask_file_grid, const std::string& path,
+                const Grid& image, const std::string& image_path) {
   if (mask.channels() != 1) refuse(path, "has several values per voxel; a mask has one.");
-  check_geometry(mask.grid(), path);
-  if (!mask.grid().same_lattice(image, 0.01))
+  check_geometry(mask_file_grid, path);
+  if (!mask_file_grid.same_lattice(image, 0.01))
     refuse(path, "lies on another grid than its image \"" + image_path + "\" (" +
-                     size_text(mask.grid()) + " against " + size_text(image) +
+                     size_text(mask_file_grid) + " against " + size_text(image) +
                      " voxels, or another position); resample the mask to the image with "
                      "gigawarp apply.");
   if (intensity_statistics(mask).not_zero == 0)

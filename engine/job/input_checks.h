@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "gigawarp/grid.h"
-#include "gigawarp/volume.h"
+#include "gigawarp/volume_feed.h"
 
 /// What an input of a registration must be. Every check throws Error{bad_input} with the file and
 /// the reason.
@@ -12,8 +12,11 @@ namespace gigawarp::job {
 /// Finite, invertible geometry.
 void check_geometry(const Grid& grid, const std::string& path);
 
-/// One channel, not constant, with finite voxels; single NaN and infinite voxels are replaced by
-/// the smallest finite value with a warning.
+/// One channel, not constant, with finite voxels; single NaN and infinite voxels make a warning,
+/// which says that they are replaced by the smallest finite value: that is left to the caller.
+IntensityStatistics check_intensities(const VolumeFeed& volume, const std::string& path,
+                                      std::vector<std::string>& warnings);
+/// The same, and replaces them.
 void check_intensities(Volume& volume, const std::string& path, std::vector<std::string>& warnings);
 
 /// More than one slice; for a deformable stage at least 8 voxels along each axis.
@@ -23,9 +26,10 @@ void check_size(const Grid& grid, const std::string& path, bool deformable);
 void check_channel(const Grid& grid, const std::string& path, const Grid& first,
                    const std::string& first_path);
 
-/// One channel on the lattice of its image, with voxels inside.
-void check_mask(const Volume& mask, const std::string& path, const Grid& image,
-                const std::string& image_path);
+/// One channel on the lattice of its image, with voxels inside. The grids are those of the files:
+/// `mask` may have another axis order.
+void check_mask(const VolumeFeed& mask, const Grid& mask_file_grid, const std::string& path,
+                const Grid& image, const std::string& image_path);
 
 /// Labels of the fixed image lie on its lattice.
 void check_label_grid(const Grid& labels, const std::string& path, const Grid& image,

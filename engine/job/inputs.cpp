@@ -11,29 +11,83 @@
 #include "job/extraction.h"
 #include "job/input_checks.h"
 #include "job/names.h"
+#include "job/source_feed.h"
 
 namespace gigawarp::job {
 
 namespace {
 
-/// A volume in canonical order with the grid its file has.
+/// A volume in canonical order with the grid its file has: read, or to be read.
 struct Loaded {
   Volume volume;
+  std::shared_ptr<SourceFeed> source;  ///< in its place
+  IntensityStatistics statistics;      ///< of a source
   Grid file_grid;
   AxisOrder order;
   std::vector<std::string> warnings;
+
+  const Grid& grid() const { return source != nullptr ? source->grid() : volume.grid(); }
+  void set_grid(const Grid& grid) {
+    source != nullptr ? source->set_grid(grid) : volume.set_grid(grid);
+  }
+  /// The finished volume; `volume` is left empty.
+  std::shared_ptr<const VolumeFeed> feed() {
+    if (source == nullptr) return std::make_shared<WholeVolume>(std::move(volume));
+    if (statistics.not_finite == 0) return source;
+    return with_finite_values(source, statistics.minimum);
+  }
 };
 
-Loaded load_image(const std::string& path, const io::ReadOptions& options) {
+/// The volume in the axis order asked for, canonical without one, if its file can be read out of
+/// order; nothing else is known of it then.
+std::shared_ptr<SourceFeed> open_feed(const std::string& path, const io::ReadOptions& options,
+                                      Grid& file_grid, std::optional<AxisOrder> order = {}) {
+  std::shared_ptr<const io::BrickSource> source = io::open_source(path, options);
+  if (source == nullptr) return nullptr;
+  SourceFeed::Choice choice;
+  choice.level = options.selection.level.value_or(0);
+  choice.labels = options.label_map;
+  file_grid = io::header_of(*source, choice.level, path).grid;
+  check_geometry(file_grid, path);
+  choice.order = order.value_or(canonical_order(file_grid));
+  if (source->info().channels != 1)
+    throw Error(ErrorCode::bad_input,
+                "\"" + path + "\" has " + std::to_string(source->info().channels) +
+                    " values per voxel; give one file for each channel.",
+                path);
+  return std::make_shared<SourceFeed>(std::move(source), path, choice);
+}
+
+Loaded load_image(const std::string& path, const io::ReadOptions& options, bool streamed,
+                  PyramidUse pyramid, const std::shared_ptr<TimeSum>& read_time) {
   Loaded loaded;
-  Volume volume = io::read_image(path, options);
-  check_geometry(volume.grid(), path);
-  loaded.file_grid = volume.grid();
-  for (const std::string& note : volume.notes()) loaded.warnings.push_back(path + ": " + note);
-  check_intensities(volume, path, loaded.warnings);
-  loaded.order = canonical_order(volume.grid());
-  loaded.volume = loaded.order.is_identity() ? std::move(volume) : reordered(volume, loaded.order);
-  loaded.volume.set_grid(rounded(loaded.volume.grid()));
+  const auto note = [&](const std::vector<std::string>& notes) {
+    for (const std::string& text : notes) loaded.warnings.push_back(path + ": " + text);
+  };
+  if (streamed) loaded.source = open_feed(path, options, loaded.file_grid);
+  if (loaded.source != nullptr) {
+    loaded.source->count_time(read_time);
+    note(loaded.source->source().info().notes);
+    loaded.order = canonical_order(loaded.file_grid);
+    loaded.statistics = check_intensities(*loaded.source, path, loaded.warnings);
+    loaded.source->set_statistics(loaded.statistics);
+    if (pyramid == PyramidUse::automatic && loaded.statistics.not_finite == 0)
+      loaded.source->set_coarser(proper_levels(*loaded.source, path));
+  } else {
+    Volume volume;
+    {
+      const TimeSum::Piece reading(*read_time);
+      volume = io::read_image(path, options);
+    }
+    check_geometry(volume.grid(), path);
+    loaded.file_grid = volume.grid();
+    note(volume.notes());
+    check_intensities(volume, path, loaded.warnings);
+    loaded.order = canonical_order(volume.grid());
+    loaded.volume =
+        loaded.order.is_identity() ? std::move(volume) : reordered(volume, loaded.order);
+  }
+  loaded.set_grid(rounded(loaded.grid()));
   return loaded;
 }
 
@@ -139,26 +193,52 @@ std::vector<LandmarkPair> load_landmarks(const JobSpec& job) {
 
 solve::RegistrationInput RunInputs::view() const {
   solve::RegistrationInput input;
-  for (const Volume& volume : fixed) input.fixed.push_back(&volume);
-  for (const Volume& volume : moving) input.moving.push_back(&volume);
-  if (!fixed_mask.empty()) input.fixed_mask = &fixed_mask;
-  if (!moving_mask.empty()) input.moving_mask = &moving_mask;
+  for (const auto& volume : fixed) input.fixed.emplace_back(volume);
+  for (const auto& volume : moving) input.moving.emplace_back(volume);
+  input.fixed_mask = fixed_mask;
+  input.moving_mask = moving_mask;
   for (const LandmarkPair& pair : landmarks)
     if (!pair.held_out) input.landmarks_mm.emplace_back(pair.fixed_mm, pair.moving_mm);
   input.initial = initial;
   return input;
 }
 
+std::shared_ptr<const VolumeFeed> open_labels(const std::string& path,
+                                              const io::ReadOptions& image_options,
+                                              std::shared_ptr<TimeSum> read_time) {
+  const io::ReadOptions options = io::companion_options(image_options, path);
+  Grid file_grid;
+  if (const auto feed = open_feed(path, options, file_grid)) {
+    feed->set_grid(rounded(feed->grid()));
+    feed->count_time(std::move(read_time));
+    return feed;
+  }
+  const TimeSum::Piece reading(*read_time);
+  Volume labels = io::read_image(path, options);
+  const AxisOrder order = canonical_order(labels.grid());
+  if (!order.is_identity()) labels = reordered(labels, order);
+  labels.set_grid(rounded(labels.grid()));
+  return std::make_shared<WholeVolume>(std::move(labels));
+}
+
 namespace {
 
-/// A mask in the order and on the lattice of its image.
-Volume load_mask(const std::string& path, const io::ReadOptions& options, const Loaded& image,
-                 const std::string& image_path) {
+/// A mask in the order and on the lattice of its image; streamed as that is.
+std::shared_ptr<const VolumeFeed> load_mask(const std::string& path, const io::ReadOptions& options,
+                                            const Loaded& image, const std::string& image_path,
+                                            const Grid& grid) {
+  Grid file_grid;
+  if (image.source != nullptr)
+    if (const auto feed = open_feed(path, options, file_grid, image.order)) {
+      check_mask(*feed, file_grid, path, image.file_grid, image_path);
+      feed->set_grid(grid);
+      return feed;
+    }
   Volume mask = io::read_image(path, options);
-  check_mask(mask, path, image.file_grid, image_path);
+  check_mask(WholeVolume(&mask), mask.grid(), path, image.file_grid, image_path);
   Volume canonical = image.order.is_identity() ? std::move(mask) : reordered(mask, image.order);
-  canonical.set_grid(image.volume.grid());
-  return canonical;
+  canonical.set_grid(grid);
+  return std::make_shared<WholeVolume>(std::move(canonical));
 }
 
 }  // namespace
@@ -180,24 +260,33 @@ void check_labels(const JobSpec& job, const Grid& fixed) {
   check_label_grid(labels, job.fixed_labels, fixed, job.fixed[0]);
 }
 
+/// Of one side: first image as it was loaded, and as the run has it.
+struct Side {
+  const Loaded& loaded;
+  const std::shared_ptr<const VolumeFeed>& image;
+};
+
 /// The masks of the job. Without any, the fixed volume's own non-zero voxels where only it was cut
 /// out of its head.
 void load_masks(const JobSpec& job, const Loaded& fixed, const Loaded& moving, RunInputs& inputs) {
   const auto load = [](const std::string& path, const io::ReadOptions& image_options,
-                       const Loaded& image, const std::string& image_path) {
-    if (path.empty() || path == kNoMask) return Volume();
-    if (path == kNonZeroMask) return non_zero_mask(image.volume);
+                       const Side& side,
+                       const std::string& image_path) -> std::shared_ptr<const VolumeFeed> {
+    if (path.empty() || path == kNoMask) return nullptr;
+    if (path == kNonZeroMask) return non_zero(side.image);
     io::ReadOptions options = io::companion_options(image_options, path);
     options.label_map = false;
-    return load_mask(path, options, image, image_path);
+    return load_mask(path, options, side.loaded, image_path, side.image->grid());
   };
-  inputs.fixed_mask = load(job.fixed_mask, fixed_options(job), fixed, job.fixed[0]);
-  inputs.moving_mask = load(job.moving_mask, moving_options(job), moving, job.moving[0]);
+  inputs.fixed_mask =
+      load(job.fixed_mask, fixed_options(job), {fixed, inputs.fixed[0]}, job.fixed[0]);
+  inputs.moving_mask =
+      load(job.moving_mask, moving_options(job), {moving, inputs.moving[0]}, job.moving[0]);
   if (!job.fixed_mask.empty() || !job.moving_mask.empty()) return;
-  switch (compare_extraction(fixed.volume, moving.volume)) {
+  switch (compare_extraction(*inputs.fixed[0], *inputs.moving[0])) {
     case ExtractedSide::neither_or_both: return;
     case ExtractedSide::fixed_alone:
-      inputs.fixed_mask = non_zero_mask(fixed.volume);
+      inputs.fixed_mask = non_zero(inputs.fixed[0]);
       inputs.fixed_mask_chosen = true;
       inputs.warnings.push_back("\"" + job.fixed[0] + "\" is brain-extracted and \"" +
                                 job.moving[0] +
@@ -214,19 +303,24 @@ void load_masks(const JobSpec& job, const Loaded& fixed, const Loaded& moving, R
 
 }  // namespace
 
-RunInputs load_inputs(const JobSpec& job, const std::stop_token& stop) {
+RunInputs load_inputs(const JobSpec& job, const solve::Streaming& streaming,
+                      const std::stop_token& stop) {
   const std::size_t channels = job.fixed.size();
   std::vector<Loaded> images(2 * channels);
+  const auto read_time = std::make_shared<TimeSum>();
   parallel_for(static_cast<std::int64_t>(images.size()), [&](std::int64_t i) {
     const auto index = static_cast<std::size_t>(i);
     const bool is_fixed = index < channels;
-    images[index] = load_image(is_fixed ? job.fixed[index] : job.moving[index - channels],
-                               is_fixed ? fixed_options(job) : moving_options(job));
+    images[index] =
+        load_image(is_fixed ? job.fixed[index] : job.moving[index - channels],
+                   is_fixed ? fixed_options(job) : moving_options(job),
+                   is_fixed ? streaming.fixed : streaming.moving, job.pyramid, read_time);
   });
   if (stop.stop_requested())
     throw Error(ErrorCode::cancelled, "The run was cancelled while the images were read.");
   const bool deformable = is_deformable(job.stages.back().kind);
   RunInputs inputs;
+  inputs.read_time = read_time;
   for (std::size_t i = 0; i < images.size(); ++i) {
     const bool is_fixed = i < channels;
     const std::string& path = is_fixed ? job.fixed[i] : job.moving[i - channels];
@@ -238,19 +332,18 @@ RunInputs load_inputs(const JobSpec& job, const std::stop_token& stop) {
   }
   inputs.fixed_file_grid = images[0].file_grid;
   inputs.fixed_order = images[0].order;
-  load_masks(job, images[0], images[channels], inputs);
   for (std::size_t i = 0; i < images.size(); ++i) {
-    const Grid& grid = images[i < channels ? 0 : channels].volume.grid();
-    if (i != 0 && i != channels)
-      images[i].volume.set_grid(grid);  // the same lattice to the last bit
-    (i < channels ? inputs.fixed : inputs.moving).push_back(std::move(images[i].volume));
+    auto& side = i < channels ? inputs.fixed : inputs.moving;
+    if (!side.empty()) images[i].set_grid(side[0]->grid());  // the same lattice to the last bit
+    side.push_back(images[i].feed());
   }
+  load_masks(job, images[0], images[channels], inputs);
   if (job.initialisation == Initialisation::transform)
     inputs.initial = load_initial(job.initial_transform);
   inputs.landmarks = load_landmarks(job);
   check_labels(job, inputs.fixed_file_grid);
   if (inputs.initial || job.initialisation == Initialisation::identity)
-    check_overlap(inputs.fixed[0].grid(), inputs.moving[0].grid(),
+    check_overlap(inputs.fixed[0]->grid(), inputs.moving[0]->grid(),
                   inputs.initial.value_or(Affine{}), job.fixed[0], job.moving[0]);
   return inputs;
 }

@@ -1,13 +1,15 @@
 #pragma once
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/time_sum.h"
 #include "gigawarp/grid.h"
 #include "gigawarp/job.h"
-#include "gigawarp/volume.h"
+#include "gigawarp/volume_feed.h"
 #include "io/image_io.h"
 #include "job/checkpoint_files.h"
 #include "solve/registration.h"
@@ -38,23 +40,31 @@ struct LandmarkPair {
 };
 
 /// The job's images, checked and brought into canonical axis order (x to L, y to P, z to S), so
-/// that a pair gives the same bits whichever of the 48 axis orders it is stored in.
+/// that a pair gives the same bits whichever of the 48 axis orders it is stored in. In memory, or
+/// read as they are needed.
 struct RunInputs {
-  std::vector<Volume> fixed, moving;
-  Volume fixed_mask, moving_mask;  ///< empty: none
-  bool fixed_mask_chosen = false;  ///< for the job, which names none
-  Grid fixed_file_grid;            ///< the fixed file's own lattice
-  AxisOrder fixed_order;           ///< canonical from file order
-  std::optional<Affine> initial;   ///< moving_from_fixed, world mm
+  std::vector<std::shared_ptr<const VolumeFeed>> fixed, moving;
+  std::shared_ptr<const VolumeFeed> fixed_mask, moving_mask;  ///< null: none
+  bool fixed_mask_chosen = false;                             ///< for the job, which names none
+  Grid fixed_file_grid;                                       ///< the fixed file's own lattice
+  AxisOrder fixed_order;                                      ///< canonical from file order
+  std::optional<Affine> initial;                              ///< moving_from_fixed, world mm
   std::vector<LandmarkPair> landmarks;
   std::vector<std::string> warnings;
+  std::shared_ptr<TimeSum> read_time;  ///< of the files' voxels, also later ones
 
   solve::RegistrationInput view() const;
 };
 
-/// Reads fixed and moving in parallel. Throws Error{bad_input} with the file and what is wrong with
-/// it.
-RunInputs load_inputs(const JobSpec& job, const std::stop_token& stop);
+/// Opens fixed and moving in parallel, reads into memory what is not to be streamed or cannot be,
+/// and checks all voxels. Throws Error{bad_input} with the file and what is wrong with it.
+RunInputs load_inputs(const JobSpec& job, const solve::Streaming& streaming,
+                      const std::stop_token& stop);
+
+/// A label map as a feed in canonical order, as the images of the run are.
+std::shared_ptr<const VolumeFeed> open_labels(const std::string& path,
+                                              const io::ReadOptions& image_options,
+                                              std::shared_ptr<TimeSum> read_time);
 
 /// The grid with its geometry rounded to about 1/2000 voxel. Storing a volume in another axis order
 /// and in single-precision headers perturbs the last bits of its geometry; rounding takes that

@@ -162,7 +162,8 @@ JobSpec parse_job(const std::string& json_text) {
                  "fixed_selection", "moving_selection", "initialisation",   "initial_transform",
                  "fixed_landmarks", "moving_landmarks", "stages",           "device",
                  "threads",         "memory_bytes",     "output_directory", "write_inverse",
-                 "write_warped",    "compress"});
+                 "write_warped",    "compress",         "warp_grid",        "image_format",
+                 "pyramid"});
   check_version(object);
   JobSpec job;
   std::string description;  // for readers of the file
@@ -195,6 +196,9 @@ JobSpec parse_job(const std::string& json_text) {
   object.read("write_inverse", job.write_inverse);
   object.read("write_warped", job.write_warped);
   object.read("compress", job.compress);
+  read_name(object, "warp_grid", job.warp_grid);
+  read_name(object, "image_format", job.image_format);
+  read_name(object, "pyramid", job.pyramid);
   return job;
 }
 
@@ -228,6 +232,10 @@ std::string to_json(const JobSpec& job) {
   json["write_inverse"] = job.write_inverse;
   json["write_warped"] = job.write_warped;
   json["compress"] = job.compress;
+  // Left out where they are the default, so that digests of older jobs stay.
+  if (job.warp_grid != WarpGrid::full) json["warp_grid"] = job::name_of(job.warp_grid);
+  if (job.image_format != ImageFormat::nifti) json["image_format"] = job::name_of(job.image_format);
+  if (job.pyramid != PyramidUse::automatic) json["pyramid"] = job::name_of(job.pyramid);
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 

@@ -13,6 +13,9 @@ namespace gigawarp::job {
 /// absent.
 struct Measures {
   std::optional<double> global_ncc;  ///< fixed against warped moving, inside their overlap
+  /// Set where images too large for memory were compared on every so-many-th plane alone, or the
+  /// inverse measured on such planes.
+  std::optional<std::int64_t> ncc_plane_step, inverse_plane_step;
   std::optional<double> folds_percent, minimum_jacobian, sd_log_jacobian;
   std::optional<double> inverse_mean_mm, inverse_p95_mm, inverse_maximum_mm;
   std::optional<double> landmarks_before_mm;  ///< mean distance without registration

@@ -47,6 +47,24 @@ struct NameTable<Initialisation> {
        {Initialisation::transform, "transform"}}};
 };
 
+template <>
+struct NameTable<WarpGrid> {
+  static constexpr std::array<std::pair<WarpGrid, std::string_view>, 2> entries{
+      {{WarpGrid::full, "full"}, {WarpGrid::level, "level"}}};
+};
+
+template <>
+struct NameTable<ImageFormat> {
+  static constexpr std::array<std::pair<ImageFormat, std::string_view>, 2> entries{
+      {{ImageFormat::nifti, "nifti"}, {ImageFormat::ome_zarr, "ome.zarr"}}};
+};
+
+template <>
+struct NameTable<PyramidUse> {
+  static constexpr std::array<std::pair<PyramidUse, std::string_view>, 2> entries{
+      {{PyramidUse::automatic, "auto"}, {PyramidUse::never, "never"}}};
+};
+
 template <class T>
 std::string name_of(T value) {
   for (const auto& [candidate, name] : NameTable<T>::entries)

@@ -24,19 +24,11 @@ constexpr const char* kPending = ".writing";
 constexpr std::array kOnlookers{kOnlooker, kOnlookersPreview};
 
 /// Everything a run may leave behind.
-constexpr std::array kNames{"result.json",
-                            "0GenericAffine.mat",
-                            "1Warp.nii.gz",
-                            "1Warp.nii",
-                            "1InverseWarp.nii.gz",
-                            "1InverseWarp.nii",
-                            "warped.nii.gz",
-                            "warped.nii",
-                            "warped_labels.nii.gz",
-                            "warped_labels.nii",
-                            "job.json",
-                            "events.jsonl",
-                            "log.txt"};
+constexpr std::array kNames{"result.json",       "0GenericAffine.mat",  "1Warp.nii.gz",
+                            "1Warp.nii",         "1InverseWarp.nii.gz", "1InverseWarp.nii",
+                            "warped.nii.gz",     "warped.nii",          "warped_labels.nii.gz",
+                            "warped_labels.nii", "warped.ome.zarr",     "warped_labels.ome.zarr",
+                            "job.json",          "events.jsonl",        "log.txt"};
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& why) {
   throw Error(ErrorCode::output_not_written, "\"" + path.string() + "\" " + why, path.string());
@@ -101,7 +93,7 @@ OutputFolder::State OutputFolder::state() const {
 
 void OutputFolder::clear() {
   std::error_code failure;
-  for (const char* name : kNames) std::filesystem::remove(path_ / name, failure);
+  for (const char* name : kNames) std::filesystem::remove_all(path_ / name, failure);
   for (const char* name : kOnlookers) std::filesystem::remove(path_ / name, failure);
   std::filesystem::remove_all(checkpoint(), failure);
   std::filesystem::remove_all(path_ / kPending, failure);

@@ -1,13 +1,16 @@
 #include "job/plan.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/parallel.h"
 #include "gigawarp/error.h"
+#include "io/brick_source.h"
 #include "io/image_io.h"
 #include "job/input_checks.h"
 #include "job/inputs.h"
+#include "job/names.h"
 #include "job/ranks.h"
 #include "ops/grid_members.h"
 #include "solve/device_choice.h"
@@ -42,12 +45,27 @@ std::size_t voxel_bytes(const std::vector<std::string>& paths, const io::ReadOpt
   return bytes;
 }
 
+/// The arrays of a checkpoint of the finest level, at most.
+std::uint64_t checkpoint_bytes(const JobSpec& job, const Grid& fixed) {
+  if (job.stages.empty() || job.stages.back().levels.empty()) return 0;
+  const StageSpec& last = job.stages.back();
+  if (!is_deformable(last.kind)) return 0;
+  const auto voxels =
+      static_cast<std::uint64_t>(solve::level_voxels(fixed, last.levels.back().shrink));
+  return 24 * voxels * (last.kind == StageKind::syn ? 2 : 1);
+}
+
 void look_at_disk(const JobSpec& job, std::size_t moving_bytes, Plan& plan) {
   const auto voxels = static_cast<std::uint64_t>(plan.fixed.voxel_count());
-  const std::uint64_t field = 3 * sizeof(float) * voxels;
+  const bool coarse =
+      job.warp_grid == WarpGrid::level && !job.stages.empty() && !job.stages.back().levels.empty();
+  const int shrink = coarse ? job.stages.back().levels.back().shrink : 1;
+  const auto field_voxels = static_cast<std::uint64_t>(solve::level_voxels(plan.fixed, shrink));
+  const std::uint64_t field = 3 * sizeof(float) * field_voxels;
   plan.disk_needed = field * (job.write_inverse ? 2 : 1) +
                      (job.write_warped ? moving_bytes * voxels : 0) +
-                     (job.moving_labels.empty() ? 0 : 2 * voxels) + plan.forecast.state_bytes +
+                     (job.moving_labels.empty() ? 0 : 2 * voxels) +
+                     std::max(plan.forecast.state_bytes, checkpoint_bytes(job, plan.fixed)) +
                      (std::uint64_t{1} << 20);
   std::error_code failure;
   std::filesystem::path folder = std::filesystem::absolute(job.output_directory, failure);
@@ -59,6 +77,13 @@ void look_at_disk(const JobSpec& job, std::size_t moving_bytes, Plan& plan) {
 }
 
 bool on_gpu(const Plan& plan) { return solve::is_gpu(plan.device); }
+
+/// Files that can be read out of order.
+bool all_stream(const std::vector<std::string>& paths, const io::ReadOptions& options) {
+  return std::all_of(paths.begin(), paths.end(), [&](const std::string& path) {
+    return io::open_source(path, options) != nullptr;
+  });
+}
 
 /// The processors that share a run, without their parts; `shares` of each.
 std::vector<GpuPlan> sharers(const JobSpec& job, const Ranks* ranks, const std::string& device,
@@ -85,9 +110,16 @@ void predict(const JobSpec& job, const Ranks* ranks, std::size_t fixed_bytes,
   resolved.device = plan.device;
   std::vector<double> shares;
   plan.gpus = sharers(job, ranks, plan.device, shares);
+  plan.streamed = {};
+  if (ranks == nullptr) {  // ranks read whole images, and the first collects the fields
+    plan.streamed = solve::streamable(plan.fixed, plan.moving, resolved);
+    plan.streamed.fields = true;
+    plan.streamed.fixed = plan.streamed.fixed && all_stream(job.fixed, fixed_options(job));
+    plan.streamed.moving = plan.streamed.moving && all_stream(job.moving, moving_options(job));
+  }
   with_threads(job.threads, [&] {
-    plan.forecast =
-        solve::forecast(plan.fixed, plan.moving, fixed_bytes, moving_bytes, resolved, shares);
+    plan.forecast = solve::forecast(plan.fixed, plan.moving, fixed_bytes, moving_bytes, resolved,
+                                    shares, plan.streamed);
   });
   plan.memory_needed = plan.forecast.peak_bytes + kProgramBytes;
   for (std::size_t i = 0; i < plan.gpus.size(); ++i) {
@@ -148,6 +180,7 @@ Plan make_plan(const JobSpec& job, const Ranks* ranks) {
   const std::size_t moving_bytes = voxel_bytes(job.moving, moving_options(job), plan.moving);
   plan.memory_budget = job.memory_bytes;
   predict(job, ranks, fixed_bytes, moving_bytes, plan);
+  plan.warp_could_shrink = job.warp_grid == WarpGrid::full && plan.streamed.fixed && !on_gpu(plan);
   if (job.device == "auto" && !gpu_misfit(plan).empty()) {
     plan.note = gpu_misfit(plan) + " It runs on the CPU instead.";
     plan.device = "cpu";
@@ -158,16 +191,26 @@ Plan make_plan(const JobSpec& job, const Ranks* ranks) {
   return plan;
 }
 
+namespace {
+/// The way out where only the finished displacement is too large.
+std::string smaller_warp(const Plan& plan) {
+  return plan.warp_could_shrink ? ", or write the warp on the grid of the level with --warp-grid "
+                                  "level"
+                                : "";
+}
+}  // namespace
+
 std::string misfit(const Plan& plan) {
   if (std::string gpu = gpu_misfit(plan); !gpu.empty()) return gpu;
   if (!on_gpu(plan) && plan.memory_budget != 0 && plan.memory_needed > plan.memory_budget)
     return "The run needs " + mebibytes(plan.memory_needed) + " of memory, more than the " +
            mebibytes(plan.memory_budget) +
-           " it may use; raise --memory or leave out the finest level.";
+           " it may use; raise --memory or leave out the finest level" + smaller_warp(plan) + ".";
   if (plan.memory_needed > plan.memory_available)
     return "The run needs " + mebibytes(plan.memory_needed) + " of memory, but only " +
            mebibytes(plan.memory_available) +
-           " are available; close other programs or leave out the finest level.";
+           " are available; close other programs or leave out the finest level" +
+           smaller_warp(plan) + ".";
   if (!plan.disk.empty() && plan.disk_needed > plan.disk_free)
     return "The run needs up to " + mebibytes(plan.disk_needed) + " of disk, but \"" + plan.disk +
            "\" has only " + mebibytes(plan.disk_free) + " free; choose another --out or make room.";
@@ -202,6 +245,7 @@ std::string to_json(const Plan& plan) {
         {"available_bytes", plan.memory_available},
         {"budget_bytes", plan.memory_budget},
         {"images_bytes", plan.forecast.images_bytes},
+        {"images_streamed", plan.streamed.fixed && plan.streamed.moving},
         {"state_bytes", plan.forecast.state_bytes},
         {"scratch_bytes", plan.forecast.scratch_bytes}}},
       {"gpu_memory", {{"needed_bytes", gpus.needed}, {"available_bytes", gpus.available}}},

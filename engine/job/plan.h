@@ -23,7 +23,9 @@ struct Plan {
   int threads = 1;
   Grid fixed, moving;
   int channels = 1;
+  solve::Streaming streamed;  ///< images that are read as they are needed
   solve::MemoryForecast forecast;
+  bool warp_could_shrink = false;   ///< no level is as fine as the warp that is asked for
   std::uint64_t memory_needed = 0;  ///< bytes, whole process at its peak
   std::uint64_t memory_available = 0;
   std::uint64_t memory_budget =

@@ -32,7 +32,7 @@ RunResult take_part(const JobSpec& job, const RunOptions& options) {
   RunSwitch own_control;
   const RunSwitch& control = options.control != nullptr ? *options.control : own_control;
   {
-    const RunInputs inputs = load_inputs(job, control.stop_token());
+    const RunInputs inputs = load_inputs(job, {}, control.stop_token());
     solve::RunControl run;
     run.stop = control.stop_token();
     result.levels =

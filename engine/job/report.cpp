@@ -30,6 +30,9 @@ Json measures_json(const Measures& measures) {
     if (value) json[key] = *value;
   };
   add("global_ncc", measures.global_ncc);
+  if (measures.ncc_plane_step) json["global_ncc_on_every_nth_plane"] = *measures.ncc_plane_step;
+  if (measures.inverse_plane_step)
+    json["inverse_error_on_every_nth_plane"] = *measures.inverse_plane_step;
   add("folds_percent", measures.folds_percent);
   add("minimum_jacobian", measures.minimum_jacobian);
   add("sd_log_jacobian", measures.sd_log_jacobian);
@@ -119,6 +122,7 @@ std::string report_json(const JobSpec& job, const Plan& plan, const RunResult& r
                   {"measures", measures_json(result.measures)},
                   {"levels", levels_json(result.levels)},
                   {"warnings", result.warnings},
+                  {"notes", result.notes},
                   {"provenance", provenance_json(job, plan, result, checksums, command_line)}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -1,15 +1,46 @@
 #include "job/results.h"
 
-#include <functional>
+#include <cstring>
 
-#include "base/parallel.h"
 #include "gigawarp/error.h"
-#include "io/image_io.h"
 #include "io/transform_io.h"
-#include "job/axis_reorder.h"
+#include "io/volume_sink.h"
+#include "job/source_feed.h"
 #include "ops/apply.h"
 
 namespace gigawarp::job {
+
+namespace {
+
+class WarpedFeed final : public VolumeFeed {
+ public:
+  WarpedFeed(std::shared_ptr<const VolumeFeed> moving, const VolumeFeed* first,
+             const Transform& transform, const Grid& grid, Interpolation interpolation,
+             std::stop_token stop)
+      : moving_(std::move(moving)),
+        first_(first),
+        transform_(transform),
+        grid_(grid),
+        interpolation_(interpolation),
+        stop_(std::move(stop)) {}
+  const Grid& grid() const override { return grid_; }
+  ScalarType type() const override { return moving_->type(); }
+  void read(const Box& box, std::byte* out) const override {
+    const Volume part =
+        apply_transform_to_box(*moving_, first_, transform_, grid_, box, interpolation_, 0, stop_);
+    std::memcpy(out, part.data(), part.bytes());
+  }
+
+ private:
+  std::shared_ptr<const VolumeFeed> moving_;
+  const VolumeFeed* first_;
+  const Transform& transform_;
+  Grid grid_;
+  Interpolation interpolation_;
+  std::stop_token stop_;
+};
+
+}  // namespace
 
 Results::Results(const JobSpec& job, RunInputs&& inputs, solve::RegistrationOutput&& output,
                  OutputFolder& folder)
@@ -17,63 +48,103 @@ Results::Results(const JobSpec& job, RunInputs&& inputs, solve::RegistrationOutp
       inputs_(std::move(inputs)),
       folder_(folder),
       affine_(output.moving_from_fixed),
-      inverse_(std::move(output.inverse_mm)),
-      canonical_(inputs_.fixed[0].grid()) {
-  if (output.forward_mm) transform_.stages.emplace_back(std::move(*output.forward_mm));
+      forward_(std::move(output.forward)),
+      inverse_(std::move(output.inverse)),
+      canonical_(inputs_.fixed[0]->grid()) {
+  for (auto [brought, feed] :
+       {std::pair{&output.forward_mm, &forward_}, std::pair{&output.inverse_mm, &inverse_}})
+    if (*brought) *feed = std::make_shared<WholeVolume>(std::move((*brought)->volume()));
+  if (forward_ != nullptr && forward_->grid().same_lattice(canonical_, 1e-4)) {
+    first_ = forward_.get();
+  } else if (forward_ != nullptr) {  // of a coarser level: small
+    transform_.stages.emplace_back(DisplacementField(read_all(*forward_)));
+    forward_ = std::make_shared<WholeVolume>(
+        &std::get<DisplacementField>(transform_.stages.front()).volume());
+  }
   transform_.stages.emplace_back(affine_);
+  if (first_ == nullptr && forward_ != nullptr)  // where it lies now
+    forward_ = std::make_shared<WholeVolume>(
+        &std::get<DisplacementField>(transform_.stages.front()).volume());
   inputs_.fixed_mask = {};
   inputs_.moving_mask = {};
 }
 
-std::filesystem::path Results::file(const std::string& name) {
-  files_.push_back(name);
-  return folder_.pending(name);
+void Results::look_at_stop() const {
+  if (stop_.stop_requested())
+    throw Error(ErrorCode::cancelled, "The run was cancelled before its results were written.");
 }
 
-void Results::to_file_lattice(Volume& volume) const {
-  reorder_in_place(volume, inputs_.fixed_order.inverse());
-  volume.set_grid(inputs_.fixed_file_grid);
+std::shared_ptr<const VolumeFeed> Results::warped(std::shared_ptr<const VolumeFeed> moving,
+                                                  Interpolation interpolation) const {
+  return std::make_shared<WarpedFeed>(std::move(moving), first_, transform_, canonical_,
+                                      interpolation, stop_);
 }
 
 Measures Results::measure_and_write(const std::stop_token& stop) {
+  stop_ = stop;
   measure_landmarks();
-  warp_labels(stop);
-  warp_image(stop);
-  measure_field();
+  warp_labels();
+  warp_image();
   inputs_.fixed.clear();
   inputs_.moving.clear();
-  if (stop.stop_requested())
-    throw Error(ErrorCode::cancelled, "The run was cancelled before its results were written.");
-  write_all();
+  measure_field();
+  look_at_stop();
+  if (forward_ != nullptr) write_field(forward_, "1Warp");
+  if (inverse_ != nullptr && job_.write_inverse) write_field(inverse_, "1InverseWarp");
+  files_.emplace_back("0GenericAffine.mat");
+  io::write_affine(affine_, folder_.pending(files_.back()));
   return measures_;
 }
 
-void Results::write_all() {
-  const std::string suffix = job_.compress ? ".nii.gz" : ".nii";
-  std::vector<std::function<void()>> tasks;
-  const auto write_volume = [&](Volume& volume, const std::string& name) {
-    if (volume.empty()) return;
-    tasks.emplace_back([this, &volume, path = file(name + suffix)] {
-      to_file_lattice(volume);
-      io::write_image(volume, path);
-      volume = {};
-    });
-  };
-  const auto write_field = [&](DisplacementField& field, const std::string& name) {
-    tasks.emplace_back([this, &field, path = file(name + suffix)] {
-      to_file_lattice(field.volume());
-      io::write_displacement(field, path);
-      field = {};
-    });
-  };
-  if (auto* forward = std::get_if<DisplacementField>(&transform_.stages.front()))
-    write_field(*forward, "1Warp");
-  if (inverse_ && job_.write_inverse) write_field(*inverse_, "1InverseWarp");
-  if (job_.write_warped) write_volume(warped_, "warped");
-  write_volume(warped_labels_, "warped_labels");
-  io::write_affine(affine_, file("0GenericAffine.mat"));
-  parallel_for(static_cast<std::int64_t>(tasks.size()),
-               [&](std::int64_t i) { tasks[static_cast<std::size_t>(i)](); });
+void Results::write_field(std::shared_ptr<const VolumeFeed>& field, const std::string& name) {
+  write(*field, name + (job_.compress ? ".nii.gz" : ".nii"), false);
+  field.reset();
+}
+
+void Results::write_image(const VolumeFeed& feed, const std::string& name, bool labels,
+                          const Look& look) {
+  const bool zarr = job_.image_format == ImageFormat::ome_zarr;
+  write(feed, name + (zarr ? ".ome.zarr" : job_.compress ? ".nii.gz" : ".nii"), labels, look);
+}
+
+void Results::write(const VolumeFeed& feed, const std::string& name, bool labels,
+                    const Look& look) {
+  const AxisOrder file_from_canonical = inputs_.fixed_order.inverse();
+  io::SinkSpec spec;
+  spec.grid = feed.grid().same_lattice(canonical_, 1e-4)
+                  ? inputs_.fixed_file_grid
+                  : reordered(feed.grid(), file_from_canonical);
+  spec.type = feed.type();
+  spec.channels = feed.channels();
+  spec.options.labels = labels;
+  files_.push_back(name);
+  const auto sink = io::open_sink(folder_.pending(name), spec);
+  const Size3& n = spec.grid.size;
+  for (int c = 0; c < spec.channels; ++c)
+    for (std::int64_t z = 0; z < n[2]; z += sink->planes_at_once()) {
+      look_at_stop();
+      const std::int64_t planes = std::min(sink->planes_at_once(), n[2] - z);
+      const Box box =
+          in_source({{0, 0, z}, {n[0], n[1], planes}}, file_from_canonical, feed.grid().size);
+      Volume slab(Grid{box.size, {}}, feed.type(), feed.channels());
+      feed.read(box, slab.data());
+      if (look) look(box, slab);
+      if (!file_from_canonical.is_identity()) slab = reordered(slab, file_from_canonical);
+      const std::size_t channel_bytes = slab.bytes() / static_cast<std::size_t>(spec.channels);
+      const TimeSum::Piece writing(write_time_);
+      sink->write(c, z, planes, slab.data() + static_cast<std::size_t>(c) * channel_bytes);
+    }
+  const TimeSum::Piece writing(write_time_);
+  sink->commit();
+}
+
+void Results::visit(const VolumeFeed& feed, const Look& look) const {
+  const Size3& n = feed.grid().size;
+  for (std::int64_t z = 0; z < n[2]; z += feed.slab_planes()) {
+    look_at_stop();
+    const std::int64_t planes = std::min(feed.slab_planes(), n[2] - z);
+    look({{0, 0, z}, {n[0], n[1], planes}}, read_planes(feed, z, planes));
+  }
 }
 
 }  // namespace gigawarp::job

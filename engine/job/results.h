@@ -1,4 +1,6 @@
 #pragma once
+#include <functional>
+#include <memory>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -8,12 +10,14 @@
 #include "job/inputs.h"
 #include "job/measures.h"
 #include "job/output_folder.h"
+#include "ops/apply.h"
 #include "solve/registration.h"
 
 namespace gigawarp::job {
 
-/// Measures and writes what a registration found. Owns images and fields and lets go of each as
-/// soon as it is no longer needed: fields dominate the memory here.
+/// Measures and writes what a registration found, slab by slab as it is computed: images and fields
+/// that are not in memory are never there as a whole. Lets go of each as soon as it is no longer
+/// needed.
 class Results {
  public:
   Results(const JobSpec& job, RunInputs&& inputs, solve::RegistrationOutput&& output,
@@ -23,27 +27,39 @@ class Results {
   /// bad_input, cancelled}.
   Measures measure_and_write(const std::stop_token& stop);
   const std::vector<std::string>& files() const { return files_; }
+  double write_seconds() const { return write_time_.seconds(); }  ///< compressing and writing alone
 
  private:
+  /// Looks at a box of a volume on the canonical fixed grid as it is written.
+  using Look = std::function<void(const Box& box, const Volume& voxels)>;
+
   void measure_field();
   void measure_landmarks();
-  void warp_image(const std::stop_token& stop);
-  void warp_labels(const std::stop_token& stop);
-  void write_all();
-  /// Brings a volume on the canonical fixed grid back to the fixed file's lattice.
-  void to_file_lattice(Volume& volume) const;
-  std::filesystem::path file(const std::string& name);
+  void warp_image();
+  void warp_labels();
+  /// Moving voxels on the canonical fixed grid, of which boxes are computed.
+  std::shared_ptr<const VolumeFeed> warped(std::shared_ptr<const VolumeFeed> moving,
+                                           Interpolation interpolation) const;
+  /// A feed on a canonical grid, to a file in the fixed file's axis order.
+  void write(const VolumeFeed& feed, const std::string& name, bool labels, const Look& look = {});
+  void write_image(const VolumeFeed& feed, const std::string& name, bool labels, const Look& look);
+  void write_field(std::shared_ptr<const VolumeFeed>& field, const std::string& name);
+  void visit(const VolumeFeed& feed, const Look& look) const;
+  void look_at_stop() const;
 
   const JobSpec& job_;
   RunInputs inputs_;
   OutputFolder& folder_;
+  std::stop_token stop_;
   Affine affine_;
-  Transform transform_;  ///< moving_from_fixed: the forward field, if any, then the affine
-  std::optional<DisplacementField> inverse_;
-  Volume warped_, warped_labels_;
+  std::shared_ptr<const VolumeFeed> forward_, inverse_;  ///< null: none
+  /// moving_from_fixed is `first_`, a displacement on the fixed grid, if any, then this.
+  Transform transform_;
+  const VolumeFeed* first_ = nullptr;
   Grid canonical_;
   Measures measures_;
   std::vector<std::string> files_;
+  TimeSum write_time_;
 };
 
 }  // namespace gigawarp::job

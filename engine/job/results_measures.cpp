@@ -1,8 +1,8 @@
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 
-#include "io/image_io.h"
 #include "job/results.h"
+#include "job/source_feed.h"
 #include "ops/apply.h"
 #include "ops/invert_field.h"
 #include "ops/jacobian.h"
@@ -14,26 +14,67 @@ namespace gigawarp::job {
 
 namespace {
 
+/// Voxels beyond which images that are not in memory are compared on some of their planes.
+constexpr std::int64_t kComparedVoxels = std::int64_t{48} << 20;
+/// The same for the inverse, whose planes cost more to have than to measure.
+constexpr std::int64_t kInvertedVoxels = std::int64_t{256} << 20;
+
 float distance_mm(const Vec3& a, const Vec3& b) {
   return static_cast<float>(std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]));
 }
 
-/// A label map in canonical order, as the images of the run are.
-Volume load_labels(const std::string& path, const io::ReadOptions& image_options) {
-  Volume labels = io::read_image(path, io::companion_options(image_options, path));
-  const AxisOrder order = canonical_order(labels.grid());
-  if (!order.is_identity()) labels = reordered(labels, order);
-  labels.set_grid(rounded(labels.grid()));
-  return labels;
+std::int64_t step_for(const Grid& grid, std::int64_t most_voxels) {
+  return std::max<std::int64_t>(1, (grid.voxel_count() + most_voxels - 1) / most_voxels);
 }
 
-/// 1 where the transform leads into the moving volume.
-Volume inside_of(const Grid& moving, const Transform& transform, const Grid& fixed,
-                 const std::stop_token& stop) {
-  Volume ones(moving, ScalarType::u8);
-  std::memset(ones.data(), 1, ones.bytes());
-  return apply_transform(ones, transform, fixed, Interpolation::nearest, 0, stop);
-}
+/// Every so-many-th plane of fixed, warped and overlap, as they come by, one behind the other.
+class PlaneSample {
+ public:
+  PlaneSample(const VolumeFeed& fixed, ScalarType warped_type,
+              std::shared_ptr<const VolumeFeed> inside, int axis, std::int64_t step)
+      : fixed_(fixed),
+        inside_(std::move(inside)),
+        axis_(static_cast<std::size_t>(axis)),
+        step_(step) {
+    const Grid& grid = fixed.grid();
+    const std::int64_t planes = (grid.size[axis_] + step - 1) / step;
+    const Grid sample{{grid.voxel_count() / grid.size[axis_], 1, planes}, {}};
+    fixed_planes_ = Volume(sample, fixed.type());
+    warped_planes_ = Volume(sample, warped_type);
+    inside_planes_ = Volume(sample, ScalarType::u8);
+  }
+
+  void look(const Box& box, const Volume& warped) {
+    for (std::int64_t i = 0; i < box.size[axis_]; ++i) {
+      const std::int64_t at = box.begin[axis_] + i;
+      if (at % step_ != 0) continue;
+      Box plane = box;
+      plane.begin[axis_] = at;
+      plane.size[axis_] = 1;
+      Box here{{0, 0, 0}, plane.size};
+      here.begin[axis_] = i;
+      put(fixed_, plane, at / step_, fixed_planes_);
+      put(WholeVolume(&warped), here, at / step_, warped_planes_);
+      put(*inside_, plane, at / step_, inside_planes_);
+    }
+  }
+
+  qc::Similarity similarity() const {
+    return qc::similarity(fixed_planes_, warped_planes_, &inside_planes_);
+  }
+
+ private:
+  static void put(const VolumeFeed& feed, const Box& box, std::int64_t plane, Volume& to) {
+    const std::size_t bytes = static_cast<std::size_t>(box.voxel_count()) * size_of(feed.type());
+    feed.read(box, to.data() + static_cast<std::size_t>(plane) * bytes);
+  }
+
+  const VolumeFeed& fixed_;
+  std::shared_ptr<const VolumeFeed> inside_;
+  std::size_t axis_;
+  std::int64_t step_;
+  Volume fixed_planes_, warped_planes_, inside_planes_;
+};
 
 }  // namespace
 
@@ -43,7 +84,14 @@ void Results::measure_landmarks() {
   std::int64_t undefined = 0;
   for (const LandmarkPair& pair : inputs_.landmarks) {
     before.push_back(distance_mm(pair.fixed_mm, pair.moving_mm));
-    if (const std::optional<Vec3> mapped = transform_(pair.fixed_mm)) {
+    std::optional<Vec3> mapped = pair.fixed_mm;
+    if (first_ != nullptr) {
+      const std::optional<Vec3> moved = displacement_at(*first_, pair.fixed_mm);
+      for (std::size_t a = 0; a < 3 && moved; ++a) (*mapped)[a] += (*moved)[a];
+      if (!moved) mapped.reset();
+    }
+    if (mapped) mapped = transform_(*mapped);
+    if (mapped) {
       after.push_back(distance_mm(*mapped, pair.moving_mm));
       (pair.held_out ? held_out : used).push_back(after.back());
     } else {
@@ -63,39 +111,66 @@ void Results::measure_landmarks() {
   measures_.landmarks_maximum_mm = distances.max_mm;
 }
 
-void Results::warp_labels(const std::stop_token& stop) {
+void Results::warp_labels() {
   if (job_.moving_labels.empty()) return;
-  const Volume moving = load_labels(job_.moving_labels, moving_options(job_));
-  warped_labels_ = apply_transform(moving, transform_, canonical_, Interpolation::label, 0, stop);
-  if (job_.fixed_labels.empty()) return;
-  Volume fixed = load_labels(job_.fixed_labels, fixed_options(job_));
-  fixed.set_grid(canonical_);
-  const std::vector<std::int64_t> labels = qc::common_labels(fixed, moving);
-  const qc::OverlapSummary overlap = qc::label_overlap(fixed, warped_labels_, labels, false);
+  const auto moving = open_labels(job_.moving_labels, moving_options(job_), inputs_.read_time);
+  const auto carried = warped(moving, Interpolation::label);
+  if (job_.fixed_labels.empty()) {
+    write_image(*carried, "warped_labels", true, {});
+    return;
+  }
+  const auto fixed = open_labels(job_.fixed_labels, fixed_options(job_), inputs_.read_time);
+  const std::vector<std::int64_t> labels = qc::common_labels(*fixed, *moving);
+  qc::OverlapCounter counter(labels);
+  write_image(*carried, "warped_labels", true, [&](const Box& box, const Volume& voxels) {
+    Volume part(Grid{box.size, {}}, fixed->type());
+    fixed->read(box, part.data());
+    counter.add(part, voxels);
+  });
+  const qc::OverlapSummary overlap = counter.summary();
   for (const qc::LabelOverlap& label : overlap.labels) measures_.dice[label.label] = label.dice;
   if (labels.empty()) return;
   measures_.dice_mean = overlap.dice_mean;
   measures_.dice_p30 = overlap.dice_p30;
 }
 
-void Results::warp_image(const std::stop_token& stop) {
-  warped_ =
-      apply_transform(inputs_.moving[0], transform_, canonical_, Interpolation::linear, 0, stop);
-  const Volume inside = inside_of(inputs_.moving[0].grid(), transform_, canonical_, stop);
-  const qc::Similarity similarity = qc::similarity(inputs_.fixed[0], warped_, &inside);
+void Results::warp_image() {
+  const VolumeFeed& fixed = *inputs_.fixed[0];
+  const auto carried = warped(inputs_.moving[0], Interpolation::linear);
+  const auto inside = warped(ones_on(inputs_.moving[0]->grid()), Interpolation::nearest);
+  qc::Similarity similarity;
+  const std::int64_t step = fixed.whole() != nullptr ? 1 : step_for(canonical_, kComparedVoxels);
+  if (step == 1) {
+    const Volume image = read_all(*carried), overlap = read_all(*inside);
+    const Volume read = fixed.whole() != nullptr ? Volume() : read_all(fixed);
+    similarity = qc::similarity(fixed.whole() != nullptr ? *fixed.whole() : read, image, &overlap);
+    if (job_.write_warped) write_image(WholeVolume(&image), "warped", false, {});
+  } else {
+    measures_.ncc_plane_step = step;
+    // Planes as the file has them: then each comes by whole.
+    const int axis = job_.write_warped ? inputs_.fixed_order.inverse().axis[2] : 2;
+    PlaneSample sample(fixed, carried->type(), inside, axis, step);
+    const Look look = [&](const Box& box, const Volume& voxels) { sample.look(box, voxels); };
+    if (job_.write_warped)
+      write_image(*carried, "warped", false, look);
+    else
+      visit(*carried, look);
+    similarity = sample.similarity();
+  }
   if (similarity.voxels > 0) measures_.global_ncc = similarity.ncc;
-  if (!job_.write_warped) warped_ = {};
 }
 
 void Results::measure_field() {
-  const auto* forward = std::get_if<DisplacementField>(&transform_.stages.front());
-  if (forward == nullptr) return;
-  const ops::JacobianSummary jacobian = ops::summarise_jacobian(*forward);
+  if (forward_ == nullptr) return;
+  const ops::JacobianSummary jacobian = ops::summarise_jacobian(*forward_);
   measures_.folds_percent = jacobian.folds_percent;
   measures_.minimum_jacobian = jacobian.minimum;
   measures_.sd_log_jacobian = jacobian.sd_log;
-  if (!inverse_) return;
-  const InverseError error = inverse_error(*forward, *inverse_);
+  if (inverse_ == nullptr) return;
+  const std::int64_t step =
+      inverse_->whole() != nullptr ? 1 : step_for(inverse_->grid(), kInvertedVoxels);
+  if (step > 1) measures_.inverse_plane_step = step;
+  const InverseError error = inverse_error(*forward_, *inverse_, step);
   measures_.inverse_mean_mm = error.mean_mm;
   measures_.inverse_p95_mm = error.p95_mm;
   measures_.inverse_maximum_mm = error.max_mm;

@@ -16,6 +16,7 @@
 #include "job/recorder.h"
 #include "job/report.h"
 #include "job/results.h"
+#include "solve/device_choice.h"
 
 namespace gigawarp::job {
 
@@ -194,6 +195,7 @@ solve::RegistrationOutput Run::register_images() {
       [this](const std::string& file) { recorder_->say(EventKind::preview_written, "", file); },
       [this](const std::string& why) { recorder_->say(EventKind::warning, "", why); });
   control.preview = &preview;
+  control.leave_fields = options_.ranks == nullptr;
   JobSpec resolved = job_;
   resolved.device = plan_.device;
   if (options_.ranks != nullptr)
@@ -214,7 +216,7 @@ RunResult Run::execute() {
   if (!plan_.note.empty()) recorder_->say(EventKind::warning, "plan", plan_.note);
   timed("load", [&] {
     recorder_->say(EventKind::stage_started, "load", "");
-    inputs_ = load_inputs(job_, control_.stop_token());
+    inputs_ = load_inputs(job_, plan_.streamed, control_.stop_token());
     for (const std::string& warning : inputs_.warnings)
       recorder_->say(EventKind::warning, "load", warning);
     result_.fixed_mask_chosen = inputs_.fixed_mask_chosen;
@@ -233,10 +235,14 @@ RunResult Run::execute() {
   for (const std::string& warning : output.warnings)
     recorder_->say(EventKind::warning, "register", warning);
   result_.levels = std::move(output.levels);
+  result_.notes = std::move(output.notes);
+  const std::shared_ptr<TimeSum> read_time = inputs_.read_time, transfers = output.transfer_time;
+  result_.seconds["upload"] = output.upload_seconds;
   timed("write", [&] {
     recorder_->say(EventKind::stage_started, "write", "");
     Results results(job_, std::move(inputs_), std::move(output), *folder_);
     result_.measures = results.measure_and_write(control_.stop_token());
+    result_.seconds["write_files"] = results.write_seconds();
     result_.files = results.files();
     recorder_->say(EventKind::stage_finished, "write", "");
   });
@@ -244,6 +250,8 @@ RunResult Run::execute() {
   result_.warnings = recorder_->warnings();
   result_.peak_memory_bytes = peak_resident_bytes();
   result_.seconds["total"] = recorder_->elapsed_s();
+  result_.seconds["read_files"] = read_time->seconds();
+  result_.seconds["download"] = solve::is_gpu(plan_.device) ? transfers->seconds() : 0;
   write_text(folder_->pending("result.json"),
              report_json(job_, plan_, result_, checksums_.get(), options_.command_line));
   recorder_->say(EventKind::run_finished, "", "");
@@ -304,6 +312,7 @@ std::string job_digest(const JobSpec& job) {
   relevant.initialisation = job.initialisation;
   relevant.initial_transform = inverted_transform(job.initial_transform) ? "inverse" : "";
   relevant.write_inverse = job.write_inverse;
+  relevant.pyramid = job.pyramid;
   return sha256(gigawarp::to_json(relevant));
 }
 

@@ -30,6 +30,7 @@ struct RunResult {
   Measures measures;
   std::vector<solve::LevelReport> levels;
   std::vector<std::string> warnings;
+  std::vector<std::string> notes;
   std::map<std::string, double> seconds;  ///< by phase: "load", "register", "write", "total"
   std::uint64_t peak_memory_bytes = 0;
   bool fixed_mask_chosen = false;  ///< the fixed image's non-zero voxels, though the job names none

@@ -1,10 +1,8 @@
 #pragma once
-#include <functional>
 #include <stop_token>
 
-#include "gigawarp/box.h"
 #include "gigawarp/transform.h"
-#include "gigawarp/volume.h"
+#include "gigawarp/volume_feed.h"
 
 namespace gigawarp {
 
@@ -25,20 +23,15 @@ Volume apply_transform(const Volume& moving, const Transform& moving_from_fixed,
                        const Grid& reference, Interpolation interpolation, double background = 0,
                        std::stop_token stop = {});
 
-/// A volume of which boxes can be had; read() returns all channels of one, in `type`.
-struct BoxedVolume {
-  Grid grid;
-  ScalarType type = ScalarType::u8;
-  int channels = 1;
-  std::function<Volume(const Box& box)> read;
-};
-
 /// The voxels of `box` of what apply_transform() would give, bit for bit, reading of `moving` only
-/// the box that they need: for volumes larger than memory. 24 bytes per voxel of `box` are held
-/// besides.
-Volume apply_transform_to_box(const BoxedVolume& moving, const Transform& moving_from_fixed,
-                              const Grid& reference, const Box& box, Interpolation interpolation,
-                              double background = 0, const std::stop_token& stop = {});
+/// what they need: for volumes larger than memory. Beside a tile of 256 voxels along x and y
+/// through the box, with 24 bytes for each of its voxels, memory holds the box and what is read for
+/// a tile. `first_mm` (may be null): a displacement on `reference`, 3 channels of f32, that goes
+/// before the transform and is read by the box, too.
+Volume apply_transform_to_box(const VolumeFeed& moving, const VolumeFeed* first_mm,
+                              const Transform& moving_from_fixed, const Grid& reference,
+                              const Box& box, Interpolation interpolation, double background = 0,
+                              const std::stop_token& stop = {});
 
 /// The whole transform as displacements in mm on `grid`; NaN where it is undefined. Throws as
 /// above.

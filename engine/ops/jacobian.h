@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "gigawarp/transform.h"
+#include "gigawarp/volume_feed.h"
 
 namespace gigawarp::ops {
 
@@ -27,5 +28,7 @@ Volume jacobian_determinant(const DisplacementField& displacement_mm);
 /// another grid.
 JacobianSummary summarise_jacobian(const DisplacementField& displacement_mm,
                                    const Volume* mask = nullptr);
+/// The same of displacements of which planes are read: 3 channels of f32, mm. The same bits.
+JacobianSummary summarise_jacobian(const VolumeFeed& displacement_mm);
 
 }  // namespace gigawarp::ops

@@ -21,7 +21,7 @@ class Steps {
  public:
   Steps(const QcInput& in, const std::stop_token& stop, ProgressSink* progress)
       : stop_(stop), progress_(progress) {
-    const bool labels = in.fixed_labels != nullptr && in.moving_labels != nullptr;
+    const bool labels = in.fixed_labels != nullptr && in.moving_labels;
     total_ = kWarp + kSimilarity + (in.local_ncc_radius > 0 ? kLocalCorrelation : 0) + kJacobian +
              (labels ? kLabels : 0) + (in.inverse != nullptr ? kPoints : 0) +
              (in.reference != nullptr ? kPoints : 0);
@@ -47,21 +47,32 @@ class Steps {
   double total_ = 1, done_ = 0;
 };
 
-Volume ones_on(const Grid& grid) {
-  Volume out(grid, ScalarType::u8);
-  std::fill_n(out.channel<std::uint8_t>(), grid.voxel_count(), std::uint8_t{1});
+/// All of apply_transform(), reading of the moving volume what it needs.
+Volume warped_by(const VolumeFeed& moving, const Transform& transform, const Grid& fixed,
+                 Interpolation interpolation, const std::stop_token& stop) {
+  Volume out(fixed, moving.type());
+  constexpr std::int64_t kPlanes = 32;
+  const Size3& n = fixed.size;
+  const std::size_t plane = static_cast<std::size_t>(n[0] * n[1]) * size_of(moving.type());
+  for (std::int64_t z = 0; z < n[2]; z += kPlanes) {
+    const Box box{{0, 0, z}, {n[0], n[1], std::min(kPlanes, n[2] - z)}};
+    const Volume part =
+        apply_transform_to_box(moving, nullptr, transform, fixed, box, interpolation, 0, stop);
+    std::copy_n(part.data(), plane * static_cast<std::size_t>(box.size[2]),  // of channel 0
+                out.data() + static_cast<std::size_t>(z) * plane);
+  }
   return out;
 }
 
 Volume overlap_mask(const Grid& moving, const Transform& transform, const Grid& fixed,
                     const std::stop_token& stop) {
-  return apply_transform(ones_on(moving), transform, fixed, Interpolation::nearest, 0, stop);
+  return warped_by(*ones_on(moving), transform, fixed, Interpolation::nearest, stop);
 }
 
 Similarity before_registration(const QcInput& in, const std::stop_token& stop) {
   const Transform identity;
   const Volume same =
-      apply_transform(*in.moving, identity, in.fixed->grid(), Interpolation::linear, 0, stop);
+      warped_by(*in.moving, identity, in.fixed->grid(), Interpolation::linear, stop);
   const Volume inside = overlap_mask(in.moving->grid(), identity, in.fixed->grid(), stop);
   return similarity(*in.fixed, same, &inside, in.mask);
 }
@@ -100,19 +111,21 @@ DisplacementField deformation(const Transform& transform, const Grid& fixed, std
 }
 
 void assess_labels(const QcInput& in, QcReport& report, const std::stop_token& stop) {
-  const std::vector<std::int64_t> labels = common_labels(*in.fixed_labels, *in.moving_labels);
+  const std::vector<std::int64_t> labels =
+      common_labels(WholeVolume(in.fixed_labels), *in.moving_labels);
   if (labels.empty())
     throw Error(ErrorCode::bad_input,
                 "The fixed and the moving label volumes have no label in common besides 0.",
                 "labels");
-  const Volume warped = apply_transform(*in.moving_labels, *in.transform, in.fixed_labels->grid(),
-                                        Interpolation::label, 0, stop);
+  const Volume warped = warped_by(*in.moving_labels, *in.transform, in.fixed_labels->grid(),
+                                  Interpolation::label, stop);
   report.overlap = label_overlap(*in.fixed_labels, warped, labels, in.with_hd95, stop);
   look_at(stop);
-  if (!in.inverse) return;
-  const Volume carried = apply_transform(*in.fixed_labels, *in.inverse, in.moving_labels->grid(),
+  const Volume* moving_labels = in.moving_labels->whole();
+  if (!in.inverse || moving_labels == nullptr) return;  // labels that are not read whole are many
+  const Volume carried = apply_transform(*in.fixed_labels, *in.inverse, moving_labels->grid(),
                                          Interpolation::label, 0, stop);
-  report.inverse_overlap = label_overlap(*in.moving_labels, carried, labels, false);
+  report.inverse_overlap = label_overlap(*moving_labels, carried, labels, false);
 }
 
 }  // namespace
@@ -126,7 +139,7 @@ Assessment assess(const QcInput& in, const std::stop_token& stop, ProgressSink* 
   Assessment out;
   QcReport& report = out.report;
   steps.begin("warping the moving image", Steps::kWarp);
-  out.warped = apply_transform(*in.moving, *in.transform, grid, Interpolation::linear, 0, stop);
+  out.warped = warped_by(*in.moving, *in.transform, grid, Interpolation::linear, stop);
   out.inside = overlap_mask(in.moving->grid(), *in.transform, grid, stop);
   steps.begin("measuring similarity", Steps::kSimilarity);
   report.before = before_registration(in, stop);

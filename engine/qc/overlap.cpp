@@ -45,14 +45,16 @@ void for_each_run(const Volume& volume, std::int64_t z, const Run& run) {
   }
 }
 
-std::set<std::int64_t> labels_of(const Volume& volume) {
+std::set<std::int64_t> labels_of(const VolumeFeed& volume) {
   std::vector<std::set<std::int64_t>> planes(static_cast<std::size_t>(volume.grid().size[2]));
+  const std::int64_t voxels = volume.grid().size[0] * volume.grid().size[1];
   dispatch(volume.type(), [&]<class T>() {
-    parallel_for(volume.grid().size[2], [&](std::int64_t z) {
+    for_each_plane(volume, {}, [&](std::int64_t z, const std::byte* plane) {
+      const T* p = reinterpret_cast<const T*>(plane);
       auto& found = planes[static_cast<std::size_t>(z)];
-      for_each_run<T>(volume, z, [&](std::int64_t label, std::int64_t, std::int64_t, std::int64_t) {
-        if (label != 0) found.insert(label);
-      });
+      for (std::int64_t i = 0; i < voxels; ++i)
+        if (p[i] != T(0) && (i == 0 || p[i] != p[i - 1]))
+          found.insert(static_cast<std::int64_t>(p[i]));
     });
   });
   std::set<std::int64_t> all;
@@ -184,11 +186,48 @@ double percentile(std::vector<double> values, double p) {
   return below + (rank - static_cast<double>(low)) * (above - below);
 }
 
-std::vector<std::int64_t> common_labels(const Volume& a, const Volume& b) {
+std::vector<std::int64_t> common_labels(const VolumeFeed& a, const VolumeFeed& b) {
   const std::set<std::int64_t> in_a = labels_of(a), in_b = labels_of(b);
   std::vector<std::int64_t> out;
   std::set_intersection(in_a.begin(), in_a.end(), in_b.begin(), in_b.end(),
                         std::back_inserter(out));
+  return out;
+}
+
+std::vector<std::int64_t> common_labels(const Volume& a, const Volume& b) {
+  return common_labels(WholeVolume(&a), WholeVolume(&b));
+}
+
+struct OverlapCounter::State {
+  Counts counts;
+};
+
+OverlapCounter::OverlapCounter(std::span<const std::int64_t> labels)
+    : state_(std::make_unique<State>()) {
+  for (const std::int64_t label : labels) state_->counts[label];
+}
+
+OverlapCounter::~OverlapCounter() = default;
+
+void OverlapCounter::add(const Volume& fixed, const Volume& warped) {
+  count_labels(fixed, &Count::fixed, state_->counts);
+  count_labels(warped, &Count::warped, state_->counts);
+  count_common(fixed, warped, state_->counts);
+}
+
+OverlapSummary OverlapCounter::summary() const {
+  OverlapSummary out;
+  for (const auto& [label, c] : state_->counts) {
+    LabelOverlap one;
+    one.label = label;
+    one.fixed_voxels = c.fixed;
+    one.warped_voxels = c.warped;
+    one.common_voxels = c.common;
+    if (c.fixed + c.warped > 0)
+      one.dice = 2.0 * static_cast<double>(c.common) / static_cast<double>(c.fixed + c.warped);
+    out.labels.push_back(one);
+  }
+  summarise(out);
   return out;
 }
 

@@ -1,10 +1,11 @@
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <stop_token>
 #include <vector>
 
-#include "gigawarp/volume.h"
+#include "gigawarp/volume_feed.h"
 
 namespace gigawarp::qc {
 
@@ -25,6 +26,24 @@ struct OverlapSummary {
 
 /// Labels other than 0 that both volumes hold, ascending. Float volumes must hold whole numbers.
 std::vector<std::int64_t> common_labels(const Volume& a, const Volume& b);
+
+std::vector<std::int64_t> common_labels(const VolumeFeed& a, const VolumeFeed& b);
+
+/// Dice of labels over parts of two volumes that come one after another. Exact: voxels are counted.
+class OverlapCounter {
+ public:
+  explicit OverlapCounter(std::span<const std::int64_t> labels);
+  ~OverlapCounter();
+  OverlapCounter(const OverlapCounter&) = delete;
+  OverlapCounter& operator=(const OverlapCounter&) = delete;
+  /// Two volumes of one size, the same part of both.
+  void add(const Volume& fixed, const Volume& warped);
+  OverlapSummary summary() const;  ///< without HD95
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 /// Dice of each of `labels` between two volumes of one lattice, and HD95 if asked for. HD95
 /// measures from the surface voxels (a face neighbour differs) of one to those of the other, by the

@@ -107,6 +107,7 @@ std::string to_json(const QcReport& r) {
   Json out;
   out["qc_version"] = 1;
   out["fixed"] = r.fixed;
+  if (r.measured_every > 1) out["measured_every_nth_voxel"] = r.measured_every;
   out["moving"] = r.moving;
   out["transform"] = r.transform;
   if (r.before) out["similarity_before"] = json_of(*r.before);
@@ -129,6 +130,9 @@ std::string to_table(const QcReport& r, bool details) {
   std::string out;
   out +=
       "fixed      " + r.fixed + "\nmoving     " + r.moving + "\ntransform  " + r.transform + "\n\n";
+  if (r.measured_every > 1)
+    print(out, "measured at every %lldth voxel along each axis: all would not fit in memory\n\n",
+          static_cast<long long>(r.measured_every));
   const auto similar = [&](const char* name, const Similarity& s) {
     print(out, "%-26s NCC %.4f   NMI %.4f   (%lld voxels)\n", name, s.ncc, s.nmi,
           static_cast<long long>(s.voxels));

@@ -6,7 +6,7 @@
 
 #include "gigawarp/progress.h"
 #include "gigawarp/transform.h"
-#include "gigawarp/volume.h"
+#include "gigawarp/volume_feed.h"
 #include "ops/jacobian.h"
 #include "qc/overlap.h"
 #include "qc/points.h"
@@ -17,12 +17,12 @@ namespace gigawarp::qc {
 /// Borrowed inputs of an assessment. Null or empty: not measured.
 struct QcInput {
   const Volume* fixed = nullptr;
-  const Volume* moving = nullptr;
+  ImageInput moving;                     ///< in memory, or read as it is needed
   const Transform* transform = nullptr;  ///< fixed to moving
   const Transform* inverse = nullptr;    ///< moving to fixed
   const Volume* mask = nullptr;          ///< on the fixed grid: similarity, det J and point errors
   const Volume* fixed_labels = nullptr;
-  const Volume* moving_labels = nullptr;
+  ImageInput moving_labels;
   std::vector<NamedPoint> fixed_landmarks, moving_landmarks;
   const Transform* reference = nullptr;  ///< a transform to compare with (known warp, another run)
   bool with_hd95 = true;
@@ -32,7 +32,9 @@ struct QcInput {
 /// Every measure of engine design §7 that the inputs allow.
 struct QcReport {
   std::string fixed, moving, transform;  ///< names, for the header
-  std::optional<Similarity> before;      ///< moving under the identity
+  /// Along each axis of the fixed image: more than 1 where it was too large to measure every voxel.
+  std::int64_t measured_every = 1;
+  std::optional<Similarity> before;  ///< moving under the identity
   std::optional<Similarity> after;
   std::optional<double> local_ncc_mean;  ///< inside the overlap, flat windows left out
   std::optional<ops::JacobianSummary> jacobian;

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "base/parallel.h"
 #include "gigawarp/error.h"
 #include "solve/linear.h"
 #include "solve/symmetric_eigen.h"
@@ -130,7 +129,7 @@ void score_all(std::vector<Candidate>& all, Objective& objective, std::size_t& m
 
 }  // namespace
 
-Moments moments(const Volume& volume, const IntensityScale& scale) {
+Moments moments(const VolumeFeed& volume, const IntensityScale& scale) {
   const Size3 n = volume.grid().size;
   struct Sums {
     double w = 0;
@@ -143,12 +142,13 @@ Moments moments(const Volume& volume, const IntensityScale& scale) {
       static_cast<std::int64_t>(std::cbrt(static_cast<double>(volume.grid().voxel_count()) / 2e6)));
   const double threshold = scale.low + 0.15 * (scale.high - scale.low);
   dispatch(volume.type(), [&]<class T>() {
-    parallel_for(n[2], [&](std::int64_t z) {
-      if (z % step != 0) return;
+    PlaneWalk walk;
+    walk.step = step;
+    for_each_plane(volume, walk, [&](std::int64_t z, const std::byte* plane) {
       Sums s;
       for (std::int64_t y = 0; y < n[1]; y += step)
         for (std::int64_t x = 0; x < n[0]; x += step) {
-          const auto raw = static_cast<double>(volume.channel<T>()[(z * n[1] + y) * n[0] + x]);
+          const auto raw = static_cast<double>(reinterpret_cast<const T*>(plane)[y * n[0] + x]);
           const double v = (raw - scale.offset) * scale.scale;
           // Weighted by a clipped intensity: bright vessels or artefacts must not pull the centre.
           const double w = std::min(v, static_cast<double>(scale.high)) - threshold;
@@ -190,11 +190,29 @@ Moments moments(const Volume& volume, const IntensityScale& scale) {
   return out;
 }
 
+namespace {
+bool starts_from_transform(const RegistrationInput& input, Initialisation how) {
+  return how == Initialisation::transform || (how == Initialisation::automatic && input.initial);
+}
+}  // namespace
+
+bool compares_candidates(const RegistrationInput& input, Initialisation how) {
+  return !starts_from_transform(input, how) && how != Initialisation::landmarks;
+}
+
+double comparison_spacing_mm(const Grid& fixed) {
+  const Vec3 spacing = fixed.spacing_mm();
+  double extent = 0;
+  for (int a = 0; a < 3; ++a)
+    extent = std::max(extent, spacing[a] * static_cast<double>(fixed.size[a]));
+  return extent / kVoxelsPerAxis;
+}
+
 InitialAlignment initial_alignment(const Subject& subject, Initialisation how,
                                    ops::Backend& backend) {
   InitialAlignment out;
   const RegistrationInput& in = *subject.input;
-  if (how == Initialisation::transform || (how == Initialisation::automatic && in.initial)) {
+  if (starts_from_transform(in, how)) {
     if (!in.initial)
       throw Error(ErrorCode::usage,
                   "Initialisation by a transform was asked for but none was given.");
@@ -213,11 +231,7 @@ InitialAlignment initial_alignment(const Subject& subject, Initialisation how,
   }
   std::vector<Candidate> all = candidates(subject, how);
   const Grid& fixed = subject.fixed_grid();
-  const Vec3 spacing = fixed.spacing_mm();
-  double extent = 0;
-  for (int a = 0; a < 3; ++a)
-    extent = std::max(extent, spacing[a] * static_cast<double>(fixed.size[a]));
-  const double coarse = extent / kVoxelsPerAxis;
+  const double coarse = comparison_spacing_mm(fixed);
   MetricSpec metric;
   metric.kind = MetricKind::mi;
   metric.bins = 16;

@@ -19,7 +19,7 @@ struct Moments {
   Mat3 axes;          ///< unit columns, largest spread first, right-handed
   Vec3 deviation_mm;  ///< standard deviation along each
 };
-Moments moments(const Volume& volume, const IntensityScale& scale);
+Moments moments(const VolumeFeed& volume, const IntensityScale& scale);
 
 /// The start of the first stage. `automatic` scores identity, centres and every proper rotation the
 /// moments leave open (4 sign choices, all 24 when spreads are alike) by mutual information at
@@ -29,6 +29,10 @@ Moments moments(const Volume& volume, const IntensityScale& scale);
 /// Error{bad_input}.
 InitialAlignment initial_alignment(const Subject& subject, Initialisation how,
                                    ops::Backend& backend);
+
+/// Whether initial_alignment() looks at the images, at this spacing then.
+bool compares_candidates(const RegistrationInput& input, Initialisation how);
+double comparison_spacing_mm(const Grid& fixed);
 
 /// Least-squares rigid map of landmarks (Horn 1987). Throws Error{bad_input} for
 /// fewer than 3 pairs or pairs on a line.

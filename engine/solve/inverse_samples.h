@@ -1,5 +1,6 @@
 #pragma once
 #include "gigawarp/transform.h"
+#include "ops/view.h"
 
 namespace gigawarp::solve {
 
@@ -12,5 +13,9 @@ namespace gigawarp::solve {
 /// (Unser, Aldroubi & Eden, IEEE Trans. Inf. Theory 38(1), 1992). In place; the edges and the
 /// neighbours of NaN ("outside") keep their value along that axis.
 void fit_between_samples(DisplacementField& field);
+/// The same of planes `wanted`, into `out` (planar, 3 channels). `exact_mm` holds planes of the
+/// grid from `first` on, 3 channels of f32, those beside `wanted` too, and is used up.
+void fit_planes(const Grid& grid, Volume& exact_mm, std::int64_t first, ops::ZRange wanted,
+                float* out);
 
 }  // namespace gigawarp::solve

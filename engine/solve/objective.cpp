@@ -19,10 +19,10 @@ double counted(const std::vector<ops::PlaneSums>& sums) {
 Subject::Subject(const RegistrationInput& in, const std::vector<double>& channel_weights,
                  ops::Backend& backend)
     : input(&in), weights(channel_weights) {
-  for (const Volume* v : in.fixed) fixed.emplace_back(*v, backend);
-  for (const Volume* v : in.moving) moving.emplace_back(*v, backend);
-  for (const Volume* v : in.fixed) fixed_scale.push_back(intensity_scale(*v));
-  for (const Volume* v : in.moving) moving_scale.push_back(intensity_scale(*v));
+  for (const ImageInput& v : in.fixed) fixed.emplace_back(v.feed(), backend);
+  for (const ImageInput& v : in.moving) moving.emplace_back(v.feed(), backend);
+  for (const ImageInput& v : in.fixed) fixed_scale.push_back(intensity_scale(*v));
+  for (const ImageInput& v : in.moving) moving_scale.push_back(intensity_scale(*v));
   if (weights.empty()) weights.assign(in.fixed.size(), 1.0);
   double sum = 0;
   for (const double w : weights) sum += w;
@@ -43,11 +43,11 @@ Objective::Objective(const Subject& subject, const MetricSpec& metric, const Lev
     fixed_.emplace_back(subject.fixed[c], fixed_level, subject.fixed_scale[c], backend);
     moving_.emplace_back(subject.moving[c], moving_level, subject.moving_scale[c], backend);
   }
-  if (in.fixed_mask != nullptr) fixed_mask_ = LevelMask(*in.fixed_mask, fixed_level, backend);
+  if (in.fixed_mask) fixed_mask_ = LevelMask(*in.fixed_mask, fixed_level, backend);
   reference_count_ = static_cast<double>(fixed_level.grid.voxel_count());
-  if (in.fixed_mask != nullptr)
+  if (in.fixed_mask)
     reference_count_ = std::max<double>(1, static_cast<double>(fixed_mask_.count()));
-  if (in.moving_mask != nullptr) moving_mask_ = LevelMask(*in.moving_mask, moving_level, backend);
+  if (in.moving_mask) moving_mask_ = LevelMask(*in.moving_mask, moving_level, backend);
 }
 
 Affine Objective::moving_voxel_from_fixed_voxel(const Affine& moving_from_fixed) const {

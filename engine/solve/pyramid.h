@@ -1,8 +1,10 @@
 #pragma once
 #include <array>
+#include <map>
+#include <memory>
 #include <vector>
 
-#include "gigawarp/volume.h"
+#include "gigawarp/volume_feed.h"
 #include "ops/backend.h"
 
 namespace gigawarp::solve {
@@ -19,6 +21,7 @@ struct LevelGrid {
 LevelGrid level_grid(const Grid& full, double spacing_mm);
 /// `shrink` times the finest spacing of the grid.
 LevelGrid level_grid(const Grid& full, int shrink);
+double level_spacing_mm(const Grid& full, int shrink);
 
 /// Linear intensity scaling, fixed for a whole run: zero mean and unit deviation over the voxels
 /// above the background, and the range that histograms cover.
@@ -32,26 +35,48 @@ struct IntensityScale {
 /// (above `threshold`) from the mean of their six neighbours, as a Gaussian's (Coupé et al., Med.
 /// Image Anal. 14, 2010, use the same pseudo-residual). In squared raw intensities; 0 where there
 /// is no foreground.
-double noise_variance(const Volume& volume, double threshold, double deviation);
-IntensityScale intensity_scale(const Volume& volume);
+double noise_variance(const VolumeFeed& volume, double threshold, double deviation);
+IntensityScale intensity_scale(const VolumeFeed& volume);
 
-/// A full volume where the back end can read it: the volume itself on the host; a copy in the
-/// device's memory otherwise, made once per run, as f32 when it is of a type the samplers do not
-/// take.
+/// The levels of a feed in f32, scaled by nothing, in one pass over its planes; memory besides the
+/// levels is a few slabs. The same bits as from the whole volume. `host`: a back end whose memory
+/// is the host's.
+/// Where `feed` holds the means of `factor` voxels per axis of the volume that the levels are of, a
+/// narrower filter makes up for the averaging; `factor` divides every shrink.
+std::vector<Volume> stream_levels(const VolumeFeed& feed, const std::vector<LevelGrid>& levels,
+                                  ops::Backend& host, const std::array<int, 3>& factor = {1, 1, 1});
+
+/// A full volume where the back end can read it: what the feed holds on the host; a copy in the
+/// device's memory otherwise, made once per run slab by slab, as f32 when it is of a type the
+/// samplers do not take.
 class ResidentImage {
  public:
-  ResidentImage(const Volume& volume, ops::Backend& backend);
-  const Volume& volume() const { return *volume_; }
+  ResidentImage(std::shared_ptr<const VolumeFeed> feed, ops::Backend& backend);
+  const VolumeFeed& feed() const { return *feed_; }
   const ops::ImageView& view() const { return view_; }  ///< absent on the host
+  double upload_seconds() const { return upload_seconds_; }
+  /// Makes all coarse levels of a run at once where each would take a pass over the file: on the
+  /// host, when the volume is not in memory. Coarser copies that the feed has serve for levels
+  /// twice as coarse and more.
+  void prepare(const std::vector<LevelGrid>& levels, ops::Backend& backend);
+  /// The shrink of each level that was made of a coarser copy in the file, and that copy's factor.
+  const std::map<std::array<int, 3>, std::array<int, 3>>& taken_from_file() const {
+    return taken_from_file_;
+  }
+  /// A level that was prepared, or nothing.
+  std::shared_ptr<const Volume> coarse(const LevelGrid& level) const;
 
  private:
-  const Volume* volume_;
+  std::shared_ptr<const VolumeFeed> feed_;
   ops::Array array_;
   ops::ImageView view_;
+  double upload_seconds_ = 0;
+  std::map<std::array<int, 3>, std::shared_ptr<const Volume>> coarse_;  ///< by shrink
+  std::map<std::array<int, 3>, std::array<int, 3>> taken_from_file_;
 };
 
-/// One volume at one level. Full levels of 8- and 16-bit and f32 volumes borrow the volume; others
-/// own f32.
+/// One volume at one level. Full levels of 8- and 16-bit and f32 volumes in memory borrow the
+/// volume; others hold f32.
 class LevelImage {
  public:
   LevelImage() = default;
@@ -63,7 +88,7 @@ class LevelImage {
   double noise_variance() const { return noise_variance_; }
 
  private:
-  Volume owned_;
+  std::shared_ptr<const Volume> owned_;
   ops::Array array_;  ///< in place of owned_ in the device's memory
   ops::ImageView view_;
   double noise_variance_ = 0;
@@ -73,7 +98,7 @@ class LevelImage {
 class LevelMask {
  public:
   LevelMask() = default;
-  LevelMask(const Volume& mask, const LevelGrid& level, ops::Backend& backend);
+  LevelMask(const VolumeFeed& mask, const LevelGrid& level, ops::Backend& backend);
   const ops::ImageView& view() const { return view_; }
   std::int64_t count() const { return count_; }  ///< voxels that count
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "base/parallel.h"
 #include "gigawarp/error.h"
@@ -10,6 +11,7 @@
 #include "ops/lncc_chunks.h"
 #include "shard/partition.h"
 #include "solve/device_choice.h"
+#include "solve/found_fields.h"
 #include "solve/initialise.h"
 #include "solve/inverse_samples.h"
 #include "solve/stages.h"
@@ -42,36 +44,16 @@ void check_input(const RegistrationInput& input, const JobSpec& job) {
                   "The channels of a volume must lie on one grid; resample them first.");
 }
 
-/// u in voxels of the full grid becomes displacement in mm; nothing where another process collects
-/// it.
-std::optional<DisplacementField> to_millimetres(const ops::FieldView& u, const Grid& grid,
-                                                ops::Backend& backend) {
+/// A displacement in mm; nothing where another process collects it.
+std::optional<DisplacementField> brought(const std::shared_ptr<FoundFields>& fields,
+                                         const ops::FieldView& displacement) {
+  ops::Backend& backend = *fields->backend;
   if (!backend.collects()) {
     float* const nowhere[3] = {nullptr, nullptr, nullptr};
-    download_planes(u, {0, grid.size[2]}, backend, nowhere);
+    download_planes(displacement, {0, fields->grid.size[2]}, backend, nowhere);
     return std::nullopt;
   }
-  DisplacementField field(grid);
-  const Mat3& m = grid.world_from_voxel.linear;
-  const std::int64_t plane = grid.size[0] * grid.size[1];
-  float* all[3] = {field.component_mm(0), field.component_mm(1), field.component_mm(2)};
-  if (!backend.on_host()) download_planes(u, {0, grid.size[2]}, backend, all);
-  parallel_for(grid.size[2], [&](std::int64_t z) {
-    const float* v[3];
-    float* out[3];
-    for (int c = 0; c < 3; ++c) {
-      out[c] = all[c] + z * plane;
-      v[c] = backend.on_host() ? u.component[c].row(0, z) : out[c];
-    }
-    float t[3][3];
-    for (int r = 0; r < 3; ++r)
-      for (int c = 0; c < 3; ++c) t[r][c] = static_cast<float>(m[r][c]);
-    for (std::int64_t i = 0; i < plane; ++i) {
-      const float a = v[0][i], b = v[1][i], c = v[2][i];
-      for (int r = 0; r < 3; ++r) out[r][i] = t[r][0] * a + t[r][1] * b + t[r][2] * c;
-    }
-  });
-  return field;
+  return DisplacementField(read_all(*displacement_feed(fields, displacement)));
 }
 
 void send_stage(const Run& run, EventKind kind, const std::string& name,
@@ -83,42 +65,65 @@ void send_stage(const Run& run, EventKind kind, const std::string& name,
   run.send(event);
 }
 
-/// Brings the result of the deformable stages to the full grid in mm and inverts it.
+/// Brings the result of the deformable stages to the grid it is wanted on, in mm, and inverts it.
 void finish_fields(Run& run, DeformableResult deformable) {
   const Grid& fixed = run.subject.fixed_grid();
-  const LevelGrid full = level_grid(fixed, 1);
   deformable.state->keep_displacement_only();  // the peak of a run must not be here
-  std::unique_ptr<Displacement> upsampled;
-  ops::FieldView u = deformable.state->displacement();
-  if (deformable.level.shrink != full.shrink || !full.is_full()) {
-    LevelGrid target;
+  LevelGrid target = deformable.level;
+  if (run.job.warp_grid == WarpGrid::full) {
+    target = {};
     target.grid = fixed;
-    upsampled = std::make_unique<Displacement>(fixed.size, run.backend);
-    transfer_displacement(u, deformable.level, upsampled->view(), target, run.backend);
-    u = upsampled->view();
-    deformable.state.reset();
   }
-  run.output.forward_mm = to_millimetres(u, fixed, run.backend);
+  auto found = std::make_shared<FoundFields>(run.backend);
+  found->grid = target.grid;
+  found->transfer_time = run.output.transfer_time;
+  found->level = std::move(deformable.state);
+  found->forward = found->level->displacement();
+  if (deformable.level.shrink != target.shrink) {
+    found->full = std::make_unique<Displacement>(fixed.size, run.backend);
+    transfer_displacement(found->forward, deformable.level, found->full->view(), target,
+                          run.backend);
+    found->forward = found->full->view();
+    found->level.reset();
+  }
   const bool invert_on_device = run.backend.inverts() && run.job.write_inverse;
-  if (!invert_on_device) {
-    deformable.state.reset();
-    upsampled.reset();
+  const bool leave = run.control.leave_fields && !run.backend.on_host();
+  if (leave) {
+    run.output.forward = displacement_feed(found, found->forward);
+  } else {
+    run.output.forward_mm = brought(found, found->forward);
+    if (!invert_on_device) found = nullptr;
   }
-  if (!run.job.write_inverse) return;
-  send_stage(run, EventKind::stage_started, "invert");
-  const Vec3 spacing = fixed.spacing_mm();
-  if (invert_on_device) {
-    Displacement inverse(fixed.size, run.backend);
-    run.backend.invert(
-        {u, inverse.view(), {0, fixed.size[2]}, kInverseIterations, kInverseToleranceVoxels});
-    run.output.inverse_mm = to_millimetres(inverse.view(), fixed, run.backend);
-  } else if (run.backend.collects()) {
-    run.output.inverse_mm = invert(
-        *run.output.forward_mm, fixed, kInverseIterations,
-        kInverseToleranceVoxels * std::min({spacing[0], spacing[1], spacing[2]}), run.control.stop);
+  if (run.job.write_inverse) {
+    send_stage(run, EventKind::stage_started, "invert");
+    const Vec3 spacing = target.grid.spacing_mm();
+    if (invert_on_device) {
+      found->inverse = std::make_unique<Displacement>(target.grid.size, run.backend);
+      run.backend.invert({found->forward,
+                          found->inverse->view(),
+                          {0, target.grid.size[2]},
+                          kInverseIterations,
+                          kInverseToleranceVoxels});
+      if (leave)
+        run.output.inverse = fitted_feed(displacement_feed(found, found->inverse->view()));
+      else
+        run.output.inverse_mm = brought(found, found->inverse->view());
+    } else if (run.backend.collects()) {
+      run.output.inverse_mm =
+          invert(*run.output.forward_mm, target.grid, kInverseIterations,
+                 kInverseToleranceVoxels * std::min({spacing[0], spacing[1], spacing[2]}),
+                 run.control.stop);
+    }
+    if (run.output.inverse_mm) fit_between_samples(*run.output.inverse_mm);
+    send_stage(run, EventKind::stage_finished, "invert");
   }
-  if (run.output.inverse_mm) fit_between_samples(*run.output.inverse_mm);
-  send_stage(run, EventKind::stage_finished, "invert");
+  if (!run.control.leave_fields) return;
+  for (auto [whole, feed] : {std::pair{&run.output.forward_mm, &run.output.forward},
+                             std::pair{&run.output.inverse_mm, &run.output.inverse}}) {
+    if (!*whole) continue;
+    *feed = std::make_shared<WholeVolume>(std::move((*whole)->volume()));
+    whole->reset();
+  }
 }
 
 /// Windows without a fast kernel say so before they take their time.
@@ -179,13 +184,57 @@ void run_stages(Run& run) {
 
 }  // namespace
 
+namespace {
+/// What images that are not in memory give to all stages, in one pass over each.
+void prepare_levels(Subject& subject, const JobSpec& job, ops::Backend& backend) {
+  std::vector<LevelGrid> fixed, moving;
+  const auto add = [&](double spacing_mm) {
+    fixed.push_back(level_grid(subject.fixed_grid(), spacing_mm));
+    moving.push_back(level_grid(subject.moving_grid(), spacing_mm));
+  };
+  if (compares_candidates(*subject.input, job.initialisation))
+    add(comparison_spacing_mm(subject.fixed_grid()));
+  for (const StageSpec& stage : job.stages)
+    for (const LevelSpec& level : effective_levels(subject.fixed_grid(), stage))
+      add(level_spacing_mm(subject.fixed_grid(), level.shrink));
+  for (ResidentImage& image : subject.fixed) image.prepare(fixed, backend);
+  for (ResidentImage& image : subject.moving) image.prepare(moving, backend);
+}
+}  // namespace
+
+namespace {
+std::string times(const std::array<int, 3>& numbers) {
+  const std::string x = std::to_string(numbers[0]);
+  return numbers[0] == numbers[1] && numbers[1] == numbers[2]
+             ? x
+             : x + "x" + std::to_string(numbers[1]) + "x" + std::to_string(numbers[2]);
+}
+
+void note_levels_from_files(Run& run) {
+  for (const auto& [images, side] :
+       {std::pair{&run.subject.fixed, "fixed"}, std::pair{&run.subject.moving, "moving"}})
+    for (const auto& [shrink, factor] : images->front().taken_from_file()) {
+      run.output.notes.push_back("Level " + times(shrink) + " of the " + side +
+                                 " image was made of its file's averages of " + times(factor) +
+                                 " voxels.");
+      ProgressEvent event;
+      event.kind = EventKind::message;
+      event.stage = "load";
+      event.text = run.output.notes.back();
+      run.send(event);
+    }
+}
+}  // namespace
+
 RegistrationOutput register_volumes(const RegistrationInput& input, const JobSpec& job,
                                     const RunControl& control) {
   const std::string device = chosen_device(job.device);
-  const std::unique_ptr<ops::Backend> backend =
+  const std::shared_ptr<ops::Backend> backend =
       make_backend(device, is_gpu(device) ? job.memory_bytes : 0);
   RegistrationOutput output = register_volumes(input, job, control, *backend);
   output.device = device;
+  for (auto* feed : {&output.forward, &output.inverse})
+    if (*feed != nullptr && (*feed)->whole() == nullptr) *feed = kept_with(backend, *feed);
   return output;
 }
 
@@ -194,10 +243,14 @@ RegistrationOutput register_volumes(const RegistrationInput& input, const JobSpe
   check_input(input, job);
   RegistrationOutput output;
   with_threads(job.threads, [&] {
-    const Subject subject(input, job.channel_weights, backend);
+    Subject subject(input, job.channel_weights, backend);
+    prepare_levels(subject, job, backend);
     Run run(subject, job, control, backend);
+    note_levels_from_files(run);
     run_stages(run);
     output = std::move(run.output);
+    for (const auto* images : {&subject.fixed, &subject.moving})
+      for (const ResidentImage& image : *images) output.upload_seconds += image.upload_seconds();
   });
   output.device_peak_bytes = backend.peak_bytes();
   return output;
@@ -319,15 +372,86 @@ constexpr Pace kH100{0.06e-9, 0.09e-9, 0.08e-9, 300e-6, 10e-9};
 
 }  // namespace
 
+namespace {
+/// Planes of fields that come from a GPU at once, with those of the inverse that they lead to.
+constexpr double kFieldPlanes = 128;
+/// job/results_measures.cpp
+constexpr double kComparedVoxels = 48.0 * (1 << 20);
+
+/// Voxels of the displacement that a job writes.
+double field_voxels(const Grid& fixed, const JobSpec& job) {
+  if (job.warp_grid == WarpGrid::full || job.stages.empty())
+    return static_cast<double>(fixed.voxel_count());
+  const std::vector<LevelSpec> levels = effective_levels(fixed, job.stages.back());
+  const int shrink = levels.empty() ? 1 : levels.back().shrink;
+  return static_cast<double>(level_grid(fixed, shrink).grid.voxel_count());
+}
+}  // namespace
+
+std::int64_t level_voxels(const Grid& full, int shrink) {
+  return level_grid(full, shrink).grid.voxel_count();
+}
+
+Streaming streamable(const Grid& fixed, const Grid& moving, const JobSpec& job) {
+  Streaming out{true, true};
+  if (is_gpu(job.device)) return out;
+  for (const StageSpec& stage : job.stages)
+    for (const LevelSpec& level : effective_levels(fixed, stage)) {
+      const double spacing_mm = level_spacing_mm(fixed, level.shrink);
+      out.fixed = out.fixed && !level_grid(fixed, spacing_mm).is_full();
+      out.moving = out.moving && !level_grid(moving, spacing_mm).is_full();
+    }
+  return out;
+}
+
+namespace {
+/// What one image takes of the host's memory during the run: itself or, when it is streamed on the
+/// CPU, its coarse levels, which are made in one pass.
+double host_bytes(const Grid& fixed, const Grid& image, std::size_t voxel_bytes, const JobSpec& job,
+                  bool streamed) {
+  if (!streamed) return static_cast<double>(image.voxel_count()) * static_cast<double>(voxel_bytes);
+  double levels = 0;
+  std::set<std::array<int, 3>> known;
+  if (!is_gpu(job.device))
+    for (const StageSpec& stage : job.stages)
+      for (const LevelSpec& level : effective_levels(fixed, stage)) {
+        const LevelGrid grid = level_grid(image, level_spacing_mm(fixed, level.shrink));
+        if (known.insert(grid.shrink).second)
+          levels += 4 * static_cast<double>(grid.grid.voxel_count());
+      }
+  return levels;
+}
+
+/// The slabs that are in memory while a streamed image is read: before the run.
+double slab_bytes(const Grid& image, std::size_t voxel_bytes) {
+  constexpr double kPlanes = 64, kSlabs = 3;  // of 64 MiB or a layer of bricks
+  const double plane =
+      static_cast<double>(image.size[0] * image.size[1]) * static_cast<double>(voxel_bytes);
+  return plane * std::min(kSlabs * kPlanes, static_cast<double>(image.size[2]));
+}
+
+/// Voxels of a plane of the finest level that a job takes.
+double finest_plane(const Grid& fixed, const JobSpec& job) {
+  double most = 0;
+  for (const StageSpec& stage : job.stages)
+    for (const LevelSpec& level : effective_levels(fixed, stage)) {
+      const Size3 n = level_grid(fixed, level.shrink).grid.size;
+      most = std::max(most, static_cast<double>(n[0] * n[1]));
+    }
+  return most;
+}
+}  // namespace
+
 MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed_voxel_bytes,
                         std::size_t moving_voxel_bytes, const JobSpec& job,
-                        const std::vector<double>& shares) {
+                        const std::vector<double>& shares, const Streaming& streamed) {
   const bool gpu = is_gpu(job.device);
   const auto f = static_cast<double>(fixed.voxel_count());
   const auto m = static_cast<double>(moving.voxel_count());
   MemoryForecast out;
-  out.images_bytes = static_cast<std::uint64_t>(f * static_cast<double>(fixed_voxel_bytes) +
-                                                m * static_cast<double>(moving_voxel_bytes));
+  out.images_bytes = static_cast<std::uint64_t>(
+      host_bytes(fixed, fixed, fixed_voxel_bytes, job, streamed.fixed) +
+      host_bytes(fixed, moving, moving_voxel_bytes, job, streamed.moving));
   const double cores = std::max(1, job.threads > 0 ? job.threads : available_threads()) / 2.0;
   const Pace& pace = gpu ? kH100 : kTwoZen4Cores;
   double peak_state = 0, seconds = 0;
@@ -354,21 +478,34 @@ MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed
              pace.per_iteration);
       }
     }
-    if (!is_linear(stage.kind)) peak_state = std::max(peak_state, f * 24);
+    if (!is_linear(stage.kind)) peak_state = std::max(peak_state, 24 * field_voxels(fixed, job));
   }
   if (gpu) {
     out.slabs = slab_forecasts(fixed, moving, fixed_voxel_bytes, moving_voxel_bytes, job, shares);
     for (const SlabForecast& slab : out.slabs)
       out.device_bytes = std::max(out.device_bytes, slab.bytes);
-    peak_state = f * (job.write_inverse ? 24 : 12);  // only the results come to the host
+    // Only the results come to the host, or a few slabs of them at a time.
+    const double planes = streamed.fields
+                              ? std::min<double>(kFieldPlanes, static_cast<double>(fixed.size[2]))
+                              : static_cast<double>(fixed.size[2]);
+    peak_state = field_voxels(fixed, job) * planes / static_cast<double>(fixed.size[2]) *
+                 (job.write_inverse ? 24 : 12);
   } else if (is_ranks(job.device)) {
     out.slabs = host_slabs(fixed, moving, static_cast<double>(out.images_bytes),
                            m * static_cast<double>(moving_voxel_bytes), peak_state, shares);
     peak_state = std::max(f * 24, static_cast<double>(out.slabs.front().bytes));
   }
+  peak_state =
+      std::max(peak_state, (streamed.fixed ? slab_bytes(fixed, fixed_voxel_bytes) : 0) +
+                               (streamed.moving ? slab_bytes(moving, moving_voxel_bytes) : 0));
+  // What is compared of images that are not in memory: fixed, warped and overlap.
+  if (streamed.fixed)
+    peak_state =
+        std::max(peak_state, std::min(f, kComparedVoxels) *
+                                 static_cast<double>(fixed_voxel_bytes + moving_voxel_bytes + 1));
   out.state_bytes = static_cast<std::uint64_t>(peak_state);
-  out.scratch_bytes = static_cast<std::uint64_t>(
-      8e6 * available_threads() + 200.0 * static_cast<double>(fixed.size[0] * fixed.size[1]));
+  out.scratch_bytes =
+      static_cast<std::uint64_t>(8e6 * available_threads() + 200.0 * finest_plane(fixed, job));
   constexpr std::uint64_t kProgram = 60U << 20U;
   out.peak_bytes = out.images_bytes + out.state_bytes + out.scratch_bytes + kProgram;
   out.seconds =

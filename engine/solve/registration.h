@@ -9,10 +9,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/time_sum.h"
 #include "gigawarp/job.h"
 #include "gigawarp/progress.h"
 #include "gigawarp/transform.h"
-#include "gigawarp/volume.h"
+#include "gigawarp/volume_feed.h"
 
 namespace gigawarp::ops {
 class Backend;
@@ -69,14 +70,18 @@ struct RunControl {
   std::function<void()> pause_gate;  ///< called every iteration; blocks while paused
   CheckpointStore* checkpoints = nullptr;
   PreviewSink* preview = nullptr;
+  /// Leave the displacements where they are: RegistrationOutput::forward and inverse in place of
+  /// forward_mm and inverse_mm. Not for back ends of several processes, which collect them
+  /// together.
+  bool leave_fields = false;
 };
 
-/// Borrowed inputs. Masks are on the grids of their images, any type, non-zero counts.
+/// Masks are on the grids of their images, any type, non-zero counts. A volume that is no
+/// whole() one is never held in host memory, except at a full level on the CPU.
 struct RegistrationInput {
-  std::vector<const Volume*> fixed;
-  std::vector<const Volume*> moving;
-  const Volume* fixed_mask = nullptr;
-  const Volume* moving_mask = nullptr;
+  std::vector<ImageInput> fixed;
+  std::vector<ImageInput> moving;
+  ImageInput fixed_mask, moving_mask;               ///< empty: none
   std::vector<std::pair<Vec3, Vec3>> landmarks_mm;  ///< fixed, moving
   std::optional<Affine> initial;                    ///< moving_from_fixed, world
 };
@@ -94,13 +99,22 @@ struct LevelReport {
 
 /// phi(x) = affine(x + forward(x)), fixed to moving; `inverse` satisfies
 /// (id + inverse) o (id + forward) = id on the fixed grid, so that the inverse map is
-/// x + inverse(x) after affine^-1. Fields are absent when no deformable stage ran.
+/// x + inverse(x) after affine^-1. Both lie on the fixed grid, or on that of the finest level with
+/// WarpGrid::level. Fields are absent when no deformable stage ran.
 struct RegistrationOutput {
   Affine moving_from_fixed;
   std::optional<DisplacementField> forward_mm;
   std::optional<DisplacementField> inverse_mm;
+  /// With RunControl::leave_fields: the same, 3 channels of f32, of which planes are had as they
+  /// are asked for; in the memory of the GPU as long as this lives. A caller's back end must
+  /// outlive it.
+  std::shared_ptr<const VolumeFeed> forward, inverse;
   std::vector<LevelReport> levels;
   std::vector<std::string> warnings;
+  std::vector<std::string> notes;  ///< what was done otherwise than one would expect
+  double upload_seconds = 0;       ///< of the images, to a GPU
+  /// From the GPU; forward and inverse add to it as they are read.
+  std::shared_ptr<TimeSum> transfer_time = std::make_shared<TimeSum>();
   std::string device;                   ///< that it ran on: "cpu", "cuda:0"
   std::uint64_t device_peak_bytes = 0;  ///< of a GPU's memory
 };
@@ -118,6 +132,17 @@ struct SlabForecast {
   std::uint64_t bytes = 0;              ///< of its memory
 };
 
+/// Which images of a run need not be in host memory: all on a GPU; on the CPU those of which no
+/// stage takes the full level. `job.device` must be a chosen one.
+struct Streaming {
+  bool fixed = false, moving = false;
+  bool fields = false;  ///< RunControl::leave_fields
+};
+Streaming streamable(const Grid& fixed, const Grid& moving, const JobSpec& job);
+
+/// Of a level of a grid.
+std::int64_t level_voxels(const Grid& full, int shrink);
+
 /// What register_volumes will need, for the plan; `job.device` must be a chosen one.
 struct MemoryForecast {
   std::uint64_t images_bytes = 0, state_bytes = 0, scratch_bytes = 0;
@@ -126,9 +151,10 @@ struct MemoryForecast {
   std::vector<SlabForecast> slabs;  ///< one per GPU
   double seconds = 0;               ///< predicted on this machine
 };
-/// `shares`: of each GPU that the job runs on (memory_shares()); none without.
+/// `shares`: of each GPU that the job runs on (memory_shares()); none without. `streamed`: images
+/// that are read as they are needed.
 MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed_voxel_bytes,
                         std::size_t moving_voxel_bytes, const JobSpec& job,
-                        const std::vector<double>& shares);
+                        const std::vector<double>& shares, const Streaming& streamed = {});
 
 }  // namespace gigawarp::solve

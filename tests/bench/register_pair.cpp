@@ -183,7 +183,7 @@ solve::RegistrationOutput register_often(const solve::RegistrationInput& input, 
                                          int repeats) {
   const int ranks = ranks_of(job.device);
   if (ranks == 0) job.device = solve::chosen_device(job.device);
-  const Volume &fixed = *input.fixed[0], &moving = *input.moving[0];
+  const Volume &fixed = *input.fixed[0]->whole(), &moving = *input.moving[0]->whole();
   const std::vector<DeviceInfo> gpus = solve::gpus_of(job.device);
   JobSpec foretold = job;
   if (ranks > 0) foretold.device = job.device.starts_with("ranks:cpu") ? "mpi:cpu" : "mpi:cuda";

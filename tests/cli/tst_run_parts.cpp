@@ -121,21 +121,24 @@ Volume ball(double radius, double shell, double around, double rim = 1) {
 }
 
 TEST(Extraction, ABrainCutOutOfItsHeadIsToldFromTheHead) {
-  EXPECT_TRUE(examine_extraction(ball(10, 0, 0)).cut_out());
-  EXPECT_FALSE(examine_extraction(ball(10, 6, 0)).cut_out()) << "the neck reaches a face";
-  EXPECT_FALSE(examine_extraction(ball(10, 0, 2)).cut_out()) << "the background is not zero";
-  EXPECT_FALSE(examine_extraction(ball(10, 0, 0, 0.1)).cut_out()) << "the rim is dark";
+  EXPECT_TRUE(examine_extraction(WholeVolume(ball(10, 0, 0))).cut_out());
+  EXPECT_FALSE(examine_extraction(WholeVolume(ball(10, 6, 0))).cut_out())
+      << "the neck reaches a face";
+  EXPECT_FALSE(examine_extraction(WholeVolume(ball(10, 0, 2))).cut_out())
+      << "the background is not zero";
+  EXPECT_FALSE(examine_extraction(WholeVolume(ball(10, 0, 0, 0.1))).cut_out()) << "the rim is dark";
 }
 
 TEST(Extraction, OnlyAFixedBrainWithAMovingHeadMasksItself) {
-  const Volume brain = ball(10, 0, 0), smaller = ball(9, 0, 0), head = ball(10, 6, 2);
+  const WholeVolume brain(ball(10, 0, 0)), smaller(ball(9, 0, 0)), head(ball(10, 6, 2));
   EXPECT_EQ(compare_extraction(brain, head), ExtractedSide::fixed_alone);
   EXPECT_EQ(compare_extraction(brain, smaller), ExtractedSide::neither_or_both);
   EXPECT_EQ(compare_extraction(head, brain), ExtractedSide::neither_or_both);
   EXPECT_EQ(compare_extraction(head, head), ExtractedSide::neither_or_both);
-  EXPECT_EQ(compare_extraction(brain, ball(10, 0, 2)), ExtractedSide::neither_or_both)
+  EXPECT_EQ(compare_extraction(brain, WholeVolume(ball(10, 0, 2))), ExtractedSide::neither_or_both)
       << "a brain on a noisy background shows no more than the fixed one";
-  EXPECT_EQ(compare_extraction(ball(10, 0, 0, 0.1), head), ExtractedSide::fixed_alone_perhaps);
+  EXPECT_EQ(compare_extraction(WholeVolume(ball(10, 0, 0, 0.1)), head),
+            ExtractedSide::fixed_alone_perhaps);
 }
 
 TEST(RunSwitch, APausedRunWaitsUntilResumedOrCancelled) {

@@ -33,6 +33,9 @@ JobSpec example() {
   job.memory_bytes = 17179869184;
   job.output_directory = "out";
   job.write_inverse = job.write_warped = job.compress = false;
+  job.warp_grid = WarpGrid::level;
+  job.image_format = ImageFormat::ome_zarr;
+  job.pyramid = PyramidUse::never;
   return job;
 }
 
@@ -57,6 +60,9 @@ TEST(Job, JsonFormKeepsEveryField) {
   const JobSpec job = parse_job(text);
   EXPECT_EQ(job.fixed, example().fixed);
   EXPECT_EQ(job.moving_labels, "ml.nii");
+  EXPECT_EQ(job.warp_grid, WarpGrid::level);
+  EXPECT_EQ(job.image_format, ImageFormat::ome_zarr);
+  EXPECT_EQ(job.pyramid, PyramidUse::never);
   EXPECT_EQ(job.initial_transform, "start \"here\".mat");
   EXPECT_EQ(*job.fixed_spacing_mm, (Vec3{0.1, 0.2, 1.0 / 3.0}));
   EXPECT_EQ(job.stages.back().kind, StageKind::syn);

@@ -77,6 +77,9 @@ QString command_line(const JobSpec& job, bool is_preset, const QString& job_file
     if (!job.write_inverse) words << QStringLiteral("--no-inverse");
     if (!job.write_warped) words << QStringLiteral("--no-warped");
     if (!job.compress) words << QStringLiteral("--uncompressed");
+    if (job.warp_grid != WarpGrid::full) option("--warp-grid", job::name_of(job.warp_grid));
+    if (job.image_format != ImageFormat::nifti) option("--format", job::name_of(job.image_format));
+    if (job.pyramid != PyramidUse::automatic) option("--pyramid", job::name_of(job.pyramid));
   }
   option("--out", job.output_directory);
   return words.join(QLatin1Char(' '));

@@ -12,4 +12,7 @@ struct Box {
   friend bool operator==(const Box&, const Box&) = default;
 };
 
+/// Where `box` of the volume that `order` makes of one of `source` voxels lies in that one.
+Box in_source(const Box& box, const AxisOrder& order, const Size3& source);
+
 }  // namespace gigawarp

@@ -22,6 +22,20 @@ enum class Initialisation {
   transform,
 };
 
+/// Where the voxels of the displacement that a run writes lie.
+enum class WarpGrid {
+  full,   ///< on every voxel of the fixed image, as ANTs writes them
+  level,  ///< on the grid of the finest level that was registered: the same map, without samples
+          ///< interpolated in between; a file 1/shrink^3 as large
+};
+/// What the warped image and labels are written as.
+enum class ImageFormat { nifti, ome_zarr };
+/// Whether coarse levels may be made of those in the image's file.
+enum class PyramidUse {
+  automatic,  ///< where they are averages of the finest one, which is checked, and not read whole
+  never,      ///< of the finest level alone
+};
+
 /// One similarity metric; engine/design §2.
 struct MetricSpec {
   MetricKind kind = MetricKind::lncc;
@@ -89,6 +103,9 @@ struct JobSpec {
   bool write_inverse = true;
   bool write_warped = true;
   bool compress = true;  ///< .nii.gz rather than .nii
+  WarpGrid warp_grid = WarpGrid::full;
+  ImageFormat image_format = ImageFormat::nifti;
+  PyramidUse pyramid = PyramidUse::automatic;
 };
 
 /// Parses the JSON form. Relative paths are kept as they are. Throws Error{usage} naming the key.

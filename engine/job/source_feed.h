@@ -1,0 +1,66 @@
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "base/time_sum.h"
+#include "gigawarp/volume_feed.h"
+#include "io/brick_source.h"
+
+namespace gigawarp::job {
+
+/// One level and channel of a volume on disk as a feed, in an axis order of the caller's: the same
+/// voxels, and geometry, as io::read_image() and reordered() give.
+class SourceFeed final : public VolumeFeed {
+ public:
+  struct Choice {
+    int level = 0, channel = 0;
+    AxisOrder order;      ///< of the feed from the file's
+    bool labels = false;  ///< floating-point values must be whole numbers, and become i32
+  };
+  /// `path` is for messages. Throws Error{usage} for a level that there is not.
+  SourceFeed(std::shared_ptr<const io::BrickSource> source, std::filesystem::path path,
+             const Choice& choice);
+
+  const Grid& grid() const override { return grid_; }
+  void set_grid(const Grid& grid) { grid_ = grid; }  ///< same size; before it is shared
+  /// What intensity_statistics() found, so that nobody passes over the file for it again.
+  void set_statistics(const IntensityStatistics& statistics) { statistics_ = statistics; }
+  const IntensityStatistics* known_statistics() const override {
+    return statistics_ ? &*statistics_ : nullptr;
+  }
+  /// Coarser levels of the file, for images whose coarse levels may be made of them.
+  void set_coarser(std::vector<CoarserFeed> coarser) { coarser_ = std::move(coarser); }
+  std::vector<CoarserFeed> coarser() const override { return coarser_; }
+  const Choice& choice() const { return choice_; }
+  const std::shared_ptr<const io::BrickSource>& shared_source() const { return source_; }
+  ScalarType type() const override;
+  void read(const Box& box, std::byte* out) const override;
+  std::int64_t brick_planes() const override;
+  const io::BrickSource& source() const { return *source_; }
+  /// Where the time of reading is added, from now on; null: nowhere.
+  void count_time(std::shared_ptr<TimeSum> sum) { read_time_ = std::move(sum); }
+
+ private:
+  std::shared_ptr<const io::BrickSource> source_;
+  std::filesystem::path path_;
+  Choice choice_;
+  Size3 source_size_;
+  Grid grid_;
+  std::optional<IntensityStatistics> statistics_;
+  std::vector<CoarserFeed> coarser_;
+  std::shared_ptr<TimeSum> read_time_;
+};
+
+/// The coarser levels of the feed's file that are what their geometry says: voxels the centres of
+/// whole blocks of finest ones, and their means as far as samples of both tell. Whatever a file
+/// calls its way of downsampling, this is looked at.
+std::vector<CoarserFeed> proper_levels(const SourceFeed& feed, const std::filesystem::path& path);
+
+/// The feed with NaN and infinite voxels replaced.
+std::shared_ptr<const VolumeFeed> with_finite_values(std::shared_ptr<const VolumeFeed> feed,
+                                                     double replacement);
+/// u8, 1 where the feed is not zero.
+std::shared_ptr<const VolumeFeed> non_zero(std::shared_ptr<const VolumeFeed> feed);
+
+}  // namespace gigawarp::job

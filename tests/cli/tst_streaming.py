@@ -1,0 +1,176 @@
+"""Images that are read as they are needed give the results of images in memory."""
+
+import json
+import pathlib
+import sys
+import tempfile
+import unittest
+
+from cli_support import DOES_NOT_FIT, OK, run
+
+try:
+    import nibabel
+    import numpy as np
+    import zarr
+except ImportError as missing:
+    print(f"skipped: {missing}; install packaging/test-requirements.txt")
+    sys.exit(77)
+
+LEVELS = ("--levels", "4x8,2x6", "--preset", "fast", "--device", "cpu")
+
+
+class Streaming(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = tempfile.TemporaryDirectory(prefix="gigawarp-")
+        cls.base = pathlib.Path(cls.shared.name)
+        process = run("phantom", "--out", cls.base / "pair", "--size", "80,92,84", "--format", "nii.gz", "--no-warp")
+        assert process.returncode == OK, process.stderr
+        cls.pair = cls.base / "pair"
+        for name in ("fixed", "moving", "fixed_labels", "moving_labels"):
+            cls.convert(name + ".nii.gz", name + ".nii")
+        cls.whole = cls.register("nii.gz")  # read whole: a compressed file has no other way
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.shared.cleanup()
+
+    @classmethod
+    def convert(cls, source, target, *options):
+        process = run("convert", cls.pair / source, cls.pair / target, *options)
+        assert process.returncode == OK, process.stderr
+
+    @classmethod
+    def register(cls, kind, *options, name=None, labels=True):
+        out = cls.base / f"out-{name or kind}"
+        arguments = ["--labels", cls.pair / f"moving_labels.{kind}", "--fixed-labels",
+                     cls.pair / f"fixed_labels.{kind}"] if labels else []
+        process = run("register", "--fixed", cls.pair / f"fixed.{kind}", "--moving", cls.pair / f"moving.{kind}", *LEVELS,
+                      *arguments, *options, "--out", out)
+        assert process.returncode == OK, process.stderr
+        return out
+
+    def result(self, out):
+        return json.loads((out / "result.json").read_text())
+
+    def array(self, path):
+        return np.asanyarray(nibabel.load(path).dataobj)
+
+    def test_a_plain_file_gives_the_same_files_to_the_byte(self):
+        streamed = self.register("nii")
+        for name in ("1Warp.nii.gz", "1InverseWarp.nii.gz", "warped.nii.gz", "warped_labels.nii.gz",
+                     "0GenericAffine.mat"):
+            with self.subTest(name=name):
+                self.assertEqual((self.whole / name).read_bytes(), (streamed / name).read_bytes())
+        self.assertEqual(self.result(self.whole)["measures"], self.result(streamed)["measures"])
+
+    def test_a_streamed_run_holds_less(self):
+        def plan(kind):
+            process = run("plan", "--json", "--fixed", self.pair / f"fixed.{kind}", "--moving",
+                          self.pair / f"moving.{kind}", *LEVELS, "--out", self.base / "planned", "--warp-grid", "level")
+            self.assertEqual(process.returncode, OK, process.stderr)
+            return json.loads(process.stdout)["memory"]
+        self.assertTrue(plan("nii")["images_streamed"])
+        self.assertFalse(plan("nii.gz")["images_streamed"])
+
+    def test_every_kind_of_axis_order_gives_the_same_warp(self):
+        expected = self.array(self.whole / "1Warp.nii.gz")
+        for order in ("RAS", "SAR", "ALI", "PIR"):
+            with self.subTest(order=order):
+                for name in ("fixed", "moving"):
+                    self.convert(f"{name}.nii", f"{name}.{order}.nii", "--order", order)
+                out = self.register(f"{order}.nii", name=order, labels=False)
+                image = nibabel.load(out / "1Warp.nii.gz")
+                to_first = nibabel.orientations.ornt_transform(
+                    nibabel.io_orientation(image.affine),
+                    nibabel.io_orientation(nibabel.load(self.whole / "1Warp.nii.gz").affine))
+                turned = nibabel.apply_orientation(np.asanyarray(image.dataobj), to_first)
+                np.testing.assert_array_equal(turned, expected)
+                warped = nibabel.load(out / "warped.nii.gz")
+                np.testing.assert_array_equal(
+                    nibabel.apply_orientation(np.asanyarray(warped.dataobj), to_first),
+                    self.array(self.whole / "warped.nii.gz"))
+
+    def test_a_pyramid_serves_for_coarse_levels_where_it_holds_means(self):
+        for name in ("fixed", "moving"):
+            self.convert(f"{name}.nii", f"{name}.ome.zarr")
+        never = self.register("ome.zarr", "--pyramid", "never", name="never", labels=False)
+        np.testing.assert_array_equal(self.array(never / "1Warp.nii.gz"), self.array(self.whole / "1Warp.nii.gz"))
+        self.assertEqual(self.result(never)["notes"], [])
+        used = self.register("ome.zarr", name="used", labels=False)
+        notes = self.result(used)["notes"]
+        self.assertIn("Level 4 of the fixed image was made of its file's averages of 2 voxels.", notes)
+        self.assertIn("Level 4 of the moving image was made of its file's averages of 2 voxels.", notes)
+        spacing = nibabel.load(self.pair / "fixed.nii").header.get_zooms()[0]
+        difference = np.abs(self.array(used / "1Warp.nii.gz") - self.array(self.whole / "1Warp.nii.gz"))
+        self.assertLess(difference.mean(), 0.1 * spacing)
+
+    def test_a_pyramid_that_does_not_hold_means_is_left_alone(self):
+        for name in ("fixed", "moving"):
+            self.convert(f"{name}.nii", f"{name}.most.ome.zarr", "--labels")  # the most frequent voxel of eight
+        out = self.register("most.ome.zarr", name="most", labels=False)
+        self.assertEqual(self.result(out)["notes"], [])
+        np.testing.assert_array_equal(self.array(out / "1Warp.nii.gz"), self.array(self.whole / "1Warp.nii.gz"))
+
+    def test_images_are_written_as_pyramids(self):
+        out = self.register("nii", "--format", "ome.zarr", name="zarr")
+        for name, kind in (("warped", "mean"), ("warped_labels", "majority")):
+            group = zarr.open_group(str(out / f"{name}.ome.zarr"), mode="r")
+            np.testing.assert_array_equal(group["0"][...], self.array(self.whole / f"{name}.nii.gz").T)
+            self.assertEqual(group.attrs["multiscales"][0]["type"], kind)
+        self.assertIn("warped.ome.zarr", self.result(out)["files"])
+        process = run("register", "--fixed", self.pair / "fixed.nii", "--moving", self.pair / "moving.nii", *LEVELS,
+                      "--format", "ome.zarr", "--overwrite", "--out", out)
+        self.assertEqual(process.returncode, OK, process.stderr)
+        self.assertFalse((out / "warped_labels.ome.zarr").exists())
+
+    def test_the_warp_of_a_level_is_small_and_the_same_map(self):
+        out = self.register("nii", "--warp-grid", "level", name="level")
+        self.assertEqual(nibabel.load(out / "1Warp.nii.gz").shape[:3], (40, 46, 42))
+        difference = np.abs(self.array(out / "warped.nii.gz").astype(float) - self.array(self.whole / "warped.nii.gz"))
+        self.assertLess((difference > 1).mean(), 1e-3)
+        applied = self.base / "applied.nii"
+        process = run("apply", "--transform", out / "1Warp.nii.gz", out / "0GenericAffine.mat", "--input",
+                      self.pair / "moving.nii", "--reference", self.pair / "fixed.nii", "--out", applied)
+        self.assertEqual(process.returncode, OK, process.stderr)
+        difference = np.abs(self.array(applied).astype(float) - self.array(out / "warped.nii.gz"))
+        self.assertLess((difference > 1).mean(), 1e-3)
+        measures = self.result(out)["measures"]
+        self.assertAlmostEqual(measures["dice_mean"], self.result(self.whole)["measures"]["dice_mean"], delta=0.005)
+        self.assertLess(measures["inverse_error_mean_mm"], 0.1)
+
+    def test_result_holds_the_split_of_the_time(self):
+        seconds = self.result(self.register("nii", name="times", labels=False))["provenance"]["seconds"]
+        for part in ("read_files", "upload", "download", "write_files", "register", "load", "write", "total"):
+            self.assertGreaterEqual(seconds[part], 0)
+        self.assertGreater(seconds["read_files"], 0)
+        self.assertGreater(seconds["write_files"], 0)
+        self.assertLess(seconds["write_files"], seconds["write"])
+
+    def test_what_does_not_fit_is_refused_with_the_way_out(self):
+        process = run("plan", "--fixed", self.pair / "fixed.nii", "--moving", self.pair / "moving.nii", *LEVELS,
+                      "--out", self.base / "planned", "--memory", "40M")
+        self.assertEqual(process.returncode, DOES_NOT_FIT, process.stderr)
+        self.assertIn("--warp-grid level", process.stderr)
+
+    def test_qc_measures_fewer_voxels_where_all_do_not_fit(self):
+        def qc(kind, *options):
+            path = self.base / "qc.json"
+            process = run("qc", "--result", self.base / f"out-{kind}", "--json", path, "--phantom",
+                          self.pair / "phantom.json", *options)
+            self.assertEqual(process.returncode, OK, process.stderr)
+            return json.loads(path.read_text())
+        self.register("nii", name="judged")
+        all_voxels, some = qc("judged"), qc("judged", "--memory", "100M", "--sheet", self.base / "sheet.png")
+        self.assertNotIn("measured_every_nth_voxel", all_voxels)
+        self.assertEqual(some["measured_every_nth_voxel"], 2)
+        self.assertLess(some["similarity"]["voxels"], all_voxels["similarity"]["voxels"] / 6)
+        self.assertAlmostEqual(some["similarity"]["ncc"], all_voxels["similarity"]["ncc"], delta=0.01)
+        self.assertAlmostEqual(some["similarity_before"]["ncc"], all_voxels["similarity_before"]["ncc"], delta=0.01)
+        self.assertAlmostEqual(some["overlap"]["dice_mean"], all_voxels["overlap"]["dice_mean"], delta=0.03)
+        self.assertEqual(some["jacobian"], all_voxels["jacobian"])
+        self.assertEqual(some["known_map_error"], all_voxels["known_map_error"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,338 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "ops/invert_field.h"
+#include "ops/jacobian.h"
+#include "solve/initialise.h"
+#include "solve/inverse_samples.h"
+#include "solve/pyramid.h"
+#include "solve/registration.h"
+#include "support/forwarding_backend.h"
+#include "support/scene.h"
+#include "support/sliced_feed.h"
+
+/// A volume that is read a few planes at a time gives the bits of one in memory.
+namespace gigawarp {
+namespace {
+
+using test::SlicedFeed;
+
+constexpr Size3 kSize{45, 52, 37};
+
+Volume scene(ScalarType type) {
+  const Volume smooth = test::volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+  Volume out(smooth.grid(), type);
+  dispatch(type, [&]<class T>() {
+    for (std::int64_t i = 0; i < out.grid().voxel_count(); ++i)
+      out.channel<T>()[i] = static_cast<T>(std::clamp(
+          std::abs(smooth.channel<float>()[i]) + static_cast<float>(i % 7), 0.0F, 127.0F));
+  });
+  return out;
+}
+
+DisplacementField waves(double mm) {
+  Grid grid = test::volume_of(kSize, 2.0, [](const Vec3& p) { return p; }).grid();
+  DisplacementField field(grid);
+  for (std::int64_t i = 0; i < grid.voxel_count(); ++i) {
+    const auto x = static_cast<double>(i % kSize[0]),
+               y = static_cast<double>(i / kSize[0] % kSize[1]),
+               z = static_cast<double>(i / kSize[0] / kSize[1]);
+    field.component_mm(0)[i] = static_cast<float>(mm * std::sin(0.2 * y));
+    field.component_mm(1)[i] = static_cast<float>(mm * std::cos(0.17 * z + 0.1 * x));
+    field.component_mm(2)[i] = static_cast<float>(mm * std::sin(0.15 * x + 0.1 * y));
+  }
+  return field;
+}
+
+bool same_bytes(const Volume& a, const Volume& b) {
+  return a.bytes() == b.bytes() && std::memcmp(a.data(), b.data(), a.bytes()) == 0;
+}
+
+TEST(Feed, boxesAndPlanesAreThoseOfTheVolume) {
+  const Volume volume = scene(ScalarType::u16);
+  const SlicedFeed feed(volume, 5);
+  EXPECT_TRUE(same_bytes(read_all(feed), volume));
+  const Box box{{3, 4, 5}, {7, 6, 9}};
+  Volume part(Grid{box.size, {}}, feed.type());
+  feed.read(box, part.data());
+  EXPECT_EQ(part.value(6, 5, 8), volume.value(9, 9, 13));
+  const Volume thinned = read_thinned(feed, 3);
+  EXPECT_EQ(thinned.grid().size, (Size3{15, 18, 13}));
+  EXPECT_EQ(thinned.value(14, 17, 12), volume.value(42, 51, 36));
+  const Vec3 there = thinned.grid().world_from_voxel({14, 17, 12}),
+             here = volume.grid().world_from_voxel({42, 51, 36});
+  for (int a = 0; a < 3; ++a) EXPECT_NEAR(there[a], here[a], 1e-9);
+}
+
+TEST(Feed, windowsMoveInBothDirections) {
+  const DisplacementField field = waves(3);
+  const SlicedFeed feed(field.volume(), 5);
+  PlaneWindow window(feed);
+  for (const auto& [begin, end] :
+       {std::pair{0, 6}, std::pair{3, 12}, std::pair{2, 4}, std::pair{20, 37}, std::pair{10, 22}}) {
+    window.move_to(begin, end);
+    for (int c = 0; c < 3; ++c)
+      for (const std::int64_t i : {0, 777, 45 * 52 - 1})
+        for (std::int64_t z = begin; z < end; ++z)
+          ASSERT_EQ(window.channel<float>(c)[(z - begin) * 45 * 52 + i],
+                    field.component_mm(c)[z * 45 * 52 + i]);
+  }
+}
+
+TEST(Feed, statisticsAreThoseOfTheVolume) {
+  for (const ScalarType type : {ScalarType::u8, ScalarType::i16, ScalarType::f64}) {
+    const Volume volume = scene(type);
+    const WholeVolume whole(&volume);
+    for (const std::int64_t planes : {1, 4, 37}) {
+      const SlicedFeed feed(volume, planes);
+      const IntensityStatistics a = intensity_statistics(whole), b = intensity_statistics(feed);
+      EXPECT_EQ(a.mean, b.mean);
+      EXPECT_EQ(a.standard_deviation, b.standard_deviation);
+      const solve::IntensityScale s = solve::intensity_scale(whole),
+                                  t = solve::intensity_scale(feed);
+      EXPECT_EQ(s.offset, t.offset);
+      EXPECT_EQ(s.scale, t.scale);
+      EXPECT_EQ(s.low, t.low);
+      EXPECT_EQ(s.high, t.high);
+      EXPECT_EQ(s.noise_variance, t.noise_variance);
+      EXPECT_GT(s.noise_variance, 0);
+      const solve::Moments m = solve::moments(whole, s), n = solve::moments(feed, t);
+      EXPECT_EQ(m.centre_mm, n.centre_mm);
+      EXPECT_EQ(m.axes, n.axes);
+    }
+  }
+}
+
+/// Half along x and y alone.
+solve::LevelGrid uneven(const Grid& full) {
+  solve::LevelGrid level;
+  level.shrink = {2, 2, 1};
+  level.grid = full;
+  level.grid.size = {(full.size[0] + 1) / 2, (full.size[1] + 1) / 2, full.size[2]};
+  return level;
+}
+
+TEST(Feed, levelsAreThoseOfTheVolumeInOnePass) {
+  const auto backend = ops::make_cpu_backend();
+  for (const ScalarType type : {ScalarType::u8, ScalarType::u16, ScalarType::i32}) {
+    const auto volume = std::make_shared<const Volume>(scene(type));
+    const solve::ResidentImage whole(std::make_shared<WholeVolume>(volume.get()), *backend);
+    const std::vector<solve::LevelGrid> levels{solve::level_grid(volume->grid(), 4.0),
+                                               uneven(volume->grid())};
+    for (const std::int64_t planes : {1, 3, 16, 37}) {
+      const std::vector<Volume> made =
+          solve::stream_levels(SlicedFeed(*volume, planes), levels, *backend);
+      for (std::size_t l = 0; l < levels.size(); ++l) {
+        const solve::LevelImage expected(whole, levels[l], {}, *backend);
+        ASSERT_EQ(std::memcmp(expected.view().data, made[l].data(), made[l].bytes()), 0)
+            << planes << " planes, level " << l;
+      }
+    }
+  }
+}
+
+TEST(Feed, levelsOfTheFilesMeansAreCloseToThoseOfItsVoxels) {
+  const auto backend = ops::make_cpu_backend();
+  const Volume fine = test::volume_of({96, 100, 92}, 1.0, [](const Vec3& p) { return p; });
+  Volume means(Grid{{48, 50, 46}, {}}, ScalarType::f32);
+  for (std::int64_t i = 0; i < means.grid().voxel_count(); ++i) {
+    const std::int64_t x = i % 48, y = i / 48 % 50, z = i / 48 / 50;
+    double sum = 0;
+    for (int k = 0; k < 8; ++k)
+      sum += fine.value(2 * x + (k & 1), 2 * y + (k >> 1 & 1), 2 * z + (k >> 2));
+    means.channel<float>()[i] = static_cast<float>(sum / 8);
+  }
+  const solve::LevelGrid level = solve::level_grid(fine.grid(), 4);
+  ASSERT_EQ(level.shrink, (std::array<int, 3>{4, 4, 4}));
+  const Volume direct = std::move(solve::stream_levels(SlicedFeed(fine, 7), {level}, *backend)[0]);
+  const Volume via =
+      std::move(solve::stream_levels(SlicedFeed(means, 7), {level}, *backend, {2, 2, 2})[0]);
+  const IntensityStatistics all = intensity_statistics(direct);
+  double squares = 0;
+  for (std::int64_t i = 0; i < direct.grid().voxel_count(); ++i) {
+    const double d = via.channel<float>()[i] - direct.channel<float>()[i];
+    squares += d * d;
+  }
+  EXPECT_LT(std::sqrt(squares / static_cast<double>(direct.grid().voxel_count())),
+            0.01 * all.standard_deviation);
+}
+
+TEST(Feed, fieldsAreMeasuredAlike) {
+  const DisplacementField forward = waves(3);
+  const DisplacementField inverse = invert(forward, forward.grid());
+  const ops::JacobianSummary a = ops::summarise_jacobian(forward),
+                             b = ops::summarise_jacobian(SlicedFeed(forward.volume(), 4));
+  EXPECT_EQ(a.sd_log, b.sd_log);
+  EXPECT_EQ(a.minimum, b.minimum);
+  EXPECT_EQ(a.voxels, b.voxels);
+  const InverseError whole = inverse_error(forward, inverse);
+  const InverseError sliced =
+      inverse_error(SlicedFeed(forward.volume(), 4), SlicedFeed(inverse.volume(), 4));
+  EXPECT_EQ(whole.mean_mm, sliced.mean_mm);
+  EXPECT_EQ(whole.p95_mm, sliced.p95_mm);
+  EXPECT_EQ(whole.max_mm, sliced.max_mm);
+  EXPECT_GT(whole.mean_mm, 0);
+  const InverseError some =
+      inverse_error(SlicedFeed(forward.volume(), 4), SlicedFeed(inverse.volume(), 4), 5);
+  EXPECT_NEAR(some.mean_mm, whole.mean_mm, 0.5 * whole.mean_mm);
+  for (const Vec3& p : {Vec3{0, 0, 0}, Vec3{12.3, -20, 7.7}, Vec3{500, 0, 0}})
+    EXPECT_EQ(forward.at_world(p), displacement_at(SlicedFeed(forward.volume(), 4), p));
+}
+
+TEST(Feed, inversesAreFittedPlaneByPlaneAlike) {
+  DisplacementField whole = waves(3);
+  whole.component_mm(1)[45 * 52 * 20 + 45 * 26 + 20] = std::numeric_limits<float>::quiet_NaN();
+  Volume exact = read_all(WholeVolume(&whole.volume()));
+  solve::fit_between_samples(whole);
+  for (const auto& [begin, end] : {std::pair{0, 5}, std::pair{5, 30}, std::pair{30, 37}}) {
+    const std::int64_t low = std::max(0, begin - 1), high = std::min(37, end + 1);
+    Volume stored = read_planes(WholeVolume(&exact), low, high - low);
+    std::vector<float> out(static_cast<std::size_t>(3 * (end - begin) * 45 * 52));
+    solve::fit_planes(whole.grid(), stored, low, {begin, end}, out.data());
+    for (int c = 0; c < 3; ++c)
+      ASSERT_EQ(std::memcmp(out.data() + c * (end - begin) * 45 * 52,
+                            whole.component_mm(c) + begin * 45 * 52,
+                            static_cast<std::size_t>((end - begin) * 45 * 52) * sizeof(float)),
+                0);
+  }
+}
+
+/// The CPU as if its memory were its own.
+class DistantBackend : public test::ForwardingBackend {
+ public:
+  DistantBackend() : ForwardingBackend(ops::make_cpu_backend()) {}
+  bool on_host() const override { return false; }
+};
+
+JobSpec small_job() {
+  JobSpec job;
+  StageSpec affine;
+  affine.kind = StageKind::affine;
+  affine.metric.kind = MetricKind::mi;
+  affine.levels = {{2, 5}};
+  StageSpec greedy;
+  greedy.kind = StageKind::greedy;
+  greedy.levels = {{2, 6}};
+  job.stages = {affine, greedy};
+  job.device = "cpu";
+  return job;
+}
+
+class Runs : public testing::Test {
+ protected:
+  Volume fixed_ = scene(ScalarType::u16);
+  Volume moving_ = test::volume_of(kSize, 2.0, [](const Vec3& p) {
+    return Vec3{p[0] + 2 * std::sin(0.1 * p[1]), p[1] - 1, p[2] + 1};
+  });
+  Volume mask_ = test::volume_of(kSize, 2.0, [](const Vec3& p) { return p; });
+
+  solve::RegistrationInput whole() const {
+    solve::RegistrationInput in;
+    in.fixed = {&fixed_};
+    in.moving = {&moving_};
+    in.fixed_mask = &mask_;
+    return in;
+  }
+  solve::RegistrationInput sliced() const {
+    solve::RegistrationInput in;
+    in.fixed.emplace_back(std::make_shared<SlicedFeed>(fixed_, 4));
+    in.moving.emplace_back(std::make_shared<SlicedFeed>(moving_, 9));
+    in.fixed_mask = ImageInput(std::make_shared<SlicedFeed>(mask_, 3));
+    return in;
+  }
+};
+
+TEST_F(Runs, endAlikeWhetherImagesAreInMemoryOrNot) {
+  for (const bool distant : {false, true})
+    for (const int finest : {2, 1}) {
+      JobSpec job = small_job();
+      job.stages.back().levels = {{2, 6}};
+      if (finest == 1) job.stages.back().levels.push_back({1, 3});
+      const auto on = [&](const solve::RegistrationInput& input) {
+        if (!distant) return solve::register_volumes(input, job, {});
+        DistantBackend backend;
+        return solve::register_volumes(input, job, {}, backend);
+      };
+      const auto a = on(whole()), b = on(sliced());
+      ASSERT_TRUE(a.forward_mm && a.inverse_mm && b.forward_mm && b.inverse_mm);
+      EXPECT_TRUE(same_bytes(a.forward_mm->volume(), b.forward_mm->volume()));
+      EXPECT_TRUE(same_bytes(a.inverse_mm->volume(), b.inverse_mm->volume()));
+      EXPECT_EQ(a.levels.back().losses, b.levels.back().losses);
+    }
+}
+
+TEST_F(Runs, leaveTheirFieldsWithTheSameBits) {
+  for (const bool distant : {false, true})
+    for (const WarpGrid grid : {WarpGrid::full, WarpGrid::level}) {
+      JobSpec job = small_job();
+      job.warp_grid = grid;
+      DistantBackend far;
+      const auto near = ops::make_cpu_backend();
+      ops::Backend& backend = distant ? static_cast<ops::Backend&>(far) : *near;
+      solve::RunControl control;
+      const auto brought = solve::register_volumes(sliced(), job, control, backend);
+      control.leave_fields = true;
+      const auto left = solve::register_volumes(sliced(), job, control, backend);
+      EXPECT_FALSE(left.forward_mm || left.inverse_mm);
+      ASSERT_TRUE(left.forward != nullptr && left.inverse != nullptr);
+      EXPECT_EQ(left.forward->whole() == nullptr, distant);
+      const Size3 size = grid == WarpGrid::full ? kSize : Size3{23, 26, 37};
+      EXPECT_EQ(left.forward->grid().size, size);
+      for (const auto& [field, feed] : {std::pair{&*brought.forward_mm, left.forward.get()},
+                                        std::pair{&*brought.inverse_mm, left.inverse.get()}}) {
+        EXPECT_TRUE(same_bytes(field->volume(), read_all(*feed)));
+        const Box box{{2, 3, 4}, {5, 6, 7}};
+        Volume expected(Grid{box.size, {}}, ScalarType::f32, 3),
+            part(Grid{box.size, {}}, ScalarType::f32, 3);
+        WholeVolume(&field->volume()).read(box, expected.data());
+        feed->read(box, part.data());
+        EXPECT_TRUE(same_bytes(expected, part));
+      }
+    }
+}
+
+TEST_F(Runs, warpOnTheGridOfTheLevelIsTheSameMap) {
+  JobSpec job = small_job();
+  const auto full = solve::register_volumes(whole(), job, {});
+  job.warp_grid = WarpGrid::level;
+  const auto level = solve::register_volumes(whole(), job, {});
+  double worst = 0;
+  for (std::int64_t z = 0; z < kSize[2]; z += 3)
+    for (std::int64_t y = 0; y < kSize[1]; y += 3)
+      for (std::int64_t x = 0; x < kSize[0]; x += 3) {
+        const Vec3 p = full.forward_mm->grid().world_from_voxel(
+            {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)});
+        const Vec3 a = *full.forward_mm->at_world(p), b = *level.forward_mm->at_world(p);
+        for (int c = 0; c < 3; ++c) worst = std::max(worst, std::abs(a[c] - b[c]));
+      }
+  EXPECT_LT(worst, 1e-4);
+}
+
+TEST(Streaming, isForImagesOfWhichNoStageTakesTheFullLevel) {
+  Grid grid;
+  grid.size = {400, 400, 400};
+  JobSpec job = small_job();
+  EXPECT_TRUE(solve::streamable(grid, grid, job).fixed);
+  job.stages.back().levels.push_back({1, 3});
+  EXPECT_FALSE(solve::streamable(grid, grid, job).fixed);
+  job.device = "cuda:0";
+  EXPECT_TRUE(solve::streamable(grid, grid, job).moving);
+  job.device = "cpu";
+  job.stages.back().levels = {{8, 10}, {4, 5}};
+  job.stages.front().levels = {{8, 10}};
+  solve::Streaming streamed{true, true, true};
+  job.warp_grid = WarpGrid::level;
+  const auto less = solve::forecast(grid, grid, 2, 2, job, {}, streamed);
+  const auto more = solve::forecast(grid, grid, 2, 2, job, {});
+  EXPECT_LT(less.images_bytes + less.state_bytes, more.images_bytes + more.state_bytes);
+  Grid coarse = grid;  // voxels as wide as the level's
+  coarse.size = {100, 100, 100};
+  for (int a = 0; a < 3; ++a) coarse.world_from_voxel.linear[a][a] = 4;
+  EXPECT_FALSE(solve::streamable(grid, coarse, job).moving);
+}
+
+}  // namespace
+}  // namespace gigawarp
