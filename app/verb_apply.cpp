@@ -1,6 +1,7 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <system_error>
 
 #include "app/imported.h"
 #include "app/run_commands.h"
@@ -61,7 +62,8 @@ Chain read_chain(const ApplyOptions& options, const Grid& reference) {
   const bool inverted =
       options.inverse || (words.size() > 1 && (words[1] == "1" || words[1] == "0"));
   Chain chain;
-  if (!inverted && std::filesystem::is_regular_file(words.front()))
+  std::error_code code;  // the reader says what is wrong with the name
+  if (!inverted && std::filesystem::is_regular_file(words.front(), code))
     chain.first = io::open_displacement(words.front());
   if (chain.first != nullptr && !chain.first->grid().same_lattice(reference, 1e-4))
     chain.first = nullptr;

@@ -32,7 +32,7 @@ void print_json(const io::ImportCache& cache) {
   for (const io::CacheEntry& entry : entries)
     volumes.push_back({{"source", entry.source},
                        {"bytes", entry.bytes},
-                       {"last_used", static_cast<std::int64_t>(entry.last_used)},
+                       {"last_used", static_cast<std::int64_t>(entry.last_used.tv_sec)},
                        {"current", entry.current},
                        {"folder", entry.folder.string()}});
   const nlohmann::ordered_json all{{"folder", cache.folder().string()},
@@ -48,7 +48,7 @@ void print_table(const io::ImportCache& cache) {
             << (sum_of(entries) >> 20) << " of " << (cache.limit_bytes() >> 20) << " MiB\n";
   for (const io::CacheEntry& entry : entries) {
     std::tm when{};
-    localtime_r(&entry.last_used, &when);
+    localtime_r(&entry.last_used.tv_sec, &when);
     std::cout << std::setw(8) << (entry.bytes >> 20) << " MiB  "
               << std::put_time(&when, "%Y-%m-%d %H:%M") << "  " << entry.source
               << (entry.current ? "" : "  (changed or gone since)") << "\n";

@@ -93,10 +93,11 @@ bool stream_in_order(const ConvertOptions& options, const std::stop_token& stop)
   return true;
 }
 
-/// A displacement field goes into an OpenVDB file as such: vectors of any file in LPS mm.
+/// A displacement field goes into an OpenVDB file as such: vectors of any file in LPS mm. With a
+/// voxel size of the user's it is an image, since transforms keep their file's.
 bool is_warp_for_vdb(const ConvertOptions& options) {
   return io::is_vdb_name(options.output) && !options.read.selection.channel &&
-         options.type.empty() && options.order.empty() &&
+         !options.read.spacing_mm && options.type.empty() && options.order.empty() &&
          io::read_header(options.input, options.read).channels == 3;
 }
 

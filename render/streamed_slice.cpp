@@ -20,7 +20,8 @@ namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kHalf = 0.50001F;
-constexpr int kTile = 32, kSmallestTile = 4;
+/// Down to single pixels: a jump of the warp inside a tile must not ask for all that lies between.
+constexpr int kTile = 32, kSmallestTile = 1;
 /// A tile whose lattice has more voxels than this per pixel is halved.
 constexpr std::int64_t kMostVoxelsPerPixel = 20;
 

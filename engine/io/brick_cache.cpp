@@ -66,6 +66,7 @@ struct BrickCache::State {
   mutable std::mutex mutex;
   std::condition_variable_any work, done;
   std::uint64_t budget = 0, held = 0, read = 0, next_ticket = 1;
+  std::uint64_t forgets = 0;  ///< calls of forget() so far
   std::map<Place, Entry> entries;
   std::list<Place> uses;
   std::list<Reading> in_progress;
@@ -110,9 +111,11 @@ BrickCache::Pointer BrickCache::State::obtain(const Source& source, const BrickK
     return std::any_of(in_progress.begin(), in_progress.end(),
                        [&](const Reading& r) { return r.place == place; });
   };
+  // Who waits is not among in_progress: any forget() meanwhile may have been of this source.
+  const std::uint64_t forgets_before = forgets;
   done.wait(lock, [&] { return !is_read_elsewhere(); });
   if (Pointer brick = look(place)) return brick;
-  const auto reading = in_progress.insert(in_progress.end(), {place, false});
+  const auto reading = in_progress.insert(in_progress.end(), {place, forgets != forgets_before});
   lock.unlock();
   Pointer brick = read_brick(*source, key);
   lock.lock();
@@ -127,11 +130,13 @@ BrickCache::Pointer BrickCache::State::obtain(const Source& source, const BrickK
 void BrickCache::State::serve(const std::stop_token& stop) {
   std::unique_lock lock(mutex);
   while (work.wait(lock, stop, [&] { return !requests.empty(); }) && !stop.stop_requested()) {
-    const Request request = std::move(requests.back());
-    requests.pop_back();
-    const Pointer brick = obtain(request.source, request.key, lock);
-    lock.unlock();
-    if (request.ready) request.ready(request.key, brick);
+    {
+      const Request request = std::move(requests.back());
+      requests.pop_back();
+      const Pointer brick = obtain(request.source, request.key, lock);
+      lock.unlock();
+      if (request.ready) request.ready(request.key, brick);
+    }  // it may be the last to hold its source, which is closed without the mutex
     lock.lock();
   }
 }
@@ -183,6 +188,7 @@ void BrickCache::cancel(std::uint64_t ticket) {
 void BrickCache::forget(const BrickSource* source) {
   const std::lock_guard lock(state_->mutex);
   State& s = *state_;
+  ++s.forgets;
   std::erase_if(s.requests, [&](const Request& r) { return r.source.get() == source; });
   for (Reading& reading : s.in_progress)
     if (reading.place.first == source) reading.forgotten = true;

@@ -43,6 +43,7 @@ class DisplacementFile final : public VolumeFeed {
 
 std::shared_ptr<const VolumeFeed> open_displacement(const std::filesystem::path& path) {
   if (!is_nifti_name(path) || read_nifti_header(path).intent != kNiftiIntentVector) return nullptr;
+  check_intent(path);
   std::unique_ptr<BrickSource> source = open_source(path);
   if (source == nullptr || source->info().channels != 3 || source->info().type != ScalarType::f32)
     return nullptr;

@@ -4,10 +4,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <string_view>
+#include <system_error>
 #include <thread>
+#include <tuple>
 
 #include "base/replace_file.h"
 #include "io/file_support.h"
@@ -67,35 +72,102 @@ std::uint64_t bytes_below(const fs::path& folder) {
   return sum;
 }
 
-/// Removes an entry that nobody has open: first from sight, then from the disk.
-bool remove_entry(const fs::path& entry) {
-  const FileLock lock = FileLock::alone(entry / kAbout, false);
+/// "<name>.gone<process>": an entry on its way to be removed.
+bool is_gone_name(const std::string& name) {
+  const std::size_t end = name.find_last_not_of("0123456789") + 1;
+  return end < name.size() && std::string_view(name).substr(0, end).ends_with(kGone);
+}
+
+/// A name that import_key() makes.
+bool is_entry_name(std::string_view name) {
+  constexpr std::size_t kDigits = 16;
+  return name.size() > kDigits && name[name.size() - kDigits - 1] == '-' &&
+         name.find_first_not_of("0123456789abcdef", name.size() - kDigits) == name.npos;
+}
+
+fs::path with_ending(fs::path entry, const std::string& ending) { return entry += ending; }
+
+/// A folder that can neither be opened as an entry nor locked.
+bool lacks_about(const fs::path& entry) {
   std::error_code code;
-  if (!lock.held()) return false;
-  fs::path gone = entry;
-  gone += kGone + std::to_string(::getpid());
+  return fs::is_directory(fs::symlink_status(entry, code)) &&
+         fs::symlink_status(entry / kAbout, code).type() == fs::file_type::not_found;
+}
+
+/// First from sight, then from the disk. The caller has the entry's lock, or that of its import.
+bool discard(const fs::path& entry) {
+  std::error_code code;
+  const fs::path gone = with_ending(entry, kGone + std::to_string(::getpid()));
   fs::rename(entry, gone, code);
   if (code) return false;
   fs::remove_all(gone, code);
   return true;
 }
 
-/// What killed imports and removals left behind.
-void remove_leftovers(const fs::path& folder) {
+/// Removes an entry that nobody has open.
+bool remove_entry(const fs::path& entry) {
+  const FileLock lock = FileLock::alone(entry / kAbout, false);
+  return lock.certain() && discard(entry);
+}
+
+/// What was left under the name of an entry, unless it is being imported.
+void tidy(const fs::path& entry) {
+  const fs::path lock_file = with_ending(entry, kLock);
+  const FileLock lock = FileLock::alone(lock_file, true);
+  if (!lock.certain()) return;
+  std::error_code code;
+  fs::remove_all(with_ending(entry, kPart), code);
+  if (lacks_about(entry)) discard(entry);
+  fs::remove(lock_file, code);
+}
+
+/// What killed imports and removals left behind; nothing of the entry that the caller is making.
+void remove_leftovers(const fs::path& folder, const std::string& importing) {
   std::error_code code;
   std::vector<fs::path> found;
   for (const auto& entry : fs::directory_iterator(folder, code)) found.push_back(entry.path());
   for (const fs::path& path : found) {
-    const std::string name = path.filename().string();
-    if (name.find(kGone) != std::string::npos && fs::is_directory(path, code))
-      fs::remove_all(path, code);
-    if (!name.ends_with(kLock)) continue;
-    const FileLock lock = FileLock::alone(path, false);
-    if (!lock.held()) continue;  // being imported
-    fs::path part = path;
-    fs::remove_all(part.replace_extension(kPart), code);
-    fs::remove(path, code);
+    std::string name = path.filename().string();
+    if (is_gone_name(name) && fs::is_directory(path, code)) fs::remove_all(path, code);
+    const bool is_lock = name.ends_with(kLock);
+    if (is_lock) name.resize(name.size() - std::string_view(kLock).size());
+    if (name != importing && is_entry_name(name) && (is_lock || lacks_about(path)))
+      tidy(folder / name);
   }
+}
+
+/// Whose sentence says already what to do.
+class LockError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// The right to import an entry; not held when `finished` says that somebody else has done so.
+FileLock import_lock(const fs::path& entry, const std::function<bool()>& finished,
+                     const std::stop_token& stop) {
+  const fs::path file = with_ending(entry, kLock);
+  for (;;) {
+    FileLock lock = FileLock::alone(file, true);
+    if (finished()) return {};
+    if (lock.held()) return lock;
+    if (stop.stop_requested())
+      throw Error(ErrorCode::cancelled, "The import was cancelled; nothing was written.");
+    if (lock.open_error() != 0)
+      throw LockError(ErrorCode::output_not_written,
+                      "The lock \"" + file.string() + "\" of the cache could not be opened (" +
+                          std::generic_category().message(lock.open_error()) +
+                          "); name another folder in GIGAWARP_CACHE.",
+                      file.string());
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+/// Where an import is made: others know the folder by its lock; without locks it is this one's own.
+fs::path part_folder(const fs::path& entry, const FileLock& lock) {
+  static std::atomic<int> count{0};
+  if (lock.certain()) return with_ending(entry, kPart);
+  return with_ending(entry,
+                     "." + std::to_string(::getpid()) + "-" + std::to_string(count++) + kPart);
 }
 
 /// Removes the unfinished folder unless it has become an entry.
@@ -173,6 +245,8 @@ std::unique_ptr<BrickSource> ImportCache::open(const fs::path& path, const ReadO
     if (auto source = open_entry(key, options)) return source;
     try {
       import(path, key, options, progress, stop);
+    } catch (const LockError&) {
+      throw;
     } catch (const Error& error) {
       if (error.code() != ErrorCode::output_not_written) throw;
       throw Error(ErrorCode::output_not_written,
@@ -213,19 +287,14 @@ void ImportCache::import(const fs::path& path, const Key& key, const ReadOptions
   std::error_code code;
   fs::create_directories(folder_, code);
   if (code) refuse_output(folder_, code.message() + ".");
-  FileLock lock;
-  for (;;) {
-    lock = FileLock::alone(folder_ / (key.name + kLock), true);
-    if (lock.held()) break;
-    if (stop.stop_requested())
-      throw Error(ErrorCode::cancelled, "The import was cancelled; nothing was written.");
-    if (::access(folder_.c_str(), W_OK) != 0) refuse_output(folder_, "it is not writable.");
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
-  if (open_entry(key, {})) return;  // somebody has imported it meanwhile
-  const Part part(folder_ / (key.name + kPart));
+  const fs::path target = folder_ / key.name;
+  const auto finished = [&] { return open_entry(key, {}) != nullptr; };
+  const FileLock lock = import_lock(target, finished, stop);
+  if (!lock.held()) return;  // somebody has imported it meanwhile
+  const Part part(part_folder(target, lock));
   ReadOptions whole = options;
   whole.selection = {};
+  whole.selection.timepoint = options.selection.timepoint;
   Json about = copy_volume(path, part.folder() / kVolume, whole, progress, stop);
   if (import_key(path, options).text != key.text)
     refuse(path, "changed while it was imported; try again when it is complete.");
@@ -242,11 +311,13 @@ void ImportCache::import(const fs::path& path, const Key& key, const ReadOptions
     refuse_output(folder_, "it is full.");
   for (const CacheEntry& entry : entries())
     if (!entry.current && entry.source == source_of(key.text)) remove_entry(entry.folder);
-  trim(limit_bytes() - bytes);
-  const fs::path target = folder_ / key.name;
-  if (fs::exists(target, code)) remove_entry(target);
+  trim(limit_bytes() - bytes, key.name);
+  if (lock.certain() && lacks_about(target))
+    discard(target);
+  else if (fs::exists(target, code))
+    remove_entry(target);
   fs::rename(part.folder(), target, code);
-  if (code) refuse_output(folder_, code.message() + ".");
+  if (code && !finished()) refuse_output(folder_, code.message() + ".");
 }
 
 std::vector<CacheEntry> ImportCache::entries() const {
@@ -254,17 +325,19 @@ std::vector<CacheEntry> ImportCache::entries() const {
   std::error_code code;
   for (const auto& folder : fs::directory_iterator(folder_, code)) {
     const std::string name = folder.path().filename().string();
-    if (name.ends_with(kPart) || name.find(kGone) != std::string::npos) continue;
+    if (name.ends_with(kPart) || is_gone_name(name)) continue;
     struct stat status {};
     if (::stat((folder.path() / kAbout).c_str(), &status) != 0) continue;
     const Json about = about_of(folder.path());
     if (!about.is_object()) continue;
     const std::string key = about["key"];
-    out.push_back({source_of(key), about.value("bytes", std::uint64_t{0}), status.st_mtim.tv_sec,
+    out.push_back({source_of(key), about.value("bytes", std::uint64_t{0}), status.st_mtim,
                    is_current(key), folder.path()});
   }
-  std::sort(out.begin(), out.end(),
-            [](const CacheEntry& a, const CacheEntry& b) { return a.last_used > b.last_used; });
+  std::sort(out.begin(), out.end(), [](const CacheEntry& a, const CacheEntry& b) {
+    return std::tie(a.last_used.tv_sec, a.last_used.tv_nsec) >
+           std::tie(b.last_used.tv_sec, b.last_used.tv_nsec);
+  });
   return out;
 }
 
@@ -288,8 +361,8 @@ std::uint64_t ImportCache::clear() const { return trim(0); }
 
 /// Removes entries of files that have changed, then those used longest ago, until no more than that
 /// is left.
-std::uint64_t ImportCache::trim(std::uint64_t to_bytes) const {
-  remove_leftovers(folder_);
+std::uint64_t ImportCache::trim(std::uint64_t to_bytes, const std::string& importing) const {
+  remove_leftovers(folder_, importing);
   std::vector<CacheEntry> all = entries();
   std::stable_partition(all.begin(), all.end(), [](const CacheEntry& e) { return e.current; });
   std::uint64_t held = 0, freed = 0;

@@ -16,7 +16,7 @@ namespace gigawarp::io {
 struct CacheEntry {
   std::string source;       ///< the file it was made from
   std::uint64_t bytes = 0;  ///< on disk
-  std::time_t last_used = 0;
+  timespec last_used{};
   bool current = true;  ///< the file is as it was
   std::filesystem::path folder;
 };
@@ -26,11 +26,11 @@ struct CacheEntry {
 /// clear:
 ///     <folder>/<name>-<hash>/volume.ome.zarr, source.json; <folder>/limit
 /// An entry is that of its file's path, size, time of change and first 64 KiB, of the voxel size
-/// the user gave and of whether values are labels; a volume of several files counts all files of
-/// its folder. A changed file is imported again. An entry appears by renaming a folder that is
-/// complete; what was killed before is removed by the next who comes. Processes and threads that
-/// want the same file at once wait for the one that imports it. While a source is open its entry
-/// stays.
+/// the user gave, of the time point and of whether values are labels; a volume of several files
+/// counts all files of its folder. A changed file is imported again. An entry appears by renaming a
+/// folder that is complete; what was killed before is removed by the next who comes. Processes and
+/// threads that want the same file at once wait for the one that imports it. While a source is open
+/// its entry stays.
 class ImportCache {
  public:
   /// $GIGAWARP_CACHE, or $XDG_CACHE_HOME/gigawarp/volumes, or ~/.cache/gigawarp/volumes.
@@ -64,7 +64,8 @@ class ImportCache {
   std::unique_ptr<BrickSource> open_entry(const Key& key, const ReadOptions& options) const;
   void import(const std::filesystem::path& path, const Key& key, const ReadOptions& options,
               const Fraction& progress, const std::stop_token& stop) const;
-  std::uint64_t trim(std::uint64_t to_bytes) const;
+  /// `importing`: the name of the entry that the caller is making; its lock and parts are left.
+  std::uint64_t trim(std::uint64_t to_bytes, const std::string& importing = {}) const;
 
   std::filesystem::path folder_;
 };

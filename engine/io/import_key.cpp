@@ -90,6 +90,8 @@ ImportKey import_key(const fs::path& path, const ReadOptions& options) {
     key["files"] = folder_digest(is_folder ? file : file.parent_path());
   if (options.spacing_mm) key["spacing_mm"] = *options.spacing_mm;
   if (options.label_map) key["labels"] = true;
+  if (const int timepoint = options.selection.timepoint.value_or(0); timepoint != 0)
+    key["timepoint"] = timepoint;
   ImportKey out;
   out.text = key.dump();
   out.name = readable(file) + "-" + hex(hash_of(out.text));
@@ -106,6 +108,7 @@ bool is_current(const std::string& key_text) {
     const Json key = Json::parse(key_text);
     ReadOptions options;
     options.label_map = key.value("labels", false);
+    if (key.contains("timepoint")) options.selection.timepoint = key["timepoint"].get<int>();
     if (key.contains("spacing_mm")) options.spacing_mm = key["spacing_mm"].get<Vec3>();
     return import_key(key.at("path").get<std::string>(), options).text == key_text;
   } catch (const std::exception&) {
@@ -116,21 +119,30 @@ bool is_current(const std::string& key_text) {
 FileLock::~FileLock() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
-FileLock::FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+FileLock::FileLock(FileLock&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      open_error_(other.open_error_),
+      certain_(other.certain_) {}
 FileLock& FileLock::operator=(FileLock&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);
+  std::swap(open_error_, other.open_error_);
+  std::swap(certain_, other.certain_);
   return *this;
 }
 
 FileLock FileLock::take(const fs::path& file, int flags, int operation) {
   FileLock lock;
   lock.descriptor_ = ::open(file.c_str(), flags | O_CLOEXEC, 0666);
-  if (lock.descriptor_ < 0) return {};
+  if (lock.descriptor_ < 0) {
+    lock.open_error_ = errno;
+    return lock;
+  }
   int result = 0;
   do {
     result = ::flock(lock.descriptor_, operation);
   } while (result != 0 && errno == EINTR);
   if (result != 0 && errno == EWOULDBLOCK) return {};
+  lock.certain_ = result == 0;
   struct stat mine {
   }, there{};  // somebody may have removed or replaced it meanwhile
   if (::fstat(lock.descriptor_, &mine) != 0 || ::stat(file.c_str(), &there) != 0 ||
@@ -142,7 +154,7 @@ FileLock FileLock::take(const fs::path& file, int flags, int operation) {
 FileLock FileLock::shared(const fs::path& file) { return take(file, O_RDONLY, LOCK_SH); }
 
 FileLock FileLock::alone(const fs::path& file, bool create) {
-  return take(file, create ? O_RDWR | O_CREAT : O_RDONLY, LOCK_EX | LOCK_NB);
+  return take(file, O_RDWR | (create ? O_CREAT : 0), LOCK_EX | LOCK_NB);  // NFS: only if writable
 }
 
 void FileLock::touch() const { (void)::futimens(descriptor_, nullptr); }

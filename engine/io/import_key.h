@@ -34,12 +34,17 @@ class FileLock {
   /// Alone, made when missing if `create`; not held when somebody else has it.
   static FileLock alone(const std::filesystem::path& file, bool create);
   bool held() const { return descriptor_ >= 0; }
+  /// Held, and the file system has locks: whoever removes something asks for this.
+  bool certain() const { return held() && certain_; }
+  /// errno where the file could not be opened, else 0.
+  int open_error() const { return open_error_; }
   /// Sets the file's time of change to now.
   void touch() const;
 
  private:
   static FileLock take(const std::filesystem::path& file, int flags, int operation);
-  int descriptor_ = -1;
+  int descriptor_ = -1, open_error_ = 0;
+  bool certain_ = false;
 };
 
 }  // namespace gigawarp::io

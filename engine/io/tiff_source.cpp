@@ -349,6 +349,7 @@ std::vector<fs::path> slices_in(const fs::path& folder) {
 
 std::unique_ptr<BrickSource> open_slices(const fs::path& folder, const ReadOptions& options) {
   const std::vector<fs::path> files = slices_in(folder);
+  if (files.empty()) refuse(folder, "holds no TIFF slices; check the name and the folder.");
   Tiff first = open_tiff(files.front());
   const TiffMetadata metadata = read_tiff_metadata(first.get());
   if (metadata.channels > 1 || metadata.images > 1 || metadata.frames > 1)
@@ -399,6 +400,7 @@ bool is_tiff_folder(const fs::path& path) {
   bool found = false;
   if (!fs::is_directory(path, code)) return false;
   for (const auto& entry : fs::directory_iterator(path, code)) {
+    if (entry.path().filename().string().starts_with(".")) continue;
     if (has_extension(entry.path(), ".dcm") || has_extension(entry.path(), ".ima")) return false;
     found = found || is_tiff_name(entry.path());
   }

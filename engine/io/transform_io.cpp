@@ -20,14 +20,6 @@ namespace gigawarp::io {
 
 namespace fs = std::filesystem;
 
-namespace {
-bool is_image_name(const fs::path& path) {
-  if (is_nifti_name(path)) return true;
-  for (const char* extension : {".mha", ".mhd", ".nrrd", ".nhdr", ".vdb"})
-    if (has_extension(path, extension)) return true;
-  return false;
-}
-
 /// Refuses the fields of programs whose vectors mean something else.
 void check_intent(const fs::path& path) {
   const NiftiHeader header = read_nifti_header(path);
@@ -43,6 +35,14 @@ void check_intent(const fs::path& path) {
     refuse(
         path,
         "is a transform of NiftyReg; convert it with reg_transform -disp and then to LPS vectors.");
+}
+
+namespace {
+bool is_image_name(const fs::path& path) {
+  if (is_nifti_name(path)) return true;
+  for (const char* extension : {".mha", ".mhd", ".nrrd", ".nhdr", ".vdb"})
+    if (has_extension(path, extension)) return true;
+  return false;
 }
 
 /// RAS vectors become LPS, absurd ones become "outside".

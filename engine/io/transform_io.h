@@ -24,6 +24,9 @@ inline constexpr double kLargestDisplacementMm = 1e6;
 /// read_transform() gives of it, without reading it whole. Nothing for any other file.
 std::shared_ptr<const VolumeFeed> open_displacement(const std::filesystem::path& path);
 
+/// Refuses the NIfTI fields of programs whose vectors mean something else (FSL, SPM, NiftyReg).
+void check_intent(const std::filesystem::path& path);
+
 /// Appends `next` so that it is applied after what `transform` holds.
 void append(Transform& transform, Transform&& next);
 

@@ -247,16 +247,19 @@ namespace {
 
 /// Labels are read after the run; what their headers can tell is told before it.
 void check_labels(const JobSpec& job, const Grid& fixed) {
-  if (!job.moving_labels.empty())
-    check_geometry(io::read_header(job.moving_labels,
-                                   io::companion_options(moving_options(job), job.moving_labels))
-                       .grid,
-                   job.moving_labels);
+  const auto grid_of = [](const std::string& path, const io::ReadOptions& options) {
+    const io::ImageHeader header = io::read_header(path, io::companion_options(options, path));
+    check_geometry(header.grid, path);
+    if (header.channels != 1)
+      throw Error(ErrorCode::bad_input,
+                  "\"" + path + "\" has " + std::to_string(header.channels) +
+                      " channels; labels have one. Give a file with a single channel.",
+                  path);
+    return header.grid;
+  };
+  if (!job.moving_labels.empty()) grid_of(job.moving_labels, moving_options(job));
   if (job.fixed_labels.empty()) return;
-  const Grid labels =
-      io::read_header(job.fixed_labels, io::companion_options(fixed_options(job), job.fixed_labels))
-          .grid;
-  check_geometry(labels, job.fixed_labels);
+  const Grid labels = grid_of(job.fixed_labels, fixed_options(job));
   check_label_grid(labels, job.fixed_labels, fixed, job.fixed[0]);
 }
 

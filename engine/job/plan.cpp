@@ -113,7 +113,7 @@ void predict(const JobSpec& job, const Ranks* ranks, std::size_t fixed_bytes,
   plan.streamed = {};
   if (ranks == nullptr) {  // ranks read whole images, and the first collects the fields
     plan.streamed = solve::streamable(plan.fixed, plan.moving, resolved);
-    plan.streamed.fields = true;
+    plan.streamed.fields = canonical_order(plan.fixed).inverse().axis[2] == 2;  // job/results.cpp
     plan.streamed.fixed = plan.streamed.fixed && all_stream(job.fixed, fixed_options(job));
     plan.streamed.moving = plan.streamed.moving && all_stream(job.moving, moving_options(job));
   }
@@ -122,6 +122,10 @@ void predict(const JobSpec& job, const Ranks* ranks, std::size_t fixed_bytes,
                                     shares, plan.streamed);
   });
   plan.memory_needed = plan.forecast.peak_bytes + kProgramBytes;
+  // A GPU's state passes through the host's memory when it is saved.
+  if (!plan.gpus.empty())
+    plan.memory_needed += checkpoint_bytes(job, plan.fixed) -
+                          std::min(checkpoint_bytes(job, plan.fixed), plan.forecast.state_bytes);
   for (std::size_t i = 0; i < plan.gpus.size(); ++i) {
     const solve::SlabForecast& slab = plan.forecast.slabs[i];
     plan.gpus[i].z_begin = slab.z_begin;

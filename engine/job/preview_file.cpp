@@ -97,6 +97,12 @@ void look_on(const std::filesystem::path& folder) noexcept {
       << std::chrono::steady_clock::now().time_since_epoch().count();
 }
 
+void look_away(const std::filesystem::path& folder) noexcept {
+  std::error_code ignored;
+  for (const char* name : {kOnlooker, kOnlookersPreview})
+    std::filesystem::remove(folder / name, ignored);
+}
+
 PreviewFile::PreviewFile(const RunSwitch& control, std::filesystem::path folder,
                          std::function<void(const std::string&)> written,
                          std::function<void(const std::string&)> failed)
@@ -105,11 +111,7 @@ PreviewFile::PreviewFile(const RunSwitch& control, std::filesystem::path folder,
       written_(std::move(written)),
       failed_(std::move(failed)) {}
 
-PreviewFile::~PreviewFile() {
-  std::error_code ignored;
-  for (const char* name : {kOnlooker, kOnlookersPreview})
-    std::filesystem::remove(folder_ / name, ignored);
-}
+PreviewFile::~PreviewFile() { look_away(folder_); }
 
 /// By changes of the file's time, not by the time itself: clocks of disks elsewhere may be off.
 bool PreviewFile::onlooker_is_there() {

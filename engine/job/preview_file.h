@@ -33,6 +33,9 @@ inline constexpr const char* kOnlookersPreview = ".preview";
 
 /// Says that somebody looks on. Failing (a folder of another user) means no preview.
 void look_on(const std::filesystem::path& folder) noexcept;
+/// Takes that back in the folder of a run that has ended: it may have been said after the run
+/// looked last.
+void look_away(const std::filesystem::path& folder) noexcept;
 
 /// The preview of a run, as its switch asks for it and for whoever looks on at its folder. Removes
 /// what onlookers left there at the end.

@@ -54,6 +54,11 @@ Results::Results(const JobSpec& job, RunInputs&& inputs, solve::RegistrationOutp
   for (auto [brought, feed] :
        {std::pair{&output.forward_mm, &forward_}, std::pair{&output.inverse_mm, &inverse_}})
     if (*brought) *feed = std::make_shared<WholeVolume>(std::move((*brought)->volume()));
+  // Slabs of the file that are not slabs of the field would bring all of it from the device each
+  // time: it is brought once.
+  if (inputs_.fixed_order.inverse().axis[2] != 2)
+    for (auto* field : {&forward_, &inverse_})
+      if (*field != nullptr) *field = std::make_shared<WholeVolume>(read_all(**field));
   if (forward_ != nullptr && forward_->grid().same_lattice(canonical_, 1e-4)) {
     first_ = forward_.get();
   } else if (forward_ != nullptr) {  // of a coarser level: small

@@ -135,7 +135,9 @@ bool Run::prepare_folder() {
                 job_.output_directory);
   if (state == OutputFolder::State::finished) {
     const std::string earlier = read_text(folder_->path() / "job.json");
-    if (job_digest(parse_job(earlier)) != job_digest(job_))
+    const JobSpec had = parse_job(earlier);
+    if (job_digest(had) != job_digest(job_) || had.warp_grid != job_.warp_grid ||
+        had.image_format != job_.image_format)
       throw Error(ErrorCode::usage,
                   where +
                       " holds the finished run of a job with other settings; choose another "

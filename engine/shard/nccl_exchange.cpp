@@ -8,6 +8,7 @@
 
 #include <cstdlib>
 #include <thread>
+#include <utility>
 
 namespace gigawarp::shard {
 namespace {
@@ -96,33 +97,53 @@ class NcclExchange final : public Exchange {
   ~NcclExchange() override {
     if (nccl_communicator_ == nullptr) return;
     cudaSetDevice(device_);
-    if (broken_)
-      nccl_.abort(nccl_communicator_);
-    else
-      nccl_.destroy(nccl_communicator_);
+    nccl_.destroy(nccl_communicator_);
   }
   NcclExchange(const NcclExchange&) = delete;
   NcclExchange& operator=(const NcclExchange&) = delete;
 
   void operator()(std::span<const Message> sends, std::span<const Message> receives) override {
-    communicator_.require_unbroken();
-    if (sends.empty() && receives.empty()) return;
-    broken_ = true;  // until all is well
-    check_cuda(cudaSetDevice(device_), "choosing the device");
-    nccl_.check(nccl_.group_start(), "exchanging");
-    for (const Message& m : sends)
-      nccl_.check(nccl_.send(m.data, m.bytes, ncclInt8, m.peer, nccl_communicator_, stream_),
-                  "sending");
-    for (const Message& m : receives)
-      nccl_.check(nccl_.receive(m.data, m.bytes, ncclInt8, m.peer, nccl_communicator_, stream_),
-                  "receiving");
-    nccl_.check(nccl_.group_end(), "exchanging");
-    wait();
-    broken_ = false;
+    try {
+      communicator_.require_unbroken();
+      if (sends.empty() && receives.empty()) return;
+      check_cuda(cudaSetDevice(device_), "choosing the device");
+      start(sends, receives);
+      wait();
+    } catch (...) {
+      abort();
+      throw;
+    }
   }
   std::string name() const override { return "NCCL"; }
 
  private:
+  void start(std::span<const Message> sends, std::span<const Message> receives) {
+    if (nccl_communicator_ == nullptr)
+      throw Error(ErrorCode::device_fault,
+                  "The exchange between GPUs has failed before; a run with checkpoints can be "
+                  "resumed.",
+                  "--device");
+    nccl_.check(nccl_.group_start(), "exchanging");
+    ncclResult_t result = ncclSuccess;
+    const auto all_well = [&] { return result == ncclSuccess || result == ncclInProgress; };
+    for (const Message& m : sends)
+      if (all_well())
+        result = nccl_.send(m.data, m.bytes, ncclInt8, m.peer, nccl_communicator_, stream_);
+    for (const Message& m : receives)
+      if (all_well())
+        result = nccl_.receive(m.data, m.bytes, ncclInt8, m.peer, nccl_communicator_, stream_);
+    const ncclResult_t end = nccl_.group_end();  // in any case: in an open group abort only queues
+    nccl_.check(result, "sending and receiving");
+    nccl_.check(end, "exchanging");
+  }
+
+  /// Ends what is on the stream: unwinding synchronises it, and a peer that failed sends nothing.
+  void abort() noexcept {
+    if (nccl_communicator_ == nullptr) return;
+    cudaSetDevice(device_);
+    nccl_.abort(std::exchange(nccl_communicator_, nullptr));
+  }
+
   /// Not inside the driver: a rank that fails must be heard of.
   void wait() {
     for (;;) {
@@ -141,8 +162,7 @@ class NcclExchange final : public Exchange {
   Communicator& communicator_;
   const int device_;
   cudaStream_t stream_;
-  ncclComm_t nccl_communicator_ = nullptr;
-  bool broken_ = false;
+  ncclComm_t nccl_communicator_ = nullptr;  ///< null after a failure
 };
 
 }  // namespace

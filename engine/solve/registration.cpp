@@ -422,12 +422,15 @@ double host_bytes(const Grid& fixed, const Grid& image, std::size_t voxel_bytes,
   return levels;
 }
 
-/// The slabs that are in memory while a streamed image is read: before the run.
+/// The slabs that are in memory while a streamed image is read, before the run: three, or twice the
+/// window of the coarsest level, that of the start's comparison, whose taps reach over an eighth of
+/// the planes.
 double slab_bytes(const Grid& image, std::size_t voxel_bytes) {
   constexpr double kPlanes = 64, kSlabs = 3;  // of 64 MiB or a layer of bricks
+  const auto all = static_cast<double>(image.size[2]);
   const double plane =
       static_cast<double>(image.size[0] * image.size[1]) * static_cast<double>(voxel_bytes);
-  return plane * std::min(kSlabs * kPlanes, static_cast<double>(image.size[2]));
+  return plane * std::min(std::max(kSlabs * kPlanes, 2 * (kPlanes + 0.125 * all)), all);
 }
 
 /// Voxels of a plane of the finest level that a job takes.

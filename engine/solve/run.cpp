@@ -100,6 +100,7 @@ void Run::check(const Position& position, const std::function<std::vector<ArrayR
   if (control.pause_gate) control.pause_gate();
   if (backend.any(control.stop.stop_requested())) {
     save(position, arrays);
+    (void)backend.any(false);  // rank 0 may write for long: the others wait here, not in unwinding
     throw Error(ErrorCode::cancelled,
                 control.checkpoints != nullptr
                     ? "The run was stopped; continue it with --resume from its checkpoint."

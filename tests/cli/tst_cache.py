@@ -141,6 +141,34 @@ class Cache(unittest.TestCase):
         self.assertEqual([p.name for p in self.cache.iterdir()], ["limit"])
         self.assertEqual(self.listed()["limit_bytes"], 5 << 30)
 
+    def test_an_entry_that_lost_its_description_is_made_again_and_cleared(self):
+        source = self.nifti("in.nii.gz", volume((20, 20, 20)))
+        self.verb("cache", "--import", source)
+        about = pathlib.Path(self.listed()["volumes"][0]["folder"]) / "source.json"
+        about.unlink()
+        self.verb("cache", "--import", source)
+        self.assertTrue(about.is_file())
+        np.testing.assert_array_equal(self.imported()["0"][...], volume((20, 20, 20)).T)
+        about.unlink()
+        self.verb("cache", "--clear")
+        self.assertEqual(list(self.cache.iterdir()), [])
+
+    def test_a_name_like_those_of_removed_entries_is_a_volume(self):
+        source = self.nifti("a.gone1.nii.gz", volume((20, 20, 20)))
+        self.verb("cache", "--import", source)
+        self.verb("cache", "--limit", "5G")
+        self.assertEqual([v["source"] for v in self.listed()["volumes"]], [str(source.resolve())])
+
+    def test_a_lock_that_cannot_be_opened_is_one_sentence(self):
+        source = self.nifti("in.nii.gz", volume((20, 20, 20)))
+        self.verb("cache", "--import", source)
+        lock = pathlib.Path(self.listed()["volumes"][0]["folder"] + ".lock")
+        self.verb("cache", "--clear")
+        lock.mkdir()
+        told = self.verb("cache", "--import", source, expect=NOT_WRITTEN).stderr
+        self.assertIn("Is a directory", told)
+        self.assertEqual(told.count("gigawarp: "), 1, told)
+
     def start(self, source):
         return subprocess.Popen([GIGAWARP, "cache", "--import", str(source)], env=self.environment,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

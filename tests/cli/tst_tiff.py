@@ -124,6 +124,15 @@ class Tiff(unittest.TestCase):
             tifffile.imwrite(small, data[:2], metadata=None)
             self.assertIn("several pages", self.refusal("--spacing", "1", path=self.folder))
 
+    def test_hidden_files_make_no_folder_of_slices(self):
+        tifffile.imwrite(self.folder / "._slice_1.tif", wave((20, 30)), metadata=None)
+        self.refusal("--spacing", "1", path=self.folder)
+        (self.folder / "._slice_1.dcm").write_text("of another system")
+        tifffile.imwrite(self.folder / "slice_1.tif", wave((20, 30)), metadata=None)
+        with tempfile.TemporaryDirectory() as other:
+            process = run("convert", self.folder, pathlib.Path(other) / "out.nii", "--spacing", "1")
+            self.assertEqual(process.returncode, OK, process.stderr)
+
     def test_damage_is_named_and_harms_nothing(self):
         data = wave()
         for way in (dict(compression="zlib", tile=(64, 48)), dict(compression="zlib", rowsperstrip=16), dict()):

@@ -335,12 +335,16 @@ TEST(Parts3d, warpedLabelsAreThoseThatTheWarpLeadsTo) {
             {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)}));
         ASSERT_TRUE(at);
         const Vec3 v = voxel_from_world(*at);
+        // Half-way between voxels fp32 may round either way, as the rows lie in memory.
+        const auto half_way = [](double c) { return std::abs(c - std::floor(c) - 0.5) < 1e-3; };
+        if (half_way(v[0]) || half_way(v[1]) || half_way(v[2])) continue;
         const double expected =
             moving.value(std::llround(v[0]), std::llround(v[1]), std::llround(v[2]));
         ++compared;
         different += warped.value(x, y, z) == expected ? 0 : 1;
       }
-  EXPECT_LT(different, 0.002 * compared);  // positions half-way between voxels round either way
+  EXPECT_GT(compared, 4000);
+  EXPECT_LT(different, 0.002 * compared);
 }
 
 }  // namespace

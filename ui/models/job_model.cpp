@@ -107,11 +107,14 @@ JobSpec JobModel::job_for(const Workspace& workspace) const {
   };
   job.fixed = list(path(LayerRole::fixed));
   job.moving = list(path(LayerRole::moving));
-  const auto spacing = [&](LayerRole role, std::optional<Vec3>& to) {
-    if (workspace.layers().layer(role).spacing_mm) to = workspace.layers().layer(role).spacing_mm;
+  job.fixed_spacing_mm = workspace.layers().layer(LayerRole::fixed).spacing_mm;
+  job.moving_spacing_mm = workspace.layers().layer(LayerRole::moving).spacing_mm;
+  // Channel and time point of one image say nothing about another.
+  const auto is_same = [](const std::vector<std::string>& a, const std::vector<std::string>& b) {
+    return !a.empty() && !b.empty() && a.front() == b.front();
   };
-  spacing(LayerRole::fixed, job.fixed_spacing_mm);
-  spacing(LayerRole::moving, job.moving_spacing_mm);
+  if (!is_same(job.fixed, common_.fixed)) job.fixed_selection = {};
+  if (!is_same(job.moving, common_.moving)) job.moving_selection = {};
   if (!path(LayerRole::fixed_mask).empty()) job.fixed_mask = path(LayerRole::fixed_mask);
   if (!path(LayerRole::moving_mask).empty()) job.moving_mask = path(LayerRole::moving_mask);
   job.fixed_labels = path(LayerRole::fixed_labels);
@@ -127,8 +130,8 @@ void JobModel::take(const JobSpec& job) {
     preset_ = QString::fromStdString(job.preset);
   common_ = job;
   common_.stages.clear();
-  common_.fixed.clear();
-  common_.moving.clear();
+  common_.fixed_spacing_mm.reset();
+  common_.moving_spacing_mm.reset();
   set_stages(job.stages);
   Q_EMIT changed();
 }

@@ -33,7 +33,9 @@ QString words_of_kill(std::optional<quint64> before, std::optional<quint64> afte
   if (!before || !after)
     return tr("The run was killed from outside; the system does that when memory is short.");
   if (*after <= *before)
-    return tr("The run was killed from outside (SIGKILL), not for want of memory.");
+    return tr(
+        "The run was killed from outside (SIGKILL). The kernel reports no kill for want of "
+        "memory, but a memory guard such as systemd-oomd may have done it.");
   const QString held =
       memory_bytes > 0
           ? tr(" It held %1.").arg(QLocale().formattedDataSize(static_cast<qint64>(memory_bytes)))

@@ -112,13 +112,14 @@ void Results::open(const QString& folder) {
 
 void Results::take_files(const std::shared_ptr<Files>& files) {
   if (!files->problem.isEmpty()) return fail(files->problem);
+  // Before files_ is there: no change of a layer may have the pair that is left measured.
+  if (!workspace_.has_pair_of(files->job)) workspace_.leave_pair();
   files_ = files;
   const auto open = [this](LayerRole role, const std::string& path,
                            const std::optional<Vec3>& spacing_mm = std::nullopt) {
     const QString wanted = QString::fromStdString(path);
-    const Layer& layer = workspace_.layers().layer(role);
     if (path.empty() || path == kNonZeroMask) return;
-    if (layer.path == wanted && layer.state != Layer::State::failed) return;
+    if (workspace_.holds(role, wanted, spacing_mm)) return;
     workspace_.open_as(role, wanted, spacing_mm);
   };
   const JobSpec& job = files_->job;
@@ -126,8 +127,8 @@ void Results::take_files(const std::shared_ptr<Files>& files) {
        job.fixed_spacing_mm);
   open(LayerRole::moving, job.moving.empty() ? std::string() : job.moving.front(),
        job.moving_spacing_mm);
-  open(LayerRole::fixed_labels, job.fixed_labels);
-  open(LayerRole::moving_labels, job.moving_labels);
+  open(LayerRole::fixed_labels, job.fixed_labels, job.fixed_spacing_mm);
+  open(LayerRole::moving_labels, job.moving_labels, job.moving_spacing_mm);
   open(LayerRole::fixed_landmarks, job.fixed_landmarks);
   open(LayerRole::moving_landmarks, job.moving_landmarks);
   measure_when_loaded();

@@ -128,11 +128,12 @@ void RunController::start(const JobSpec& job, bool overwrite) {
 void RunController::resume_folder(const QString& folder) {
   stop_watching();
   folder_ = folder;
-  read_job();
   launch({QStringLiteral("register"), QStringLiteral("--resume"), QStringLiteral("--out"), folder});
+  read_job();
 }
 
 void RunController::launch(const QStringList& arguments) {
+  ++serial_;
   verdict_.clear();
   words_.clear();
   progress_ = {};
@@ -248,7 +249,7 @@ void RunController::take_preview() {
   }
   reading_preview_ = true;
   QThreadPool::globalInstance()->start(
-      [guard = QPointer<RunController>(this),
+      [guard = QPointer<RunController>(this), serial = serial_,
        file = (watching_ ? onlookers_preview() : preview_file_).toStdString()] {
         auto transform = std::make_shared<Transform>();
         try {
@@ -261,10 +262,11 @@ void RunController::take_preview() {
         }
         QMetaObject::invokeMethod(
             qApp,
-            [guard, shown = std::shared_ptr<const Transform>(std::move(transform))] {
+            [guard, serial, shown = std::shared_ptr<const Transform>(std::move(transform))] {
               if (guard == nullptr) return;
               guard->reading_preview_ = false;
-              if (shown != nullptr && guard->is_active()) Q_EMIT guard->preview(shown);
+              if (shown != nullptr && serial == guard->serial_ && guard->is_active())
+                Q_EMIT guard->preview(shown);
               if (std::exchange(guard->preview_waits_, false)) guard->take_preview();
             },
             Qt::QueuedConnection);

@@ -36,7 +36,7 @@ void RunController::watch(const QString& folder) {
   watching_ = true;
   watched_bytes_ = 0;
   previewed_ = {};
-  ++watch_serial_;
+  ++serial_;
   set_state(State::running);
   Q_EMIT logged(tr("Watching the run in %1").arg(folder));
   read_job();
@@ -49,27 +49,29 @@ QString RunController::onlookers_preview() const {
 
 /// On another thread; a job.json that is damaged or not there yet is the run's to tell.
 void RunController::read_job() {
-  QThreadPool::globalInstance()->start([guard = QPointer<RunController>(this), folder = folder_] {
-    QFile file(folder + QStringLiteral("/job.json"));
-    if (!file.open(QIODevice::ReadOnly)) return;
-    JobSpec job;
-    try {
-      job = parse_job(file.readAll().toStdString());
-    } catch (const Error&) {
-      return;
-    }
-    QMetaObject::invokeMethod(
-        qApp,
-        [guard, folder, job] {
-          if (guard != nullptr && guard->folder_ == folder) Q_EMIT guard->job_found(job);
-        },
-        Qt::QueuedConnection);
-  });
+  QThreadPool::globalInstance()->start(
+      [guard = QPointer<RunController>(this), folder = folder_, serial = serial_] {
+        QFile file(folder + QStringLiteral("/job.json"));
+        if (!file.open(QIODevice::ReadOnly)) return;
+        JobSpec job;
+        try {
+          job = parse_job(file.readAll().toStdString());
+        } catch (const Error&) {
+          return;
+        }
+        QMetaObject::invokeMethod(
+            qApp,
+            [guard, serial, job] {
+              if (guard != nullptr && guard->serial_ == serial) Q_EMIT guard->job_found(job);
+            },
+            Qt::QueuedConnection);
+      });
 }
 
 void RunController::stop_watching() {
   if (!watching_) return;
   watching_ = false;
+  ++serial_;
   verdict_ = tr("No longer watched; the run goes on.");
   set_state(State::idle);
 }
@@ -77,17 +79,20 @@ void RunController::stop_watching() {
 /// On another thread, since the folder may be on a slow disk.
 void RunController::look() {
   QThreadPool::globalInstance()->start([guard = QPointer<RunController>(this), folder = folder_,
-                                        place = watched_bytes_, serial = watch_serial_] {
+                                        place = watched_bytes_, serial = serial_] {
     // In this order: what a run wrote last is read after it has let go of its folder.
     const bool in_use = job::OutputFolder::is_in_use(folder.toStdString());
-    if (in_use) job::look_on(folder.toStdString());
+    if (in_use)
+      job::look_on(folder.toStdString());
+    else
+      job::look_away(folder.toStdString());
     QByteArray lines = lines_from(folder + QStringLiteral("/events.jsonl"), place);
     const QDateTime previewed =
         QFileInfo(folder + QLatin1Char('/') + QLatin1String(job::kOnlookersPreview)).lastModified();
     QMetaObject::invokeMethod(
         qApp,
         [guard, serial, in_use, previewed, lines = std::move(lines)] {
-          if (guard != nullptr && guard->watching_ && guard->watch_serial_ == serial)
+          if (guard != nullptr && guard->watching_ && guard->serial_ == serial)
             guard->take_watched(lines, in_use, previewed);
         },
         Qt::QueuedConnection);
@@ -106,8 +111,8 @@ void RunController::take_watched(const QByteArray& lines, bool in_use, const QDa
     if (line.contains("\"run_started\"")) ended = State::running;  // an earlier part of the file
   }
   if (in_use) {
-    QTimer::singleShot(kLookMs, this, [this, serial = watch_serial_] {
-      if (watching_ && watch_serial_ == serial) look();
+    QTimer::singleShot(kLookMs, this, [this, serial = serial_] {
+      if (watching_ && serial_ == serial) look();
     });
     return;
   }

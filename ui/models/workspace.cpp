@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "gigawarp/job.h"
 #include "job/batch_folder.h"
 #include "render/view_geometry.h"
 #include "ui/models/landmark_pairs.h"
@@ -123,6 +124,7 @@ void Workspace::open_as(LayerRole role, const QString& path, std::optional<Vec3>
   Layer layer;
   layer.state = Layer::State::loading;
   layer.path = path;
+  layer.spacing_mm = spacing_mm;  // labels that are opened before it is read have it too
   layers_.set_layer(role, std::move(layer));
   loader_.load(role, path, spacing_mm);
 }
@@ -130,6 +132,35 @@ void Workspace::open_as(LayerRole role, const QString& path, std::optional<Vec3>
 void Workspace::close_layer(LayerRole role) {
   loader_.forget(role);
   layers_.set_layer(role, {});
+}
+
+bool Workspace::holds(LayerRole role, const QString& path,
+                      const std::optional<Vec3>& spacing_mm) const {
+  const Layer& layer = layers_.layer(role);
+  if (path.isEmpty()) return layer.state == Layer::State::empty;
+  return layer.path == path && layer.spacing_mm == spacing_mm &&
+         (layer.state == Layer::State::ready || layer.state == Layer::State::loading);
+}
+
+bool Workspace::has_pair_of(const JobSpec& job) const {
+  const auto has = [this](LayerRole role, const std::vector<std::string>& files,
+                          const std::optional<Vec3>& spacing_mm) {
+    const Layer& layer = layers_.layer(role);
+    const std::string file = files.empty() ? std::string() : files.front();
+    return layer.path.toStdString() == file && layer.spacing_mm == spacing_mm;
+  };
+  return has(LayerRole::fixed, job.fixed, job.fixed_spacing_mm) &&
+         has(LayerRole::moving, job.moving, job.moving_spacing_mm);
+}
+
+void Workspace::leave_pair() {
+  const auto is_by_hand = [this](LayerRole role) {
+    return layers_.is_ready(role) && layers_.layer(role).path.isEmpty();
+  };
+  if (!is_by_hand(LayerRole::fixed_landmarks) && !is_by_hand(LayerRole::moving_landmarks)) return;
+  loader_.forget(LayerRole::fixed_landmarks);
+  loader_.forget(LayerRole::moving_landmarks);
+  change_landmarks(LandmarkSides{}, tr("Open another pair"));
 }
 
 void Workspace::take(LayerRole role, const Layer& layer) {

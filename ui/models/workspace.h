@@ -11,6 +11,10 @@
 #include "ui/models/view_state.h"
 #include "ui/models/volume_loader.h"
 
+namespace gigawarp {
+struct JobSpec;
+}
+
 namespace gigawarp::ui {
 
 class LandmarkPairs;
@@ -52,6 +56,13 @@ class Workspace : public QObject {
   /// With a voxel size where the file states none; masks and labels follow their image's.
   void open_as(LayerRole role, const QString& path, std::optional<Vec3> spacing_mm = std::nullopt);
   void close_layer(LayerRole role);
+  /// True when a layer is this file with this voxel size, read or being read; an empty path is no
+  /// layer.
+  bool holds(LayerRole role, const QString& path, const std::optional<Vec3>& spacing_mm) const;
+  /// True when the layers of the two images name the job's, whether they could be read or not.
+  bool has_pair_of(const JobSpec& job) const;
+  /// Before another pair is opened: takes away landmarks set by hand, which can be undone.
+  void leave_pair();
 
   /// The grid the views are laid out on: of the fixed image, else of the moving one.
   const Grid* reference() const;

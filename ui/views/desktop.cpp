@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "gigawarp/error.h"
+#include "io/plugins.h"
 #include "render/fonts.h"
 #include "ui/views/main_window.h"
 #include "ui/views/theme.h"
@@ -27,11 +28,13 @@ void open_files(MainWindow& window, const std::vector<std::string>& files) {
   if (!paths.isEmpty()) window.workspace().open(paths);
 }
 
-/// The sentence of the first layer that failed.
-QString problem_of(const LayerModel& layers) {
+/// The sentence of the first layer that failed, else of results that did.
+QString problem_of(MainWindow& window) {
+  const LayerModel& layers = window.workspace().layers();
   for (const LayerRole role : kAllLayerRoles)
     if (layers.layer(role).state == Layer::State::failed) return layers.layer(role).problem;
-  return {};
+  const Results& results = window.results();
+  return results.state() == Results::State::failed ? results.problem() : QString();
 }
 
 bool is_settled(MainWindow& window) {
@@ -59,6 +62,7 @@ int run_desktop(int& argc, char** argv, const std::vector<std::string>& files) {
 int take_picture(int& argc, char** argv, const std::vector<std::string>& files,
                  const std::string& picture) {
   render::use_bundled_fonts();
+  io::plugins();  // loaded now: a person's own lie in the data folder that is replaced below
   setenv("QT_QPA_PLATFORM", "offscreen", 1);
   // No settings or sessions of a person: none is offered for recovery, none is changed.
   const QTemporaryDir home;
@@ -82,7 +86,7 @@ int take_picture(int& argc, char** argv, const std::vector<std::string>& files,
   });
   look.start(kLookMs);
   QApplication::exec();
-  const QString problem = problem_of(window.workspace().layers());
+  const QString problem = problem_of(window);
   if (!problem.isEmpty()) throw Error(ErrorCode::bad_input, problem.toStdString(), files.front());
   if (!window.grab().save(QString::fromStdString(picture)))
     throw Error(ErrorCode::output_not_written,

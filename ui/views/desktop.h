@@ -13,7 +13,7 @@ int run_desktop(int& argc, char** argv, const std::vector<std::string>& files);
 
 /// The same window without a display: a picture of it goes to `picture` as soon as it has read and
 /// drawn everything. Throws Error{output_not_written}, and Error{bad_input} with the sentence of an
-/// image that could not be read.
+/// image or of results that could not be read.
 int take_picture(int& argc, char** argv, const std::vector<std::string>& files,
                  const std::string& picture);
 

@@ -90,25 +90,30 @@ void MainWindow::connect_review() {
   });
 }
 
-/// What is open already stays as it is; what the job does not name is closed.
+/// What is open already stays as it is, and so do landmarks of the same pair; what else the job
+/// does not name is closed.
 void MainWindow::open_images_of(const JobSpec& job) {
+  const bool same_pair = workspace_.has_pair_of(job);
+  if (!same_pair) workspace_.leave_pair();
   const auto load = [this](LayerRole role, const std::string& file,
                            const std::optional<Vec3>& spacing_mm = std::nullopt) {
-    const QString path = QString::fromStdString(file);
-    if (path == workspace_.layers().layer(role).path) return;
-    if (path.isEmpty() || file == kNonZeroMask || file == kNoMask)
+    const bool is_file = file != kNonZeroMask && file != kNoMask;
+    const QString path = is_file ? QString::fromStdString(file) : QString();
+    if (workspace_.holds(role, path, spacing_mm)) return;
+    if (path.isEmpty())
       workspace_.close_layer(role);
     else
       workspace_.open_as(role, path, spacing_mm);
   };
   load(LayerRole::fixed, job.fixed.empty() ? "" : job.fixed.front(), job.fixed_spacing_mm);
   load(LayerRole::moving, job.moving.empty() ? "" : job.moving.front(), job.moving_spacing_mm);
-  load(LayerRole::fixed_labels, job.fixed_labels);
-  load(LayerRole::moving_labels, job.moving_labels);
-  load(LayerRole::fixed_mask, job.fixed_mask);
-  load(LayerRole::moving_mask, job.moving_mask);
-  load(LayerRole::fixed_landmarks, job.fixed_landmarks);
-  load(LayerRole::moving_landmarks, job.moving_landmarks);
+  load(LayerRole::fixed_labels, job.fixed_labels, job.fixed_spacing_mm);
+  load(LayerRole::moving_labels, job.moving_labels, job.moving_spacing_mm);
+  load(LayerRole::fixed_mask, job.fixed_mask, job.fixed_spacing_mm);
+  load(LayerRole::moving_mask, job.moving_mask, job.moving_spacing_mm);
+  for (const auto& [role, file] : {std::pair{LayerRole::fixed_landmarks, job.fixed_landmarks},
+                                   std::pair{LayerRole::moving_landmarks, job.moving_landmarks}})
+    if (!same_pair || !workspace_.layers().is_ready(role)) load(role, file);
 }
 
 /// What is done by hand stands in the log beside what runs say.

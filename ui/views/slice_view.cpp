@@ -79,8 +79,11 @@ QString SliceView::accessible_text() const {
 
 /// How fine the picture is, after its title.
 QString SliceView::streaming_text() const {
-  if (limited_) return tr(" · level %1, for more memory see Settings").arg(level_);
-  const QString level = level_ > 0 ? tr(" · level %1").arg(level_) : QString();
+  QString level;
+  if (limited_)
+    level = tr(" · level %1, for more memory see Settings").arg(level_);
+  else if (level_ > 0)
+    level = tr(" · level %1").arg(level_);
   return refining_ ? tr("%1 …").arg(level) : level;
 }
 
