@@ -62,10 +62,8 @@ void BrickFetcher::want(const void* view, const std::vector<MissingBricks>& miss
   // A picture that is only being refined lacks no more than before.
   if (std::includes(wants.outstanding.begin(), wants.outstanding.end(), wanted.begin(),
                     wanted.end()) &&
-      !wanted.empty()) {
-    wants.outstanding = std::move(wanted);
+      !wanted.empty())
     return;
-  }
   state_->cancel(wants);
   wants.outstanding = std::move(wanted);
   for (const MissingBricks& of : missing)

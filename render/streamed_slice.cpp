@@ -20,10 +20,12 @@ namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kHalf = 0.50001F;
-/// Down to single pixels: a jump of the warp inside a tile must not ask for all that lies between.
-constexpr int kTile = 32, kSmallestTile = 1;
+constexpr int kTile = 32, kSmallestTile = 4;
 /// A tile whose lattice has more voxels than this per pixel is halved.
 constexpr std::int64_t kMostVoxelsPerPixel = 20;
+/// Of a lattice. More is asked for where the warp jumps inside a tile, by all that lies between:
+/// such a tile is drawn from a coarser level.
+constexpr std::int64_t kMostVoxels = kMostVoxelsPerPixel * 64 * 64;
 
 struct Tile {
   int column = 0, row = 0, width = 0, height = 0;  ///< row counts from the band's first
@@ -254,7 +256,8 @@ void Band::draw_overview(const Tile& tile) {
     mark(tile, r, volume_.overview_level(), volume_.overview_damage());
 }
 
-/// False when bricks are missing. Halves a tile that would need too many voxels.
+/// False when bricks are missing, or the level is too fine. Halves a tile that would need too many
+/// voxels.
 bool Band::draw_tile_at(int level, const Tile& tile, const Bounds& bounds, bool may_split) {
   const Box box = box_at(level, bounds);
   const std::int64_t pixels = std::int64_t{tile.width} * tile.height;
@@ -268,7 +271,7 @@ bool Band::draw_tile_at(int level, const Tile& tile, const Bounds& bounds, bool 
                      std::min(h, tile.height - r)});
     return true;
   }
-  if (!gather(level, box)) return false;
+  if (box.voxel_count() > kMostVoxels || !gather(level, box)) return false;
   sample(tile, level, box, voxels_.data());
   if (!damage_.empty())
     for (int r = 0; r < tile.height; ++r) mark(tile, r, level, damage_);

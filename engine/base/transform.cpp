@@ -50,7 +50,7 @@ std::optional<Vec3> between(const Volume& part, const Box& box, const Corner& x,
                             const Corner& z) {
   Vec3 out{};
   for (int a = 0; a < 3; ++a) {
-    const float* d = part.channel<float>(a);
+    const auto* d = part.channel<float>(a);
     const auto at = [&](std::int64_t i, std::int64_t j, std::int64_t k) {
       return static_cast<double>(
           d[((k - box.begin[2]) * box.size[1] + j - box.begin[1]) * box.size[0] + i -

@@ -228,7 +228,7 @@ fs::path ImportCache::default_folder() {
     const char* value = std::getenv(name);
     return value != nullptr ? value : "";
   };
-  if (const fs::path own = variable("GIGAWARP_CACHE"); !own.empty()) return own;
+  if (fs::path own = variable("GIGAWARP_CACHE"); !own.empty()) return own;
   fs::path base = variable("XDG_CACHE_HOME");
   if (base.empty() || base.is_relative()) base = variable("HOME") / ".cache";
   return base / "gigawarp" / "volumes";

@@ -38,10 +38,10 @@ bool read_stored(hid_t dataset, const ChunkLayout& layout, const plugin::Sizes& 
   hsize_t offset[3], bytes = 0;
   haddr_t address = HADDR_UNDEF;
   for (std::size_t a = 0; a < 3; ++a)
-    offset[2 - a] = static_cast<hsize_t>(block[a] * layout.chunk[a]);
+    offset[2 - a] = static_cast<hsize_t>(block[a]) * static_cast<hsize_t>(layout.chunk[a]);
   if (H5Dget_chunk_info_by_coord(dataset, offset, &skipped, &address, &bytes) < 0) return false;
-  const auto whole =
-      static_cast<hsize_t>(layout.chunk[0] * layout.chunk[1] * layout.chunk[2] * layout.width);
+  auto whole = static_cast<hsize_t>(layout.width);
+  for (const auto n : layout.chunk) whole *= static_cast<hsize_t>(n);
   if (bytes > 2 * whole + (1U << 20)) return false;
   out.resize(static_cast<std::size_t>(address == HADDR_UNDEF ? 0 : bytes));
   return out.empty() || H5Dread_chunk(dataset, H5P_DEFAULT, offset, &skipped, out.data()) >= 0;
@@ -115,15 +115,16 @@ bool read_chunks(const GigawarpHost& host, hid_t dataset, const ChunkLayout& lay
     thread_local std::vector<std::byte> stored;
     std::uint32_t skipped = 0;
     const plugin::BlockPart part = plugin::part_of(block, layout.chunk, box);
-    if (!read_stored(dataset, layout, block, skipped, stored)) {
-      good = false;
-    } else if (stored.empty()) {
+    const bool read = read_stored(dataset, layout, block, skipped, stored);
+    if (read && stored.empty()) {
       plugin::fill_part(part, layout.fill, box, out, layout.width);
-    } else if (const std::byte* voxels = expanded(host, layout, skipped, stored)) {
-      plugin::copy_part(part, voxels, layout.chunk, box, out, layout.width);
-    } else {
-      good = false;
+      return;
     }
+    const std::byte* voxels = read ? expanded(host, layout, skipped, stored) : nullptr;
+    if (voxels == nullptr)
+      good = false;
+    else
+      plugin::copy_part(part, voxels, layout.chunk, box, out, layout.width);
   });
   return good;
 }

@@ -164,7 +164,9 @@ TEST_F(Streaming, aPairIsComparedInEveryModeAndWarpedOnTheFly) {
   std::vector<QImage> pictures;
   for (int i = 0; i < 6; ++i) {
     QTest::keyClick(axial, static_cast<Qt::Key>(Qt::Key_1 + i));
-    ASSERT_TRUE(wait_drawn());
+    // Flicker draws again and again: on a busy machine there is always a picture on its way.
+    constexpr int kFlicker = 3;
+    ASSERT_TRUE(i == kFlicker ? wait_until([&] { return axial->is_refined(); }) : wait_drawn());
     pictures.push_back(axial->picture());
   }
   for (std::size_t i = 0; i < pictures.size(); ++i)
