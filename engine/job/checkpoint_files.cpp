@@ -9,6 +9,7 @@
 
 #include "base/replace_file.h"
 #include "gigawarp/error.h"
+#include "gigawarp/volume.h"
 #include "job/checksum.h"
 
 namespace gigawarp::job {
@@ -122,13 +123,13 @@ CheckpointFiles::StoredArray CheckpointFiles::write_array(const solve::ArrayRef&
   const std::filesystem::path path = folder_ / stored.file;
   std::ofstream stream(path, std::ios::binary | std::ios::trunc);
   Sha256 hash;
-  constexpr std::size_t kChunk = std::size_t{1} << 20;
-  for (std::size_t done = 0; done < array.bytes; done += kChunk) {
-    const std::size_t bytes = std::min(kChunk, array.bytes - done);
-    stream.write(reinterpret_cast<const char*>(array.data + done),
-                 static_cast<std::streamsize>(bytes));
-    hash.update(array.data + done, bytes);
-  }
+  Buffer piece(std::min(solve::kArrayPiece, array.bytes));
+  solve::for_each_piece(array.bytes, [&](std::size_t begin, std::size_t count) {
+    array.read(begin, count, piece.data());
+    stream.write(reinterpret_cast<const char*>(piece.data()), static_cast<std::streamsize>(count));
+    if (!stream) refuse_unwritten(path);
+    hash.update(piece.data(), count);
+  });
   stream.close();
   if (!stream) refuse_unwritten(path);
   stored.sha256 = hash.finish();
@@ -187,15 +188,21 @@ void CheckpointFiles::save(const solve::Position& position,
   ++saves_;
 }
 
-void CheckpointFiles::load(const std::string& name, std::byte* out, std::size_t bytes) {
+void CheckpointFiles::load(const std::string& name, std::size_t bytes,
+                           const solve::ArraySink& sink) {
   const auto found = arrays_.find(name);
   if (found == arrays_.end() || found->second.bytes != bytes) refuse_damaged(folder_ / name);
   const std::filesystem::path path = folder_ / found->second.file;
   std::ifstream stream(path, std::ios::binary);
-  stream.read(reinterpret_cast<char*>(out), static_cast<std::streamsize>(bytes));
-  if (!stream || stream.peek() != std::ifstream::traits_type::eof()) refuse_damaged(path);
   Sha256 hash;
-  hash.update(out, bytes);
+  Buffer piece(std::min(solve::kArrayPiece, bytes));
+  solve::for_each_piece(bytes, [&](std::size_t begin, std::size_t count) {
+    stream.read(reinterpret_cast<char*>(piece.data()), static_cast<std::streamsize>(count));
+    if (!stream) refuse_damaged(path);
+    hash.update(piece.data(), count);
+    sink(begin, count, piece.data());
+  });
+  if (!stream || stream.peek() != std::ifstream::traits_type::eof()) refuse_damaged(path);
   if (hash.finish() != found->second.sha256) refuse_damaged(path);
 }
 

@@ -41,7 +41,7 @@ class CheckpointFiles final : public solve::CheckpointStore {
   void save(const solve::Position& position, std::span<const solve::ArrayRef> arrays) override;
   /// What open() read; a save does not change it.
   std::optional<solve::Position> position() override { return position_; }
-  void load(const std::string& name, std::byte* out, std::size_t bytes) override;
+  void load(const std::string& name, std::size_t bytes, const solve::ArraySink& sink) override;
 
  private:
   struct StoredArray {

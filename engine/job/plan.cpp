@@ -122,10 +122,6 @@ void predict(const JobSpec& job, const Ranks* ranks, std::size_t fixed_bytes,
                                     shares, plan.streamed);
   });
   plan.memory_needed = plan.forecast.peak_bytes + kProgramBytes;
-  // A GPU's state passes through the host's memory when it is saved.
-  if (!plan.gpus.empty())
-    plan.memory_needed += checkpoint_bytes(job, plan.fixed) -
-                          std::min(checkpoint_bytes(job, plan.fixed), plan.forecast.state_bytes);
   for (std::size_t i = 0; i < plan.gpus.size(); ++i) {
     const solve::SlabForecast& slab = plan.forecast.slabs[i];
     plan.gpus[i].z_begin = slab.z_begin;

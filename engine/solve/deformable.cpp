@@ -74,29 +74,21 @@ std::vector<std::pair<std::string, const ops::Array*>> GreedyState::kept() const
 
 std::vector<ArrayRef> GreedyState::arrays(const std::string& suffix) const {
   std::vector<ArrayRef> refs;
-  host_copies_.clear();
-  for (const auto& [name, array] : kept()) {
-    const std::byte* data = array->data();
-    if (!backend_->on_host()) {
-      host_copies_.emplace_back(array->bytes());
-      backend_->download(host_copies_.back().data(), array->data(), array->bytes());
-      data = host_copies_.back().data();
-    }
-    refs.push_back({name + suffix, data, array->bytes()});
-  }
+  for (const auto& [name, array] : kept())
+    refs.push_back({name + suffix, array->bytes(),
+                    [from = array->data(), backend = backend_](std::size_t begin, std::size_t count,
+                                                               std::byte* out) {
+                      backend->download(out, from + begin, count);
+                    }});
   return refs;
 }
 
 void GreedyState::load(CheckpointStore& store, const std::string& suffix) {
-  for (const auto& [name, array] : kept()) {
-    if (backend_->on_host()) {
-      store.load(name + suffix, array->data(), array->bytes());
-      continue;
-    }
-    Buffer copy(array->bytes());
-    store.load(name + suffix, copy.data(), copy.bytes());
-    backend_->upload(array->data(), copy.data(), copy.bytes());
-  }
+  for (const auto& [name, array] : kept())
+    store.load(name + suffix, array->bytes(),
+               [&](std::size_t begin, std::size_t count, const std::byte* data) {
+                 backend_->upload(array->data() + begin, data, count);
+               });
 }
 
 void GreedyState::keep_displacement_only() {

@@ -28,7 +28,7 @@ class GreedyState {
   ops::SlabView<std::uint64_t> moments() const;                ///< compact only
   /// After compose wrote the new displacement into gradient().
   void accept() { std::swap(fields_[0], fields_[1]); }
-  /// For checkpoints, in host memory until the next call; `suffix` tells two states apart.
+  /// For checkpoints, as long as this lives; `suffix` tells two states apart.
   std::vector<ArrayRef> arrays(const std::string& suffix = {}) const;
   void load(CheckpointStore& store, const std::string& suffix = {});
   const Size3& size() const { return size_; }
@@ -45,7 +45,6 @@ class GreedyState {
   ops::Backend* backend_;
   std::array<ops::Array, 3> fields_;
   ops::Array first_, second_, symmetric_scratch_;
-  mutable std::vector<Buffer> host_copies_;
 };
 
 /// A displacement alone, zero at first, in the memory and form of its back end.

@@ -6,6 +6,7 @@
 #include "base/parallel.h"
 #include "gigawarp/device.h"
 #include "gigawarp/error.h"
+#include "gigawarp/volume.h"
 #include "ops/rank_parts.h"
 #include "shard/device_exchange.h"
 #include "shard/rank_backend.h"
@@ -150,9 +151,32 @@ std::optional<Position> RankStore::position() {
   return unpacked(bytes);
 }
 
-void RankStore::load(const std::string& name, std::byte* out, std::size_t bytes) {
-  if (own_ != nullptr) own_->load(name, out, bytes);
-  communicator_.broadcast(out, bytes, 0);
+void RankStore::save(const Position& position, std::span<const ArrayRef> arrays) {
+  if (own_ != nullptr) {
+    own_->save(position, arrays);
+    return;
+  }
+  Buffer piece(communicator_.is_root() ? kArrayPiece : 1);  // nobody keeps it
+  for (const ArrayRef& array : arrays)
+    for_each_piece(array.bytes, [&](std::size_t begin, std::size_t count) {
+      array.read(begin, count, communicator_.is_root() ? piece.data() : nullptr);
+    });
+}
+
+void RankStore::load(const std::string& name, std::size_t bytes, const ArraySink& sink) {
+  Buffer piece(std::max<std::size_t>(1, std::min(kArrayPiece, bytes)));
+  const auto hand_on = [&](std::size_t begin, std::size_t count) {
+    communicator_.broadcast(piece.data(), count, 0);
+    sink(begin, count, piece.data());
+  };
+  if (own_ == nullptr) {
+    for_each_piece(bytes, hand_on);
+    return;
+  }
+  own_->load(name, bytes, [&](std::size_t begin, std::size_t count, const std::byte* data) {
+    std::memcpy(piece.data(), data, count);
+    hand_on(begin, count);
+  });
 }
 
 }  // namespace gigawarp::solve

@@ -30,17 +30,16 @@ std::vector<RankDevice> rank_devices(const std::string& chosen, shard::Communica
 RegistrationOutput register_on_ranks(const RegistrationInput& input, const JobSpec& job,
                                      const RunControl& control, shard::Communicator& communicator);
 
-/// Rank 0's checkpoints, in which all ranks take part. `own` is looked at there alone.
+/// Rank 0's checkpoints, in which all ranks take part: arrays pass through rank 0 piece by piece.
+/// `own` is looked at there alone.
 class RankStore final : public CheckpointStore {
  public:
   RankStore(shard::Communicator& communicator, CheckpointStore* own)
       : communicator_(communicator), own_(communicator.is_root() ? own : nullptr) {}
   bool due() override { return own_ != nullptr && own_->due(); }
-  void save(const Position& position, std::span<const ArrayRef> arrays) override {
-    if (own_ != nullptr) own_->save(position, arrays);
-  }
+  void save(const Position& position, std::span<const ArrayRef> arrays) override;
   std::optional<Position> position() override;
-  void load(const std::string& name, std::byte* out, std::size_t bytes) override;
+  void load(const std::string& name, std::size_t bytes, const ArraySink& sink) override;
 
  private:
   shard::Communicator& communicator_;

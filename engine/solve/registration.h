@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -30,11 +31,28 @@ struct Position {
   std::map<std::string, std::vector<double>> numbers;
 };
 
+/// Arrays go to checkpoints and come back in pieces of this many bytes, the last one shorter.
+inline constexpr std::size_t kArrayPiece = std::size_t{8} << 20U;
+
+/// body(begin, count) for every piece of an array, in order.
+template <class Body>
+void for_each_piece(std::size_t bytes, const Body& body) {
+  for (std::size_t begin = 0; begin < bytes; begin += kArrayPiece)
+    body(begin, std::min(kArrayPiece, bytes - begin));
+}
+
+/// An array of a checkpoint, wherever it lies: no copy of the whole is made.
 struct ArrayRef {
   std::string name;  ///< "u", "m", "v"
-  const std::byte* data;
   std::size_t bytes;
+  /// Copies bytes [begin, begin + count) to `out`: for_each_piece(), in order. Where another
+  /// process collects them (RankStore), `out` is null.
+  std::function<void(std::size_t begin, std::size_t count, std::byte* out)> read;
 };
+
+/// Takes bytes [begin, begin + count) of an array.
+using ArraySink =
+    std::function<void(std::size_t begin, std::size_t count, const std::byte* data)>;
 
 /// Keeps checkpoints of one run. The job module implements it over files.
 class CheckpointStore {
@@ -42,12 +60,14 @@ class CheckpointStore {
   virtual ~CheckpointStore() = default;
   /// True when a checkpoint is wanted now (a minute has passed, or one was asked for).
   virtual bool due() = 0;
-  /// Replaces the previous checkpoint atomically. Throws Error{output_not_written}.
+  /// Replaces the previous checkpoint atomically. Reads every array to its end, whatever it keeps
+  /// of it, unless it throws: other processes may take part. Throws Error{output_not_written}.
   virtual void save(const Position& position, std::span<const ArrayRef> arrays) = 0;
   /// The checkpoint to resume from, if any.
   virtual std::optional<Position> position() = 0;
-  /// Reads an array of that checkpoint; throws Error{bad_input} when its size or checksum is wrong.
-  virtual void load(const std::string& name, std::byte* out, std::size_t bytes) = 0;
+  /// Hands out an array of that checkpoint in pieces, in order (for_each_piece()); throws
+  /// Error{bad_input} when its size or, at the end, its checksum is wrong.
+  virtual void load(const std::string& name, std::size_t bytes, const ArraySink& sink) = 0;
 };
 
 /// Looks at a run while it goes on.

@@ -17,17 +17,25 @@ class MemoryStore : public solve::CheckpointStore {
   explicit MemoryStore(int when) : when_(when) {}
   bool due() override { return ++looks_ == when_; }
   void save(const solve::Position& position, std::span<const solve::ArrayRef> arrays) override {
+    std::map<std::string, std::vector<std::byte>> read;
+    for (const auto& a : arrays) {
+      read[a.name].resize(a.bytes);
+      solve::for_each_piece(a.bytes, [&](std::size_t begin, std::size_t count) {
+        a.read(begin, count, read[a.name].data() + begin);
+      });
+    }
     if (frozen_) return;
     position_ = position;
-    arrays_.clear();
-    for (const auto& a : arrays) arrays_[a.name].assign(a.data, a.data + a.bytes);
+    arrays_ = std::move(read);
     if (looks_ >= when_) frozen_ = true;  // as if the process had been killed right after
   }
   std::optional<solve::Position> position() override { return position_; }
-  void load(const std::string& name, std::byte* out, std::size_t bytes) override {
+  void load(const std::string& name, std::size_t bytes, const solve::ArraySink& sink) override {
     const auto& a = arrays_.at(name);
     ASSERT_EQ(a.size(), bytes);
-    std::copy(a.begin(), a.end(), out);
+    solve::for_each_piece(bytes, [&](std::size_t begin, std::size_t count) {
+      sink(begin, count, a.data() + begin);
+    });
   }
   void thaw() {
     frozen_ = false;
