@@ -1,5 +1,6 @@
 #include "app/job_options.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
@@ -111,6 +112,23 @@ std::vector<StageSpec> choose_stages(const std::string& list,
   return chosen;
 }
 
+/// Who asks for shrink 8 and 4 does not want an affine stage at 2, nor its memory: levels of
+/// earlier stages finer than the last stage's finest are left out, or become that where a stage has
+/// no others.
+void coarsen_earlier_stages(std::vector<StageSpec>& stages) {
+  const auto by_shrink = [](const LevelSpec& a, const LevelSpec& b) { return a.shrink < b.shrink; };
+  const std::vector<LevelSpec>& last = stages.back().levels;
+  const int finest = std::min_element(last.begin(), last.end(), by_shrink)->shrink;
+  for (std::size_t i = 0; i + 1 < stages.size(); ++i) {
+    std::vector<LevelSpec>& levels = stages[i].levels;
+    if (levels.empty()) continue;
+    LevelSpec coarsest = levels.front();
+    std::erase_if(levels, [&](const LevelSpec& level) { return level.shrink < finest; });
+    coarsest.shrink = finest;
+    if (levels.empty()) levels.push_back(coarsest);
+  }
+}
+
 void apply_stage_options(const JobOptions& options, JobSpec& job) {
   if (options.stages) job.stages = choose_stages(*options.stages, job.stages);
   if (job.stages.empty()) return;
@@ -118,7 +136,9 @@ void apply_stage_options(const JobOptions& options, JobSpec& job) {
   if (!options.metric.empty()) last.metric.kind = value_of<MetricKind>(options.metric, "--metric");
   if (options.radius) last.metric.radius = *options.radius;
   if (options.bins) last.metric.bins = *options.bins;
-  if (!options.levels.empty()) last.levels = parse_levels(options.levels);
+  if (options.levels.empty()) return;
+  last.levels = parse_levels(options.levels);
+  coarsen_earlier_stages(job.stages);
 }
 
 void apply_initialisation(const JobOptions& options, JobSpec& job) {
@@ -177,7 +197,8 @@ void add_job_options(CLI::App* verb, JobOptions& o) {
   verb->add_option("--radius", o.radius, "LNCC window radius of the last stage, voxels");
   verb->add_option("--bins", o.bins, "MI bins of the last stage, 16 to 128");
   verb->add_option("--levels", o.levels,
-                   "Levels of the last stage, coarse to fine, e.g. 8x200,4x150,2x100")
+                   "Levels of the last stage, coarse to fine, e.g. 8x200,4x150,2x100; earlier "
+                   "stages take no finer ones")
       ->type_name("LIST");
   verb->add_option("--weights", o.weights, "Weight of each channel (default: equal)")
       ->delimiter(',');

@@ -12,6 +12,7 @@
 #include "gigawarp/volume_feed.h"
 #include "io/image_io.h"
 #include "job/checkpoint_files.h"
+#include "solve/forecast.h"
 #include "solve/registration.h"
 
 namespace gigawarp::job {

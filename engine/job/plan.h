@@ -3,7 +3,7 @@
 #include <string>
 
 #include "gigawarp/job.h"
-#include "solve/registration.h"
+#include "solve/forecast.h"
 
 namespace gigawarp::job {
 

@@ -16,6 +16,7 @@
 #include "gigawarp/job.h"
 #include "shard/device_exchange.h"
 #include "solve/device_choice.h"
+#include "solve/forecast.h"
 #include "solve/registration.h"
 #include "support/bench_arguments.h"
 #include "support/rank_threads.h"

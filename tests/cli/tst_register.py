@@ -147,6 +147,14 @@ class Register(PairCase):
             self.assertEqual(len(told), 0 if options else 1)
             self.assertEqual("--fixed-mask none" in process.stderr, not options)
 
+    def test_levels_of_the_last_stage_bound_those_of_the_stages_before(self):
+        self.register("coarse", "--levels", "8x4,4x3", preset="brain-t1")
+        stages = json.loads((self.folder / "coarse" / "job.json").read_text())["stages"]
+        self.assertEqual([(level["shrink"], level["iterations"]) for level in stages[-1]["levels"]], [(8, 4), (4, 3)])
+        for stage in stages[:-1]:
+            self.assertTrue(stage["levels"])
+            self.assertGreaterEqual(min(level["shrink"] for level in stage["levels"]), 4)
+
     def test_plan_names_memory_and_time_without_writing(self):
         out = self.folder / "planned"
         process = run("plan", "--fixed", self.fixed, "--moving", self.moving, "--out", out, "--json")

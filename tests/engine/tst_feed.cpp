@@ -9,6 +9,7 @@
 #include "solve/initialise.h"
 #include "solve/inverse_samples.h"
 #include "solve/pyramid.h"
+#include "solve/forecast.h"
 #include "solve/registration.h"
 #include "support/forwarding_backend.h"
 #include "support/scene.h"

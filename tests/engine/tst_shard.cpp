@@ -9,6 +9,7 @@
 #include "ops/grid_members.h"
 #include "shard/lanes.h"
 #include "shard/partition.h"
+#include "solve/forecast.h"
 #include "solve/registration.h"
 #include "support/forwarding_backend.h"
 #include "support/memory_store.h"

@@ -1,0 +1,43 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "gigawarp/grid.h"
+#include "gigawarp/job.h"
+
+/// What a run will need, told before it starts.
+namespace gigawarp::solve {
+
+/// One GPU's part of a run.
+struct SlabForecast {
+  std::int64_t z_begin = 0, z_end = 0;  ///< planes of the fixed grid
+  std::uint64_t bytes = 0;              ///< of its memory
+};
+
+/// Which images of a run need not be in host memory: all on a GPU; on the CPU those of which no
+/// stage takes the full level. `job.device` must be a chosen one.
+struct Streaming {
+  bool fixed = false, moving = false;
+  bool fields = false;  ///< RunControl::leave_fields
+};
+Streaming streamable(const Grid& fixed, const Grid& moving, const JobSpec& job);
+
+/// Of a level of a grid.
+std::int64_t level_voxels(const Grid& full, int shrink);
+
+/// What register_volumes will need, for the plan; `job.device` must be a chosen one.
+struct MemoryForecast {
+  std::uint64_t images_bytes = 0, state_bytes = 0, scratch_bytes = 0;
+  std::uint64_t peak_bytes = 0;     ///< host memory
+  std::uint64_t device_bytes = 0;   ///< of the memory of the GPU that needs most of it
+  std::vector<SlabForecast> slabs;  ///< one per GPU
+  double seconds = 0;               ///< predicted on this machine
+};
+/// `shares`: of each GPU that the job runs on (memory_shares()); none without. `streamed`: images
+/// that are read as they are needed.
+MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed_voxel_bytes,
+                        std::size_t moving_voxel_bytes, const JobSpec& job,
+                        const std::vector<double>& shares, const Streaming& streamed = {});
+
+}  // namespace gigawarp::solve
