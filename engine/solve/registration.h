@@ -51,8 +51,7 @@ struct ArrayRef {
 };
 
 /// Takes bytes [begin, begin + count) of an array.
-using ArraySink =
-    std::function<void(std::size_t begin, std::size_t count, const std::byte* data)>;
+using ArraySink = std::function<void(std::size_t begin, std::size_t count, const std::byte* data)>;
 
 /// Keeps checkpoints of one run. The job module implements it over files.
 class CheckpointStore {

@@ -6,10 +6,10 @@
 
 #include "ops/invert_field.h"
 #include "ops/jacobian.h"
+#include "solve/forecast.h"
 #include "solve/initialise.h"
 #include "solve/inverse_samples.h"
 #include "solve/pyramid.h"
-#include "solve/forecast.h"
 #include "solve/registration.h"
 #include "support/forwarding_backend.h"
 #include "support/scene.h"

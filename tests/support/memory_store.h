@@ -33,9 +33,8 @@ class MemoryStore : public solve::CheckpointStore {
   void load(const std::string& name, std::size_t bytes, const solve::ArraySink& sink) override {
     const auto& a = arrays_.at(name);
     ASSERT_EQ(a.size(), bytes);
-    solve::for_each_piece(bytes, [&](std::size_t begin, std::size_t count) {
-      sink(begin, count, a.data() + begin);
-    });
+    solve::for_each_piece(
+        bytes, [&](std::size_t begin, std::size_t count) { sink(begin, count, a.data() + begin); });
   }
   void thaw() {
     frozen_ = false;
