@@ -35,6 +35,8 @@ TEST_F(ResultsWindow, aFolderOfResultsOpensWithItsImagesWarpAndFigures) {
 
 TEST_F(ResultsWindow, theWarpedImageIsDrawnAsTheProgramWroteIt) {
   open_run();
+  window->results()
+      .forget();  // as opening another image will: panels, and so views, keep their size
   ui::SliceView* axial = view("view_axial");
   axial->setFocus();
   for (const LayerRole role : {LayerRole::fixed_labels, LayerRole::moving_labels})

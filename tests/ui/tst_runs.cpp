@@ -108,7 +108,7 @@ TEST_F(Runs, aRunOfATerminalIsWatchedToItsEnd) {
   const QString out = test::path_in(folder.path(), "elsewhere");
   // Long enough to be looked at.
   JobSpec job = job_from_preset("fast");
-  job.stages.back().levels = {{1, 600}};
+  job.stages.back().levels = {{1, 250}};
   job.stages.back().convergence_slope = 0;
   job.fixed = {test::small_pair().path("fixed.nii.gz").toStdString()};
   job.moving = {test::small_pair().path("moving.nii.gz").toStdString()};
@@ -129,7 +129,7 @@ TEST_F(Runs, aRunOfATerminalIsWatchedToItsEnd) {
   EXPECT_TRUE(find<QLabel>("run_state")->text().contains("another program"));
   EXPECT_FALSE(find<QPushButton>("pause_button")->isEnabled());
   ASSERT_TRUE(wait_until([&] { return !window->run().curves().empty(); }, 60000));
-  ASSERT_TRUE(wait_until([&] { return !window->run().is_watching(); }, 120000));
+  ASSERT_TRUE(wait_until([&] { return !window->run().is_watching(); }, 400000));
   EXPECT_EQ(window->run().state(), State::finished) << window->run().verdict().toStdString();
   ASSERT_TRUE(terminal.state() == QProcess::NotRunning || terminal.waitForFinished(60000));
   for (const char* name : {"/.preview", "/.watched"})

@@ -262,6 +262,8 @@ TEST(Readout, readsPointsInMillimetresLettersAndVoxels) {
   EXPECT_EQ(ui::parse_point("R 12 A 3.5 S 40", grid), (Vec3{-12, -3.5, 40}));
   EXPECT_EQ(ui::parse_point(ui::world_text({1.25, -2, 3}), grid), (Vec3{1.25, -2, 3}));
   EXPECT_EQ(ui::parse_point("voxel 1 2 3", grid), (Vec3{1, 2, 3}));
+  EXPECT_EQ(ui::world_text({-0.0125, 0.5, 0}, true), QStringLiteral("R 12.5  P 500.0  S 0.0 µm"));
+  EXPECT_EQ(ui::parse_point("L 1500 P 500 S 250 µm", grid), (Vec3{1.5, 0.5, 0.25}));
   EXPECT_FALSE(ui::parse_point("here", grid));
   EXPECT_FALSE(ui::parse_point("1 2 3 4", grid));
 }

@@ -21,8 +21,9 @@
 
 namespace gigawarp::test {
 
-/// Runs the event loop until `done` or the time is up; true when done.
-inline bool wait_until(const std::function<bool()>& done, int milliseconds = 20000) {
+/// Runs the event loop until `done` or the time is up; true when done. The time is for a machine
+/// that is busy with other things: nothing waits longer than it has to.
+inline bool wait_until(const std::function<bool()>& done, int milliseconds = 60000) {
   return QTest::qWaitFor(done, milliseconds);
 }
 

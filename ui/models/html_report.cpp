@@ -2,7 +2,11 @@
 #include <QCoreApplication>
 #include <QDateTime>
 #include <QImage>
+#include <QPageSize>
 #include <QPainter>
+#include <QPdfWriter>
+#include <QTextDocument>
+#include <algorithm>
 #include <cmath>
 
 #include "job/version.h"
@@ -12,6 +16,9 @@
 
 namespace gigawarp::ui {
 namespace {
+
+/// A4 less margins of 2 cm, in 96ths of an inch.
+constexpr int kPaperWidth = 640, kPaperDpi = 300, kPaperPoints = 9;
 
 QString tr(const char* text) { return QCoreApplication::translate("gigawarp::ui", text); }
 
@@ -40,13 +47,18 @@ QString table_of(const QAbstractItemModel& model) {
   return html + QStringLiteral("</table>\n");
 }
 
-/// A picture as part of the page.
-QString embedded(const QImage& picture, const QString& words) {
+enum class Medium { screen, paper };
+
+/// A picture as part of the page; on paper as wide as the page, and in 96ths of an inch.
+QString embedded(const QImage& picture, const QString& words, Medium medium) {
+  const int width = std::min(picture.width(), kPaperWidth);
+  const QString size =
+      medium == Medium::paper ? QStringLiteral(" width=\"%1\"").arg(width) : QString();
   QByteArray png;
   QBuffer buffer(&png);
   buffer.open(QIODevice::WriteOnly);
   picture.save(&buffer, "PNG");
-  return QStringLiteral("<p><img alt=\"%1\" src=\"data:image/png;base64,").arg(words) +
+  return QStringLiteral("<p><img alt=\"%1\"%2 src=\"data:image/png;base64,").arg(words, size) +
          QString::fromLatin1(png.toBase64()) + QStringLiteral("\"></p>\n");
 }
 
@@ -68,6 +80,11 @@ constexpr const char* kStyle =
     "border-bottom:1px solid #ddd}img{max-width:100%;background:#141518}.dim{color:#666}"
     "@media(prefers-color-scheme:dark){body{background:#1b1d20;color:#e2e4e8}"
     "td,th{border-color:#444}.dim{color:#999}}";
+
+/// What the layout of QTextDocument understands.
+constexpr const char* kPaperStyle =
+    "body{color:#1d1f23}h1{font-size:15pt}h2{font-size:12pt;margin-top:14px}"
+    "td,th{padding:1px 14px 1px 0;text-align:left}.dim{color:#666666}";
 
 }  // namespace
 
@@ -112,12 +129,16 @@ std::vector<std::pair<QString, QString>> figures_of(const qc::QcReport& r) {
   return figures;
 }
 
-QByteArray html_report(const Judgement& judgement, const QString& title) {
+namespace {
+
+/// Files, what was measured on a coarse level, and the figures.
+QString head_of(const Judgement& judgement, const QString& title, Medium medium) {
   const qc::QcReport& report = judgement.assessment.report;
   QString html =
       QStringLiteral("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n") +
       QStringLiteral("<title>%1</title><style>%2</style></head><body>\n")
-          .arg(title.toHtmlEscaped(), QLatin1String(kStyle));
+          .arg(title.toHtmlEscaped(),
+               QLatin1String(medium == Medium::paper ? kPaperStyle : kStyle));
   html += QStringLiteral("<h1>%1</h1>\n").arg(title.toHtmlEscaped());
   const auto line = [&](const QString& name, const std::string& value) {
     html += QStringLiteral("<div><b>%1</b> %2</div>\n")
@@ -132,10 +153,18 @@ QByteArray html_report(const Judgement& judgement, const QString& title) {
   for (const auto& [name, value] : figures_of(report))
     html += QStringLiteral("<tr><th>%1</th><td>%2</td></tr>\n")
                 .arg(name.toHtmlEscaped(), value.toHtmlEscaped());
-  html += QStringLiteral("</table>\n<h2>%1</h2>\n").arg(tr("Pictures"));
-  html += embedded(render::contact_sheet(*judgement.fixed, judgement.assessment),
-                   tr("Contact sheet: fixed, warped, blend, edges, difference, det J, grid"));
-  html += embedded(histogram_picture(judgement.jacobian_histogram), tr("Histogram of det J"));
+  return html + QStringLiteral("</table>\n");
+}
+
+QString report_text(const Judgement& judgement, const QString& title, Medium medium) {
+  const qc::QcReport& report = judgement.assessment.report;
+  QString html = head_of(judgement, title, medium);
+  html += QStringLiteral("<h2>%1</h2>\n").arg(tr("Pictures"));
+  html +=
+      embedded(render::contact_sheet(*judgement.fixed, judgement.assessment),
+               tr("Contact sheet: fixed, warped, blend, edges, difference, det J, grid"), medium);
+  html +=
+      embedded(histogram_picture(judgement.jacobian_histogram), tr("Histogram of det J"), medium);
   if (!judgement.worst.empty()) {
     html += QStringLiteral("<h2>%1</h2>\n<table>\n").arg(tr("Where to look first"));
     for (const qc::WorstPlace& place : judgement.worst)
@@ -160,7 +189,32 @@ QByteArray html_report(const Judgement& judgement, const QString& title) {
   html += QStringLiteral("<p class=\"dim\">Gigawarp %1, %2</p></body></html>\n")
               .arg(QString::fromUtf8(job::version().data()),
                    QDateTime::currentDateTimeUtc().toString(Qt::ISODate));
-  return html.toUtf8();
+  return html;
+}
+
+}  // namespace
+
+QByteArray html_report(const Judgement& judgement, const QString& title) {
+  return report_text(judgement, title, Medium::screen).toUtf8();
+}
+
+QByteArray pdf_report(const Judgement& judgement, const QString& title) {
+  QByteArray pdf;
+  QBuffer buffer(&pdf);
+  buffer.open(QIODevice::WriteOnly);
+  {
+    QPdfWriter writer(&buffer);
+    writer.setTitle(title);
+    writer.setCreator(QStringLiteral("Gigawarp %1").arg(QString::fromUtf8(job::version().data())));
+    writer.setResolution(kPaperDpi);
+    writer.setPageSize(QPageSize(QPageSize::A4));
+    writer.setPageMargins({0, 0, 0, 0});  // print() leaves 2 cm itself
+    QTextDocument document;
+    document.setDefaultFont(QFont(QStringLiteral("sans-serif"), kPaperPoints));
+    document.setHtml(report_text(judgement, title, Medium::paper));
+    document.print(&writer);
+  }
+  return pdf;
 }
 
 }  // namespace gigawarp::ui

@@ -67,6 +67,9 @@ std::vector<LevelSpec> parse_levels(const QString& text);
 /// `job_file`.
 QString command_line(const JobSpec& job, bool is_preset, const QString& job_file);
 
+/// Words as a shell reads them, quoted where need be.
+QString shell_command(const QStringList& words);
+
 /// One thing that is odd about the pair before a run.
 struct GateFinding {
   QString sentence;

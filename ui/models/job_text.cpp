@@ -49,6 +49,12 @@ std::pair<Vec3, Vec3> box_of(const Grid& grid, const Affine& world_from_grid) {
 
 }  // namespace
 
+QString shell_command(const QStringList& words) {
+  QStringList shown;
+  for (const QString& word : words) shown << quoted(word.toStdString());
+  return shown.join(QLatin1Char(' '));
+}
+
 QString command_line(const JobSpec& job, bool is_preset, const QString& job_file) {
   QStringList words{QStringLiteral("gigawarp"), QStringLiteral("register")};
   const auto option = [&words](const char* name, const std::string& value) {

@@ -2,7 +2,8 @@
 
 #include <QCoreApplication>
 #include <QPointer>
-#include <QThreadPool>
+
+#include "ui/models/background.h"
 
 namespace gigawarp::ui {
 namespace {
@@ -63,7 +64,7 @@ void JointModel::count() {
     return;
   }
   counting_ = true;
-  QThreadPool::globalInstance()->start(
+  background_pool().start(
       [guard = QPointer<JointModel>(this), f = fixed.volume, m = moving.volume,
        warp = workspace_.warp(),
        ranges = std::pair{std::pair{fixed.percentiles.low, fixed.percentiles.high},

@@ -59,6 +59,15 @@ struct Layer {
   /// Of the image; `volume` must not be null.
   const Grid& grid() const { return stream != nullptr ? stream->grid() : volume->grid(); }
 };
+/// How a layer is shown, as far as a person changes it. `path` tells whether it is still the same.
+struct LayerLook {
+  LayerRole role;
+  QString path;
+  render::Window window;
+  render::ColourMap map;
+  double opacity;
+  bool visible;
+};
 /// "level 3 (133 × 133 × 133)" where `volume` is a coarse level of the image; else empty.
 QString coarse_level_text(const Layer& layer);
 

@@ -69,8 +69,11 @@ bool LayerModel::setData(const QModelIndex& index, const QVariant& value, int ro
   const auto what = static_cast<LayerRole>(index.row());
   if (!is_ready(what)) return false;
   Layer layer = layers_[index_of(what)];
-  layer.visible = value.toInt() == Qt::Checked;
+  const bool visible = value.toInt() == Qt::Checked;
+  if (visible == layer.visible) return true;
+  layer.visible = visible;
   set_layer(what, std::move(layer));
+  Q_EMIT visibility_toggled(what);
   return true;
 }
 

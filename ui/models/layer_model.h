@@ -29,6 +29,7 @@ class LayerModel : public QAbstractTableModel {
   Qt::ItemFlags flags(const QModelIndex& index) const override;
 
  Q_SIGNALS:
+  void visibility_toggled(gigawarp::ui::LayerRole role);  ///< by a person, in the list
   void layer_changed(gigawarp::ui::LayerRole role);
 
  private:

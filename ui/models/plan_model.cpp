@@ -8,10 +8,10 @@
 #include <QLocale>
 #include <QPointer>
 #include <QTemporaryFile>
-#include <QThreadPool>
 #include <utility>
 
 #include "gigawarp/error.h"
+#include "ui/models/background.h"
 #include "ui/models/program.h"
 
 namespace gigawarp::ui {
@@ -98,7 +98,7 @@ PlanModel::PlanModel(QObject* parent) : QObject(parent) {
   delay_.setSingleShot(true);
   delay_.setInterval(kDelayMs);
   connect(&delay_, &QTimer::timeout, this, &PlanModel::compute);
-  QThreadPool::globalInstance()->start([guard = QPointer<PlanModel>(this)] {
+  background_pool().start([guard = QPointer<PlanModel>(this)] {
     QMetaObject::invokeMethod(
         qApp,
         [guard, found = usable_devices()] {
@@ -124,20 +124,19 @@ void PlanModel::compute() {
     Q_EMIT changed();
     return;
   }
-  QThreadPool::globalInstance()->start(
-      [guard = QPointer<PlanModel>(this), job = job_, serial = asked_] {
-        Answer answer = plan_of(job);
-        QMetaObject::invokeMethod(
-            qApp,
-            [guard, serial, answer = std::move(answer)] {
-              if (guard == nullptr || serial != guard->asked_) return;
-              guard->answered_ = serial;
-              guard->lines_ = answer.lines;
-              guard->problem_ = answer.problem;
-              Q_EMIT guard->changed();
-            },
-            Qt::QueuedConnection);
-      });
+  background_pool().start([guard = QPointer<PlanModel>(this), job = job_, serial = asked_] {
+    Answer answer = plan_of(job);
+    QMetaObject::invokeMethod(
+        qApp,
+        [guard, serial, answer = std::move(answer)] {
+          if (guard == nullptr || serial != guard->asked_) return;
+          guard->answered_ = serial;
+          guard->lines_ = answer.lines;
+          guard->problem_ = answer.problem;
+          Q_EMIT guard->changed();
+        },
+        Qt::QueuedConnection);
+  });
 }
 
 }  // namespace gigawarp::ui

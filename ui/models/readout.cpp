@@ -2,12 +2,29 @@
 
 #include <QCoreApplication>
 #include <QRegularExpression>
+#include <algorithm>
 #include <cmath>
 
 namespace gigawarp::ui {
 namespace {
 
 QString tr(const char* text) { return QCoreApplication::translate("gigawarp::ui", text); }
+
+/// Below this voxel size lengths are told in µm, as spacing_text() does.
+constexpr double kMicroscopicMm = 0.1;
+
+bool is_microscopic(const Grid& grid) {
+  const Vec3 spacing = grid.spacing_mm();
+  return std::max({spacing[0], spacing[1], spacing[2]}) < kMicroscopicMm;
+}
+
+QString length_number(double mm, bool micrometres) {
+  return micrometres ? QString::number(1000 * mm, 'f', 1) : QString::number(mm, 'f', 2);
+}
+
+QString length_unit(bool micrometres) {
+  return micrometres ? QStringLiteral("µm") : QStringLiteral("mm");
+}
 
 QString voxel_text(const QString& voxel) { return tr("voxel %1").arg(voxel); }
 
@@ -64,15 +81,15 @@ bool has_field(const Transform& warp) {
 
 }  // namespace
 
-QString world_text(const Vec3& world) {
+QString world_text(const Vec3& world, bool micrometres) {
   constexpr char kPositive[] = "LPS", kNegative[] = "RAI";
   QString text;
   for (int a = 0; a < 3; ++a) {
     if (a > 0) text += QStringLiteral("  ");
     text += QLatin1Char(world[a] >= 0 ? kPositive[a] : kNegative[a]);
-    text += QLatin1Char(' ') + QString::number(std::abs(world[a]), 'f', 2);
+    text += QLatin1Char(' ') + length_number(std::abs(world[a]), micrometres);
   }
-  return text + QStringLiteral(" mm");
+  return text + QLatin1Char(' ') + length_unit(micrometres);
 }
 
 QString Readout::line() const {
@@ -83,8 +100,9 @@ QString Readout::line() const {
 
 Readout read_out(const Workspace& workspace, const Vec3& world) {
   Readout out;
-  out.world = world_text(world);
   const Grid* grid = workspace.reference();
+  const bool fine = grid != nullptr && is_microscopic(*grid);
+  out.world = world_text(world, fine);
   if (grid == nullptr) return out;
   const Vec3 voxel = grid->voxel_from_world()(world);
   out.voxel = QStringLiteral("%1, %2, %3")
@@ -108,7 +126,8 @@ Readout read_out(const Workspace& workspace, const Vec3& world) {
   if (warp != nullptr && warped) {
     const double mm =
         std::hypot((*warped)[0] - world[0], (*warped)[1] - world[1], (*warped)[2] - world[2]);
-    out.values.push_back({tr("Displacement"), QString::number(mm, 'f', 2) + QStringLiteral(" mm")});
+    out.values.push_back(
+        {tr("Displacement"), length_number(mm, fine) + QLatin1Char(' ') + length_unit(fine)});
     if (has_field(*warp)) {
       const Vec3 spacing = grid->spacing_mm();
       if (const auto det =
@@ -145,7 +164,11 @@ std::optional<Vec3> parse_point(const QString& text, const Grid& grid) {
     ++found;
   }
   if (found != 3) return std::nullopt;
-  return is_voxel ? grid.world_from_voxel(point) : point;
+  if (is_voxel) return grid.world_from_voxel(point);
+  const bool micrometres = rest.contains(QStringLiteral("µm")) ||
+                           rest.contains(QStringLiteral("um"), Qt::CaseInsensitive);
+  for (double& part : point) part *= micrometres ? 1e-3 : 1;
+  return point;
 }
 
 }  // namespace gigawarp::ui

@@ -4,12 +4,12 @@
 #include <QFile>
 #include <QFileInfo>
 #include <QPointer>
-#include <QThreadPool>
 #include <algorithm>
 #include <utility>
 
 #include "gigawarp/error.h"
 #include "io/transform_io.h"
+#include "ui/models/background.h"
 
 namespace gigawarp::ui {
 namespace {
@@ -34,6 +34,14 @@ std::vector<qc::NamedPoint> named(const std::vector<io::Landmark>& landmarks) {
 }
 
 }  // namespace
+
+QStringList forward_files(const QString& folder) {
+  QStringList files;
+  for (const char* name : {"1Warp", "0GenericAffine"})
+    if (const std::string file = found(folder, name); !file.empty())
+      files << QString::fromStdString(file);
+  return files;
+}
 
 std::shared_ptr<Transform> read_forward(const QString& folder) {
   const std::string affine = found(folder, "0GenericAffine"), warp = found(folder, "1Warp");
@@ -81,12 +89,30 @@ std::shared_ptr<Files> read_files(const QString& folder) {
 
 Results::Results(Workspace& workspace, QObject* parent) : QObject(parent), workspace_(workspace) {
   connect(&workspace_.layers(), &LayerModel::layer_changed, this, &Results::measure_when_loaded);
+  connect(&workspace_, &Workspace::pair_left, this, [this] {
+    if (state_ == State::reading && files_ == nullptr) return;  // these results open their own pair
+    if (state_ != State::none) forget();
+  });
 }
+
+const JobSpec* Results::job() const { return files_ != nullptr ? &files_->job : nullptr; }
 
 void Results::fail(const QString& sentence) {
   problem_ = sentence;
   state_ = State::failed;
   Q_EMIT workspace_.message(sentence);
+  Q_EMIT changed();
+}
+
+/// What is still being read or measured is dropped when it comes.
+void Results::forget() {
+  ++serial_;
+  folder_.clear();
+  problem_.clear();
+  judgement_.reset();
+  files_.reset();
+  worst_ = 0;
+  state_ = State::none;
   Q_EMIT changed();
 }
 
@@ -99,7 +125,7 @@ void Results::open(const QString& folder) {
   state_ = State::reading;
   const quint64 serial = ++serial_;
   Q_EMIT changed();
-  QThreadPool::globalInstance()->start([guard = QPointer<Results>(this), folder, serial] {
+  background_pool().start([guard = QPointer<Results>(this), folder, serial] {
     auto files = read_files<Files>(folder);
     QMetaObject::invokeMethod(
         qApp,
@@ -113,24 +139,8 @@ void Results::open(const QString& folder) {
 void Results::take_files(const std::shared_ptr<Files>& files) {
   if (!files->problem.isEmpty()) return fail(files->problem);
   // Before files_ is there: no change of a layer may have the pair that is left measured.
-  if (!workspace_.has_pair_of(files->job)) workspace_.leave_pair();
+  workspace_.open_files_of(files->job, false);
   files_ = files;
-  const auto open = [this](LayerRole role, const std::string& path,
-                           const std::optional<Vec3>& spacing_mm = std::nullopt) {
-    const QString wanted = QString::fromStdString(path);
-    if (path.empty() || path == kNonZeroMask) return;
-    if (workspace_.holds(role, wanted, spacing_mm)) return;
-    workspace_.open_as(role, wanted, spacing_mm);
-  };
-  const JobSpec& job = files_->job;
-  open(LayerRole::fixed, job.fixed.empty() ? std::string() : job.fixed.front(),
-       job.fixed_spacing_mm);
-  open(LayerRole::moving, job.moving.empty() ? std::string() : job.moving.front(),
-       job.moving_spacing_mm);
-  open(LayerRole::fixed_labels, job.fixed_labels, job.fixed_spacing_mm);
-  open(LayerRole::moving_labels, job.moving_labels, job.moving_spacing_mm);
-  open(LayerRole::fixed_landmarks, job.fixed_landmarks);
-  open(LayerRole::moving_landmarks, job.moving_landmarks);
   measure_when_loaded();
 }
 
@@ -151,7 +161,7 @@ void Results::measure_when_loaded() {
   for (const LayerRole role : kAllLayerRoles)
     if (const QString level = coarse_level_text(layers.layer(role)); !level.isEmpty())
       coarse << tr("%1: %2").arg(title_of(role), level);
-  QThreadPool::globalInstance()->start(
+  background_pool().start(
       [guard = QPointer<Results>(this), serial = serial_, files = files_,
        fixed = layers.layer(LayerRole::fixed).volume,
        moving = layers.layer(LayerRole::moving).volume,
@@ -211,11 +221,13 @@ void Results::measure_when_loaded() {
 }
 
 void Results::take_judgement(std::shared_ptr<Judgement> judgement) {
-  workspace_.set_map(MapChoice::jacobian, judgement->jacobian, {0, 1});
-  workspace_.set_map(MapChoice::local_ncc, judgement->local_ncc, {0, 1});
+  const QString level = coarse_level_text(workspace_.layers().layer(LayerRole::fixed));
+  workspace_.set_map(MapChoice::jacobian, judgement->jacobian, {0, 1}, level);
+  workspace_.set_map(MapChoice::local_ncc, judgement->local_ncc, {0, 1}, level);
   const auto& inverse_error = judgement->assessment.report.inverse_error;
   workspace_.set_map(MapChoice::inverse_error, judgement->inverse_error,
-                     {0, inverse_error ? std::max(inverse_error->p95_mm, kSmallestScaleMm) : 1});
+                     {0, inverse_error ? std::max(inverse_error->p95_mm, kSmallestScaleMm) : 1},
+                     level);
   judgement_ = std::move(judgement);
   state_ = State::ready;
   Q_EMIT changed();

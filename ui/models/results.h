@@ -25,6 +25,8 @@ struct Judgement {
 /// The map that a run has written, fixed points to moving points. Throws Error{bad_input}. Threads:
 /// any.
 std::shared_ptr<Transform> read_forward(const QString& folder);
+/// The files of that map, first applied first; those of them that are there.
+QStringList forward_files(const QString& folder);
 
 /// The folder of a run: its images and transforms are opened in the workspace, then measured on
 /// another thread.
@@ -36,9 +38,12 @@ class Results final : public QObject {
   explicit Results(Workspace& workspace, QObject* parent = nullptr);
 
   void open(const QString& folder);
+  void forget();
   State state() const { return state_; }
   const QString& folder() const { return folder_; }
   const QString& problem() const { return problem_; }
+  /// The job of the run; null until it has been read.
+  const JobSpec* job() const;
   /// Null until ready.
   std::shared_ptr<const Judgement> judgement() const { return judgement_; }
   /// Moves the crosshair to the next place of the list, worst first, round and round. Returns what
@@ -101,5 +106,7 @@ std::vector<std::pair<QString, QString>> figures_of(const qc::QcReport& report);
 /// A page that needs no other file: figures, tables, worst places and the contact sheet. Threads:
 /// any.
 QByteArray html_report(const Judgement& judgement, const QString& title);
+/// The same on A4 pages. Threads: any, with a QGuiApplication.
+QByteArray pdf_report(const Judgement& judgement, const QString& title);
 
 }  // namespace gigawarp::ui

@@ -11,12 +11,12 @@
 #include <QLocale>
 #include <QPointer>
 #include <QStandardPaths>
-#include <QThreadPool>
 #include <csignal>
 #include <utility>
 
 #include "gigawarp/error.h"
 #include "job/preview_file.h"
+#include "ui/models/background.h"
 #include "ui/models/memory_kills.h"
 #include "ui/models/program.h"
 
@@ -248,29 +248,27 @@ void RunController::take_preview() {
     return;
   }
   reading_preview_ = true;
-  QThreadPool::globalInstance()->start(
-      [guard = QPointer<RunController>(this), serial = serial_,
-       file = (watching_ ? onlookers_preview() : preview_file_).toStdString()] {
-        auto transform = std::make_shared<Transform>();
-        try {
-          job::PreviewState state = job::read_preview(file);
-          if (state.displacement_mm)
-            transform->stages.emplace_back(std::move(*state.displacement_mm));
-          transform->stages.emplace_back(state.moving_from_fixed);
-        } catch (const Error&) {
-          transform.reset();  // the run has ended and taken its file along
-        }
-        QMetaObject::invokeMethod(
-            qApp,
-            [guard, serial, shown = std::shared_ptr<const Transform>(std::move(transform))] {
-              if (guard == nullptr) return;
-              guard->reading_preview_ = false;
-              if (shown != nullptr && serial == guard->serial_ && guard->is_active())
-                Q_EMIT guard->preview(shown);
-              if (std::exchange(guard->preview_waits_, false)) guard->take_preview();
-            },
-            Qt::QueuedConnection);
-      });
+  background_pool().start([guard = QPointer<RunController>(this), serial = serial_,
+                           file = (watching_ ? onlookers_preview() : preview_file_).toStdString()] {
+    auto transform = std::make_shared<Transform>();
+    try {
+      job::PreviewState state = job::read_preview(file);
+      if (state.displacement_mm) transform->stages.emplace_back(std::move(*state.displacement_mm));
+      transform->stages.emplace_back(state.moving_from_fixed);
+    } catch (const Error&) {
+      transform.reset();  // the run has ended and taken its file along
+    }
+    QMetaObject::invokeMethod(
+        qApp,
+        [guard, serial, shown = std::shared_ptr<const Transform>(std::move(transform))] {
+          if (guard == nullptr) return;
+          guard->reading_preview_ = false;
+          if (shown != nullptr && serial == guard->serial_ && guard->is_active())
+            Q_EMIT guard->preview(shown);
+          if (std::exchange(guard->preview_waits_, false)) guard->take_preview();
+        },
+        Qt::QueuedConnection);
+  });
 }
 
 void RunController::end(int exit_code, QProcess::ExitStatus status) {

@@ -7,9 +7,9 @@
 #include <QJsonDocument>
 #include <QJsonObject>
 #include <QPointer>
-#include <QThreadPool>
 #include <algorithm>
 
+#include "ui/models/background.h"
 #include "ui/models/results.h"
 
 namespace gigawarp::ui {
@@ -97,7 +97,7 @@ void RunList::note(const QString& folder, const QString& preset, const QString& 
 }
 
 void RunList::note_results(const QString& folder) {
-  QThreadPool::globalInstance()->start([guard = QPointer<RunList>(this), folder] {
+  background_pool().start([guard = QPointer<RunList>(this), folder] {
     QMetaObject::invokeMethod(
         qApp,
         [guard, read = read_report(folder)] {
@@ -132,27 +132,26 @@ void RunList::compare(const QString& folder) {
     return;
   }
   Q_EMIT workspace_.message(tr("Comparing with %1 …").arg(QFileInfo(folder).fileName()));
-  QThreadPool::globalInstance()->start(
-      [guard = QPointer<RunList>(this), folder, shown, reference = *grid] {
-        Compared result = compared(folder, *shown, reference);
-        QMetaObject::invokeMethod(
-            qApp,
-            [guard, folder, shown, result = std::move(result)] {
-              if (guard == nullptr) return;
-              Workspace& workspace = guard->workspace_;
-              if (!result.problem.isEmpty()) {
-                Q_EMIT workspace.message(result.problem);
-                return;
-              }
-              if (workspace.warp() != shown) return;  // something else is shown by now
-              workspace.set_other_warp(result.warp);
-              workspace.set_map(MapChoice::run_difference, result.map,
-                                {0, std::max(result.difference.p95_mm, kSmallestScaleMm)});
-              guard->comparison_ = Comparison{guard->shown_, folder, result.difference};
-              Q_EMIT guard->comparison_changed();
-            },
-            Qt::QueuedConnection);
-      });
+  background_pool().start([guard = QPointer<RunList>(this), folder, shown, reference = *grid] {
+    Compared result = compared(folder, *shown, reference);
+    QMetaObject::invokeMethod(
+        qApp,
+        [guard, folder, shown, result = std::move(result)] {
+          if (guard == nullptr) return;
+          Workspace& workspace = guard->workspace_;
+          if (!result.problem.isEmpty()) {
+            Q_EMIT workspace.message(result.problem);
+            return;
+          }
+          if (workspace.warp() != shown) return;  // something else is shown by now
+          workspace.set_other_warp(result.warp);
+          workspace.set_map(MapChoice::run_difference, result.map,
+                            {0, std::max(result.difference.p95_mm, kSmallestScaleMm)});
+          guard->comparison_ = Comparison{guard->shown_, folder, result.difference};
+          Q_EMIT guard->comparison_changed();
+        },
+        Qt::QueuedConnection);
+  });
 }
 
 int RunList::rowCount(const QModelIndex& parent) const {

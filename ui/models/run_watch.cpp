@@ -2,13 +2,13 @@
 #include <QFile>
 #include <QFileInfo>
 #include <QPointer>
-#include <QThreadPool>
 #include <QTimer>
 #include <utility>
 
 #include "gigawarp/error.h"
 #include "job/output_folder.h"
 #include "job/preview_file.h"
+#include "ui/models/background.h"
 #include "ui/models/run_controller.h"
 
 // A run of another program, followed by its events.jsonl.
@@ -49,7 +49,7 @@ QString RunController::onlookers_preview() const {
 
 /// On another thread; a job.json that is damaged or not there yet is the run's to tell.
 void RunController::read_job() {
-  QThreadPool::globalInstance()->start(
+  background_pool().start(
       [guard = QPointer<RunController>(this), folder = folder_, serial = serial_] {
         QFile file(folder + QStringLiteral("/job.json"));
         if (!file.open(QIODevice::ReadOnly)) return;
@@ -78,8 +78,8 @@ void RunController::stop_watching() {
 
 /// On another thread, since the folder may be on a slow disk.
 void RunController::look() {
-  QThreadPool::globalInstance()->start([guard = QPointer<RunController>(this), folder = folder_,
-                                        place = watched_bytes_, serial = serial_] {
+  background_pool().start([guard = QPointer<RunController>(this), folder = folder_,
+                           place = watched_bytes_, serial = serial_] {
     // In this order: what a run wrote last is read after it has let go of its folder.
     const bool in_use = job::OutputFolder::is_in_use(folder.toStdString());
     if (in_use)

@@ -9,12 +9,12 @@
 #include <QSaveFile>
 #include <QSettings>
 #include <QStandardPaths>
-#include <QThreadPool>
 #include <algorithm>
 #include <utility>
 
 #include "gigawarp/error.h"
 #include "job/checksum.h"
+#include "ui/models/background.h"
 #include "ui/models/session_json.h"
 
 namespace gigawarp::ui {
@@ -114,8 +114,8 @@ QJsonObject Session::describe(const QDir* base) const {
 void Session::save(const QString& path) {
   path_ = path;
   const QDir base = QFileInfo(path).absoluteDir();
-  QThreadPool::globalInstance()->start([guard = QPointer<Session>(this), json = describe(&base),
-                                        path]() mutable {
+  background_pool().start([guard = QPointer<Session>(this), json = describe(&base),
+                           path]() mutable {
     QJsonObject layers = json["layers"].toObject();
     for (const QString& key : layers.keys()) {
       QJsonObject layer = layers[key].toObject();
@@ -146,7 +146,7 @@ void Session::autosave() {
   for (const LayerRole role : kAllLayerRoles)
     anything = anything || workspace_.layers().is_ready(role);
   if (!anything) return;
-  QThreadPool::globalInstance()->start([json = describe(nullptr), path = autosave_] {
+  background_pool().start([json = describe(nullptr), path = autosave_] {
     QDir().mkpath(QFileInfo(path).absolutePath());
     write_json(path, json);
   });
@@ -185,6 +185,7 @@ bool Session::restore(const QString& path) {
   }
   for (const LayerRole role : kAllLayerRoles) workspace_.close_layer(role);
   workspace_.set_warp(WarpSource::header, nullptr);
+  if (results_.state() != Results::State::none) results_.forget();
   try {
     const QByteArray job = QJsonDocument(json["job"].toObject()).toJson();
     if (json.contains("job")) jobs_.take(parse_job(job.toStdString()));
@@ -263,7 +264,7 @@ void Session::finish_layer(LayerRole role) {
     workspace_.set_view(view_from(std::exchange(view_, {})));
   const QString expected = json["sha256"].toString();
   if (expected.isEmpty()) return;
-  QThreadPool::globalInstance()->start([guard = QPointer<Session>(this), path, expected] {
+  background_pool().start([guard = QPointer<Session>(this), path, expected] {
     if (checksum(path) == expected) return;
     QMetaObject::invokeMethod(
         qApp,

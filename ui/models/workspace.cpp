@@ -6,7 +6,6 @@
 #include <cmath>
 #include <utility>
 
-#include "gigawarp/job.h"
 #include "job/batch_folder.h"
 #include "render/view_geometry.h"
 #include "ui/models/landmark_pairs.h"
@@ -19,7 +18,7 @@ constexpr int kFlickerMs = 450;
 constexpr double kSmallestZoom = 0.2, kLargestZoom = 200;
 /// The deformation grid has about this many cells across the volume.
 constexpr double kGridCells = 24;
-enum ChangeKind { display_change, alignment_change, landmark_change, change_kinds };
+enum ChangeKind { display_change, alignment_change, landmark_change, look_change, change_kinds };
 
 double dot(const Vec3& a, const Vec3& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 
@@ -51,6 +50,15 @@ Workspace::Workspace(QObject* parent)
       loader_(bricks_),
       pairs_(std::make_unique<LandmarkPairs>(*this)) {
   connect(&loader_, &VolumeLoader::loaded, this, &Workspace::take);
+  connect(&layers_, &LayerModel::visibility_toggled, this, [this](LayerRole role) {
+    // It is so already: the change is there to be undone.
+    LayerLook before = look_of(role), after = before;
+    before.visible = !after.visible;
+    begin_gesture();
+    undo_.push(new ValueChange<std::vector<LayerLook>>(
+        tr("Show a layer"), {before}, {after}, gesture_ * change_kinds + look_change,
+        [this](const std::vector<LayerLook>& l) { set_looks(l); }));
+  });
   connect(&layers_, &LayerModel::layer_changed, this, [this] {
     follow_reference();
     Q_EMIT scene_changed();
@@ -121,6 +129,10 @@ void Workspace::open_as(LayerRole role, const QString& path, std::optional<Vec3>
   if (!spacing_mm && is_labels(role))
     spacing_mm =
         layers_.layer(is_of_moving(role) ? LayerRole::moving : LayerRole::fixed).spacing_mm;
+  const Layer& before = layers_.layer(role);
+  if (is_image(role) && before.path != path &&
+      (before.state == Layer::State::ready || before.state == Layer::State::loading))
+    leave_image(role);
   Layer layer;
   layer.state = Layer::State::loading;
   layer.path = path;
@@ -142,31 +154,11 @@ bool Workspace::holds(LayerRole role, const QString& path,
          (layer.state == Layer::State::ready || layer.state == Layer::State::loading);
 }
 
-bool Workspace::has_pair_of(const JobSpec& job) const {
-  const auto has = [this](LayerRole role, const std::vector<std::string>& files,
-                          const std::optional<Vec3>& spacing_mm) {
-    const Layer& layer = layers_.layer(role);
-    const std::string file = files.empty() ? std::string() : files.front();
-    return layer.path.toStdString() == file && layer.spacing_mm == spacing_mm;
-  };
-  return has(LayerRole::fixed, job.fixed, job.fixed_spacing_mm) &&
-         has(LayerRole::moving, job.moving, job.moving_spacing_mm);
-}
-
-void Workspace::leave_pair() {
-  const auto is_by_hand = [this](LayerRole role) {
-    return layers_.is_ready(role) && layers_.layer(role).path.isEmpty();
-  };
-  if (!is_by_hand(LayerRole::fixed_landmarks) && !is_by_hand(LayerRole::moving_landmarks)) return;
-  loader_.forget(LayerRole::fixed_landmarks);
-  loader_.forget(LayerRole::moving_landmarks);
-  change_landmarks(LandmarkSides{}, tr("Open another pair"));
-}
-
 void Workspace::take(LayerRole role, const Layer& layer) {
   // A result belongs to the images it was made from. Before the layer is announced: who waited for
   // this image may set its warp then.
   if (is_image(role) && source_ == WarpSource::result) set_warp(WarpSource::header, nullptr);
+  if (is_image(role)) maps_ = {};
   layers_.set_layer(role, layer);
   damage_told_.at(static_cast<std::size_t>(role)) = 0;
   if (layer.state == Layer::State::failed) Q_EMIT message(layer.problem);
@@ -311,6 +303,31 @@ void Workspace::set_window(LayerRole role, const render::Window& window) {
   layers_.set_layer(role, std::move(layer));
 }
 
+LayerLook Workspace::look_of(LayerRole role) const {
+  const Layer& layer = layers_.layer(role);
+  return {role, layer.path, layer.window, layer.map, layer.opacity, layer.visible};
+}
+
+void Workspace::set_looks(const std::vector<LayerLook>& looks) {
+  for (const LayerLook& look : looks) {
+    Layer layer = layers_.layer(look.role);
+    if (layer.state != Layer::State::ready || layer.path != look.path) continue;
+    layer.window = look.window;
+    layer.map = look.map;
+    layer.opacity = look.opacity;
+    layer.visible = look.visible;
+    layers_.set_layer(look.role, std::move(layer));
+  }
+}
+
+void Workspace::change_looks(const std::vector<LayerLook>& looks, const QString& text) {
+  std::vector<LayerLook> before;
+  for (const LayerLook& look : looks) before.push_back(look_of(look.role));
+  undo_.push(new ValueChange<std::vector<LayerLook>>(
+      text, before, looks, gesture_ * change_kinds + look_change,
+      [this](const std::vector<LayerLook>& l) { set_looks(l); }));
+}
+
 void Workspace::set_alignment(const Affine& moving_from_fixed) {
   alignment_ = moving_from_fixed;
   auto transform = std::make_shared<Transform>();
@@ -409,8 +426,8 @@ void Workspace::set_warp(WarpSource source, std::shared_ptr<const Transform> war
 }
 
 void Workspace::set_map(MapChoice choice, std::shared_ptr<const Volume> volume,
-                        const render::Window& window) {
-  maps_.at(static_cast<std::size_t>(choice)) = {std::move(volume), window};
+                        const render::Window& window, const QString& level) {
+  maps_.at(static_cast<std::size_t>(choice)) = {std::move(volume), window, level};
   Q_EMIT scene_changed();
 }
 

@@ -61,8 +61,10 @@ class Workspace : public QObject {
   bool holds(LayerRole role, const QString& path, const std::optional<Vec3>& spacing_mm) const;
   /// True when the layers of the two images name the job's, whether they could be read or not.
   bool has_pair_of(const JobSpec& job) const;
-  /// Before another pair is opened: takes away landmarks set by hand, which can be undone.
-  void leave_pair();
+  /// Opens what a job names. Another pair's labels, masks, landmarks and alignment go first; of
+  /// the same pair what is open stays, but with `exactly` not labels and masks that the job does
+  /// not name.
+  void open_files_of(const JobSpec& job, bool exactly);
 
   /// The grid the views are laid out on: of the fixed image, else of the moving one.
   const Grid* reference() const;
@@ -91,6 +93,9 @@ class Workspace : public QObject {
   void change_display(const DisplayState& display, const QString& text);
 
   void set_window(LayerRole role, const render::Window& window);
+  LayerLook look_of(LayerRole role) const;
+  /// Through the undo stack; layers that show something else by then are left alone.
+  void change_looks(const std::vector<LayerLook>& looks, const QString& text);
 
   const Affine& alignment() const { return alignment_; }
   void set_alignment(const Affine& moving_from_fixed);
@@ -113,9 +118,12 @@ class Workspace : public QObject {
   std::shared_ptr<const Transform> warp() const;
   void set_warp(WarpSource source, std::shared_ptr<const Transform> warp);
   /// A map for MapChoice, on the fixed grid; null takes it away.
-  void set_map(MapChoice choice, std::shared_ptr<const Volume> volume,
-               const render::Window& window);
+  /// `level`: where the map was measured, for its name in the views; empty: on the full images.
+  void set_map(MapChoice choice, std::shared_ptr<const Volume> volume, const render::Window& window,
+               const QString& level = {});
   bool has_map(MapChoice choice) const;
+  /// The level at which the map that is shown was measured, or nothing.
+  QString map_level() const { return maps_.at(static_cast<std::size_t>(display_.map)).level; }
 
   /// A second warp of the same pair, to be looked at in turn with the first; null takes it away.
   void set_other_warp(std::shared_ptr<const Transform> warp);
@@ -138,9 +146,12 @@ class Workspace : public QObject {
   /// A file could not be read because nobody says how large its voxels are.
   void voxel_size_wanted(gigawarp::ui::LayerRole role);
   void bricks_arrived();  ///< streamed layers are known more finely somewhere
+  void pair_left();       ///< an image makes way for another; what was found of the pair is past
 
  private:
   void set_landmarks(const LandmarkSides& landmarks);
+  void set_looks(const std::vector<LayerLook>& looks);
+  void leave_image(LayerRole image);
   void take(LayerRole role, const Layer& layer);
   void follow_reference();
   void add_labels(LayerRole role, render::Scene& scene) const;
@@ -148,6 +159,7 @@ class Workspace : public QObject {
   struct Map {
     std::shared_ptr<const Volume> volume;
     render::Window window;
+    QString level;
   };
 
   // Bricks go last: layers and loader use them.

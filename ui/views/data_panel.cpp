@@ -83,7 +83,9 @@ QWidget* DataPanel::make_details() {
   percentile_->setObjectName(QStringLiteral("window_percentile"));
   percentile_->setToolTip(tr("Window from the 1st to the 99th percentile"));
   connect(percentile_, &QPushButton::clicked, this, [this] {
-    workspace_.set_window(chosen(), workspace_.layers().layer(chosen()).percentiles);
+    const render::Window window = workspace_.layers().layer(chosen()).percentiles;
+    workspace_.begin_gesture();
+    change_look(tr("Window"), [&](LayerLook& look) { look.window = window; });
   });
   window_row_ = new QWidget(details_);
   auto* row = new QHBoxLayout(window_row_);
@@ -99,26 +101,37 @@ QWidget* DataPanel::make_details() {
   map_row_ = map_;
   form->addRow(tr("Colours"), map_);
   connect(map_, &QComboBox::activated, this, [this](int choice) {
-    Layer layer = workspace_.layers().layer(chosen());
-    layer.map = static_cast<render::ColourMap>(choice);
-    workspace_.layers().set_layer(chosen(), std::move(layer));
+    workspace_.begin_gesture();
+    change_look(tr("Colours"),
+                [&](LayerLook& look) { look.map = static_cast<render::ColourMap>(choice); });
   });
   opacity_ = new QSlider(Qt::Horizontal, details_);
   opacity_->setRange(0, 100);
+  opacity_->setObjectName(QStringLiteral("opacity"));
   opacity_->setAccessibleName(tr("Opacity"));
   opacity_row_ = opacity_;
   form->addRow(tr("Opacity"), opacity_);
   connect(opacity_, &QSlider::valueChanged, this, [this](int percent) {
     if (updating_) return;
-    Layer layer = workspace_.layers().layer(chosen());
-    layer.opacity = percent / 100.0;
-    workspace_.layers().set_layer(chosen(), std::move(layer));
+    if (!opacity_->isSliderDown()) workspace_.begin_gesture();
+    change_look(tr("Opacity"), [&](LayerLook& look) { look.opacity = percent / 100.0; });
   });
+  connect(opacity_, &QSlider::sliderPressed, this, [this] { workspace_.begin_gesture(); });
   return details_;
 }
 
+void DataPanel::change_look(const QString& text, const std::function<void(LayerLook&)>& edit) {
+  if (!workspace_.layers().is_ready(chosen())) return;
+  LayerLook look = workspace_.look_of(chosen());
+  edit(look);
+  workspace_.change_looks({look}, text);
+}
+
 void DataPanel::apply_window() {
-  if (!updating_) workspace_.set_window(chosen(), {low_->value(), high_->value()});
+  if (updating_) return;
+  const render::Window window{low_->value(), high_->value()};
+  workspace_.begin_gesture();
+  change_look(tr("Window"), [&](LayerLook& look) { look.window = window; });
 }
 
 void DataPanel::show_details() {

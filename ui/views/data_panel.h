@@ -7,6 +7,7 @@
 #include <QSlider>
 #include <QTreeView>
 #include <QWidget>
+#include <functional>
 
 #include "ui/models/workspace.h"
 
@@ -30,6 +31,8 @@ class DataPanel final : public QWidget {
   QWidget* make_details();
   void show_details();
   void apply_window();
+  /// Of the chosen layer, through the undo stack.
+  void change_look(const QString& text, const std::function<void(LayerLook&)>& edit);
   void show_menu(const QPoint& at);
 
   Workspace& workspace_;

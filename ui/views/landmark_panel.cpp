@@ -5,11 +5,11 @@
 #include <QFileInfo>
 #include <QHBoxLayout>
 #include <QPointer>
-#include <QThreadPool>
 #include <QVBoxLayout>
 #include <algorithm>
 
 #include "gigawarp/error.h"
+#include "ui/models/background.h"
 #include "ui/models/landmark_pairs.h"
 #include "ui/views/list_parts.h"
 
@@ -190,9 +190,8 @@ void LandmarkPanel::ask_to_save() {
 }
 
 void LandmarkPanel::save(const QString& fixed_path) {
-  QThreadPool::globalInstance()->start([guard = QPointer<LandmarkPanel>(this),
-                                        sides = workspace_.landmarks(), fixed_path,
-                                        moving_path = moving_name(fixed_path)] {
+  background_pool().start([guard = QPointer<LandmarkPanel>(this), sides = workspace_.landmarks(),
+                           fixed_path, moving_path = moving_name(fixed_path)] {
     QString problem;
     try {
       io::write_landmarks(sides[0], fixed_path.toStdString());

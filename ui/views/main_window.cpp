@@ -65,6 +65,7 @@ MainWindow::MainWindow() : actions_(new Actions(this)), centre_(new QStackedWidg
   connect_review();
   connect_session();
   connect_history();
+  connect_exports();
   connect_hand_log();
   connect(&workspace_, &Workspace::reference_changed, this, &MainWindow::show_next_step);
   connect(&workspace_, &Workspace::scene_changed, this, &MainWindow::show_next_step);
@@ -129,11 +130,12 @@ void MainWindow::make_status_bar() {
   readout_ = new QLineEdit(this);
   readout_->setObjectName(QStringLiteral("readout"));
   readout_->setAccessibleName(tr("Place of the crosshair; type a point to go there"));
-  readout_->setToolTip(tr(
-      "Type a point and press Return: \"R 12 A 3.5 S 40\", \"x, y, z\" in mm (LPS), or \"v 64 64 "
-      "32\" for a voxel"));
+  readout_->setToolTip(
+      tr("Type a point and press Return: \"R 12 A 3.5 S 40\", \"x, y, z\" in mm (LPS; add µm "
+         "for micrometres), or \"v 64 64 32\" for a voxel"));
   readout_->setFrame(false);
   statusBar()->addPermanentWidget(readout_, 1);
+  make_export_row();
   connect(readout_, &QLineEdit::returnPressed, this, [this] {
     if (const Grid* grid = workspace_.reference())
       if (const auto point = parse_point(readout_->text(), *grid)) workspace_.set_cursor(*point);
@@ -143,9 +145,9 @@ void MainWindow::make_status_bar() {
           [this](const QString& text) { statusBar()->showMessage(text, 10000); });
 }
 
-void MainWindow::show_readout(const Vec3& world_mm) {
+void MainWindow::show_readout() {
   if (readout_->hasFocus() || workspace_.reference() == nullptr) return;
-  readout_->setText(read_out(workspace_, world_mm).line());
+  readout_->setText(read_out(workspace_, hovered_mm_.value_or(workspace_.view().cursor_mm)).line());
   readout_->setCursorPosition(0);
 }
 

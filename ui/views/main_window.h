@@ -7,6 +7,7 @@
 #include <QStackedWidget>
 
 #include "ui/models/demo_pair.h"
+#include "ui/models/exporter.h"
 #include "ui/models/hand_log.h"
 #include "ui/models/joint_model.h"
 #include "ui/models/session.h"
@@ -36,6 +37,7 @@ class MainWindow final : public QMainWindow {
   Workspace& workspace() { return workspace_; }
   RunController& run() { return run_; }
   Results& results() { return results_; }
+  Exporter& exporter() { return exporter_; }
   RunList& runs() { return runs_; }
   Session& session() { return session_; }
   JobModel& jobs() { return jobs_; }
@@ -71,14 +73,17 @@ class MainWindow final : public QMainWindow {
   void save_session_as();
   void fill_recent(QMenu* menu);
   void ask_about_unfinished(const QString& folder);
-  void open_images_of(const JobSpec& job);
   void connect_hand_log();
+  void connect_exports();
+  void make_export_row();
+  void show_export();
+  void ask_to_export(Exporter::What what);
   void export_view();
   void ask_about_run();
   void ask_for_file(LayerRole role);
   void ask_for_voxel_size(LayerRole role);
   void show_next_step();
-  void show_readout(const Vec3& world_mm);
+  void show_readout();
   QDockWidget* add_dock(Qt::DockWidgetArea area, const QString& title, const char* name,
                         QWidget* content);
   void change(const QString& text, const std::function<void(DisplayState&)>& edit);
@@ -87,6 +92,7 @@ class MainWindow final : public QMainWindow {
   JobModel jobs_;
   RunController run_;
   Results results_{workspace_};
+  Exporter exporter_{workspace_, results_};
   Session session_{workspace_, jobs_, results_};
   RunList runs_{workspace_};
   JointModel joint_{workspace_};
@@ -112,8 +118,12 @@ class MainWindow final : public QMainWindow {
   QLabel* next_step_;
   QPushButton* next_button_;  ///< does what the sentence says, where one command does
   QAction* next_action_ = nullptr;
+  bool plugins_told_ = false;
   bool has_started_ = false;  ///< a run or results have been seen: no newcomer any more
+  QWidget* export_row_;
+  QLabel* export_text_;
   QLineEdit* readout_;
+  std::optional<Vec3> hovered_mm_;  ///< what the readout tells of; else of the crosshair
 };
 
 }  // namespace gigawarp::ui

@@ -43,7 +43,12 @@ void MainWindow::make_menus() {
   QMenu* recent = file->addMenu(tr("Re&cent"));
   recent->setObjectName(QStringLiteral("recent_menu"));
   connect(recent, &QMenu::aboutToShow, this, [this, recent] { fill_recent(recent); });
-  fill(file, a, {"-", "export_view", "export_report", "-", "quit"});
+  QMenu* exports = file->addMenu(tr("&Export"));
+  exports->setObjectName(QStringLiteral("export_menu"));
+  fill(exports, a,
+       {"export_image", "export_labels", "export_transform", "export_landmarks", "-", "export_view",
+        "export_report", "-", "export_rejects", "export_batch_page"});
+  fill(file, a, {"-", "quit"});
   QMenu* edit = menuBar()->addMenu(tr("&Edit"));
   fill(edit, a, {"undo", "redo", "-", "settings"});
   QMenu* view = menuBar()->addMenu(tr("&View"));
@@ -75,6 +80,7 @@ void MainWindow::make_menus() {
         "flip_runs", "run_difference"});
   QMenu* run = menuBar()->addMenu(tr("&Run"));
   fill(run, a, {"start", "pause", "cancel"});
+  fill(menuBar()->addMenu(tr("&Help")), a, {"formats"});
 }
 
 void MainWindow::connect_files() {
@@ -207,11 +213,20 @@ void MainWindow::connect_views() {
   connect(&workspace_, &Workspace::display_changed, this,
           [this] { (*actions_)["turn_planes"]->setChecked(workspace_.display().turning); });
   a.on_toggled("neurological", this, [this](bool on) { workspace_.set_neurological(on); });
-  connect(views_, &ViewGrid::hovered, this, &MainWindow::show_readout);
-  const auto at_cursor = [this] { show_readout(workspace_.view().cursor_mm); };
+  connect(views_, &ViewGrid::hovered, this, [this](const Vec3& world_mm) {
+    hovered_mm_ = world_mm;
+    show_readout();
+  });
+  // Moved by hand or key, the crosshair is what counts; what comes by itself (bricks, the preview
+  // of a run) changes values and not the place.
+  const auto at_cursor = [this] {
+    hovered_mm_.reset();
+    show_readout();
+  };
+  connect(views_, &ViewGrid::left, this, at_cursor);
   connect(&workspace_, &Workspace::view_changed, this, at_cursor);
-  connect(&workspace_, &Workspace::scene_changed, this, at_cursor);
-  connect(&workspace_, &Workspace::bricks_arrived, this, at_cursor);
+  connect(&workspace_, &Workspace::scene_changed, this, &MainWindow::show_readout);
+  connect(&workspace_, &Workspace::bricks_arrived, this, &MainWindow::show_readout);
 }
 
 void MainWindow::connect_alignment() {
@@ -256,7 +271,8 @@ void MainWindow::connect_run() {
     has_started_ = has_started_ || active;
     show_next_step();
   });
-  connect(&run_, &RunController::job_found, this, &MainWindow::open_images_of);
+  connect(&run_, &RunController::job_found, this,
+          [this](const JobSpec& job) { workspace_.open_files_of(job, true); });
   a["pause"]->setEnabled(false);
   a["cancel"]->setEnabled(false);
   a["start"]->setEnabled(false);
@@ -309,12 +325,8 @@ void MainWindow::connect_results() {
   });
   connect_runs(open);
   a.on("next_worst", this, [this] { results_panel_->next_worst(); });
-  a.on("export_report", this, [this] { results_panel_->export_report(); });
-  a.on("export_view", this, [this] { export_view(); });
   const auto follow = [this] {
-    const bool ready = results_.judgement() != nullptr;
-    (*actions_)["next_worst"]->setEnabled(ready);
-    (*actions_)["export_report"]->setEnabled(ready);
+    (*actions_)["next_worst"]->setEnabled(results_.judgement() != nullptr);
   };
   connect(&results_, &Results::changed, this, follow);
   follow();
@@ -353,29 +365,6 @@ void MainWindow::ask_about_unfinished(const QString& folder) {
     if (!run_.is_active()) run_.resume_folder(folder);
   });
   question->open();
-}
-
-void MainWindow::export_view() {
-  if (workspace_.reference() == nullptr) return;
-  auto* dialog = new QFileDialog(this, tr("Export the picture of the view"),
-                                 QStringLiteral("view.png"), tr("PNG pictures (*.png)"));
-  dialog->setObjectName(QStringLiteral("export_view_dialog"));
-  dialog->setAttribute(Qt::WA_DeleteOnClose);
-  dialog->setAcceptMode(QFileDialog::AcceptSave);
-  // As it is on screen, letters and scale bar included.
-  const auto* slice = qobject_cast<SliceView*>(views_->focus_view());
-  const bool coarse = slice != nullptr && !slice->is_refined();
-  const QPixmap picture = views_->focus_view()->grab();
-  connect(dialog, &QFileDialog::fileSelected, this, [this, picture, coarse](const QString& path) {
-    const bool written = picture.save(path, "PNG");
-    if (written) hand_log_.say(tr("picture of the view %1").arg(path));
-    const QString done =
-        coarse ? tr("Picture written to %1; parts of it were still coarse when it was taken")
-               : tr("Picture written to %1");
-    Q_EMIT workspace_.message(written ? done.arg(path)
-                                      : tr("\"%1\" could not be written.").arg(path));
-  });
-  dialog->open();
 }
 
 }  // namespace gigawarp::ui

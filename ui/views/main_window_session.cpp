@@ -6,6 +6,8 @@
 #include <QPushButton>
 #include <QRegularExpression>
 
+#include "io/plugins.h"
+#include "ui/views/formats_dialog.h"
 #include "ui/views/main_window.h"
 #include "ui/views/settings_dialog.h"
 
@@ -38,6 +40,11 @@ void MainWindow::connect_session() {
       actions_->use(KeyMap());
       workspace_.use_cache_mib(Workspace::cache_mib());
     });
+    dialog->open();
+  });
+  a.on("formats", this, [this] {
+    auto* dialog = new FormatsDialog(this);
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
     dialog->open();
   });
   connect(&workspace_.layers(), &LayerModel::layer_changed, this, [this](LayerRole role) {
@@ -83,41 +90,25 @@ void MainWindow::connect_review() {
   connect(review_panel_, &ReviewPanel::pair_wanted, &workspace_, &Workspace::result_opened);
   connect(review_panel_, &ReviewPanel::fix_wanted, this, [this](const JobSpec& job) {
     jobs_.take(job);
-    open_images_of(job);
+    workspace_.open_files_of(job, true);
     findChild<QDockWidget*>(QStringLiteral("dock_register"))->raise();
     Q_EMIT workspace_.message(tr(
         "Change the job, the masks or the alignment and start: the result replaces the pair's."));
   });
 }
 
-/// What is open already stays as it is, and so do landmarks of the same pair; what else the job
-/// does not name is closed.
-void MainWindow::open_images_of(const JobSpec& job) {
-  const bool same_pair = workspace_.has_pair_of(job);
-  if (!same_pair) workspace_.leave_pair();
-  const auto load = [this](LayerRole role, const std::string& file,
-                           const std::optional<Vec3>& spacing_mm = std::nullopt) {
-    const bool is_file = file != kNonZeroMask && file != kNoMask;
-    const QString path = is_file ? QString::fromStdString(file) : QString();
-    if (workspace_.holds(role, path, spacing_mm)) return;
-    if (path.isEmpty())
-      workspace_.close_layer(role);
-    else
-      workspace_.open_as(role, path, spacing_mm);
-  };
-  load(LayerRole::fixed, job.fixed.empty() ? "" : job.fixed.front(), job.fixed_spacing_mm);
-  load(LayerRole::moving, job.moving.empty() ? "" : job.moving.front(), job.moving_spacing_mm);
-  load(LayerRole::fixed_labels, job.fixed_labels, job.fixed_spacing_mm);
-  load(LayerRole::moving_labels, job.moving_labels, job.moving_spacing_mm);
-  load(LayerRole::fixed_mask, job.fixed_mask, job.fixed_spacing_mm);
-  load(LayerRole::moving_mask, job.moving_mask, job.moving_spacing_mm);
-  for (const auto& [role, file] : {std::pair{LayerRole::fixed_landmarks, job.fixed_landmarks},
-                                   std::pair{LayerRole::moving_landmarks, job.moving_landmarks}})
-    if (!same_pair || !workspace_.layers().is_ready(role)) load(role, file);
-}
-
 /// What is done by hand stands in the log beside what runs say.
 void MainWindow::connect_hand_log() {
+  // Plugins are loaded with the first file; what was skipped is told then, once.
+  connect(&workspace_.layers(), &LayerModel::layer_changed, this, [this] {
+    const io::PluginList* plugins = plugins_told_ ? nullptr : io::plugins_in_use();
+    if (plugins == nullptr) return;
+    plugins_told_ = true;
+    for (const io::SkippedPlugin& skipped : plugins->skipped)
+      run_panel_->log(tr("plugin skipped: %1").arg(QString::fromStdString(skipped.reason)));
+    if (!plugins->skipped.empty())
+      Q_EMIT workspace_.message(tr("Plugins were skipped; the log and Help, Formats say why."));
+  });
   connect(&hand_log_, &HandLog::logged, run_panel_, &RunPanel::log);
   connect(landmark_panel_, &LandmarkPanel::saved, this,
           [this](const QString& fixed, const QString& moving) {

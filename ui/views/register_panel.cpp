@@ -302,12 +302,7 @@ void RegisterPanel::load_job() {
     try {
       const JobSpec job = parse_job(file.readAll().toStdString());
       jobs_.take(job);
-      if (!job.fixed.empty())
-        workspace_.open_as(LayerRole::fixed, QString::fromStdString(job.fixed.front()),
-                           job.fixed_spacing_mm);
-      if (!job.moving.empty())
-        workspace_.open_as(LayerRole::moving, QString::fromStdString(job.moving.front()),
-                           job.moving_spacing_mm);
+      workspace_.open_files_of(job, true);
     } catch (const Error& error) {
       Q_EMIT workspace_.message(QString::fromStdString(error.what()));
     }

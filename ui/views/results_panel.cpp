@@ -6,8 +6,9 @@
 #include <QHeaderView>
 #include <QPointer>
 #include <QSaveFile>
-#include <QThreadPool>
 #include <QVBoxLayout>
+
+#include "ui/models/background.h"
 
 namespace gigawarp::ui {
 
@@ -35,7 +36,7 @@ ResultsPanel::ResultsPanel(Workspace& workspace, Results& results, QWidget* pare
   tables_->addTab(jacobian_, tr("det J"));
   make_table(&overlap_, "overlap_table", tr("Labels"));
   make_table(&landmarks_, "landmark_table", tr("Landmarks"));
-  report_ = new QPushButton(tr("Export HTML report…"), this);
+  report_ = new QPushButton(tr("Export report…"), this);
   report_->setObjectName(QStringLiteral("report_button"));
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(6, 6, 6, 6);
@@ -119,9 +120,10 @@ void ResultsPanel::show_results() {
 
 void ResultsPanel::export_report() {
   if (results_.judgement() == nullptr) return;
-  auto* dialog =
-      new QFileDialog(this, tr("Export the report"),
-                      results_.folder() + QStringLiteral("/report.html"), tr("Web pages (*.html)"));
+  auto* dialog = new QFileDialog(this, tr("Export the report"),
+                                 results_.folder() + QStringLiteral("/report.html"),
+                                 tr("Web pages (*.html);;PDF, to print (*.pdf)"));
+  dialog->setObjectName(QStringLiteral("report_dialog"));
   dialog->setAttribute(Qt::WA_DeleteOnClose);
   dialog->setAcceptMode(QFileDialog::AcceptSave);
   connect(dialog, &QFileDialog::fileSelected, this, &ResultsPanel::write_report);
@@ -130,12 +132,14 @@ void ResultsPanel::export_report() {
 
 void ResultsPanel::write_report(const QString& path) {
   const QString title = tr("Registration %1").arg(QFileInfo(results_.folder()).fileName());
-  QThreadPool::globalInstance()->start(
+  background_pool().start(
       [guard = QPointer<ResultsPanel>(this), judgement = results_.judgement(), path, title] {
-        const QByteArray html = html_report(*judgement, title);
+        const bool paper = path.endsWith(QLatin1String(".pdf"), Qt::CaseInsensitive);
+        const QByteArray report =
+            paper ? pdf_report(*judgement, title) : html_report(*judgement, title);
         QSaveFile file(path);
         const bool written =
-            file.open(QIODevice::WriteOnly) && file.write(html) == html.size() && file.commit();
+            file.open(QIODevice::WriteOnly) && file.write(report) == report.size() && file.commit();
         QMetaObject::invokeMethod(
             qApp,
             [guard, path, written] {

@@ -145,13 +145,16 @@ void draw_map_scale(QPainter& painter, const Decorations& d, const Workspace& wo
                QString::number(map.window.high, 'g', 2)};
       break;
   }
+  // A coarse level smooths what it shows: pictures say so too.
+  if (const QString level = workspace.map_level(); !level.isEmpty())
+    name = QStringLiteral("%1 · %2").arg(name, level);
   render::draw_colour_bar(painter, bar, colours, reversed);
   QFont font = painter.font();
   font.setBold(false);
   font.setPixelSize(11);
   painter.setFont(font);
-  outlined(painter, QRectF(bar.left(), y - 17, kWidth, 15), Qt::AlignLeft | Qt::AlignVCenter, name,
-           kText);
+  outlined(painter, QRectF(bar.left(), y - 17, d.geometry.width - bar.left() - 8, 15),
+           Qt::AlignLeft | Qt::AlignVCenter, name, kText);
   for (int i = 0; i < 3; ++i)
     outlined(painter, QRectF(bar.left() - 20 + 0.5 * i * kWidth, y + 9, 40, 14), Qt::AlignCenter,
              ticks.at(static_cast<std::size_t>(i)), kText);

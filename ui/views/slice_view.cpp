@@ -302,7 +302,7 @@ void SliceView::mouseMoveEvent(QMouseEvent* event) {
 
 void SliceView::mouseReleaseEvent(QMouseEvent*) { drag_ = Drag::none; }
 
-void SliceView::leaveEvent(QEvent*) { Q_EMIT hovered(workspace_.view().cursor_mm); }
+void SliceView::leaveEvent(QEvent*) { Q_EMIT left(); }
 
 void SliceView::wheelEvent(QWheelEvent* event) {
   if (workspace_.reference() == nullptr) return;
@@ -328,6 +328,7 @@ void SliceView::wheelEvent(QWheelEvent* event) {
 void SliceView::drag_window(const QPoint& delta) {
   const bool moving = content_ == render::Content::moving || content_ == render::Content::warped ||
                       !workspace_.layers().is_ready(LayerRole::fixed);
+  std::vector<LayerLook> looks;
   const auto change = [&](LayerRole role) {
     const Layer& layer = workspace_.layers().layer(role);
     if (layer.state != Layer::State::ready) return;
@@ -336,10 +337,13 @@ void SliceView::drag_window(const QPoint& delta) {
     const double middle = 0.5 * (layer.window.low + layer.window.high) + unit_step * delta.y();
     const double width =
         std::max(0.01 * range, layer.window.high - layer.window.low + unit_step * delta.x());
-    workspace_.set_window(role, {middle - 0.5 * width, middle + 0.5 * width});
+    LayerLook look = workspace_.look_of(role);
+    look.window = {middle - 0.5 * width, middle + 0.5 * width};
+    looks.push_back(look);
   };
   change(moving ? LayerRole::moving : LayerRole::fixed);
   if (content_ == render::Content::compare && !moving) change(LayerRole::moving);
+  if (!looks.empty()) workspace_.change_looks(looks, tr("Window"));
 }
 
 double SliceView::angle_between(const QPointF& from, const QPointF& to) const {

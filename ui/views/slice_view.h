@@ -41,6 +41,7 @@ class SliceView final : public QWidget {
 
  Q_SIGNALS:
   void hovered(const gigawarp::Vec3& world_mm);
+  void left();  ///< the pointer
   void picture_shown();
 
  protected:

@@ -23,6 +23,7 @@ ViewGrid::ViewGrid(Workspace& workspace, render::RenderQueue& queue, QWidget* pa
     auto* view = new SliceView(workspace_, queue, this);
     view->installEventFilter(this);
     connect(view, &SliceView::hovered, this, &ViewGrid::hovered);
+    connect(view, &SliceView::left, this, &ViewGrid::left);
     view->hide();
     views_.push_back(view);
   }

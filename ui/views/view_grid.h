@@ -30,6 +30,7 @@ class ViewGrid final : public QWidget {
 
  Q_SIGNALS:
   void hovered(const gigawarp::Vec3& world_mm);
+  void left();  ///< the pointer is over no slice any more
   void layout_changed();
 
  protected:
