@@ -60,19 +60,7 @@
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Export &amp;picture of the view…</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>The view that has the focus, as PNG</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Export &amp;HTML report…</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Figures and pictures of the results in one file</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -443,6 +431,186 @@
         <source>Keys, appearance, conventions</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>Open a &amp;batch…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The folder that gigawarp batch has filled, to go through its pairs</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Warped &amp;image…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The moving image on the grid of the fixed one, by the warp that is shown</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Warped &amp;labels…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The moving image&apos;s labels on the grid of the fixed one</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&amp;Transform…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>From points of the fixed image to the moving one, LPS mm</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>L&amp;andmarks…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Two files, for gigawarp register --landmarks</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>List of re&amp;jects</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Of the batch under review, as a list that batch runs again</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&amp;Contact sheet of the batch</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>A page with all pairs and the verdicts</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&amp;Picture of the view…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&amp;Report…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Figures and pictures of the results in one file, HTML or PDF</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&amp;Data</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The files and how they are shown</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Re&amp;gister</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The job of the next run</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Re&amp;sults</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>What was measured</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&amp;Landmarks</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Pairs and their residuals</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>R&amp;uns</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The runs of this session</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Ru&amp;n</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Progress, losses and log</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>3-D: &amp;surface, cut open</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The fixed image&apos;s surface, cut away at the crosshair</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>3-D: surface of &amp;glass</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The surface seen through, for labels and planes inside</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>3-D: &amp;volume rendering</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Bright tissue is opaque, dark tissue clear</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>3-D: with&amp;out the head</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Planes, labels, grid and landmarks alone</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>3-D: &amp;cut planes</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The slices of the other views, in 3-D</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Align the &amp;moments</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Centres of mass together, and principal axes upon one another</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Align the lan&amp;dmarks</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Rigidly, by three or more pairs that are not held out</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&amp;Formats and plugins…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>What is read and written here, and plugins that were skipped</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>Program</name>
@@ -679,10 +847,6 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>NIfTI, NRRD, MetaImage, MINC, MRC, TIFF, HDF5, DICOM folders</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>Inverse error (mm)</source>
         <translation type="unfinished"></translation>
     </message>
@@ -698,6 +862,118 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <source>voxel %1</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>no picture</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Edges of the fixed image over the warped one</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>NCC</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Local NCC</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Dice, mean</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Dice, 30th percentile</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>, of an earlier run</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Batch %1</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1 pairs: %2 done, %3 failed, %4 to do. Worst first.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Voxels (log scale), %1 folds of %2</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Histogram of det J</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1 mm</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1 µm</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>level %1 (%2)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Type: %1, %2, %3 of numbers in the file</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Streams, one level</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Streams, %1 levels</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Values: %1 to %2, by %3</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Damaged, hatched in the views: %1</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>… and %1 more</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The run was killed from outside; the system does that when memory is short.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The run was killed from outside (SIGKILL). The kernel reports no kill for want of memory, but a memory guard such as systemd-oomd may have done it.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source> It held %1.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The system ran out of memory and killed the run.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source> Close other programs, or give the run less: a coarser level, fewer channels, another device.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>damaged</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1 (level %2)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>NIfTI, OME-Zarr, N5, Imaris, BigDataViewer, NRRD, MetaImage, MINC, MRC, TIFF, HDF5, DICOM folders</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>gigawarp::ui::BrainView</name>
@@ -706,11 +982,59 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Drag to turn, wheel to zoom, double click to look from the front</source>
+        <source>3-D · fixed</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>3-D · fixed</source>
+        <source>Drag to turn, middle or Ctrl+drag to move, wheel to zoom, double click for the front. Arrows turn, Shift+arrows move, + and − zoom, Home resets.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Show in 3-D</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&amp;Look from the front</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>What the 3-D view shows</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Show</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>the graphics driver does not answer any more.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The 3-D view is drawn by the processor, without labels, planes and grid: %1</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>+ %1 more</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>3-D · moving</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source> · labels: moving, warped</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source> · labels: fixed</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Drawn by the processor, without labels, planes and grid: %1</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Making surfaces …</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -780,11 +1104,144 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <source>Close</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>Voxel size…</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>gigawarp::ui::DemoPair</name>
     <message>
         <source>The made-up pair could not be written to &quot;%1&quot;: %2</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>gigawarp::ui::Exporter</name>
+    <message>
+        <source>Open a fixed and a moving image first.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>There are no labels of the moving image to be warped.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The run has not ended; its results can be exported then.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The other run is shown in turn; go back to this one (Flip between two runs).</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&quot;%1&quot; is still being written.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Cancelled; &quot;%1&quot; was not written.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&quot;%1&quot; was not written: %2</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>gigawarp::ui::FormatsDialog</name>
+    <message>
+        <source>Formats and plugins</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Formats of images</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Format</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Names</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Can</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>From</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Looking for plugins …</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Plugins that were skipped</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>folders</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>read</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>in part</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>write</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>built in</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>plugin %1 %2</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Plugins are looked for in: %1</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>gigawarp::ui::HandLog</name>
+    <message>
+        <source>%1: closed</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1: opened  (register %2 %3)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>alignment: forgotten, what the files say counts</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>alignment, moving from fixed in LPS mm: %1  (a job&apos;s &quot;initial_transform&quot;, register --init FILE)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>landmarks: %1 pairs  (register --landmarks %2 %3)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>landmark %1: fixed %2, moving %3 mm LPS%4</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>, held out</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>landmark %1: removed</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -896,12 +1353,23 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <source>The joint histogram of a pair appears here.</source>
         <translation type="unfinished"></translation>
     </message>
+</context>
+<context>
+    <name>gigawarp::ui::JointModel</name>
     <message>
         <source>fixed</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
+        <source>fixed, level %1</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>warped moving</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>warped, level %1</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -1131,19 +1599,7 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Type a point and press Return: &quot;R 12 A 3.5 S 40&quot;, &quot;x, y, z&quot; in mm (LPS), or &quot;v 64 64 32&quot; for a voxel</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>Reading …</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Next: open the fixed image, the one that stays where it is (%1, or drop it here).</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Next: open the moving image (%1, or drop it here).</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -1232,10 +1688,6 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
     </message>
     <message>
         <source>A registration is running</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Stop it after a checkpoint and close? &quot;gigawarp register --resume&quot;, or opening its folder here, goes on from there.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -1328,6 +1780,162 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
     </message>
     <message>
         <source>Nothing kept yet</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Review</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Type a point and press Return: &quot;R 12 A 3.5 S 40&quot;, &quot;x, y, z&quot; in mm (LPS; add µm for micrometres), or &quot;v 64 64 32&quot; for a voxel</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Next: the fixed image, the one that stays where it is. Drop it here or open it.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Next: the moving image. Drop it here or open it.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Next: see that both show the same side of the same head (keys 1 to 6 compare), then start.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&amp;Export</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&amp;Panels</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&amp;Help</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Head in 3-D</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Cut planes</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Measuring centres of mass and axes …</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Aligned by moments.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Align the moments</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Align the landmarks</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Let it go on without the window, or stop it after a checkpoint? Opening its folder here watches it again, or goes on from the checkpoint.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Let it go on</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>NIfTI (*.nii.gz *.nii);;OME-Zarr (*.ome.zarr);;NRRD (*.nrrd);;MetaImage (*.mha);;All files (*)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>All stages, for ITK (*.h5);;Displacements in LPS mm, as ANTs writes them (*.nii.gz);;Matrix, for ITK and ANTs (*.mat *.txt *.tfm);;All files (*)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Written to %1</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Nothing half-written stays</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Writing %1 …</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Export the transform: it maps points of the fixed image to the moving one</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Export the labels of the moving image, warped to the fixed one</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Export the moving image, warped to the fixed one</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>picture of the view %1</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Picture written to %1; parts of it were still coarse when it was taken</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Open the folder of a batch</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Change the job, the masks or the alignment and start: the result replaces the pair&apos;s.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>plugin skipped: %1</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Plugins were skipped; the log and Help, Formats say why.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>session saved  (gigawarp %1)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>landmarks written  (register --landmarks %1 %2)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>report %1  (figures: gigawarp qc --result %2)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>review of %1: %2  (verdict.json in its folder)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>review: %1 written</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Voxel size</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>How large are the voxels of &quot;%1&quot;? Three numbers along x, y, z of the file, in mm:</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&quot;%1&quot; is no voxel size: three numbers above 0, as 0.5, 0.5, 2.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -1559,6 +2167,14 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <source>Copied: %1</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>job loaded  (gigawarp register --job %1)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>job saved  (gigawarp register --job %1)</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>gigawarp::ui::Results</name>
@@ -1568,6 +2184,14 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
     </message>
     <message>
         <source>%1 of %2: %3</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1: %2</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Measured on coarse levels, as these images are streamed: %1. &quot;gigawarp qc&quot; measures at the level that you name.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -1594,10 +2218,6 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Export HTML report…</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>Report written to %1</source>
         <translation type="unfinished"></translation>
     </message>
@@ -1618,15 +2238,165 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Web pages (*.html)</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>Registration %1</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
         <source>&quot;%1&quot; could not be written.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Export report…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Web pages (*.html);;PDF, to print (*.pdf)</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>gigawarp::ui::ReviewModel</name>
+    <message>
+        <source>NCC %1</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Dice %1</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>landmarks %1 mm</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>folds %1 %</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>accepted</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>rejected</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>to fix</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1 (earlier run)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1 of %2 judged: %3 accepted, %4 rejected, %5 to fix</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source> · %1 failed</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source> · %1 still to run</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1 warnings, see log.txt</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1 by %2, %3</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>failed: %1</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>running, or stopped</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>not run yet</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Pair, worst first</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Figures</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Verdict</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>gigawarp::ui::ReviewPanel</name>
+    <message>
+        <source>Pairs of the batch, worst first</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Accept  A</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The pair is good; on to the next</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Reject  R</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The pair is not usable; on to the next</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Fix  F</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Opens the pair with its job, to be done again by hand</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Undo  U</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Takes the verdict back</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>List of rejects…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Writes rejects.csv, which batch runs again</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Contact sheet…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Writes index.html with the verdicts and opens it</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Contact sheet written to %1</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Run them again with: gigawarp batch %1 --out FOLDER</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>No batch is open. &quot;gigawarp batch pairs.csv --out results&quot; runs many pairs; open its folder with File, Open a batch.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -1650,10 +2420,6 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
     </message>
     <message>
         <source> It had not reached its first checkpoint.</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>The run was killed from outside; the system does that when memory is short.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
@@ -1684,6 +2450,14 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <source>The run that was watched has ended without results.</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>the same again:  %1</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The run goes on by itself.</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>gigawarp::ui::RunList</name>
@@ -1712,15 +2486,15 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Folds %</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>Dice</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Time (s)</source>
+        <source>Folds</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Time</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -1931,6 +2705,18 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <source>%1 is also the key of &quot;%2&quot;; neither would work.</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source> MiB</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Memory for streamed volumes</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>What volumes that stay in their files may take, all together; a larger one is shown as finely, but read more often. Default: %1 MiB.</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>gigawarp::ui::SliceView</name>
@@ -1968,6 +2754,22 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
     </message>
     <message>
         <source>Rotate by hand</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source> · level %1, for more memory see Settings</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source> · level %1</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1 …</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Window</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -2056,6 +2858,14 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <source>There is not enough memory to read &quot;%1&quot;.</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>The first of %1 channels is shown.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>say it (Voxel size… in the menu of its row)</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>gigawarp::ui::Workspace</name>
@@ -2065,6 +2875,22 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
     </message>
     <message>
         <source>Correct landmark</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Show a layer</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1: %2</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Open another image</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Labels, mask, landmarks and alignment of the image before were put away.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

@@ -226,6 +226,8 @@ TEST_F(FirstUse, everyControlHasANameForScreenReaders) {
 TEST_F(FirstUse, whatIsDoneByHandStandsInTheLog) {
   load_pair();
   const auto log = [&] { return find<QPlainTextEdit>("run_log")->toPlainText(); };
+  EXPECT_TRUE(log().contains("opened  (register --fixed " + small_pair().path("fixed.nii.gz")))
+      << log().toStdString();
   Affine shift;
   shift.offset = {1.5, -2, 3};
   workspace().change_alignment(shift, "moved");

@@ -1,4 +1,6 @@
 #include <QTableView>
+#include <algorithm>
+#include <cmath>
 
 #include "ui/models/landmark_pairs.h"
 #include "ui/views/landmark_panel.h"
@@ -97,6 +99,62 @@ TEST_F(Landmarks, choosingARowGoesThereAndTheBoxHoldsThePairOut) {
   EXPECT_TRUE(pairs().setData(pairs().index(0, 0), "apex", Qt::EditRole));
   EXPECT_FALSE(pairs().setData(pairs().index(0, 0), "a,b", Qt::EditRole));
   EXPECT_EQ(workspace().chosen_landmark(), "apex");
+}
+
+TEST_F(Landmarks, theImagesAreAlignedByThePairsThatAreUsed) {
+  const auto said = messages();
+  window->actions_table()["align_landmarks"]->trigger();
+  EXPECT_FALSE(workspace().is_aligned());
+  ASSERT_FALSE(said->isEmpty());
+  // A known rigid map: a quarter turn about S and a shift.
+  Affine known;
+  known.linear = {{{0, -1, 0}, {1, 0, 0}, {0, 0, 1}}};
+  known.offset = {4, -3, 2};
+  ui::LandmarkSides sides;
+  for (const Vec3& at : {Vec3{0, 0, 0}, Vec3{20, 0, 5}, Vec3{0, 30, 0}, Vec3{5, 5, 25}}) {
+    const std::string name = "Q" + std::to_string(sides[0].size());
+    sides[0].push_back({name, at});
+    sides[1].push_back({name, known(at)});
+  }
+  sides[1].back().position_mm[0] += 7;  // held out, it must not count
+  sides[0].back().held_out = sides[1].back().held_out = true;
+  workspace().change_landmarks(sides, "set");
+  window->actions_table()["align_landmarks"]->trigger();
+  for (std::size_t r = 0; r < 3; ++r) {
+    EXPECT_NEAR(workspace().alignment().offset[r], known.offset[r], 1e-6);
+    for (std::size_t c = 0; c < 3; ++c)
+      EXPECT_NEAR(workspace().alignment().linear[r][c], known.linear[r][c], 1e-6);
+  }
+  EXPECT_NEAR(pairs().summary().used_mm, 0, 1e-6);
+  EXPECT_NEAR(pairs().summary().held_out_mm, 7, 1e-6);
+  workspace().undo_stack().undo();
+  EXPECT_FALSE(workspace().is_aligned());
+}
+
+TEST_F(Landmarks, momentsFindAKnownTurnAndShift) {
+  // The fixed image's own voxels, where a rotated header puts them.
+  const Volume fixed = io::read_image(small_pair().path("fixed.nii.gz").toStdString());
+  constexpr double kAngle = 0.3;
+  Affine known;
+  known.linear = {{{std::cos(kAngle), -std::sin(kAngle), 0},
+                   {std::sin(kAngle), std::cos(kAngle), 0},
+                   {0, 0, 1}}};
+  known.offset = {6, -4, 9};
+  Grid grid = fixed.grid();
+  grid.world_from_voxel = known * grid.world_from_voxel;
+  Volume moving(grid, fixed.type());
+  std::copy_n(fixed.data(), fixed.bytes(), moving.data());
+  const test::TemporaryFolder folder;
+  io::write_image(moving, folder.path() / "turned.nii.gz");
+  workspace().open_as(LayerRole::moving, test::path_in(folder.path(), "turned.nii.gz"));
+  ASSERT_TRUE(wait_loaded({LayerRole::moving}));
+  window->actions_table()["align_moments"]->trigger();
+  ASSERT_TRUE(wait_until([&] { return workspace().is_aligned(); }));
+  for (std::size_t r = 0; r < 3; ++r) {
+    EXPECT_NEAR(workspace().alignment().offset[r], known.offset[r], 0.05);
+    for (std::size_t c = 0; c < 3; ++c)
+      EXPECT_NEAR(workspace().alignment().linear[r][c], known.linear[r][c], 1e-3);
+  }
 }
 
 TEST_F(Landmarks, savedFilesComeBackWithWhatIsHeldOut) {

@@ -196,6 +196,26 @@ TEST_F(Run, closingTheWindowAsksAndStopsTheRunWithACheckpoint) {
   EXPECT_TRUE(QFileInfo::exists(out_ + "/checkpoint/header.json"));
 }
 
+TEST_F(Run, aRunThatIsLetGoIsWatchedAgainAndEndsByItself) {
+  long_job(250);
+  ASSERT_TRUE(press_start());
+  ASSERT_TRUE(wait_iteration(2, 3));
+  EXPECT_TRUE(find<QPlainTextEdit>("run_log")->toPlainText().contains(
+      "the same again:  gigawarp register --job " + out_ + "/job.json"));
+  window->close();
+  auto* let_go = find<QPushButton>("let_go_button");
+  ASSERT_NE(let_go, nullptr);
+  QTest::mouseClick(let_go, Qt::LeftButton);
+  ASSERT_TRUE(wait_until([&] { return !window->isVisible(); }));
+  new_window();
+  EXPECT_FALSE(QFileInfo::exists(out_ + "/result.json"));
+  workspace().open({out_});
+  EXPECT_TRUE(window->run().is_watching());
+  ASSERT_TRUE(wait_until([&] { return !window->run().is_watching(); }, 400000));
+  EXPECT_EQ(window->run().state(), State::finished) << window->run().verdict().toStdString();
+  EXPECT_TRUE(QFileInfo::exists(out_ + "/result.json"));
+}
+
 TEST_F(Run, aFolderOfAStoppedRunIsOpenedByGoingOn) {
   long_job(120);
   ASSERT_TRUE(press_start());

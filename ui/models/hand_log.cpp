@@ -3,6 +3,7 @@
 #include <QStringList>
 #include <algorithm>
 
+#include "ui/models/job_model.h"
 #include "ui/models/landmark_pairs.h"
 
 namespace gigawarp::ui {
@@ -49,10 +50,28 @@ HandLog::HandLog(Workspace& workspace, QObject* parent) : QObject(parent), works
   connect(&workspace_, &Workspace::warp_changed, this, [this] {
     if (workspace_.alignment() != alignment_) rest_.start();
   });
+  connect(&workspace_.layers(), &LayerModel::layer_changed, this, &HandLog::tell_file);
   connect(&workspace_.pairs(), &QAbstractItemModel::modelReset, &rest_,
           qOverload<>(&QTimer::start));
   connect(&workspace_.pairs(), &QAbstractItemModel::dataChanged, &rest_,
           qOverload<>(&QTimer::start));
+}
+
+/// What is opened and closed, in the words of register's options; landmarks are told as pairs.
+void HandLog::tell_file(LayerRole role) {
+  const Layer& layer = workspace_.layers().layer(role);
+  if (is_landmarks(role) || layer.state == Layer::State::loading ||
+      layer.state == Layer::State::failed)
+    return;
+  QString& told = files_.at(static_cast<std::size_t>(role));
+  if (layer.path == told) return;
+  told = layer.path;
+  QString option = QStringLiteral("--") + QLatin1String(key_of(role));
+  option.replace(QLatin1Char('_'), QLatin1Char('-'));
+  if (role == LayerRole::moving_labels) option = QStringLiteral("--labels");
+  say(told.isEmpty()
+          ? tr("%1: closed").arg(title_of(role))
+          : tr("%1: opened  (register %2 %3)").arg(title_of(role), option, shell_command({told})));
 }
 
 void HandLog::say(const QString& line) { Q_EMIT logged(QStringLiteral("by hand  ") + line); }

@@ -1,6 +1,7 @@
 #pragma once
 #include <QObject>
 #include <QTimer>
+#include <array>
 
 #include "ui/models/workspace.h"
 
@@ -22,12 +23,14 @@ class HandLog final : public QObject {
 
  private:
   void look();
+  void tell_file(LayerRole role);
   void tell_landmarks(const LandmarkSides& now);
 
   Workspace& workspace_;
   QTimer rest_;
   Affine alignment_;
   LandmarkSides landmarks_;
+  std::array<QString, kLayerRoles> files_;  ///< as last told
 };
 
 }  // namespace gigawarp::ui

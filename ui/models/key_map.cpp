@@ -88,6 +88,8 @@ constexpr Row kRows[] = {
     {"remove_landmark", QT_TRANSLATE_NOOP("Command", "Re&move the pair"), QT_TRANSLATE_NOOP("Command", "The landmark pair that is chosen"), {"Ctrl+Del", kSame, kSame, kSame}},
     {"align", QT_TRANSLATE_NOOP("Command", "&Align by hand"), QT_TRANSLATE_NOOP("Command", "Drag and rotate the moving image on the slices"), {"A", kSame, kSame, kSame}},
     {"align_centres", QT_TRANSLATE_NOOP("Command", "Align the &centres"), QT_TRANSLATE_NOOP("Command", "Middle of the moving volume on the middle of the fixed one"), {"", kSame, kSame, kSame}},
+    {"align_moments", QT_TRANSLATE_NOOP("Command", "Align the &moments"), QT_TRANSLATE_NOOP("Command", "Centres of mass together, and principal axes upon one another"), {"", kSame, kSame, kSame}},
+    {"align_landmarks", QT_TRANSLATE_NOOP("Command", "Align the lan&dmarks"), QT_TRANSLATE_NOOP("Command", "Rigidly, by three or more pairs that are not held out"), {"", kSame, kSame, kSame}},
     {"align_reset", QT_TRANSLATE_NOOP("Command", "&Forget the alignment"), QT_TRANSLATE_NOOP("Command", "Back to what the files say"), {"", kSame, kSame, kSame}},
     {"undo", QT_TRANSLATE_NOOP("Command", "&Undo"), QT_TRANSLATE_NOOP("Command", "Alignment, display, landmarks"), {"Ctrl+Z", kSame, kSame, kSame}},
     {"redo", QT_TRANSLATE_NOOP("Command", "&Redo"), QT_TRANSLATE_NOOP("Command", "What was undone"), {"Ctrl+Shift+Z", kSame, kSame, kSame}},

@@ -17,6 +17,7 @@
 #include "gigawarp/error.h"
 #include "job/preview_file.h"
 #include "ui/models/background.h"
+#include "ui/models/job_model.h"
 #include "ui/models/memory_kills.h"
 #include "ui/models/program.h"
 
@@ -161,8 +162,16 @@ void RunController::launch(const QStringList& arguments) {
   all << QStringLiteral("--progress") << QStringLiteral("json") << QStringLiteral("--control")
       << QStringLiteral("stdin");
   Q_EMIT logged(QStringLiteral("gigawarp ") + all.join(QLatin1Char(' ')));
+  Q_EMIT logged(
+      tr("the same again:  %1")
+          .arg(shell_command({QStringLiteral("gigawarp"), QStringLiteral("register"),
+                              QStringLiteral("--job"), folder_ + QStringLiteral("/job.json"),
+                              QStringLiteral("--out"), QStringLiteral("FOLDER")})));
   // The window stays quick beside a run that uses every core.
-  process_->setChildProcessModifier([] { setpriority(PRIO_PROCESS, 0, kNiceness); });
+  process_->setChildProcessModifier([] {
+    setpriority(PRIO_PROCESS, 0, kNiceness);
+    signal(SIGPIPE, SIG_IGN);  // it goes on when nobody reads its events any more
+  });
   process_->start(program(), all);
   if (preview_file_.isEmpty()) preview_file_ = new_preview_file();
   const QJsonObject command{{QStringLiteral("command"), QStringLiteral("preview")},
@@ -191,6 +200,20 @@ void RunController::cancel() {
 }
 
 void RunController::checkpoint() { send("{\"command\": \"checkpoint\"}"); }
+
+void RunController::let_go() {
+  constexpr int kPatienceMs = 500;
+  go_on();
+  send("{\"command\": \"preview\"}");  // nobody looks any more
+  process_->waitForBytesWritten(kPatienceMs);
+  process_->disconnect(this);
+  // Not deleted: that would end the run. It lives as long as this program.
+  static std::vector<QProcess*> left_alone;
+  left_alone.push_back(process_.release());
+  remove_files();
+  verdict_ = tr("The run goes on by itself.");
+  set_state(State::idle);
+}
 
 void RunController::read_words() { words_ += QString::fromUtf8(process_->readAllStandardError()); }
 

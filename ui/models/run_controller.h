@@ -70,6 +70,9 @@ class RunController final : public QObject {
   void go_on();
   void cancel();
   void checkpoint();
+  /// The run goes on by itself, also when this program has ended; opening its folder watches it
+  /// again. A paused one goes on. Needs is_active() && !is_watching().
+  void let_go();
   /// Follows a run that another program started, by the events it writes to its folder; looking on
   /// makes it keep a preview there too. It cannot be steered.
   void watch(const QString& folder);

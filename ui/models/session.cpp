@@ -277,14 +277,26 @@ void Session::finish_layer(LayerRole role) {
   });
 }
 
-QStringList Session::recent() { return QSettings().value(QStringLiteral("recent")).toStringList(); }
+namespace {
+
+/// Read from the settings once; written on another thread, since settings are flushed to the disk,
+/// which may take long while a run writes. Other windows' lists are not looked at meanwhile.
+QStringList& recent_list() {
+  static QStringList list = QSettings().value(QStringLiteral("recent")).toStringList();
+  return list;
+}
+
+}  // namespace
+
+QStringList Session::recent() { return recent_list(); }
 
 void Session::remember(const QString& path) {
   QStringList list = recent();
   list.removeAll(path);
   list.prepend(path);
   while (list.size() > kRecent) list.removeLast();
-  QSettings().setValue(QStringLiteral("recent"), list);
+  recent_list() = list;
+  background_pool().start([list] { QSettings().setValue(QStringLiteral("recent"), list); });
 }
 
 }  // namespace gigawarp::ui

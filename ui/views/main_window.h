@@ -62,6 +62,8 @@ class MainWindow final : public QMainWindow {
   void connect_views();
   void connect_panels();
   void connect_alignment();
+  void align_moments();
+  void align_landmarks();
   void connect_run();
   void connect_results();
   void connect_runs(const std::function<void(const QString&)>& open);

@@ -1,7 +1,9 @@
 #include <QCloseEvent>
+#include <QCoreApplication>
 #include <QFileDialog>
 #include <QMenuBar>
 #include <QMessageBox>
+#include <QPointer>
 #include <QPushButton>
 #include <QStatusBar>
 #include <QTimer>
@@ -9,7 +11,11 @@
 #include <array>
 #include <numbers>
 
+#include "gigawarp/error.h"
+#include "job/alignment.h"
 #include "job/output_folder.h"
+#include "ui/models/background.h"
+#include "ui/models/landmark_pairs.h"
 #include "ui/models/readout.h"
 #include "ui/views/main_window.h"
 
@@ -72,8 +78,8 @@ void MainWindow::make_menus() {
         "mode_difference", "-", "overlay", "balance_fixed", "balance_moving"});
   QMenu* align = menuBar()->addMenu(tr("&Align"));
   fill(align, a,
-       {"align", "align_centres", "align_reset", "-", "drop_landmark", "correct_landmark",
-        "hold_out_landmark", "remove_landmark"});
+       {"align", "align_centres", "align_moments", "align_landmarks", "align_reset", "-",
+        "drop_landmark", "correct_landmark", "hold_out_landmark", "remove_landmark"});
   QMenu* judge = menuBar()->addMenu(tr("&Judge"));
   fill(judge, a,
        {"next_worst", "-", "grid", "glyphs", "jacobian", "local_ncc", "inverse_error", "-",
@@ -245,6 +251,8 @@ void MainWindow::connect_alignment() {
     workspace_.begin_gesture();
     workspace_.change_alignment(shift, tr("Align the centres"));
   });
+  a.on("align_moments", this, [this] { align_moments(); });
+  a.on("align_landmarks", this, [this] { align_landmarks(); });
   a.on("drop_landmark", this, [this] { landmark_panel_->drop(); });
   a.on("correct_landmark", this, [this] { landmark_panel_->correct(); });
   a.on("hold_out_landmark", this, [this] { landmark_panel_->toggle_held_out(); });
@@ -253,6 +261,52 @@ void MainWindow::connect_alignment() {
     workspace_.begin_gesture();
     workspace_.change_alignment({}, tr("Forget the alignment"));
   });
+}
+
+/// Of the volumes in memory: of a streamed image a coarse level, which is fine enough for this.
+void MainWindow::align_moments() {
+  const auto volume = [this](LayerRole role) { return workspace_.layers().layer(role).volume; };
+  const auto fixed = volume(LayerRole::fixed), moving = volume(LayerRole::moving);
+  if (fixed == nullptr || moving == nullptr) return;
+  Q_EMIT workspace_.message(tr("Measuring centres of mass and axes …"));
+  background_pool().start([guard = QPointer<MainWindow>(this), fixed, moving] {
+    Affine found;
+    QString problem;
+    try {
+      found = job::align_moments(*fixed, *moving);
+    } catch (const std::exception& error) {
+      problem = QString::fromStdString(error.what());
+    }
+    QMetaObject::invokeMethod(
+        qApp,
+        [guard, fixed, moving, found, problem] {
+          if (guard == nullptr) return;
+          Workspace& workspace = guard->workspace_;
+          const LayerModel& layers = workspace.layers();
+          if (layers.layer(LayerRole::fixed).volume != fixed ||
+              layers.layer(LayerRole::moving).volume != moving)
+            return;  // another pair by now
+          Q_EMIT workspace.message(problem.isEmpty() ? tr("Aligned by moments.") : problem);
+          if (!problem.isEmpty()) return;
+          workspace.begin_gesture();
+          workspace.change_alignment(found, tr("Align the moments"));
+        },
+        Qt::QueuedConnection);
+  });
+}
+
+/// By the pairs that are used; those held out tell how good it is.
+void MainWindow::align_landmarks() {
+  std::vector<std::pair<Vec3, Vec3>> pairs;
+  for (const LandmarkPairs::Pair& pair : workspace_.pairs().pairs())
+    if (!pair.held_out) pairs.emplace_back(pair.fixed_mm, pair.moving_mm);
+  try {
+    const Affine found = job::align_landmarks(pairs);
+    workspace_.begin_gesture();
+    workspace_.change_alignment(found, tr("Align the landmarks"));
+  } catch (const Error& error) {
+    Q_EMIT workspace_.message(QString::fromStdString(error.what()));
+  }
 }
 
 void MainWindow::connect_run() {
@@ -286,14 +340,24 @@ void MainWindow::closeEvent(QCloseEvent* event) {
   ask_about_run();
 }
 
-/// A run cannot outlive its window without anybody to tell, so it is stopped where it can go on.
+/// It can go on by itself, or be stopped where it can go on later.
 void MainWindow::ask_about_run() {
-  auto* question = new QMessageBox(QMessageBox::Question, tr("A registration is running"),
-                                   tr("Stop it after a checkpoint and close? \"gigawarp register "
-                                      "--resume\", or opening its folder "
-                                      "here, goes on from there."),
-                                   QMessageBox::Cancel, this);
+  auto* question =
+      new QMessageBox(QMessageBox::Question, tr("A registration is running"),
+                      tr("Let it go on without the window, or stop it after a checkpoint? "
+                         "Opening its folder here watches it again, or goes on from "
+                         "the checkpoint."),
+                      QMessageBox::Cancel, this);
   QPushButton* stop = question->addButton(tr("Stop and close"), QMessageBox::AcceptRole);
+  QPushButton* go_on = question->addButton(tr("Let it go on"), QMessageBox::ActionRole);
+  go_on->setObjectName(QStringLiteral("let_go_button"));
+  // Before it has begun nobody could watch it.
+  go_on->setEnabled(run_.state() == RunController::State::running ||
+                    run_.state() == RunController::State::paused);
+  connect(go_on, &QPushButton::clicked, this, [this] {
+    if (run_.is_active()) run_.let_go();
+    close();
+  });
   question->setObjectName(QStringLiteral("close_question"));
   question->setAttribute(Qt::WA_DeleteOnClose);
   connect(stop, &QPushButton::clicked, this, [this] {

@@ -110,6 +110,10 @@ void MainWindow::connect_hand_log() {
       Q_EMIT workspace_.message(tr("Plugins were skipped; the log and Help, Formats say why."));
   });
   connect(&hand_log_, &HandLog::logged, run_panel_, &RunPanel::log);
+  connect(register_, &RegisterPanel::said, &hand_log_, &HandLog::say);
+  connect(&session_, &Session::saved, this, [this](const QString& path) {
+    hand_log_.say(tr("session saved  (gigawarp %1)").arg(shell_command({path})));
+  });
   connect(landmark_panel_, &LandmarkPanel::saved, this,
           [this](const QString& fixed, const QString& moving) {
             hand_log_.say(tr("landmarks written  (register --landmarks %1 %2)").arg(fixed, moving));

@@ -303,6 +303,7 @@ void RegisterPanel::load_job() {
       const JobSpec job = parse_job(file.readAll().toStdString());
       jobs_.take(job);
       workspace_.open_files_of(job, true);
+      Q_EMIT said(tr("job loaded  (gigawarp register --job %1)").arg(shell_command({path})));
     } catch (const Error& error) {
       Q_EMIT workspace_.message(QString::fromStdString(error.what()));
     }
@@ -320,6 +321,8 @@ void RegisterPanel::save_job() {
     const QByteArray text = QByteArray::fromStdString(to_json(job()));
     if (!file.open(QIODevice::WriteOnly) || file.write(text) != text.size() || !file.commit())
       Q_EMIT workspace_.message(tr("\"%1\" could not be written.").arg(path));
+    else
+      Q_EMIT said(tr("job saved  (gigawarp register --job %1)").arg(shell_command({path})));
   });
   dialog->open();
 }

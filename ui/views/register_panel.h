@@ -26,6 +26,8 @@ class RegisterPanel final : public QWidget {
   void start();
 
  Q_SIGNALS:
+  /// Something was done with the job by hand, for the log.
+  void said(const QString& line);
   void can_start(bool can);
 
  private:
