@@ -758,10 +758,6 @@
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>extent</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>voxel</source>
         <translation type="unfinished"></translation>
     </message>
@@ -972,6 +968,10 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
     </message>
     <message>
         <source>NIfTI, OME-Zarr, N5, Imaris, BigDataViewer, NRRD, MetaImage, MINC, MRC, TIFF, HDF5, DICOM folders</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>extent, mm</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

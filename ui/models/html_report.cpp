@@ -6,7 +6,6 @@
 #include <QPainter>
 #include <QPdfWriter>
 #include <QTextDocument>
-#include <algorithm>
 #include <cmath>
 
 #include "job/version.h"
@@ -17,8 +16,8 @@
 namespace gigawarp::ui {
 namespace {
 
-/// A4 less margins of 2 cm, in 96ths of an inch.
-constexpr int kPaperWidth = 640, kPaperDpi = 300, kPaperPoints = 9;
+/// A4 less margins of 2 cm and a heading, in 96ths of an inch.
+constexpr int kPaperWidth = 640, kPaperHeight = 860, kPaperDpi = 300, kPaperPoints = 9;
 
 QString tr(const char* text) { return QCoreApplication::translate("gigawarp::ui", text); }
 
@@ -51,9 +50,11 @@ enum class Medium { screen, paper };
 
 /// A picture as part of the page; on paper as wide as the page, and in 96ths of an inch.
 QString embedded(const QImage& picture, const QString& words, Medium medium) {
-  const int width = std::min(picture.width(), kPaperWidth);
+  const QSize paper = picture.size().scaled(kPaperWidth, kPaperHeight, Qt::KeepAspectRatio);
   const QString size =
-      medium == Medium::paper ? QStringLiteral(" width=\"%1\"").arg(width) : QString();
+      medium == Medium::paper
+          ? QStringLiteral(" width=\"%1\" height=\"%2\"").arg(paper.width()).arg(paper.height())
+          : QString();
   QByteArray png;
   QBuffer buffer(&png);
   buffer.open(QIODevice::WriteOnly);
@@ -159,7 +160,11 @@ QString head_of(const Judgement& judgement, const QString& title, Medium medium)
 QString report_text(const Judgement& judgement, const QString& title, Medium medium) {
   const qc::QcReport& report = judgement.assessment.report;
   QString html = head_of(judgement, title, medium);
-  html += QStringLiteral("<h2>%1</h2>\n").arg(tr("Pictures"));
+  // On paper the contact sheet has a page of its own, so that it is not cut in two.
+  html += QStringLiteral("<h2%1>%2</h2>\n")
+              .arg(medium == Medium::paper ? QStringLiteral(" style=\"page-break-before:always\"")
+                                           : QString(),
+                   tr("Pictures"));
   html +=
       embedded(render::contact_sheet(*judgement.fixed, judgement.assessment),
                tr("Contact sheet: fixed, warped, blend, edges, difference, det J, grid"), medium);

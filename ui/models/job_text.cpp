@@ -138,11 +138,17 @@ std::vector<GateFinding> gate_findings(const Workspace& workspace) {
 
 namespace {
 
-/// One number where all three are the same.
+/// One number where all three are the same; else three of three digits, so that they fit one line.
 QString short_spacing(const Vec3& spacing) {
   const bool even = std::abs(spacing[0] - spacing[1]) < 1e-4 * spacing[0] &&
                     std::abs(spacing[0] - spacing[2]) < 1e-4 * spacing[0];
-  if (!even) return spacing_text(spacing);
+  if (!even) {
+    const bool fine = std::max({spacing[0], spacing[1], spacing[2]}) < 0.1;
+    QStringList parts;
+    for (const double mm : spacing) parts << QString::number(fine ? 1000 * mm : mm, 'g', 3);
+    return parts.join(QStringLiteral("×")) +
+           (fine ? QStringLiteral("&nbsp;µm") : QStringLiteral("&nbsp;mm"));
+  }
   return spacing[0] >= 0.1 ? tr("%1 mm").arg(spacing[0], 0, 'g', 4)
                            : tr("%1 µm").arg(1000 * spacing[0], 0, 'g', 4);
 }
@@ -160,13 +166,13 @@ QString gate_table(const Workspace& workspace) {
     for (std::size_t a = 0; a < 3; ++a)
       sides << QString::number(spacing[a] * static_cast<double>(grid.size[a]), 'g', 3);
     rows +=
-        QStringLiteral("<tr><td>%1&nbsp;</td><td>%2 mm&nbsp;</td><td>%3&nbsp;</td><td>%4</td></tr>")
+        QStringLiteral("<tr><td>%1&nbsp;</td><td>%2&nbsp;</td><td>%3&nbsp;</td><td>%4</td></tr>")
             .arg(role == LayerRole::fixed ? tr("fixed") : tr("moving"),
                  sides.join(QStringLiteral("×")), short_spacing(spacing),
                  QString::fromStdString(grid.orientation()));
   }
   return QStringLiteral("<table><tr><td></td><td>%1</td><td>%2</td><td>%3</td></tr>%4</table>")
-      .arg(tr("extent"), tr("voxel"), tr("axes"), rows);
+      .arg(tr("extent, mm"), tr("voxel"), tr("axes"), rows);
 }
 
 }  // namespace gigawarp::ui

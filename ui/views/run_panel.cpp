@@ -4,6 +4,7 @@
 #include <QHBoxLayout>
 #include <QLocale>
 #include <QSplitter>
+#include <QTextOption>
 #include <QVBoxLayout>
 #include <algorithm>
 #include <cmath>
@@ -67,7 +68,8 @@ RunPanel::RunPanel(RunController& run, JointModel& joint, QWidget* parent)
   log_->setReadOnly(true);
   log_->setTabChangesFocus(true);
   log_->setMaximumBlockCount(kLogLines);
-  log_->setLineWrapMode(QPlainTextEdit::NoWrap);
+  log_->setLineWrapMode(QPlainTextEdit::WidgetWidth);  // commands are long; all of them is read
+  log_->setWordWrapMode(QTextOption::WrapAtWordBoundaryOrAnywhere);
   QFont fixed = QFontDatabase::systemFont(QFontDatabase::FixedFont);
   fixed.setPixelSize(11);
   log_->setFont(fixed);
