@@ -9,14 +9,8 @@
 
 namespace gigawarp::app {
 
-namespace {
-struct Word {
-  std::string file;
-  bool inverse = false;
-};
-
-std::vector<Word> parse_words(const std::vector<std::string>& words) {
-  std::vector<Word> out;
+std::vector<TransformWord> transform_list(const std::vector<std::string>& words) {
+  std::vector<TransformWord> out;
   for (const std::string& word : words) {
     const bool flag = (word == "1" || word == "0") && !std::filesystem::exists(word);
     if (flag && !out.empty()) {
@@ -31,6 +25,11 @@ std::vector<Word> parse_words(const std::vector<std::string>& words) {
   return out;
 }
 
+std::vector<std::string> transform_words(const TransformWord& transform) {
+  return {transform.inverse ? "[" + transform.file + ",1]" : transform.file};
+}
+
+namespace {
 DisplacementField inverted_field(const DisplacementField& field) {
   DisplacementField inverse = invert(field, field.grid());
   const InverseError error = inverse_error(field, inverse);
@@ -59,7 +58,7 @@ Transform inverted(const Transform& transform) {
 
 Transform read_transform_list(const std::vector<std::string>& words, bool inverse) {
   Transform out;
-  for (const Word& word : parse_words(words))
+  for (const TransformWord& word : transform_list(words))
     io::append(out, io::read_transform(word.file, word.inverse));
   return inverse ? inverted(out) : std::move(out);
 }

@@ -6,6 +6,15 @@
 
 namespace gigawarp::app {
 
+/// One file of --transform.
+struct TransformWord {
+  std::string file;
+  bool inverse = false;
+};
+/// The files of --transform as read_transform_list() takes them apart, and back.
+std::vector<TransformWord> transform_list(const std::vector<std::string>& words);
+std::vector<std::string> transform_words(const TransformWord& transform);
+
 /// Reads the files of --transform in order of application. "[file,1]" inverts an affine, as ANTs
 /// writes it; CLI11 takes such a word apart, so "file" "1" are accepted too. With `inverse` the
 /// whole chain is inverted: order reversed, matrices inverted, fields inverted numerically on their

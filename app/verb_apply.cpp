@@ -88,7 +88,8 @@ void apply_by_slabs(const std::shared_ptr<const io::BrickSource>& source,
   const Size3& n = grid.size;
   for (int c = 0; c < spec.channels; ++c) {
     choice.channel = c;
-    const job::SourceFeed moving(source, options.input, choice);
+    job::SourceFeed moving(source, options.input, choice);
+    moving.stop_with(stop);
     for (std::int64_t z = 0; z < n[2]; z += sink->planes_at_once()) {
       const std::int64_t planes = std::min(sink->planes_at_once(), n[2] - z);
       const Volume slab = apply_transform_to_box(moving, chain.first.get(), chain.rest, grid,
@@ -108,6 +109,7 @@ void apply_to_image(const ApplyOptions& options) {
   const Interruption interruption;
   io::ReadOptions read = options.read;
   read.label_map = interpolation == Interpolation::label;
+  read.stop = interruption.stop();
   const Grid grid = io::read_header(options.reference, options.read_reference).grid;
   if (io::can_stream_to(options.out))
     if (const std::shared_ptr<const io::BrickSource> source =

@@ -119,7 +119,9 @@ void convert(const ConvertOptions& options) {
     if (const auto source = open_in_part(options.input, options.read, options.import, stop))
       return stream(*source, options, stop);
   }
-  Volume volume = io::read_image(options.input, options.read);
+  io::ReadOptions read = options.read;
+  read.stop = interruption.stop();
+  Volume volume = io::read_image(options.input, read);
   say(options.input, volume.notes());
   if (!options.order.empty()) {
     const AxisOrder order = order_of(volume.grid(), options.order);

@@ -1,21 +1,21 @@
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <future>
 #include <iostream>
 #include <memory>
 #include <sstream>
 
 #include "app/job_options.h"
 #include "app/progress_display.h"
+#include "app/qc_inputs.h"
 #include "app/run_commands.h"
-#include "app/transform_list.h"
 #include "app/verbs.h"
-#include "base/parallel.h"
 #include "gigawarp/error.h"
 #include "gigawarp/job.h"
 #include "io/image_io.h"
 #include "io/landmarks_io.h"
-#include "job/source_feed.h"
+#include "io/volume_sink.h"
+#include "ops/jacobian.h"
 #include "phantom/phantom.h"
 #include "qc/report.h"
 #include "render/contact_sheet.h"
@@ -25,16 +25,6 @@ namespace gigawarp::app {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct QcOptions {
-  std::string fixed, moving, mask, fixed_labels, moving_labels, phantom;
-  std::vector<std::string> transforms, inverse_transforms, reference, landmarks;
-  io::ReadOptions fixed_options, moving_options;
-  fs::path result, json, sheet, thumbnail, local_ncc, jacobian;
-  std::string progress = "auto";
-  std::string memory;
-  bool no_hd95 = false, summary_only = false;
-};
 
 std::string read_text(const fs::path& path) {
   std::ifstream stream(path, std::ios::binary);
@@ -113,106 +103,13 @@ std::vector<qc::NamedPoint> points(const std::string& file) {
   return out;
 }
 
-Volume read_or_none(const std::string& file, const io::ReadOptions& image_options) {
-  if (file.empty()) return {};
-  return io::read_image(file, io::companion_options(image_options, file));
-}
-
-void measure_known_map(const std::string& file, const Transform& transform, qc::QcReport& report) {
+void measure_known_map(const std::string& file, const PointMap& map, qc::QcReport& report) {
   const phantom::Phantom pair(phantom::parse_phantom(read_text(file)));
-  const phantom::MapError error = phantom::known_map_error(transform, pair);
+  const phantom::MapError error = phantom::known_map_error(map, pair);
   report.known_map = {error.points, error.undefined, error.mean_mm, error.p95_mm, error.max_mm};
 }
 
-/// Everything that is read, so that the input can borrow it.
-struct Files {
-  std::int64_t every = 1;  ///< voxel of the fixed image along each axis
-  Volume fixed, mask, fixed_labels;
-  std::shared_ptr<const VolumeFeed> moving, moving_labels;  ///< null: none
-  Transform transform, inverse, reference;
-};
-
-using Source = std::shared_ptr<const io::BrickSource>;
-
-std::shared_ptr<const VolumeFeed> feed_of(const Source& source, const std::string& file,
-                                          const io::ReadOptions& options) {
-  job::SourceFeed::Choice choice;
-  choice.level = options.selection.level.value_or(0);
-  choice.labels = options.label_map;
-  return std::make_shared<job::SourceFeed>(source, file, choice);
-}
-
-/// A volume of which boxes can be had: read whole only where its format leaves no choice.
-std::shared_ptr<const VolumeFeed> open_feed(const std::string& file,
-                                            const io::ReadOptions& options) {
-  if (const Source source = io::open_source(file, options)) return feed_of(source, file, options);
-  return std::make_shared<WholeVolume>(io::read_image(file, options));
-}
-
-/// What measuring takes for each voxel of the fixed image, pictures and surfaces of labels
-/// included.
-constexpr double kBytesPerVoxel = 40;
-constexpr double kProgramBytes = 300e6;  ///< with slabs of the moving image
-
-/// 1 when every voxel can be measured within the memory, else how many to step along each axis.
-std::int64_t measured_every(const QcOptions& o) {
-  const io::ImageHeader fixed = io::read_header(o.fixed, o.fixed_options),
-                        moving = io::read_header(o.moving, o.moving_options);
-  const double budget = static_cast<double>(o.memory.empty() ? available_memory_bytes()
-                                                             : parse_bytes(o.memory, "--memory"));
-  const auto bytes = [](const io::ImageHeader& h) {
-    return static_cast<double>(h.grid.voxel_count()) * static_cast<double>(size_of(h.type));
-  };
-  const auto voxels = static_cast<double>(fixed.grid.voxel_count());
-  if (kProgramBytes + bytes(moving) + voxels * kBytesPerVoxel <= budget) return 1;
-  const double fitting = std::max(1e6, (budget - kProgramBytes) / kBytesPerVoxel);
-  std::int64_t every = 2;
-  while (voxels / static_cast<double>(every * every * every) > fitting) ++every;
-  return every;
-}
-
-/// As many voxels as can be measured; the moving side is read where they lead.
-void read_thinned_files(const QcOptions& o, Files& files) {
-  const auto thinned = [&](const std::string& file, const io::ReadOptions& options) {
-    return file.empty() ? Volume() : read_thinned(*open_feed(file, options), files.every);
-  };
-  files.fixed = thinned(o.fixed, o.fixed_options);
-  files.mask = thinned(o.mask, io::companion_options(o.fixed_options, o.mask));
-  files.fixed_labels =
-      thinned(o.fixed_labels, io::companion_options(o.fixed_options, o.fixed_labels));
-  files.moving = open_feed(o.moving, o.moving_options);
-  if (!o.moving_labels.empty())
-    files.moving_labels =
-        open_feed(o.moving_labels, io::companion_options(o.moving_options, o.moving_labels));
-}
-
-void read_whole_files(const QcOptions& o, Files& files) {
-  auto moving =
-      std::async(std::launch::async, [&] { return io::read_image(o.moving, o.moving_options); });
-  files.fixed = io::read_image(o.fixed, o.fixed_options);
-  files.mask = read_or_none(o.mask, o.fixed_options);
-  files.fixed_labels = read_or_none(o.fixed_labels, o.fixed_options);
-  Volume labels = read_or_none(o.moving_labels, o.moving_options);
-  if (!labels.empty()) files.moving_labels = std::make_shared<WholeVolume>(std::move(labels));
-  files.moving = std::make_shared<WholeVolume>(moving.get());
-}
-
-Files read_files(const QcOptions& o) {
-  Files files;
-  files.every = measured_every(o);
-  auto transform =
-      std::async(std::launch::async, [&] { return read_transform_list(o.transforms, false); });
-  if (files.every > 1)
-    read_thinned_files(o, files);
-  else
-    read_whole_files(o, files);
-  files.inverse = read_transform_list(o.inverse_transforms, false);
-  files.reference = read_transform_list(o.reference, false);
-  files.transform = transform.get();
-  return files;
-}
-
-qc::QcInput input_of(const QcOptions& o, const Files& files) {
+qc::QcInput input_of(const QcOptions& o, const QcFiles& files) {
   const auto if_any = [](const Volume& v) { return v.empty() ? nullptr : &v; };
   qc::QcInput in;
   in.fixed = &files.fixed;
@@ -221,8 +118,21 @@ qc::QcInput input_of(const QcOptions& o, const Files& files) {
   in.mask = if_any(files.mask);
   in.fixed_labels = if_any(files.fixed_labels);
   in.moving_labels = files.moving_labels;
-  if (!o.inverse_transforms.empty()) in.inverse = &files.inverse;
-  if (!o.reference.empty()) in.reference = &files.reference;
+  in.whole_mask = files.whole_mask;
+  if (files.streamed.streams()) in.map = files.streamed.map();
+  if (const auto deformation = files.streamed.deformation()) {
+    in.deformation = deformation->displacement_mm;
+    in.before_deformation = deformation->before;
+  }
+  const auto take = [](const Transform& held, const qc::StreamedTransform& streamed,
+                       const Transform*& transform, PointMap& map) {
+    if (streamed.streams())
+      map = streamed.map();
+    else if (!held.stages.empty())
+      transform = &held;
+  };
+  take(files.inverse, files.streamed_inverse, in.inverse, in.inverse_map);
+  take(files.reference, files.streamed_reference, in.reference, in.reference_map);
   if (o.landmarks.size() == 2) {
     in.fixed_landmarks = points(o.landmarks[0]);
     in.moving_landmarks = points(o.landmarks[1]);
@@ -233,13 +143,18 @@ qc::QcInput input_of(const QcOptions& o, const Files& files) {
 
 /// What is written besides the table, made before anything is written.
 struct Pictures {
-  Volume jacobian;
+  std::shared_ptr<const VolumeFeed> jacobian;  ///< null: none
   QImage sheet, thumbnail;
 };
 
-Pictures draw(const QcOptions& o, const Files& files, const qc::Assessment& assessment) {
+Pictures draw(const QcOptions& o, const QcFiles& files, const qc::Assessment& assessment) {
   Pictures out;
-  if (!o.jacobian.empty()) out.jacobian = ops::jacobian_determinant(assessment.displacement);
+  if (!o.jacobian.empty()) {
+    const auto deformation = files.streamed.deformation();
+    out.jacobian = ops::jacobian_feed(
+        deformation ? deformation->displacement_mm
+                    : std::make_shared<WholeVolume>(&assessment.displacement.volume()));
+  }
   if (!o.sheet.empty()) {
     const render::OffscreenPainting painting;
     out.sheet = render::contact_sheet(files.fixed, assessment);
@@ -248,10 +163,25 @@ Pictures draw(const QcOptions& o, const Files& files, const qc::Assessment& asse
   return out;
 }
 
-void write(const QcOptions& o, const qc::Assessment& assessment, const Pictures& pictures) {
+/// Slab by slab where the format allows it.
+void write_map(const VolumeFeed& map, const fs::path& path, const std::stop_token& stop) {
+  if (!io::can_stream_to(path)) return io::write_image(read_all(map), path);
+  const auto sink = io::open_sink(path, {map.grid(), map.type(), 1, {}});
+  for (std::int64_t z = 0; z < map.grid().size[2]; z += sink->planes_at_once()) {
+    if (stop.stop_requested())
+      throw Error(ErrorCode::cancelled,
+                  "The quality check was cancelled; the map was not written.");
+    const std::int64_t planes = std::min(sink->planes_at_once(), map.grid().size[2] - z);
+    sink->write(0, z, planes, read_planes(map, z, planes).data());
+  }
+  sink->commit();
+}
+
+void write(const QcOptions& o, const qc::Assessment& assessment, const Pictures& pictures,
+           const std::stop_token& stop) {
   if (!o.json.empty()) write_text_file(o.json, qc::to_json(assessment.report));
   if (!o.local_ncc.empty()) io::write_image(assessment.local_ncc, o.local_ncc);
-  if (!o.jacobian.empty()) io::write_image(pictures.jacobian, o.jacobian);
+  if (!o.jacobian.empty()) write_map(*pictures.jacobian, o.jacobian, stop);
   if (!o.sheet.empty()) render::write_png(pictures.sheet, o.sheet);
   if (!o.thumbnail.empty()) render::write_png(pictures.thumbnail, o.thumbnail);
 }
@@ -262,7 +192,7 @@ void check_quality(QcOptions o) {
   StepProgress progress(o.progress);
   const Interruption interruption;
   progress.part(0, 0.2, "reading");
-  const Files files = read_files(o);
+  const QcFiles files = read_qc_files(o, interruption.stop());
   progress.part(0.2, 0.8, "measuring");
   qc::Assessment assessment = qc::assess(input_of(o, files), interruption.stop(), &progress);
   qc::QcReport& report = assessment.report;
@@ -271,13 +201,13 @@ void check_quality(QcOptions o) {
   report.transform = joined(o.transforms);
   report.measured_every = files.every;
   progress.part(0.8, 1, "drawing");
-  if (!o.phantom.empty()) measure_known_map(o.phantom, files.transform, report);
+  if (!o.phantom.empty()) measure_known_map(o.phantom, files.map(), report);
   const Pictures pictures = draw(o, files, assessment);
   interruption.look();
   progress.finish();
   const bool in_words = o.progress != "json";
   if (in_words) std::cout << qc::to_table(report, !o.summary_only) << std::flush;
-  write(o, assessment, pictures);
+  write(o, assessment, pictures, interruption.stop());
   if (in_words && !o.sheet.empty()) std::cout << "\ncontact sheet  " << o.sheet.string() << "\n";
 }
 
@@ -338,8 +268,10 @@ void add_qc_verb(CLI::App& app) {
   verb->add_flag("--summary", options->summary_only, "Leave out the tables per label and landmark");
   verb->add_option("--memory", options->memory,
                    "Memory to keep within, e.g. 2G (default: what is free): volumes beyond it are "
-                   "measured at every 2nd, 3rd … voxel of the fixed image")
+                   "measured at every 2nd, 3rd … voxel of the fixed image, warps beyond it read by "
+                   "slabs")
       ->type_name("BYTES");
+  add_import_option(verb, options->import);
   verb->add_option("--progress", options->progress,
                    "bar, lines, json (events on stdout, no table), none or auto (default)")
       ->type_name("bar|lines|json|none|auto");

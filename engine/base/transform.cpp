@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <utility>
+#include <vector>
 
+#include "base/parallel.h"
 #include "gigawarp/error.h"
 
 namespace gigawarp {
@@ -87,6 +90,83 @@ std::optional<Vec3> displacement_at(const VolumeFeed& displacement_mm, const Vec
   Volume part(Grid{box.size, {}}, ScalarType::f32, 3);
   displacement_mm.read(box, part.data());
   return between(part, box, x, y, z);
+}
+
+namespace {
+
+constexpr std::int64_t kPointsAtOnce = 1 << 14;
+
+template <class Body>
+void for_blocks(std::size_t n, const Body& body) {
+  const auto count = static_cast<std::int64_t>(n);
+  parallel_for((count + kPointsAtOnce - 1) / kPointsAtOnce, [&](std::int64_t block) {
+    for (std::int64_t i = block * kPointsAtOnce; i < std::min(count, (block + 1) * kPointsAtOnce);
+         ++i)
+      body(static_cast<std::size_t>(i));
+  });
+}
+
+constexpr Vec3 kNowhere{std::numeric_limits<double>::quiet_NaN(),
+                        std::numeric_limits<double>::quiet_NaN(),
+                        std::numeric_limits<double>::quiet_NaN()};
+
+/// Corners x, y, z of a point on a lattice.
+std::array<Corner, 3> corners(const Vec3& voxel, const Size3& n) {
+  return {corner(voxel[0], n[0]), corner(voxel[1], n[1]), corner(voxel[2], n[2])};
+}
+
+/// Moves the points of `which`, which are inside; reads one box for all.
+void displace_some(const VolumeFeed& feed, const Affine& voxel_from_world,
+                   std::span<const std::size_t> which, std::span<Vec3> points) {
+  const Size3& n = feed.grid().size;
+  Volume read;
+  Box box{{0, 0, 0}, n};
+  if (feed.whole() == nullptr) {
+    Size3 low = n, high{-1, -1, -1};
+    for (const std::size_t i : which) {
+      const std::array<Corner, 3> c = corners(voxel_from_world(points[i]), n);
+      for (std::size_t a = 0; a < 3; ++a) {
+        low[a] = std::min(low[a], c[a].low);
+        high[a] = std::max(high[a], c[a].high);
+      }
+    }
+    // Whole planes are what files give cheaply; a few points need few rows.
+    for (std::size_t a = 0; a < 3; ++a) box.size[a] = high[a] - low[a] + 1;
+    box.begin = low;
+    read = Volume(Grid{box.size, {}}, ScalarType::f32, 3);
+    feed.read(box, read.data());
+  }
+  const Volume& part = feed.whole() != nullptr ? *feed.whole() : read;
+  for_blocks(which.size(), [&](std::size_t k) {
+    Vec3& p = points[which[k]];
+    const std::array<Corner, 3> c = corners(voxel_from_world(p), n);
+    const std::optional<Vec3> d = between(part, box, c[0], c[1], c[2]);
+    for (std::size_t a = 0; a < 3; ++a) p[a] = d ? p[a] + (*d)[a] : kNowhere[a];
+  });
+}
+
+}  // namespace
+
+void displace(const VolumeFeed& displacement_mm, std::span<Vec3> points_mm) {
+  const Size3& n = displacement_mm.grid().size;
+  const Affine voxel_from_world = displacement_mm.grid().voxel_from_world();
+  const std::int64_t slab =
+      displacement_mm.whole() != nullptr ? n[2] : displacement_mm.slab_planes();
+  std::vector<std::vector<std::size_t>> by_slab(static_cast<std::size_t>((n[2] + slab - 1) / slab));
+  for (std::size_t i = 0; i < points_mm.size(); ++i) {
+    const Vec3 v = voxel_from_world(points_mm[i]);
+    if (inside(v, n))  // beyond the grid nothing moves
+      by_slab[static_cast<std::size_t>(corner(v[2], n[2]).low / slab)].push_back(i);
+  }
+  for (const std::vector<std::size_t>& which : by_slab)
+    if (!which.empty()) displace_some(displacement_mm, voxel_from_world, which, points_mm);
+}
+
+PointMap point_map(const Transform& transform) {
+  return [&transform](std::span<Vec3> points) {
+    for_blocks(points.size(),
+               [&](std::size_t i) { points[i] = transform(points[i]).value_or(kNowhere); });
+  };
 }
 
 BSplineField::BSplineField(Volume&& coefficients_mm) : coefficients_(std::move(coefficients_mm)) {

@@ -63,10 +63,15 @@ std::int64_t VolumeFeed::slab_planes() const {
   const auto plane = static_cast<std::int64_t>(plane_bytes());
   const std::int64_t brick = std::max<std::int64_t>(1, brick_planes());
   const std::int64_t wanted = std::clamp<std::int64_t>(kSlabBytes / plane, 1, kMostPlanes);
-  const std::int64_t bricks = std::max<std::int64_t>(1, wanted / brick) * brick;
   const std::int64_t most = std::max<std::int64_t>(1, kLargestSlabBytes / plane);
-  return std::clamp<std::int64_t>(std::min(bricks, most), 1,
-                                  std::max<std::int64_t>(1, grid().size[2]));
+  std::int64_t slab = std::max<std::int64_t>(1, wanted / brick) * brick;
+  // A layer of bricks that is too much is taken in equal parts, so that none reaches into the next.
+  if (slab > most) {
+    std::int64_t parts = (brick + most - 1) / most;
+    while (brick % parts != 0) ++parts;
+    slab = brick / parts;
+  }
+  return std::clamp<std::int64_t>(slab, 1, std::max<std::int64_t>(1, grid().size[2]));
 }
 
 void WholeVolume::read(const Box& box, std::byte* out) const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "base/parallel.h"
@@ -148,9 +149,6 @@ JacobianSummary summary_of(const Sums& s) {
   return out;
 }
 
-/// Of the inside of plane z.
-Sums sums_of_plane(const Rows& rows, const Size3& n, std::int64_t z, const Volume* mask);
-
 std::int64_t border_of(std::int64_t n) { return std::min<std::int64_t>(2, (n - 1) / 2); }
 
 }  // namespace
@@ -167,17 +165,56 @@ Volume jacobian_determinant(const DisplacementField& displacement_mm) {
 }
 
 namespace {
-Sums sums_of_plane(const Rows& rows, const Size3& n, std::int64_t z, const Volume* mask) {
+/// Of the inside of plane z, which is plane `mask_z` of `mask`, if there is one.
+Sums sums_of_plane(const Rows& rows, const Size3& n, std::int64_t z, const Volume* mask,
+                   std::int64_t mask_z) {
   const std::int64_t border[2] = {border_of(n[0]), border_of(n[1])};
   std::vector<float> det(static_cast<std::size_t>(n[0]));
   Sums sums;
   for (std::int64_t y = border[1]; y < n[1] - border[1]; ++y) {
     rows(y, z, det.data());
     for (std::int64_t x = border[0]; x < n[0] - border[0]; ++x)
-      if (!mask || mask->value(x, y, z) != 0) sums.add(det[static_cast<std::size_t>(x)]);
+      if (!mask || mask->value(x, y, mask_z) != 0) sums.add(det[static_cast<std::size_t>(x)]);
   }
   return sums;
 }
+
+void require_mask_on(const Grid& field, const Grid& mask) {
+  if (!mask.same_lattice(field))
+    throw Error(ErrorCode::bad_input,
+                "The mask for det J is not on the grid of the displacement field.", "mask");
+}
+
+class JacobianFeed final : public VolumeFeed {
+ public:
+  explicit JacobianFeed(std::shared_ptr<const VolumeFeed> displacement_mm)
+      : displacement_(std::move(displacement_mm)) {}
+  const Grid& grid() const override { return displacement_->grid(); }
+  ScalarType type() const override { return ScalarType::f32; }
+  std::int64_t brick_planes() const override { return displacement_->brick_planes(); }
+  std::int64_t slab_planes() const override { return displacement_->slab_planes(); }
+  /// Rows are computed whole, whatever of them the box wants.
+  void read(const Box& box, std::byte* out) const override {
+    const Size3& n = grid().size;
+    auto* to = reinterpret_cast<float*>(out);
+    for (std::int64_t z = 0; z < box.size[2]; z += slab_planes()) {
+      const std::int64_t begin = box.begin[2] + z;
+      const std::int64_t end = std::min(begin + slab_planes(), box.begin[2] + box.size[2]);
+      const std::int64_t low = std::max<std::int64_t>(0, begin - 1);
+      const Volume planes = read_planes(*displacement_, low, std::min(n[2], end + 1) - low);
+      const Rows rows(grid(), planes, low);
+      parallel_for((end - begin) * box.size[1], [&](std::int64_t r) {
+        std::vector<float> row(static_cast<std::size_t>(n[0]));
+        rows(box.begin[1] + r % box.size[1], begin + r / box.size[1], row.data());
+        std::copy_n(row.data() + box.begin[0], box.size[0],
+                    to + (z * box.size[1] + r) * box.size[0]);
+      });
+    }
+  }
+
+ private:
+  std::shared_ptr<const VolumeFeed> displacement_;
+};
 
 JacobianSummary summary_of_planes(const std::vector<Sums>& planes) {
   Sums total;
@@ -186,8 +223,13 @@ JacobianSummary summary_of_planes(const std::vector<Sums>& planes) {
 }
 }  // namespace
 
-JacobianSummary summarise_jacobian(const VolumeFeed& displacement_mm) {
+std::shared_ptr<const VolumeFeed> jacobian_feed(std::shared_ptr<const VolumeFeed> displacement_mm) {
+  return std::make_shared<JacobianFeed>(std::move(displacement_mm));
+}
+
+JacobianSummary summarise_jacobian(const VolumeFeed& displacement_mm, const VolumeFeed* mask) {
   const Size3& n = displacement_mm.grid().size;
+  if (mask != nullptr) require_mask_on(displacement_mm.grid(), mask->grid());
   std::vector<Sums> planes(static_cast<std::size_t>(n[2]));
   PlaneWindow window(displacement_mm);
   const std::int64_t border = border_of(n[2]), slab = displacement_mm.slab_planes();
@@ -195,8 +237,10 @@ JacobianSummary summarise_jacobian(const VolumeFeed& displacement_mm) {
     const std::int64_t end = std::min(z + slab, n[2] - border);
     window.move_to(std::max<std::int64_t>(0, z - 1), std::min(n[2], end + 1));
     const Rows rows(displacement_mm.grid(), window.planes(), window.begin());
+    const Volume mask_planes = mask != nullptr ? read_planes(*mask, z, end - z) : Volume();
     parallel_for(end - z, [&](std::int64_t k) {
-      planes[static_cast<std::size_t>(z + k)] = sums_of_plane(rows, n, z + k, nullptr);
+      planes[static_cast<std::size_t>(z + k)] =
+          sums_of_plane(rows, n, z + k, mask != nullptr ? &mask_planes : nullptr, k);
     });
   }
   return summary_of_planes(planes);
@@ -204,14 +248,13 @@ JacobianSummary summarise_jacobian(const VolumeFeed& displacement_mm) {
 
 JacobianSummary summarise_jacobian(const DisplacementField& displacement_mm, const Volume* mask) {
   const Size3& n = displacement_mm.grid().size;
-  if (mask && !mask->grid().same_lattice(displacement_mm.grid()))
-    throw Error(ErrorCode::bad_input,
-                "The mask for det J is not on the grid of the displacement field.", "mask");
+  if (mask) require_mask_on(displacement_mm.grid(), mask->grid());
   const Rows rows(displacement_mm);
   const std::int64_t border = border_of(n[2]);
   std::vector<Sums> planes(static_cast<std::size_t>(n[2]));
   parallel_for(n[2] - 2 * border, [&](std::int64_t k) {
-    planes[static_cast<std::size_t>(k + border)] = sums_of_plane(rows, n, k + border, mask);
+    planes[static_cast<std::size_t>(k + border)] =
+        sums_of_plane(rows, n, k + border, mask, k + border);
   });
   return summary_of_planes(planes);
 }

@@ -7,6 +7,7 @@
 #include "io/ome_zarr.h"
 #include "io/plain_source.h"
 #include "io/plugin_source.h"
+#include "io/stopping.h"
 #include "io/tiff_source.h"
 #include "io/zarr_array.h"
 
@@ -65,18 +66,31 @@ std::unique_ptr<BrickSource> open_source(const fs::path& path, const ReadOptions
   return is_pyramid(path) ? open_ome_zarr(path, options) : open_plain(path, options);
 }
 
-Volume read_level(const BrickSource& source, int level, const fs::path& path) {
+Volume read_level(const BrickSource& source, int level, const fs::path& path,
+                  const std::stop_token& stop) {
   const SourceLevel& wanted = checked_level(source, level, path);
   check_level_memory(source, wanted, path);
   const SourceInfo& info = source.info();
   Volume volume(wanted.grid, info.type, info.channels);
-  const auto channel_bytes =
-      static_cast<std::size_t>(wanted.grid.voxel_count()) * size_of(info.type);
+  const Size3& n = wanted.grid.size;
+  const auto plane = static_cast<std::size_t>(n[0] * n[1]) * size_of(info.type);
+  constexpr std::int64_t kSlab = std::int64_t{256} << 20;
+  const std::int64_t brick = std::max<std::int64_t>(1, wanted.brick[2]);
+  const std::int64_t bricks =
+      kSlab / std::max<std::int64_t>(1, brick * static_cast<std::int64_t>(plane));
+  const std::int64_t planes = brick * std::max<std::int64_t>(1, bricks);  // whole layers of bricks
   for (int c = 0; c < info.channels; ++c)
-    source.read(level, c, {{0, 0, 0}, wanted.grid.size},
-                volume.data() + static_cast<std::size_t>(c) * channel_bytes);
+    for (std::int64_t z = 0; z < n[2]; z += planes) {
+      look_at(stop);
+      source.read(level, c, {{0, 0, z}, {n[0], n[1], std::min(planes, n[2] - z)}},
+                  volume.data() + static_cast<std::size_t>(c * n[2] + z) * plane);
+    }
   volume.notes() = info.notes;
   return volume;
+}
+
+Volume read_level(const BrickSource& source, int level, const fs::path& path) {
+  return read_level(source, level, path, {});
 }
 
 ImageHeader header_of(const BrickSource& source, int level, const fs::path& path) {

@@ -184,6 +184,27 @@ std::string decode_chunk(const CodecChain& chain, std::span<const std::byte> in,
   return {};
 }
 
+std::optional<std::string> decode_part(const CodecChain& chain, std::span<const std::byte> in,
+                                       std::size_t chunk_bytes, std::size_t width,
+                                       std::size_t begin, std::span<std::byte> out) {
+  if (chain.size() != 1 || chain.front().kind != CodecKind::blosc ||
+      in.size() < BLOSC_MIN_HEADER_LENGTH)
+    return std::nullopt;
+  std::size_t expanded = 0, compressed = 0, block = 0;
+  if (blosc_cbuffer_validate(in.data(), in.size(), &expanded) != 0 || expanded != chunk_bytes)
+    return std::nullopt;  // the whole is looked at and the damage named
+  blosc_cbuffer_sizes(in.data(), &expanded, &compressed, &block);
+  std::size_t type_size = 0;
+  int flags = 0;
+  blosc_cbuffer_metainfo(in.data(), &type_size, &flags);
+  if (type_size != width || block >= chunk_bytes) return std::nullopt;
+  const int n = blosc_getitem(in.data(), static_cast<int>(begin / width),
+                              static_cast<int>(out.size() / width), out.data());
+  if (n < 0 || static_cast<std::size_t>(n) != out.size())
+    return "is truncated or damaged (its blosc data make no sense)";
+  return std::string();
+}
+
 std::span<const std::byte> encode_chunk(const CodecChain& chain, std::span<const std::byte> in,
                                         std::vector<std::byte>& out) {
   if (chain.empty()) {

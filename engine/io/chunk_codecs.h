@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +30,13 @@ using CodecChain = std::vector<ByteCodec>;
 /// unspecified. Never throws on damage, never writes beyond `out`.
 std::string decode_chunk(const CodecChain& chain, std::span<const std::byte> in,
                          std::span<std::byte> out);
+
+/// decode_chunk() of bytes [begin, begin + out.size()) of a chunk of `chunk_bytes` alone, where the
+/// chain is one blosc buffer, which is made of blocks; nothing otherwise. `begin` and the size are
+/// multiples of `width`, the bytes of an element.
+std::optional<std::string> decode_part(const CodecChain& chain, std::span<const std::byte> in,
+                                       std::size_t chunk_bytes, std::size_t width,
+                                       std::size_t begin, std::span<std::byte> out);
 
 /// Applies the chain and returns the result, which lies at the beginning of `out`: that grows where
 /// it must and never shrinks, so that it serves many chunks. Throws Error{internal} when a library

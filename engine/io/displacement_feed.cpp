@@ -1,10 +1,15 @@
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <limits>
+#include <utility>
 
 #include "base/parallel.h"
 #include "io/brick_source.h"
+#include "io/gzip.h"
+#include "io/import_cache.h"
 #include "io/nifti.h"
+#include "io/plane_reader.h"
 #include "io/transform_io.h"
 
 namespace gigawarp::io {
@@ -13,6 +18,10 @@ namespace {
 class DisplacementFile final : public VolumeFeed {
  public:
   explicit DisplacementFile(std::unique_ptr<BrickSource> source) : source_(std::move(source)) {}
+  std::int64_t brick_planes() const override {
+    const SourceInfo& info = source_->info();
+    return info.any_box ? 1 : info.levels.front().brick[2];
+  }
   const Grid& grid() const override { return source_->info().levels.front().grid; }
   ScalarType type() const override { return ScalarType::f32; }
   int channels() const override { return 3; }
@@ -39,15 +48,87 @@ class DisplacementFile final : public VolumeFeed {
   std::unique_ptr<BrickSource> source_;
 };
 
-}  // namespace
+/// A compressed NIfTI that Gigawarp wrote. Rows of a box are expanded with what lies between them,
+/// so that it is one to read by whole planes.
+class OwnCompressedFile final : public BrickSource {
+ public:
+  OwnCompressedFile(std::unique_ptr<GzipMembers> bytes, const NiftiHeader& header)
+      : bytes_(std::move(bytes)), offset_(header.offset) {
+    info_.type = ScalarType::f32;
+    info_.channels = 3;
+    info_.any_box = true;
+    info_.levels = {{header.grid, {header.grid.size[0], header.grid.size[1], 1}}};
+  }
+  const SourceInfo& info() const override { return info_; }
+  void read(int, int channel, const Box& box, std::byte* out) const override {
+    const Size3& n = info_.levels.front().grid.size;
+    const auto at = [&](std::int64_t x, std::int64_t y, std::int64_t z) {
+      return sizeof(float) * static_cast<std::size_t>(((channel * n[2] + z) * n[1] + y) * n[0] + x);
+    };
+    if (box.size[0] == n[0] && box.size[1] == n[1])
+      return bytes_->read(offset_ + at(0, 0, box.begin[2]),
+                          {out, sizeof(float) * static_cast<std::size_t>(box.voxel_count())});
+    const auto row = sizeof(float) * static_cast<std::size_t>(box.size[0]);
+    const std::size_t between = at(0, 1, 0) - at(0, 0, 0);
+    std::vector<std::byte> rows(between * static_cast<std::size_t>(box.size[1] - 1) + row);
+    for (std::int64_t z = 0; z < box.size[2]; ++z) {
+      bytes_->read(offset_ + at(box.begin[0], box.begin[1], box.begin[2] + z), rows);
+      for (std::int64_t y = 0; y < box.size[1]; ++y, out += row)
+        std::memcpy(out, rows.data() + static_cast<std::size_t>(y) * between, row);
+    }
+  }
 
-std::shared_ptr<const VolumeFeed> open_displacement(const std::filesystem::path& path) {
-  if (!is_nifti_name(path) || read_nifti_header(path).intent != kNiftiIntentVector) return nullptr;
-  check_intent(path);
-  std::unique_ptr<BrickSource> source = open_source(path);
+ private:
+  std::unique_ptr<GzipMembers> bytes_;
+  std::uint64_t offset_;
+  SourceInfo info_;
+};
+
+/// Null for files of other programs.
+std::unique_ptr<BrickSource> open_own_compressed(const NiftiHeader& header,
+                                                 const std::filesystem::path& path) {
+  if (!header.compressed || header.swapped || header.scaled() || header.times > 1 ||
+      header.components != 3 || own_scalar(nifti_file_type(header, path)) != ScalarType::f32)
+    return nullptr;
+  auto bytes = GzipMembers::open(header.voxels);
+  const std::uint64_t voxels =
+      3 * sizeof(float) * static_cast<std::uint64_t>(header.grid.voxel_count());
+  if (bytes == nullptr || bytes->size() < header.offset || bytes->size() - header.offset != voxels)
+    return nullptr;
+  return std::make_unique<OwnCompressedFile>(std::move(bytes), header);
+}
+
+std::shared_ptr<const VolumeFeed> feed_of(std::unique_ptr<BrickSource> source) {
   if (source == nullptr || source->info().channels != 3 || source->info().type != ScalarType::f32)
     return nullptr;
   return std::make_shared<DisplacementFile>(std::move(source));
+}
+
+bool holds_lps_vectors(const std::filesystem::path& path) {
+  if (!is_nifti_name(path) || read_nifti_header(path).intent != kNiftiIntentVector) return false;
+  check_intent(path);
+  return true;
+}
+
+}  // namespace
+
+std::shared_ptr<const VolumeFeed> open_displacement(const std::filesystem::path& path) {
+  if (!holds_lps_vectors(path)) return nullptr;
+  if (auto source = open_source(path)) return feed_of(std::move(source));
+  return feed_of(open_own_compressed(read_nifti_header(path), path));
+}
+
+bool can_import_displacement(const std::filesystem::path& path) {
+  if (!holds_lps_vectors(path) || open_in_order(path) == nullptr) return false;
+  const NiftiHeader header = read_nifti_header(path);
+  return header.components == 3 && describe(header, path).type == ScalarType::f32;
+}
+
+std::shared_ptr<const VolumeFeed> import_displacement(const std::filesystem::path& path,
+                                                      const Fraction& progress,
+                                                      const std::stop_token& stop) {
+  if (!can_import_displacement(path)) return nullptr;
+  return feed_of(ImportCache().open(path, {}, progress, stop));
 }
 
 }  // namespace gigawarp::io

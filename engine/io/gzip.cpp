@@ -5,13 +5,14 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <vector>
 
 #include "base/parallel.h"
 #include "io/byte_order.h"
+#include "io/random_file.h"
+#include "io/stopping.h"
 
 namespace gigawarp::io {
 
@@ -150,31 +151,6 @@ bool is_own_member(const std::byte* p, std::size_t available) {
          p[13] == std::byte{'W'};
 }
 
-struct Member {
-  std::size_t begin, bytes, out_begin, out_bytes;
-};
-
-/// The members: the first one (the image header) and those that fill `out_bytes`; empty when the
-/// file is not of our making.
-std::vector<Member> own_members(std::span<const std::byte> file, std::size_t out_bytes) {
-  std::vector<Member> members;
-  std::size_t begin = 0, out = 0;
-  bool first = true;
-  while (begin < file.size()) {
-    const std::byte* p = file.data() + begin;
-    if (!is_own_member(p, file.size() - begin)) return {};
-    const std::size_t bytes = load_le<std::uint32_t>(p + 16);
-    if (bytes < kOwnHeader + kTrailer || bytes > file.size() - begin) return {};
-    const std::size_t expanded = load_le<std::uint32_t>(p + bytes - 4);
-    if (expanded > (first ? kMember : out_bytes - out)) return {};
-    members.push_back({begin, bytes, out, expanded});
-    if (!first) out += expanded;
-    first = false;
-    begin += bytes;
-  }
-  if (out != out_bytes) return {};
-  return members;
-}
 }  // namespace
 
 void write_gzip(AtomicFile& file, std::span<const std::byte> bytes, int level) {
@@ -192,27 +168,108 @@ void write_gzip(AtomicFile& file, std::span<const std::byte> bytes, int level) {
   }
 }
 
-bool read_own_gzip_members(const std::filesystem::path& path, std::span<std::byte> out) {
-  const std::vector<std::byte> head = read_head(path, kOwnHeader + kTrailer);
-  if (!is_own_member(head.data(), head.size())) return false;
-  const std::vector<std::byte> file =
-      read_head(path, static_cast<std::size_t>(checked_file_size(path)));
-  const std::vector<Member> members = own_members(file, out.size());
-  if (members.empty()) return false;
-  std::vector<std::byte> header(
-      members.front().out_bytes);  // only its checksum is of interest here
-  std::atomic<bool> good{true};
-  parallel_for(static_cast<std::int64_t>(members.size()), [&](std::int64_t i) {
-    const Member& m = members[static_cast<std::size_t>(i)];
-    std::byte* target = i == 0 ? header.data() : out.data() + m.out_begin;
-    libdeflate_decompressor* decompressor = libdeflate_alloc_decompressor();
-    if (decompressor == nullptr ||
-        libdeflate_gzip_decompress(decompressor, file.data() + m.begin, m.bytes, target,
-                                   m.out_bytes, nullptr) != LIBDEFLATE_SUCCESS)
-      good = false;
-    libdeflate_free_decompressor(decompressor);
+struct GzipMembers::State {
+  struct Place {
+    std::uint64_t begin, out_begin;  ///< in the file, in what it expands to
+    std::uint32_t bytes, out_bytes;
+  };
+  explicit State(const std::filesystem::path& where) : path(where), file(where) {}
+  /// False when something else than our members is in the file.
+  bool find_members();
+  void expand(const Place& member, std::span<std::byte> out) const;
+
+  std::filesystem::path path;
+  RandomFile file;
+  std::vector<Place> members;
+  std::uint64_t size = 0;
+};
+
+bool GzipMembers::State::find_members() {
+  constexpr std::uint64_t kLeast = kOwnHeader + kTrailer;
+  std::array<std::byte, kLeast> head{};
+  std::array<std::byte, 4> length{};
+  for (std::uint64_t begin = 0; begin < file.size();) {
+    if (file.size() - begin < kLeast) return false;
+    file.read(begin, head);
+    if (!is_own_member(head.data(), head.size())) return false;
+    const auto bytes = load_le<std::uint32_t>(head.data() + 16);
+    if (bytes < kLeast || bytes > file.size() - begin) return false;
+    file.read(begin + bytes - length.size(), length);
+    const auto expanded = load_le<std::uint32_t>(length.data());
+    if (expanded > kMember) return false;
+    members.push_back({begin, size, bytes, expanded});
+    size += expanded;
+    begin += bytes;
+  }
+  return !members.empty();
+}
+
+void GzipMembers::State::expand(const Place& member, std::span<std::byte> out) const {
+  thread_local std::vector<std::byte> packed;
+  packed.resize(member.bytes);
+  file.read(member.begin, packed);
+  const std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)> state(
+      libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
+  if (!state || libdeflate_gzip_decompress(state.get(), packed.data(), packed.size(), out.data(),
+                                           out.size(), nullptr) != LIBDEFLATE_SUCCESS)
+    refuse(path, "is damaged (its gzip checksum or structure is wrong); copy or export it again.");
+}
+
+GzipMembers::GzipMembers(std::unique_ptr<State> state) : state_(std::move(state)) {}
+GzipMembers::~GzipMembers() = default;
+
+std::unique_ptr<GzipMembers> GzipMembers::open(const std::filesystem::path& path) {
+  try {
+    auto state = std::make_unique<State>(path);
+    if (state->file.is_missing() || !state->find_members()) return nullptr;
+    return std::unique_ptr<GzipMembers>(new GzipMembers(std::move(state)));
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
+std::uint64_t GzipMembers::size() const { return state_->size; }
+
+void GzipMembers::read(std::uint64_t offset, std::span<std::byte> out) const {
+  const State& s = *state_;
+  if (out.empty()) return;
+  const std::uint64_t end = offset + out.size();
+  if (end > s.size) refuse(s.path, "is truncated; copy or export it again.");
+  const auto first = std::partition_point(
+      s.members.begin(), s.members.end(),
+      [&](const State::Place& m) { return m.out_begin + m.out_bytes <= offset; });
+  const auto last = std::partition_point(first, s.members.end(),
+                                         [&](const State::Place& m) { return m.out_begin < end; });
+  parallel_for(last - first, [&](std::int64_t i) {
+    const State::Place& m = *(first + i);
+    if (m.out_begin >= offset && m.out_begin + m.out_bytes <= end)
+      return s.expand(m, out.subspan(m.out_begin - offset, m.out_bytes));
+    thread_local std::vector<std::byte> whole;
+    whole.resize(m.out_bytes);
+    s.expand(m, whole);
+    const std::uint64_t from = std::max(m.out_begin, offset);
+    const std::uint64_t to = std::min(m.out_begin + m.out_bytes, end);
+    std::memcpy(out.data() + (from - offset), whole.data() + (from - m.out_begin), to - from);
   });
-  return good;
+}
+
+bool read_own_gzip_members(const std::filesystem::path& path, std::uint64_t offset,
+                           std::span<std::byte> out, const std::stop_token& stop) {
+  const std::unique_ptr<GzipMembers> file = GzipMembers::open(path);
+  if (file == nullptr || file->size() != offset + out.size() || offset > kMember) return false;
+  constexpr std::size_t kPart = std::size_t{64} << 20;
+  try {
+    std::vector<std::byte> header(offset);  // only its checksum is of interest here
+    file->read(0, header);
+    for (std::size_t begin = 0; begin < out.size(); begin += kPart) {
+      look_at(stop);
+      file->read(offset + begin, out.subspan(begin, std::min(kPart, out.size() - begin)));
+    }
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::cancelled) throw;
+    return false;
+  }
+  return true;
 }
 
 }  // namespace gigawarp::io

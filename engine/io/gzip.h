@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <stop_token>
 
 #include "io/file_support.h"
 
@@ -39,10 +40,29 @@ class ByteReader {
 /// an ordinary multi-member gzip file. `level` is libdeflate's, 1…12.
 void write_gzip(AtomicFile& file, std::span<const std::byte> bytes, int level);
 
-/// If everything after the first member of `path` consists of members with our extra field and
-/// expands to exactly `out.size()` bytes, fills `out` in parallel and returns true; false
-/// otherwise, `out` then being unspecified. Never throws on damage: the sequential reader reports
-/// it.
-bool read_own_gzip_members(const std::filesystem::path& path, std::span<std::byte> out);
+/// If `path` consists of members with our extra field and expands to `offset` bytes and then
+/// `out.size()`, fills `out` with these in parallel and returns true; false otherwise, `out` then
+/// being unspecified. Never throws on damage: the sequential reader reports it. Throws
+/// Error{cancelled} when stopped.
+bool read_own_gzip_members(const std::filesystem::path& path, std::uint64_t offset,
+                           std::span<std::byte> out, const std::stop_token& stop = {});
+
+/// A file of write_gzip() of which any part is read: its members are looked up and expanded in
+/// parallel. Thread-safe.
+class GzipMembers {
+ public:
+  /// Null for files of other programs and for damaged ones: the sequential reader says what is
+  /// wrong. Reads the lengths of all members.
+  static std::unique_ptr<GzipMembers> open(const std::filesystem::path& path);
+  ~GzipMembers();
+  std::uint64_t size() const;  ///< expanded, bytes
+  /// Throws Error{bad_input} when a member is damaged or the file ends before.
+  void read(std::uint64_t offset, std::span<std::byte> out) const;
+
+ private:
+  struct State;
+  explicit GzipMembers(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace gigawarp::io

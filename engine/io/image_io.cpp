@@ -10,6 +10,7 @@
 #include "io/itk_images.h"
 #include "io/nifti.h"
 #include "io/plugin_source.h"
+#include "io/stopping.h"
 #include "io/tiff.h"
 #include "io/tiff_source.h"
 #include "io/vdb.h"
@@ -192,7 +193,7 @@ Volume read_image(const fs::path& path, const ReadOptions& options) {
   Volume volume;
   if (has_levels(format)) {
     const auto source = open_levels(format, path, options);
-    volume = read_level(*source, options.selection.level.value_or(0), path);
+    volume = read_level(*source, options.selection.level.value_or(0), path, options.stop);
   } else {
     check_selection(path, options.selection);
     volume = read_other(format, path, options);

@@ -1,6 +1,7 @@
 #pragma once
 #include <filesystem>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct ReadOptions {
   bool label_map =
       false;  ///< values must be whole numbers; float files of whole numbers become i32
   ImageSelection selection = {};  ///< of files with levels, channels or time points
+  std::stop_token stop = {};      ///< looked at while voxels are read: Error{cancelled}
 };
 
 /// What a header says, without the voxels. `gigawarp info` prints it.

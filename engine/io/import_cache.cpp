@@ -263,6 +263,13 @@ std::unique_ptr<BrickSource> ImportCache::open(const fs::path& path, const ReadO
               path.string());
 }
 
+std::unique_ptr<BrickSource> ImportCache::find(const fs::path& path,
+                                               const ReadOptions& options) const {
+  std::error_code code;
+  if (!fs::exists(folder_, code) || !fs::exists(path, code)) return nullptr;
+  return open_entry(Key{import_key(path, options)}, options);
+}
+
 std::unique_ptr<BrickSource> ImportCache::open_entry(const Key& key,
                                                      const ReadOptions& options) const {
   const fs::path entry = folder_ / key.name;

@@ -50,6 +50,10 @@ class ImportCache {
                                     const ReadOptions& options = {}, const Fraction& progress = {},
                                     const std::stop_token& stop = {}) const;
 
+  /// The same of a volume that is there already; nothing otherwise.
+  std::unique_ptr<BrickSource> find(const std::filesystem::path& path,
+                                    const ReadOptions& options = {}) const;
+
   /// Last used first.
   std::vector<CacheEntry> entries() const;
   std::uint64_t limit_bytes() const;

@@ -7,6 +7,7 @@
 #include "io/convert.h"
 #include "io/gzip.h"
 #include "io/nifti.h"
+#include "io/stopping.h"
 
 namespace gigawarp::io {
 
@@ -78,12 +79,17 @@ void swap_bytes(std::byte* data, std::size_t count, std::size_t width) {
   });
 }
 
-void read_voxels(const NiftiHeader& header, std::span<std::byte> out) {
-  if (header.compressed && header.offset == 352 && read_own_gzip_members(header.voxels, out))
+void read_voxels(const NiftiHeader& header, std::span<std::byte> out, const std::stop_token& stop) {
+  if (header.compressed && header.offset == 352 &&
+      read_own_gzip_members(header.voxels, header.offset, out, stop))
     return;
+  constexpr std::size_t kPart = std::size_t{32} << 20;
   ByteReader reader(header.voxels);
   reader.skip(header.offset);
-  reader.read(out.data(), out.size());
+  for (std::size_t begin = 0; begin < out.size(); begin += kPart) {
+    look_at(stop);
+    reader.read(out.data() + begin, std::min(kPart, out.size() - begin));
+  }
   reader.finish();
 }
 
@@ -119,13 +125,13 @@ Volume read_nifti(const fs::path& path, const ReadOptions& options) {
   check_memory(path, *bytes);
   if (const auto own = own_scalar(type); own && !header.scaled()) {
     Volume volume(header.grid, *own, channels);
-    read_voxels(header, {volume.data(), volume.bytes()});
+    read_voxels(header, {volume.data(), volume.bytes()}, options.stop);
     if (header.swapped) swap_bytes(volume.data(), volume.bytes() / size_of(*own), size_of(*own));
     volume.notes() = header.notes;
     return volume;
   }
   Buffer raw(static_cast<std::size_t>(*bytes));
-  read_voxels(header, {raw.data(), raw.bytes()});
+  read_voxels(header, {raw.data(), raw.bytes()}, options.stop);
   if (header.swapped)
     swap_bytes(raw.data(), raw.bytes() / width_of(type.scalar), width_of(type.scalar));
   Volume volume = converted(raw, type, SampleOrder::planar, header.grid, channels,

@@ -37,14 +37,14 @@ void check_intent(const fs::path& path) {
         "is a transform of NiftyReg; convert it with reg_transform -disp and then to LPS vectors.");
 }
 
-namespace {
-bool is_image_name(const fs::path& path) {
+bool is_displacement_image(const fs::path& path) {
   if (is_nifti_name(path)) return true;
   for (const char* extension : {".mha", ".mhd", ".nrrd", ".nhdr", ".vdb"})
     if (has_extension(path, extension)) return true;
   return false;
 }
 
+namespace {
 /// RAS vectors become LPS, absurd ones become "outside".
 void clean_field(DisplacementField& field, bool ras) {
   const std::int64_t plane = field.grid().size[0] * field.grid().size[1];
@@ -193,7 +193,7 @@ void check_finite(const Transform& transform, const fs::path& path) {
 Transform read_transform(const fs::path& path, bool inverse) {
   std::error_code code;
   if (fs::is_directory(path, code)) refuse(path, "is a folder, not a transform.");
-  Transform out = is_image_name(path) ? read_field(path) : read_by_content(path);
+  Transform out = is_displacement_image(path) ? read_field(path) : read_by_content(path);
   check_finite(out, path);
   if (!inverse) return out;
   if (!out.is_affine())
@@ -266,7 +266,7 @@ void write_affine(const Affine& moving_from_fixed, const fs::path& path) {
 
 void write_displacement(const DisplacementField& field, const fs::path& path) {
   const bool pair = has_extension(path, ".hdr") || has_extension(path, ".img");
-  if (!is_image_name(path) || pair)
+  if (!is_displacement_image(path) || pair)
     throw Error(ErrorCode::usage,
                 "A displacement field is written as .nii.gz, .nii, .mha, .nrrd or .vdb, not as \"" +
                     path.string() + "\".",

@@ -1,10 +1,12 @@
 #pragma once
 #include <filesystem>
 #include <memory>
+#include <stop_token>
 #include <vector>
 
 #include "gigawarp/transform.h"
 #include "gigawarp/volume_feed.h"
+#include "io/plane_reader.h"
 
 namespace gigawarp::io {
 
@@ -20,9 +22,19 @@ Transform read_transform(const std::filesystem::path& path, bool inverse = false
 /// Larger displacements mean "outside"; sct writes FLT_MAX.
 inline constexpr double kLargestDisplacementMm = 1e6;
 
-/// The displacements of an uncompressed 5-D vector NIfTI as a feed: 3 channels of f32, what
-/// read_transform() gives of it, without reading it whole. Nothing for any other file.
+/// The displacements of a 5-D vector NIfTI as a feed: 3 channels of f32, what read_transform()
+/// gives of it, without reading it whole. Of an uncompressed one, or a .nii.gz that Gigawarp wrote,
+/// which is best read by whole planes. Nothing for any other file.
 std::shared_ptr<const VolumeFeed> open_displacement(const std::filesystem::path& path);
+/// A file whose name is that of an image, which as a transform is a displacement.
+bool is_displacement_image(const std::filesystem::path& path);
+/// What import_displacement() takes.
+bool can_import_displacement(const std::filesystem::path& path);
+/// The same of a .nii.gz of another program, through the import cache (io/import_cache.h, which
+/// tells what is thrown). Nothing for any other file.
+std::shared_ptr<const VolumeFeed> import_displacement(const std::filesystem::path& path,
+                                                      const Fraction& progress = {},
+                                                      const std::stop_token& stop = {});
 
 /// Refuses the NIfTI fields of programs whose vectors mean something else (FSL, SPM, NiftyReg).
 void check_intent(const std::filesystem::path& path);

@@ -62,36 +62,60 @@ bool narrow(const std::byte* from, std::byte* to, std::size_t n) {
   return fits;
 }
 
-/// Copies a box between two strided arrays of `width`-byte elements; strides in elements.
+/// Rows of a box: `n` elements each, along one dimension of two strided arrays; bytes.
+struct RowCopy {
+  std::int64_t n = 1, from_step = 0, to_step = 0;
+  std::size_t width = 1;
+  bool solid = false;
+
+  void operator()(const std::byte* from, std::byte* to) const {
+    if (solid) {
+      std::memcpy(to, from, static_cast<std::size_t>(n) * width);
+      return;
+    }
+    for (std::int64_t i = 0; i < n; ++i) std::memcpy(to + i * to_step, from + i * from_step, width);
+  }
+};
+
+/// One dimension that is stepped along; bytes.
+struct Steps {
+  std::int64_t count = 1, from = 0, to = 0;
+};
+
+/// Copies a box between two strided arrays of `width`-byte elements; strides in elements. Rows lie
+/// along what is contiguous in `to`; two dimensions are plain loops, since a row of a chunk is
+/// short and what is spent around its copy shows.
 void copy_box(const Sizes& count, const std::byte* from, const Sizes& from_stride, std::byte* to,
               const Sizes& to_stride, std::size_t width) {
   std::size_t inner = 0;
   for (std::size_t d = 0; d < count.size(); ++d)
     if (count[d] > 1 && (count[inner] == 1 || to_stride[d] < to_stride[inner])) inner = d;
   const auto bytes = static_cast<std::int64_t>(width);
-  const std::int64_t n = count[inner], fs_step = from_stride[inner] * bytes,
-                     to_step = to_stride[inner] * bytes;
-  const bool solid = from_stride[inner] == 1 && to_stride[inner] == 1;
-  Sizes at(count.size(), 0);
-  const std::byte* source = from;
-  std::byte* target = to;
+  const RowCopy row{count[inner], from_stride[inner] * bytes, to_stride[inner] * bytes, width,
+                    from_stride[inner] == 1 && to_stride[inner] == 1};
+  std::vector<Steps> outer;  // the rest, the one that is nearest in `to` last
+  for (std::size_t d = 0; d < count.size(); ++d)
+    if (d != inner && count[d] > 1)
+      outer.push_back({count[d], from_stride[d] * bytes, to_stride[d] * bytes});
+  std::sort(outer.begin(), outer.end(), [](const Steps& a, const Steps& b) { return a.to > b.to; });
+  while (outer.size() < 2) outer.insert(outer.begin(), Steps{});
+  const Steps rows = outer.back(), planes = outer[outer.size() - 2];
+  outer.resize(outer.size() - 2);
+  Sizes at(outer.size(), 0);
   for (;;) {
-    if (solid)
-      std::memcpy(target, source, static_cast<std::size_t>(n * bytes));
-    else
-      for (std::int64_t i = 0; i < n; ++i)
-        std::memcpy(target + i * to_step, source + i * fs_step, width);
-    std::size_t d = at.size();
+    for (std::int64_t p = 0; p < planes.count; ++p)
+      for (std::int64_t r = 0; r < rows.count; ++r)
+        row(from + p * planes.from + r * rows.from, to + p * planes.to + r * rows.to);
+    std::size_t d = outer.size();
     while (d-- > 0) {
-      if (d == inner) continue;
-      source += from_stride[d] * bytes;
-      target += to_stride[d] * bytes;
-      if (++at[d] < count[d]) break;
-      source -= count[d] * from_stride[d] * bytes;
-      target -= count[d] * to_stride[d] * bytes;
+      from += outer[d].from;
+      to += outer[d].to;
+      if (++at[d] < outer[d].count) break;
+      from -= outer[d].count * outer[d].from;
+      to -= outer[d].count * outer[d].to;
       at[d] = 0;
     }
-    if (d > at.size()) return;
+    if (d >= outer.size()) return;
   }
 }
 }  // namespace
@@ -111,8 +135,10 @@ struct ZarrArray::State {
   std::shared_ptr<const Index> index_of(const RandomFile& file, const fs::path& path);
   /// False when the chunk is missing.
   bool read_encoded(const Sizes& chunk, const fs::path& path, std::vector<std::byte>& out);
-  /// A chunk in the delivered type; nothing when it is missing.
-  std::optional<std::span<const std::byte>> decoded(const Sizes& chunk);
+  /// Elements [begin, end) of a chunk at their places in it, in the delivered type, which are valid
+  /// until this thread's next call; nothing when it is missing.
+  std::optional<std::span<const std::byte>> decoded(const Sizes& chunk, std::int64_t begin,
+                                                    std::int64_t end);
   /// Strides of the dimensions inside a decoded chunk.
   Sizes chunk_stride() const;
   void read_part(const Sizes& chunk, std::span<const std::int64_t> begin,
@@ -194,7 +220,9 @@ bool ZarrArray::State::read_encoded(const Sizes& chunk, const fs::path& path,
   return true;
 }
 
-std::optional<std::span<const std::byte>> ZarrArray::State::decoded(const Sizes& chunk) {
+std::optional<std::span<const std::byte>> ZarrArray::State::decoded(const Sizes& chunk,
+                                                                    std::int64_t begin,
+                                                                    std::int64_t end) {
   thread_local std::vector<std::byte> encoded, raw, converted;
   Sizes shard(chunk.size());
   for (std::size_t d = 0; d < chunk.size(); ++d) shard[d] = chunk[d] / chunks_per_shard[d];
@@ -203,12 +231,21 @@ std::optional<std::span<const std::byte>> ZarrArray::State::decoded(const Sizes&
   const auto n = static_cast<std::size_t>(chunk_elements);
   const std::size_t width = width_of(layout.scalar);
   raw.resize(n * width);
-  if (const std::string why = decode_chunk(layout.codecs, encoded, raw); !why.empty())
+  const bool as_it_is = layout.scalar != ZarrScalar::f16 &&
+                        size_of(delivered_type(layout.scalar)) == width;
+  const bool partly = as_it_is && end - begin < chunk_elements;
+  std::optional<std::string> problem;
+  if (partly)
+    problem = decode_part(layout.codecs, encoded, raw.size(), width,
+                          static_cast<std::size_t>(begin) * width,
+                          std::span(raw).subspan(static_cast<std::size_t>(begin) * width,
+                                                 static_cast<std::size_t>(end - begin) * width));
+  if (!problem) problem = decode_chunk(layout.codecs, encoded, raw);
+  if (const std::string& why = *problem; !why.empty())
     refuse(path, "is a chunk of the volume that " + why + "; copy or export it again.");
   if (layout.big_endian) reverse_bytes(raw.data(), n, width);
-  const std::size_t delivered = size_of(delivered_type(layout.scalar));
-  if (layout.scalar != ZarrScalar::f16 && delivered == width) return raw;
-  converted.resize(n * delivered);
+  if (as_it_is) return raw;
+  converted.resize(n * size_of(delivered_type(layout.scalar)));
   bool fits = true;
   if (layout.scalar == ZarrScalar::f16) {
     for (std::size_t i = 0; i < n; ++i) {
@@ -240,12 +277,15 @@ void ZarrArray::State::read_part(const Sizes& chunk, std::span<const std::int64_
     to += (low - begin[d]) * stride[d];
   }
   std::byte* target = out + to * static_cast<std::int64_t>(width);
-  const auto block = decoded(chunk);
+  const Sizes from_stride = chunk_stride();
+  std::int64_t from = 0, last = 0;
+  for (std::size_t d = 0; d < chunk.size(); ++d) {
+    from += inside[d] * from_stride[d];
+    last += (inside[d] + part[d] - 1) * from_stride[d];
+  }
+  const auto block = decoded(chunk, from, last + 1);
   if (!block)
     return copy_box(part, layout.fill.data(), Sizes(chunk.size(), 0), target, to_stride, width);
-  const Sizes from_stride = chunk_stride();
-  std::int64_t from = 0;
-  for (std::size_t d = 0; d < chunk.size(); ++d) from += inside[d] * from_stride[d];
   copy_box(part, block->data() + from * static_cast<std::int64_t>(width), from_stride, target,
            to_stride, width);
 }

@@ -18,10 +18,13 @@ void require(int success) {
     throw Error(ErrorCode::internal, "OpenSSL could not compute a SHA-256 checksum.");
 }
 
-void update_from_file(Sha256& hash, const std::filesystem::path& path) {
+void update_from_file(Sha256& hash, const std::filesystem::path& path,
+                      const std::stop_token& stop) {
   std::ifstream stream(path, std::ios::binary);
   std::vector<char> chunk(std::size_t{1} << 18);
   while (stream) {
+    if (stop.stop_requested())
+      throw Error(ErrorCode::cancelled, "The checksums were cancelled; nothing was written.");
     stream.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
     hash.update(chunk.data(), static_cast<std::size_t>(stream.gcount()));
   }
@@ -71,11 +74,11 @@ std::string sha256(std::string_view text) {
   return hash.finish();
 }
 
-std::string sha256_of_file(const std::filesystem::path& path) {
+std::string sha256_of_file(const std::filesystem::path& path, const std::stop_token& stop) {
   Sha256 hash;
   std::error_code failure;
   if (!std::filesystem::is_directory(path, failure)) {
-    update_from_file(hash, path);
+    update_from_file(hash, path, stop);
     return hash.finish();
   }
   std::vector<std::filesystem::path> files;
@@ -85,7 +88,7 @@ std::string sha256_of_file(const std::filesystem::path& path) {
   for (const auto& file : files) {
     const std::string name = file.lexically_relative(path).string();
     hash.update(name.c_str(), name.size() + 1);
-    update_from_file(hash, file);
+    update_from_file(hash, file, stop);
   }
   return hash.finish();
 }

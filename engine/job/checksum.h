@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -27,7 +28,7 @@ std::string sha256(std::string_view text);
 
 /// Digest of a file, or of all files below a folder (a DICOM series, an OME-Zarr) in the order of
 /// their names.
-/// Throws Error{bad_input} when it cannot be read.
-std::string sha256_of_file(const std::filesystem::path& path);
+/// Throws Error{bad_input} when it cannot be read, and Error{cancelled} when stopped.
+std::string sha256_of_file(const std::filesystem::path& path, const std::stop_token& stop = {});
 
 }  // namespace gigawarp::job

@@ -6,6 +6,7 @@
 #include "base/parallel.h"
 #include "gigawarp/error.h"
 #include "io/image_io.h"
+#include "io/import_cache.h"
 #include "io/landmarks_io.h"
 #include "io/transform_io.h"
 #include "job/extraction.h"
@@ -14,6 +15,13 @@
 #include "job/source_feed.h"
 
 namespace gigawarp::job {
+
+std::shared_ptr<const io::BrickSource> open_in_part(const std::string& path,
+                                                    const io::ReadOptions& options) {
+  if (std::shared_ptr<const io::BrickSource> source = io::open_source(path, options)) return source;
+  if (options.selection.level.value_or(0) != 0) return nullptr;
+  return io::ImportCache().find(path, options);
+}
 
 namespace {
 
@@ -42,7 +50,7 @@ struct Loaded {
 /// order; nothing else is known of it then.
 std::shared_ptr<SourceFeed> open_feed(const std::string& path, const io::ReadOptions& options,
                                       Grid& file_grid, std::optional<AxisOrder> order = {}) {
-  std::shared_ptr<const io::BrickSource> source = io::open_source(path, options);
+  std::shared_ptr<const io::BrickSource> source = open_in_part(path, options);
   if (source == nullptr) return nullptr;
   SourceFeed::Choice choice;
   choice.level = options.selection.level.value_or(0);
@@ -55,7 +63,9 @@ std::shared_ptr<SourceFeed> open_feed(const std::string& path, const io::ReadOpt
                 "\"" + path + "\" has " + std::to_string(source->info().channels) +
                     " values per voxel; give one file for each channel.",
                 path);
-  return std::make_shared<SourceFeed>(std::move(source), path, choice);
+  auto feed = std::make_shared<SourceFeed>(std::move(source), path, choice);
+  feed->stop_with(options.stop);
+  return feed;
 }
 
 Loaded load_image(const std::string& path, const io::ReadOptions& options, bool streamed,
@@ -71,8 +81,10 @@ Loaded load_image(const std::string& path, const io::ReadOptions& options, bool 
     loaded.order = canonical_order(loaded.file_grid);
     loaded.statistics = check_intensities(*loaded.source, path, loaded.warnings);
     loaded.source->set_statistics(loaded.statistics);
-    if (pyramid == PyramidUse::automatic && loaded.statistics.not_finite == 0)
-      loaded.source->set_coarser(proper_levels(*loaded.source, path));
+    // An import's own coarse levels would make the result depend on whether there is one.
+    const bool own_levels = io::open_source(path, options) != nullptr;
+    if (pyramid == PyramidUse::automatic && loaded.statistics.not_finite == 0 && own_levels)
+      loaded.source->set_coarser(proper_levels(*loaded.source, path, loaded.warnings));
   } else {
     Volume volume;
     {
@@ -205,8 +217,10 @@ solve::RegistrationInput RunInputs::view() const {
 
 std::shared_ptr<const VolumeFeed> open_labels(const std::string& path,
                                               const io::ReadOptions& image_options,
-                                              std::shared_ptr<TimeSum> read_time) {
-  const io::ReadOptions options = io::companion_options(image_options, path);
+                                              std::shared_ptr<TimeSum> read_time,
+                                              const std::stop_token& stop) {
+  io::ReadOptions options = io::companion_options(image_options, path);
+  options.stop = stop;
   Grid file_grid;
   if (const auto feed = open_feed(path, options, file_grid)) {
     feed->set_grid(rounded(feed->grid()));
@@ -271,14 +285,16 @@ struct Side {
 
 /// The masks of the job. Without any, the fixed volume's own non-zero voxels where only it was cut
 /// out of its head.
-void load_masks(const JobSpec& job, const Loaded& fixed, const Loaded& moving, RunInputs& inputs) {
-  const auto load = [](const std::string& path, const io::ReadOptions& image_options,
-                       const Side& side,
-                       const std::string& image_path) -> std::shared_ptr<const VolumeFeed> {
+void load_masks(const JobSpec& job, const Loaded& fixed, const Loaded& moving,
+                const std::stop_token& stop, RunInputs& inputs) {
+  const auto load = [&stop](const std::string& path, const io::ReadOptions& image_options,
+                            const Side& side,
+                            const std::string& image_path) -> std::shared_ptr<const VolumeFeed> {
     if (path.empty() || path == kNoMask) return nullptr;
     if (path == kNonZeroMask) return non_zero(side.image);
     io::ReadOptions options = io::companion_options(image_options, path);
     options.label_map = false;
+    options.stop = stop;
     return load_mask(path, options, side.loaded, image_path, side.image->grid());
   };
   inputs.fixed_mask =
@@ -314,9 +330,10 @@ RunInputs load_inputs(const JobSpec& job, const solve::Streaming& streaming,
   parallel_for(static_cast<std::int64_t>(images.size()), [&](std::int64_t i) {
     const auto index = static_cast<std::size_t>(i);
     const bool is_fixed = index < channels;
+    io::ReadOptions options = is_fixed ? fixed_options(job) : moving_options(job);
+    options.stop = stop;
     images[index] =
-        load_image(is_fixed ? job.fixed[index] : job.moving[index - channels],
-                   is_fixed ? fixed_options(job) : moving_options(job),
+        load_image(is_fixed ? job.fixed[index] : job.moving[index - channels], options,
                    is_fixed ? streaming.fixed : streaming.moving, job.pyramid, read_time);
   });
   if (stop.stop_requested())
@@ -340,7 +357,7 @@ RunInputs load_inputs(const JobSpec& job, const solve::Streaming& streaming,
     if (!side.empty()) images[i].set_grid(side[0]->grid());  // the same lattice to the last bit
     side.push_back(images[i].feed());
   }
-  load_masks(job, images[0], images[channels], inputs);
+  load_masks(job, images[0], images[channels], stop, inputs);
   if (job.initialisation == Initialisation::transform)
     inputs.initial = load_initial(job.initial_transform);
   inputs.landmarks = load_landmarks(job);

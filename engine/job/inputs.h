@@ -10,6 +10,7 @@
 #include "gigawarp/grid.h"
 #include "gigawarp/job.h"
 #include "gigawarp/volume_feed.h"
+#include "io/brick_source.h"
 #include "io/image_io.h"
 #include "job/checkpoint_files.h"
 #include "solve/forecast.h"
@@ -30,6 +31,12 @@ std::optional<std::string> inverted_transform(const std::string& text);
 /// How the images of one side are read.
 io::ReadOptions fixed_options(const JobSpec& job);
 io::ReadOptions moving_options(const JobSpec& job);
+
+/// A volume of a job that is read as it is needed: in place, or what an import left in the cache of
+/// it (io/import_cache.h), whose finest level has the same voxels. Nothing where it has to be read
+/// whole.
+std::shared_ptr<const io::BrickSource> open_in_part(const std::string& path,
+                                                    const io::ReadOptions& options);
 
 /// Every file the result of the job depends on or that it scores, in a fixed order.
 std::vector<InputFile> input_files(const JobSpec& job);
@@ -65,7 +72,8 @@ RunInputs load_inputs(const JobSpec& job, const solve::Streaming& streaming,
 /// A label map as a feed in canonical order, as the images of the run are.
 std::shared_ptr<const VolumeFeed> open_labels(const std::string& path,
                                               const io::ReadOptions& image_options,
-                                              std::shared_ptr<TimeSum> read_time);
+                                              std::shared_ptr<TimeSum> read_time,
+                                              const std::stop_token& stop);
 
 /// The grid with its geometry rounded to about 1/2000 voxel. Storing a volume in another axis order
 /// and in single-precision headers perturbs the last bits of its geometry; rounding takes that

@@ -81,7 +81,7 @@ bool on_gpu(const Plan& plan) { return solve::is_gpu(plan.device); }
 /// Files that can be read out of order.
 bool all_stream(const std::vector<std::string>& paths, const io::ReadOptions& options) {
   return std::all_of(paths.begin(), paths.end(), [&](const std::string& path) {
-    return io::open_source(path, options) != nullptr;
+    return open_in_part(path, options) != nullptr;
   });
 }
 
@@ -110,10 +110,11 @@ void predict(const JobSpec& job, const Ranks* ranks, std::size_t fixed_bytes,
   resolved.device = plan.device;
   std::vector<double> shares;
   plan.gpus = sharers(job, ranks, plan.device, shares);
-  plan.streamed = {};
+  plan.streamed = plan.streamable = {};
   if (ranks == nullptr) {  // ranks read whole images, and the first collects the fields
     plan.streamed = solve::streamable(plan.fixed, plan.moving, resolved);
     plan.streamed.fields = canonical_order(plan.fixed).inverse().axis[2] == 2;  // job/results.cpp
+    plan.streamable = plan.streamed;
     plan.streamed.fixed = plan.streamed.fixed && all_stream(job.fixed, fixed_options(job));
     plan.streamed.moving = plan.streamed.moving && all_stream(job.moving, moving_options(job));
   }

@@ -23,7 +23,8 @@ struct Plan {
   int threads = 1;
   Grid fixed, moving;
   int channels = 1;
-  solve::Streaming streamed;  ///< images that are read as they are needed
+  solve::Streaming streamed;    ///< images that are read as they are needed
+  solve::Streaming streamable;  ///< those that could be, if their files allowed it
   solve::MemoryForecast forecast;
   bool warp_could_shrink = false;   ///< no level is as fine as the warp that is asked for
   std::uint64_t memory_needed = 0;  ///< bytes, whole process at its peak

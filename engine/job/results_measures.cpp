@@ -113,13 +113,14 @@ void Results::measure_landmarks() {
 
 void Results::warp_labels() {
   if (job_.moving_labels.empty()) return;
-  const auto moving = open_labels(job_.moving_labels, moving_options(job_), inputs_.read_time);
+  const auto moving =
+      open_labels(job_.moving_labels, moving_options(job_), inputs_.read_time, stop_);
   const auto carried = warped(moving, Interpolation::label);
   if (job_.fixed_labels.empty()) {
     write_image(*carried, "warped_labels", true, {});
     return;
   }
-  const auto fixed = open_labels(job_.fixed_labels, fixed_options(job_), inputs_.read_time);
+  const auto fixed = open_labels(job_.fixed_labels, fixed_options(job_), inputs_.read_time, stop_);
   const std::vector<std::int64_t> labels = qc::common_labels(*fixed, *moving);
   qc::OverlapCounter counter(labels);
   write_image(*carried, "warped_labels", true, [&](const Box& box, const Volume& voxels) {

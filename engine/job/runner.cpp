@@ -103,16 +103,17 @@ RunIdentity Run::identity() const {
 }
 
 void Run::start_checksums() {
-  checksums_ = std::async(std::launch::async, [files = input_files(job_)] {
-                 std::map<std::string, std::string> sums;
-                 std::map<std::string, std::string> by_path;  // one file may play two roles
-                 for (const InputFile& file : files) {
-                   auto [known, is_new] = by_path.try_emplace(file.path);
-                   if (is_new) known->second = sha256_of_file(file.path);
-                   sums[file.role] = known->second;
-                 }
-                 return sums;
-               }).share();
+  checksums_ =
+      std::async(std::launch::async, [files = input_files(job_), stop = control_.stop_token()] {
+        std::map<std::string, std::string> sums;
+        std::map<std::string, std::string> by_path;  // one file may play two roles
+        for (const InputFile& file : files) {
+          auto [known, is_new] = by_path.try_emplace(file.path);
+          if (is_new) known->second = sha256_of_file(file.path, stop);
+          sums[file.role] = known->second;
+        }
+        return sums;
+      }).share();
 }
 
 /// Decides between a fresh start, going on and refusing; true when there is nothing left to do.

@@ -5,6 +5,7 @@
 
 #include "base/parallel.h"
 #include "io/convert.h"
+#include "io/stopping.h"
 
 namespace gigawarp::job {
 namespace {
@@ -43,6 +44,25 @@ class FiniteFeed final : public VolumeFeed {
   }
   std::shared_ptr<const VolumeFeed> feed_;
   double replacement_;
+};
+
+class StoppableFeed final : public VolumeFeed {
+ public:
+  StoppableFeed(std::shared_ptr<const VolumeFeed> feed, std::stop_token stop)
+      : feed_(std::move(feed)), stop_(std::move(stop)) {}
+  const Grid& grid() const override { return feed_->grid(); }
+  ScalarType type() const override { return feed_->type(); }
+  int channels() const override { return feed_->channels(); }
+  std::int64_t brick_planes() const override { return feed_->brick_planes(); }
+  std::int64_t slab_planes() const override { return feed_->slab_planes(); }
+  void read(const Box& box, std::byte* out) const override {
+    io::look_at(stop_);
+    feed_->read(box, out);
+  }
+
+ private:
+  std::shared_ptr<const VolumeFeed> feed_;
+  std::stop_token stop_;
 };
 
 class NonZeroFeed final : public VolumeFeed {
@@ -88,6 +108,7 @@ std::int64_t SourceFeed::brick_planes() const {
 }
 
 void SourceFeed::read(const Box& box, std::byte* out) const {
+  io::look_at(stop_);
   std::optional<TimeSum::Piece> piece;
   if (read_time_ != nullptr) piece.emplace(*read_time_);
   const Box from = in_source(box, choice_.order, source_size_);
@@ -106,6 +127,11 @@ void SourceFeed::read(const Box& box, std::byte* out) const {
 std::shared_ptr<const VolumeFeed> with_finite_values(std::shared_ptr<const VolumeFeed> feed,
                                                      double replacement) {
   return std::make_shared<FiniteFeed>(std::move(feed), replacement);
+}
+
+std::shared_ptr<const VolumeFeed> stoppable(std::shared_ptr<const VolumeFeed> feed,
+                                            std::stop_token stop) {
+  return std::make_shared<StoppableFeed>(std::move(feed), std::move(stop));
 }
 
 std::shared_ptr<const VolumeFeed> non_zero(std::shared_ptr<const VolumeFeed> feed) {

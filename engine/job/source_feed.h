@@ -2,6 +2,9 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <stop_token>
+#include <utility>
+#include <vector>
 
 #include "base/time_sum.h"
 #include "gigawarp/volume_feed.h"
@@ -38,6 +41,9 @@ class SourceFeed final : public VolumeFeed {
   void read(const Box& box, std::byte* out) const override;
   std::int64_t brick_planes() const override;
   const io::BrickSource& source() const { return *source_; }
+  /// Reading ends with Error{cancelled} once this is asked to stop.
+  void stop_with(std::stop_token stop) { stop_ = std::move(stop); }
+  const std::stop_token& stop() const { return stop_; }
   /// Where the time of reading is added, from now on; null: nowhere.
   void count_time(std::shared_ptr<TimeSum> sum) { read_time_ = std::move(sum); }
 
@@ -50,16 +56,22 @@ class SourceFeed final : public VolumeFeed {
   std::optional<IntensityStatistics> statistics_;
   std::vector<CoarserFeed> coarser_;
   std::shared_ptr<TimeSum> read_time_;
+  std::stop_token stop_;
 };
 
 /// The coarser levels of the feed's file that are what their geometry says: voxels the centres of
 /// whole blocks of finest ones, and their means as far as samples of both tell. Whatever a file
-/// calls its way of downsampling, this is looked at.
-std::vector<CoarserFeed> proper_levels(const SourceFeed& feed, const std::filesystem::path& path);
+/// calls its way of downsampling, this is looked at. A level counts only where means explain it
+/// clearly better than single voxels do; where neither can be ruled out, a note says so.
+std::vector<CoarserFeed> proper_levels(const SourceFeed& feed, const std::filesystem::path& path,
+                                       std::vector<std::string>& notes);
 
 /// The feed with NaN and infinite voxels replaced.
 std::shared_ptr<const VolumeFeed> with_finite_values(std::shared_ptr<const VolumeFeed> feed,
                                                      double replacement);
+/// The feed, whose reading ends with Error{cancelled} once `stop` is requested.
+std::shared_ptr<const VolumeFeed> stoppable(std::shared_ptr<const VolumeFeed> feed,
+                                            std::stop_token stop);
 /// u8, 1 where the feed is not zero.
 std::shared_ptr<const VolumeFeed> non_zero(std::shared_ptr<const VolumeFeed> feed);
 

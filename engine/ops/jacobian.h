@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <memory>
 
 #include "gigawarp/transform.h"
 #include "gigawarp/volume_feed.h"
@@ -29,6 +30,10 @@ Volume jacobian_determinant(const DisplacementField& displacement_mm);
 JacobianSummary summarise_jacobian(const DisplacementField& displacement_mm,
                                    const Volume* mask = nullptr);
 /// The same of displacements of which planes are read: 3 channels of f32, mm. The same bits.
-JacobianSummary summarise_jacobian(const VolumeFeed& displacement_mm);
+JacobianSummary summarise_jacobian(const VolumeFeed& displacement_mm,
+                                   const VolumeFeed* mask = nullptr);
+
+/// jacobian_determinant() of displacements of which planes are read, as it is asked for by planes.
+std::shared_ptr<const VolumeFeed> jacobian_feed(std::shared_ptr<const VolumeFeed> displacement_mm);
 
 }  // namespace gigawarp::ops

@@ -124,6 +124,7 @@ class Phantom {
 /// Throws Error{usage} for a mask on another grid.
 MapError known_map_error(const Transform& transform, const Phantom& phantom,
                          const Volume* mask = nullptr);
+MapError known_map_error(const PointMap& map, const Phantom& phantom, const Volume* mask = nullptr);
 
 /// Called with the number of planes written so far.
 using PlaneProgress = std::function<void(std::int64_t)>;

@@ -21,10 +21,8 @@ Vec3 voxel(std::int64_t x, std::int64_t y, std::int64_t z) {
   return {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)};
 }
 
-/// Distances at evenly spaced voxels; `measure(point)` is NaN for undefined, negative to leave out.
-template <class Measure>
-Distances over_grid(const Grid& grid, std::int64_t border, const Volume* mask,
-                    const Measure& measure) {
+/// At most about a million evenly spaced points, only where `mask` (may be null) is not zero.
+std::vector<Vec3> points_on(const Grid& grid, std::int64_t border, const Volume* mask) {
   if (mask && !mask->grid().same_lattice(grid))
     throw Error(ErrorCode::bad_input, "The mask is not on the grid of the fixed image.", "mask");
   std::int64_t stride = 1;
@@ -34,26 +32,27 @@ Distances over_grid(const Grid& grid, std::int64_t border, const Volume* mask,
     low[a] = std::min(border, (grid.size[a] - 1) / 2);
     high[a] = grid.size[a] - low[a];
   }
-  const std::int64_t planes = (high[2] - low[2] + stride - 1) / stride;
-  std::vector<std::vector<float>> found(static_cast<std::size_t>(planes));
-  std::vector<std::int64_t> undefined(static_cast<std::size_t>(planes), 0);
-  parallel_for(planes, [&](std::int64_t k) {
-    const std::int64_t z = low[2] + k * stride;
+  std::vector<Vec3> points;
+  for (std::int64_t z = low[2]; z < high[2]; z += stride)
     for (std::int64_t y = low[1]; y < high[1]; y += stride)
-      for (std::int64_t x = low[0]; x < high[0]; x += stride) {
-        if (mask && mask->value(x, y, z) == 0) continue;
-        const double d = measure(grid.world_from_voxel(voxel(x, y, z)));
-        if (std::isnan(d)) ++undefined[static_cast<std::size_t>(k)];
-        if (d >= 0) found[static_cast<std::size_t>(k)].push_back(static_cast<float>(d));
-      }
-  });
-  std::vector<float> all;
-  std::int64_t missing = 0;
-  for (std::size_t k = 0; k < found.size(); ++k) {
-    all.insert(all.end(), found[k].begin(), found[k].end());
-    missing += undefined[k];
-  }
-  return distribution(std::move(all), missing);
+      for (std::int64_t x = low[0]; x < high[0]; x += stride)
+        if (!mask || mask->value(x, y, z) != 0)
+          points.push_back(grid.world_from_voxel(voxel(x, y, z)));
+  return points;
+}
+
+bool is_nowhere(const Vec3& p) { return std::isnan(p[0]) || std::isnan(p[1]) || std::isnan(p[2]); }
+
+/// Distances between pairs of points, of which either may be nowhere.
+Distances between_points(const std::vector<Vec3>& a, const std::vector<Vec3>& b) {
+  std::vector<float> found;
+  std::int64_t undefined = 0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (is_nowhere(a[i]) || is_nowhere(b[i]))
+      ++undefined;
+    else
+      found.push_back(static_cast<float>(distance(a[i], b[i])));
+  return distribution(std::move(found), undefined);
 }
 
 constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
@@ -134,13 +133,23 @@ Distances distribution(std::vector<float> distances_mm, std::int64_t undefined) 
 
 LandmarkErrors landmark_errors(const std::vector<NamedPoint>& fixed,
                                const std::vector<NamedPoint>& moving, const Transform& transform) {
+  return landmark_errors(fixed, moving, point_map(transform));
+}
+
+LandmarkErrors landmark_errors(const std::vector<NamedPoint>& fixed,
+                               const std::vector<NamedPoint>& moving, const PointMap& map) {
   LandmarkErrors out;
   std::vector<float> before, after, used, held_out;
   std::int64_t undefined = 0;
-  for (const Match& m : match(fixed, moving, out.unmatched)) {
-    const std::optional<Vec3> mapped = transform(m.fixed);
+  const std::vector<Match> matches = match(fixed, moving, out.unmatched);
+  std::vector<Vec3> places;
+  for (const Match& m : matches) places.push_back(m.fixed);
+  map(places);
+  for (std::size_t i = 0; i < matches.size(); ++i) {
+    const Match& m = matches[i];
+    const bool mapped = !is_nowhere(places[i]);
     LandmarkError one{m.name, distance(m.fixed, m.moving),
-                      mapped ? distance(*mapped, m.moving) : kUndefined, m.held_out};
+                      mapped ? distance(places[i], m.moving) : kUndefined, m.held_out};
     before.push_back(static_cast<float>(one.before_mm));
     if (mapped) {
       after.push_back(static_cast<float>(one.after_mm));
@@ -159,22 +168,37 @@ LandmarkErrors landmark_errors(const std::vector<NamedPoint>& fixed,
 
 Distances transform_difference(const Transform& a, const Transform& b, const Grid& grid,
                                const Volume* mask) {
-  return over_grid(grid, 0, mask, [&](const Vec3& p) {
-    const std::optional<Vec3> qa = a(p), qb = b(p);
-    return qa && qb ? distance(*qa, *qb) : kUndefined;
-  });
+  return transform_difference(point_map(a), point_map(b), grid, mask);
+}
+
+Distances transform_difference(const PointMap& a, const PointMap& b, const Grid& grid,
+                               const Volume* mask) {
+  std::vector<Vec3> by_a = points_on(grid, 0, mask), by_b = by_a;
+  a(by_a);
+  b(by_b);
+  return between_points(by_a, by_b);
 }
 
 Distances inverse_consistency(const Transform& forward, const Transform& inverse, const Grid& fixed,
                               const Grid& moving, const Volume* mask) {
+  return inverse_consistency(point_map(forward), point_map(inverse), fixed, moving, mask);
+}
+
+Distances inverse_consistency(const PointMap& forward, const PointMap& inverse, const Grid& fixed,
+                              const Grid& moving, const Volume* mask) {
   const Affine moving_voxel = moving.voxel_from_world();
-  return over_grid(fixed, 2, mask, [&](const Vec3& p) {
-    const std::optional<Vec3> there = forward(p);
-    if (!there) return kUndefined;
-    if (!inside(moving, moving_voxel, *there)) return -1.0;
-    const std::optional<Vec3> back = inverse(*there);
-    return back ? distance(*back, p) : kUndefined;
-  });
+  std::vector<Vec3> points = points_on(fixed, 2, mask), there = points;
+  forward(there);
+  std::size_t kept = 0;  // those that land on the moving grid, or nowhere
+  for (std::size_t i = 0; i < points.size(); ++i)
+    if (is_nowhere(there[i]) || inside(moving, moving_voxel, there[i])) {
+      points[kept] = points[i];
+      there[kept++] = there[i];
+    }
+  points.resize(kept);
+  there.resize(kept);
+  inverse(there);
+  return between_points(there, points);
 }
 
 namespace {

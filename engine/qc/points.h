@@ -43,16 +43,22 @@ struct LandmarkErrors {
 /// when nothing matches or a name occurs twice on a side.
 LandmarkErrors landmark_errors(const std::vector<NamedPoint>& fixed,
                                const std::vector<NamedPoint>& moving, const Transform& transform);
+LandmarkErrors landmark_errors(const std::vector<NamedPoint>& fixed,
+                               const std::vector<NamedPoint>& moving, const PointMap& map);
 
 /// Distance between what two transforms make of each fixed voxel (identity recovery, run to run),
 /// at about a million evenly spaced voxels at most; only where `mask` (on `grid`, may be null) is
 /// not zero.
 Distances transform_difference(const Transform& a, const Transform& b, const Grid& grid,
                                const Volume* mask = nullptr);
+Distances transform_difference(const PointMap& a, const PointMap& b, const Grid& grid,
+                               const Volume* mask = nullptr);
 
 /// |inverse(forward(x)) - x| over the same voxels, two voxels inside the faces of the fixed grid,
 /// where forward(x) lies on the moving grid.
 Distances inverse_consistency(const Transform& forward, const Transform& inverse, const Grid& fixed,
+                              const Grid& moving, const Volume* mask = nullptr);
+Distances inverse_consistency(const PointMap& forward, const PointMap& inverse, const Grid& fixed,
                               const Grid& moving, const Volume* mask = nullptr);
 
 /// |inverse(forward(x)) - x| as a map, f32 mm, on the fixed grid or, when that has more than

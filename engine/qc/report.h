@@ -1,4 +1,5 @@
 #pragma once
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -27,6 +28,15 @@ struct QcInput {
   const Transform* reference = nullptr;  ///< a transform to compare with (known warp, another run)
   bool with_hd95 = true;
   int local_ncc_radius = 2;  ///< 0: no map
+
+  /// What is given where a transform is too large for memory: `transform` is exact at the voxels of
+  /// `fixed` alone then, and these are at every point. In place of `inverse` and `reference`.
+  PointMap map, inverse_map, reference_map;
+  /// Its only deformation, of which planes are read, and the affine map that goes before it.
+  std::shared_ptr<const VolumeFeed> deformation;
+  Affine before_deformation;
+  /// All of `mask` where that is thinned: det J is of all voxels.
+  std::shared_ptr<const VolumeFeed> whole_mask;
 };
 
 /// Every measure of engine design §7 that the inputs allow.

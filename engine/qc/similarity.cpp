@@ -209,15 +209,31 @@ float correlation(const double (&s)[6]) {
 
 }  // namespace
 
+namespace {
+constexpr std::int64_t kMostWindowBytes = std::int64_t{160} << 20;
+constexpr std::int64_t kSumBytes = 6 * sizeof(double);  ///< of a voxel of PlaneSums
+
+/// Planes of sums that a thread holds: 16 planes share their window's, fewer where planes are
+/// large.
+std::int64_t window_planes(const Size3& n, int radius) {
+  const std::int64_t plane = kSumBytes * n[0] * n[1] * available_threads();
+  return std::clamp<std::int64_t>(kMostWindowBytes / plane, 1 + 2 * radius, 16 + 2 * radius);
+}
+}  // namespace
+
+std::int64_t local_ncc_bytes(const Size3& size, int radius) {
+  return window_planes(size, radius) * kSumBytes * size[0] * size[1] * available_threads();
+}
+
 Volume local_ncc_map(const Volume& fixed, const Volume& warped, int radius, const Volume* inside) {
   require_same_lattice(warped, fixed, "warped image");
   const Size3& n = fixed.grid().size;
   const double f_mean = intensity_statistics(fixed).mean,
                w_mean = intensity_statistics(warped).mean;
   Volume out(fixed.grid(), ScalarType::f32);
-  constexpr std::int64_t kSlab = 16;  // planes that share their window's planes
-  parallel_for((n[2] + kSlab - 1) / kSlab, [&](std::int64_t slab) {
-    const std::int64_t z0 = slab * kSlab, z1 = std::min(n[2], z0 + kSlab);
+  const std::int64_t planes_at_once = window_planes(n, radius) - 2 * radius;
+  parallel_for((n[2] + planes_at_once - 1) / planes_at_once, [&](std::int64_t slab) {
+    const std::int64_t z0 = slab * planes_at_once, z1 = std::min(n[2], z0 + planes_at_once);
     const std::int64_t first = std::max<std::int64_t>(0, z0 - radius);
     std::vector<PlaneSums> planes;
     for (std::int64_t z = first; z < std::min(n[2], z1 + radius); ++z)

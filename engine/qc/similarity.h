@@ -22,5 +22,7 @@ Similarity similarity(const Volume& fixed, const Volume& warped, const Volume* i
 /// where a window is flat, NaN outside `inside`. Windows are cut at the faces.
 Volume local_ncc_map(const Volume& fixed, const Volume& warped, int radius,
                      const Volume* inside = nullptr);
+/// What local_ncc_map() holds beside its volumes.
+std::int64_t local_ncc_bytes(const Size3& size, int radius);
 
 }  // namespace gigawarp::qc

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "base/parallel.h"
 #include "base/time_sum.h"
@@ -176,16 +177,21 @@ std::vector<Volume> stream_levels(const VolumeFeed& feed, const std::vector<Leve
     for (std::size_t l = 0; l < levels.size(); ++l)
       if (next[l] < levels[l].grid.size[2]) keep = std::min(keep, reaches[l].low(next[l]));
     const std::int64_t more = std::min(feed.slab_planes(), n[2] - end);
-    Volume wider(Grid{{n[0], n[1], end + more - keep}, {}}, view.type);
-    std::copy_n(window.data() + static_cast<std::size_t>(keep - begin) * plane,
-                static_cast<std::size_t>(end - keep) * plane, wider.data());
-    window = {};
-    {
-      const Volume slab = sampled_planes(feed, end, more);
-      std::copy_n(slab.data(), slab.bytes(),
-                  wider.data() + static_cast<std::size_t>(end - keep) * plane);
+    const std::byte* kept = window.data() + static_cast<std::size_t>(keep - begin) * plane;
+    const std::size_t kept_bytes = static_cast<std::size_t>(end - keep) * plane;
+    if (end + more - keep > window.grid().size[2]) {  // soon it is as long as it has to be
+      Volume wider(Grid{{n[0], n[1], end + more - keep}, {}}, view.type);
+      std::memcpy(wider.data(), kept, kept_bytes);
+      window = std::move(wider);
+    } else {
+      std::memmove(window.data(), kept, kept_bytes);
     }
-    window = std::move(wider);
+    if (samples_natively(feed.type())) {
+      feed.read({{0, 0, end}, {n[0], n[1], more}}, window.data() + kept_bytes);
+    } else {
+      const Volume slab = sampled_planes(feed, end, more);
+      std::memcpy(window.data() + kept_bytes, slab.data(), slab.bytes());
+    }
     begin = keep;
     end += more;
     for (std::size_t l = 0; l < levels.size(); ++l) {

@@ -7,9 +7,13 @@ import pathlib
 import resource
 import signal
 import subprocess
+import tempfile
 import termios
 import time
 import unittest
+
+import nibabel
+import numpy as np
 
 from cli_support import CANCELLED, NOT_WRITTEN, OK, OUTPUTS, USAGE, PairCase, digest, digests, leftovers, run, start
 
@@ -231,6 +235,67 @@ class Interrupt(PairCase):
         self.assertIn("Another run", second.stderr)
         process.kill()
         self.finish(process)
+
+
+
+class ReadingPass(unittest.TestCase):
+    """A signal while gigabytes are read ends the pass, not only what comes after it."""
+
+    shape = (1024, 1024, 1000)
+
+    @classmethod
+    def setUpClass(cls):
+        cls.kept = tempfile.TemporaryDirectory()
+        cls.folder = pathlib.Path(cls.kept.name)
+        cls.image = cls.folder / "large.nii"
+        header = nibabel.Nifti1Header()
+        header.set_data_shape(cls.shape)
+        header.set_data_dtype(np.float32)
+        header.set_xyzt_units("mm")
+        header.set_sform(np.diag([0.1, 0.1, 0.1, 1]), code=1)
+        header["vox_offset"] = 352
+        header["magic"] = b"n+1"
+        with open(cls.image, "wb") as file:  # nothing but holes: it takes time to read, and no disk
+            file.write(header.binaryblock + bytes(4))
+            file.truncate(352 + 4 * int(np.prod(cls.shape)))
+        cls.affine = cls.folder / "affine.txt"
+        cls.affine.write_text("#Insight Transform File V1.0\n#Transform 0\nTransform: AffineTransform_double_3_3\n"
+                              "Parameters: 1 0 0 0 1 0 0 0 1 0 0 0\nFixedParameters: 0 0 0\n")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.kept.cleanup()
+
+    def stopped(self, out, *arguments):
+        """Seconds from a signal in the pass to the end."""
+        process = start(*arguments)
+        time.sleep(1.5)
+        self.assertIsNone(process.poll(), "it ended before the signal")
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, CANCELLED, err)
+        self.assertEqual(leftovers(out), [])
+        return time.monotonic() - began
+
+    def test_of_a_registration(self):
+        out = self.folder / "run"
+        seconds = self.stopped(out, "register", "--fixed", self.image, "--moving", self.image, "--levels", "8x5",
+                               "--device", "cpu", "--warp-grid", "level", "--no-warped", "--out", out)
+        self.assertLess(seconds, 10)
+
+    def test_of_a_quality_check(self):
+        out = self.folder / "maps"
+        out.mkdir()
+        seconds = self.stopped(out, "qc", "--fixed", self.image, "--moving", self.image, "--transform", self.affine,
+                               "--memory", "900M", "--json", out / "qc.json")
+        self.assertLess(seconds, 10)
+
+    def test_of_a_conversion(self):
+        out = self.folder / "converted"
+        out.mkdir()
+        seconds = self.stopped(out, "convert", self.image, out / "large.ome.zarr")
+        self.assertLess(seconds, 10)
 
 
 if __name__ == "__main__":

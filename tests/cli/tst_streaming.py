@@ -1,12 +1,14 @@
 """Images that are read as they are needed give the results of images in memory."""
 
+import gzip
 import json
+import os
 import pathlib
 import sys
 import tempfile
 import unittest
 
-from cli_support import DOES_NOT_FIT, OK, run
+from cli_support import DOES_NOT_FIT, OK, run, save, start
 
 try:
     import nibabel
@@ -153,23 +155,123 @@ class Streaming(unittest.TestCase):
         self.assertEqual(process.returncode, DOES_NOT_FIT, process.stderr)
         self.assertIn("--warp-grid level", process.stderr)
 
-    def test_qc_measures_fewer_voxels_where_all_do_not_fit(self):
-        def qc(kind, *options):
-            path = self.base / "qc.json"
-            process = run("qc", "--result", self.base / f"out-{kind}", "--json", path, "--phantom",
-                          self.pair / "phantom.json", *options)
-            self.assertEqual(process.returncode, OK, process.stderr)
-            return json.loads(path.read_text())
-        self.register("nii", name="judged")
-        all_voxels, some = qc("judged"), qc("judged", "--memory", "100M", "--sheet", self.base / "sheet.png")
-        self.assertNotIn("measured_every_nth_voxel", all_voxels)
-        self.assertEqual(some["measured_every_nth_voxel"], 2)
+    def qc(self, name, *options, env=None):
+        """Figures, peak memory in bytes and stderr of a quality check that succeeds."""
+        path = self.base / "qc.json"
+        process = start("qc", "--json", path, "--summary", *options, "--result", self.base / f"out-{name}",
+                        env={**os.environ, **(env or {})})
+        err = process.communicate()[1]
+        self.assertEqual(process.returncode, OK, err)
+        return json.loads(path.read_text()), err
+
+    def assert_alike(self, some, all_voxels):
         self.assertLess(some["similarity"]["voxels"], all_voxels["similarity"]["voxels"] / 6)
         self.assertAlmostEqual(some["similarity"]["ncc"], all_voxels["similarity"]["ncc"], delta=0.01)
         self.assertAlmostEqual(some["similarity_before"]["ncc"], all_voxels["similarity_before"]["ncc"], delta=0.01)
         self.assertAlmostEqual(some["overlap"]["dice_mean"], all_voxels["overlap"]["dice_mean"], delta=0.03)
         self.assertEqual(some["jacobian"], all_voxels["jacobian"])
-        self.assertEqual(some["known_map_error"], all_voxels["known_map_error"])
+        for figure in ("mean_mm", "p95_mm", "max_mm"):
+            self.assertAlmostEqual(some["known_map_error"][figure], all_voxels["known_map_error"][figure], places=6)
+            self.assertAlmostEqual(some["inverse_error"][figure], all_voxels["inverse_error"][figure], delta=0.05)
+
+    def test_qc_measures_fewer_voxels_where_all_do_not_fit(self):
+        self.register("nii", name="judged")
+        known = ("--phantom", self.pair / "phantom.json")
+        all_voxels, _ = self.qc("judged", *known)
+        some, _ = self.qc("judged", *known, "--memory", "150M", "--sheet", self.base / "sheet.png")
+        self.assertNotIn("measured_every_nth_voxel", all_voxels)
+        self.assertEqual(some["measured_every_nth_voxel"], 2)
+        self.assert_alike(some, all_voxels)
+
+    def test_qc_counts_det_j_within_the_mask_where_it_thins(self):
+        self.register("nii", name="masked")
+        mask = ("--mask", self.pair / "fixed_labels.nii")
+        all_voxels, _ = self.qc("masked", *mask)
+        some, _ = self.qc("masked", *mask, "--memory", "150M")
+        self.assertEqual(some["measured_every_nth_voxel"], 2)
+        self.assertEqual(some["jacobian"], all_voxels["jacobian"])
+        self.assertLess(some["jacobian"]["voxels"], 76 * 88 * 80)
+
+    def test_qc_imports_a_warp_that_can_only_be_read_in_order_and_says_so(self):
+        out = self.register("nii", name="foreign")
+        known = ("--phantom", self.pair / "phantom.json")
+        all_voxels, _ = self.qc("foreign", *known)
+        for name in ("1Warp.nii.gz", "1InverseWarp.nii.gz"):  # as another program compresses
+            (out / name).write_bytes(gzip.compress(gzip.decompress((out / name).read_bytes()), 1))
+        cache = {"GIGAWARP_CACHE": str(self.base / "cache")}
+        some, err = self.qc("foreign", *known, "--memory", "150M", env=cache)
+        self.assertIn("1Warp.nii.gz: It is being imported into the cache", err)
+        self.assert_alike(some, all_voxels)
+        _, err = self.qc("foreign", *known, "--memory", "150M", env=cache)
+        self.assertNotIn("imported", err)
+
+    def test_qc_refuses_what_does_not_fit_before_it_reads(self):
+        self.register("nii", name="refused")
+        sheet = self.base / "never.png"
+        process = run("qc", "--result", self.base / "out-refused", "--memory", "50M", "--sheet", sheet)
+        self.assertEqual(process.returncode, DOES_NOT_FIT, process.stderr)
+        self.assertIn("needs at least", process.stderr)
+        self.assertFalse(sheet.exists())
+
+    def test_qc_writes_its_maps_as_sparse_grids_too(self):
+        self.register("nii", name="mapped")
+        for name in ("det.vdb", "det.nii", "ncc.vdb", "ncc.nii"):
+            self.qc("mapped", "--jacobian" if name.startswith("det") else "--local-ncc", self.base / name)
+        for name in ("det", "ncc"):
+            back = self.base / f"{name}.back.nii"
+            process = run("convert", self.base / f"{name}.vdb", back)
+            self.assertEqual(process.returncode, OK, process.stderr)
+            expected, found = self.array(self.base / f"{name}.nii"), self.array(back)
+            self.assertEqual(found.shape, expected.shape)
+            self.assertTrue((np.isnan(found) == np.isnan(expected)).all())
+            spread = np.nanmax(expected) - np.nanmin(expected)
+            self.assertLessEqual(np.nanmax(np.abs(found - expected)), 1.01e-3 * spread)
+        thinned = self.base / "thinned.nii"
+        self.qc("mapped", "--jacobian", thinned, "--memory", "150M")
+        np.testing.assert_array_equal(self.array(thinned), self.array(self.base / "det.nii"))
+
+    def test_compressed_images_that_are_imported_give_the_same_files_to_the_byte(self):
+        cache = {**os.environ, "GIGAWARP_CACHE": str(self.base / "images")}
+        out = self.base / "out-imported"
+        process = run("register", "--fixed", self.pair / "fixed.nii.gz", "--moving", self.pair / "moving.nii.gz", *LEVELS,
+                      "--labels", self.pair / "moving_labels.nii.gz", "--fixed-labels",
+                      self.pair / "fixed_labels.nii.gz", "--import", "always", "--out", out, env=cache)
+        self.assertEqual(process.returncode, OK, process.stderr)
+        self.assertIn("fixed.nii.gz: It is being imported into the cache", process.stderr)
+        for name in ("1Warp.nii.gz", "1InverseWarp.nii.gz", "warped.nii.gz", "warped_labels.nii.gz"):
+            with self.subTest(name=name):
+                self.assertEqual((self.whole / name).read_bytes(), (out / name).read_bytes())
+        process = run("plan", "--json", "--fixed", self.pair / "fixed.nii.gz", "--moving", self.pair / "moving.nii.gz",
+                      *LEVELS, "--out", self.base / "planned", env=cache)
+        self.assertTrue(json.loads(process.stdout)["memory"]["images_streamed"])
+
+    def test_a_smooth_pyramid_of_samples_is_not_taken_for_means(self):
+        x, y, z = np.meshgrid(*[np.linspace(0, 1, n) for n in (80, 92, 84)], indexing="ij")
+        for name, shift in (("fixed", 0.0), ("moving", 0.01)):
+            smooth = np.round(20 + 90 * (x + shift) + 60 * np.sin(2 * y) * np.cos(2 * z)).astype(np.uint8)
+            save(smooth, self.pair / f"smooth_{name}.nii", dtype=np.uint8)
+            self.convert(f"smooth_{name}.nii", f"smooth_{name}.ome.zarr")
+            group = zarr.open_group(str(self.pair / f"smooth_{name}.ome.zarr"), mode="r+")
+            for level in range(1, len(group.attrs["multiscales"][0]["datasets"])):
+                group[str(level)][...] = group["0"][::2 ** level, ::2 ** level, ::2 ** level]
+        out = self.base / "out-smooth"
+        process = run("register", "--fixed", self.pair / "smooth_fixed.ome.zarr", "--moving",
+                      self.pair / "smooth_moving.ome.zarr", *LEVELS, "--out", out)
+        self.assertEqual(process.returncode, OK, process.stderr)
+        self.assertEqual(self.result(out)["notes"], [])
+
+    def test_a_smooth_pyramid_of_means_is_left_alone_with_a_note(self):
+        x, y, z = np.meshgrid(*[np.linspace(0, 1, n) for n in (80, 92, 84)], indexing="ij")
+        for name, shift in (("fixed", 0.0), ("moving", 0.01)):
+            smooth = np.round(20 + 9 * (x + shift) + 6 * np.sin(2 * y) * np.cos(2 * z)).astype(np.uint8)
+            save(smooth, self.pair / f"even_{name}.nii", dtype=np.uint8)
+            self.convert(f"even_{name}.nii", f"even_{name}.ome.zarr")
+        out = self.base / "out-even"
+        process = run("register", "--fixed", self.pair / "even_fixed.ome.zarr", "--moving",
+                      self.pair / "even_moving.ome.zarr", *LEVELS, "--out", out)
+        self.assertEqual(process.returncode, OK, process.stderr)
+        self.assertEqual(self.result(out)["notes"], [])
+        self.assertIn("too smooth to tell", json.dumps(self.result(out)))
 
 
 if __name__ == "__main__":

@@ -52,6 +52,28 @@ bool same_bytes(const Volume& a, const Volume& b) {
   return a.bytes() == b.bytes() && std::memcmp(a.data(), b.data(), a.bytes()) == 0;
 }
 
+/// Of any size, without voxels.
+class BrickedFeed final : public VolumeFeed {
+ public:
+  BrickedFeed(const Size3& size, std::int64_t brick) : grid_{size, {}}, brick_(brick) {}
+  const Grid& grid() const override { return grid_; }
+  ScalarType type() const override { return ScalarType::u16; }
+  std::int64_t brick_planes() const override { return brick_; }
+  void read(const Box&, std::byte*) const override {}
+
+ private:
+  Grid grid_;
+  std::int64_t brick_;
+};
+
+TEST(Feed, slabsAreWholeLayersOfBricksOrEqualPartsOfOne) {
+  EXPECT_EQ(BrickedFeed({512, 512, 512}, 64).slab_planes(), 128);
+  EXPECT_EQ(BrickedFeed({1063, 1063, 1063}, 64).slab_planes(), 64);
+  EXPECT_EQ(BrickedFeed({1760, 1760, 1280}, 64).slab_planes(), 32);  // 378 MiB a layer
+  EXPECT_EQ(BrickedFeed({4096, 4096, 4096}, 96).slab_planes(), 8);   // 3 GiB a layer
+  EXPECT_EQ(BrickedFeed({20000, 20000, 100}, 64).slab_planes(), 1);
+}
+
 TEST(Feed, boxesAndPlanesAreThoseOfTheVolume) {
   const Volume volume = scene(ScalarType::u16);
   const SlicedFeed feed(volume, 5);

@@ -11,7 +11,9 @@
 #include "qc/distance.h"
 #include "qc/histograms.h"
 #include "qc/report.h"
+#include "qc/streamed_transform.h"
 #include "qc/worst.h"
+#include "support/sliced_feed.h"
 
 namespace gigawarp::qc {
 namespace {
@@ -218,6 +220,160 @@ Assessment assessed(phantom::Phantom& pair, Transform& truth) {
     in.moving_landmarks.push_back({l.name, l.moving_mm});
   }
   return assess(in);
+}
+
+TEST(Points, aDisplacementThatIsReadBySlabsMovesThemAsOneInMemory) {
+  phantom::PhantomSpec spec;
+  spec.size = {33, 40, 37};
+  DisplacementField field = phantom::Phantom(spec).true_warp();
+  field.component_mm(1)[20 * 33 * 40 + 17 * 33 + 9] = std::numeric_limits<float>::quiet_NaN();
+  const test::SlicedFeed feed(field.volume(), 4);
+  Transform held;
+  std::vector<Vec3> points, expected;
+  const Grid& grid = field.grid();
+  for (int i = 0; i < 5000; ++i)  // some beyond the grid, some at its faces, one at the hole
+    points.push_back(grid.world_from_voxel(
+        {i % 41 - 3.3, (i * 7) % 47 - 2.5 + 0.25 * (i % 3), (i * 13) % 44 - 3.0 + 0.5 * (i % 2)}));
+  points.push_back(grid.world_from_voxel({9, 17, 20}));
+  expected = points;
+  displace(feed, points);
+  held.stages.emplace_back(std::move(field));
+  point_map(held)(expected);
+  int nowhere = 0;
+  for (std::size_t i = 0; i < points.size(); ++i)
+    for (std::size_t a = 0; a < 3; ++a) {
+      if (std::isnan(expected[i][a])) {
+        ++nowhere;
+        EXPECT_TRUE(std::isnan(points[i][a]));
+      } else {
+        EXPECT_EQ(points[i][a], expected[i][a]);
+      }
+    }
+  EXPECT_GE(nowhere, 3);
+}
+
+/// As the verb does where warps do not fit: displacements stay where they are.
+struct StreamedPair {
+  phantom::Phantom pair;
+  Volume fixed, moving, mask;
+  StreamedTransform warp;
+  Transform held, at_voxels;
+
+  static phantom::PhantomSpec spec() {
+    phantom::PhantomSpec out;
+    out.size = {48, 52, 44};
+    return out;
+  }
+
+  StreamedPair()
+      : pair(spec()),
+        fixed(pair.image(phantom::Side::fixed)),
+        moving(pair.image(phantom::Side::moving)),
+        mask(pair.labels(phantom::Side::fixed)) {
+    DisplacementField truth = pair.true_warp();
+    Affine shift;
+    shift.offset = {1.5, -2, 0.5};
+    warp.add(std::make_shared<test::SlicedFeed>(truth.volume(), 3));
+    Transform affine;
+    affine.stages.emplace_back(shift);
+    warp.add(std::move(affine));
+    held.stages.emplace_back(std::move(truth));
+    held.stages.emplace_back(shift);
+  }
+
+  QcInput input(const Volume& measured, const Volume& measured_mask) const {
+    QcInput in;
+    in.fixed = &measured;
+    in.moving = &moving;
+    in.mask = &measured_mask;
+    for (const phantom::PhantomLandmark& l : pair.landmarks()) {
+      in.fixed_landmarks.push_back({l.name, l.fixed_mm});
+      in.moving_landmarks.push_back({l.name, l.moving_mm});
+    }
+    return in;
+  }
+  QcReport in_memory() const {
+    QcInput in = input(fixed, mask);
+    in.transform = &held;
+    return assess(in).report;
+  }
+  QcReport streamed(std::int64_t every) {
+    const Volume some = read_thinned(WholeVolume(&fixed), every),
+                 some_mask = read_thinned(WholeVolume(&mask), every);
+    QcInput in = input(some, some_mask);
+    at_voxels = warp.at_voxels_of(some.grid());
+    in.transform = &at_voxels;
+    in.map = warp.map();
+    in.deformation = warp.deformation()->displacement_mm;
+    in.before_deformation = warp.deformation()->before;
+    in.whole_mask = std::make_shared<WholeVolume>(&mask);
+    return assess(in).report;
+  }
+};
+
+TEST(Streamed, aWarpInItsFileGivesTheFiguresOfOneInMemory) {
+  StreamedPair scene;
+  const QcReport expected = scene.in_memory(), found = scene.streamed(1);
+  EXPECT_EQ(found.after->voxels, expected.after->voxels);
+  EXPECT_NEAR(found.after->ncc, expected.after->ncc, 1e-6);
+  EXPECT_EQ(found.jacobian->voxels, expected.jacobian->voxels);
+  EXPECT_EQ(found.jacobian->sd_log, expected.jacobian->sd_log);
+  EXPECT_EQ(found.jacobian->minimum, expected.jacobian->minimum);
+  EXPECT_EQ(found.landmarks->after.mean_mm, expected.landmarks->after.mean_mm);
+}
+
+TEST(Streamed, detJOfAThinnedImageIsOfEveryVoxelInTheMask) {
+  StreamedPair scene;
+  const QcReport expected = scene.in_memory(), found = scene.streamed(2);
+  EXPECT_LT(found.after->voxels, expected.after->voxels / 6);
+  EXPECT_NEAR(found.after->ncc, expected.after->ncc, 0.02);
+  EXPECT_EQ(found.jacobian->voxels, expected.jacobian->voxels);
+  EXPECT_EQ(found.jacobian->sd_log, expected.jacobian->sd_log);
+  EXPECT_EQ(found.landmarks->after.mean_mm, expected.landmarks->after.mean_mm);
+  const auto all = static_cast<std::int64_t>(44) * 48 * 40;
+  EXPECT_LT(expected.jacobian->voxels, all);  // the mask counts
+}
+
+TEST(Streamed, detJOfAWarpOnACoarseGridCountsTheMaskToo) {
+  StreamedPair scene;
+  Grid coarse = scene.fixed.grid();
+  for (std::size_t a = 0; a < 3; ++a) {
+    coarse.size[a] /= 2;
+    for (std::size_t r = 0; r < 3; ++r) coarse.world_from_voxel.linear[r][a] *= 2;
+  }
+  Transform warp;
+  warp.stages.emplace_back(displacement_of(scene.held, coarse));
+  QcInput in = scene.input(scene.fixed, scene.mask);
+  in.transform = &warp;
+  const QcReport masked = assess(in).report;
+  in.mask = nullptr;
+  const QcReport all = assess(in).report;
+  std::int64_t inside = 0;
+  for (std::int64_t z = 2; z < coarse.size[2] - 2; ++z)
+    for (std::int64_t y = 2; y < coarse.size[1] - 2; ++y)
+      for (std::int64_t x = 2; x < coarse.size[0] - 2; ++x)
+        inside += scene.mask.value(2 * x, 2 * y, 2 * z) != 0;
+  EXPECT_EQ(masked.jacobian->voxels, inside);
+  EXPECT_GT(all.jacobian->voxels, inside);
+}
+
+TEST(Streamed, anAffineMapBeforeTheWarpMovesTheMask) {
+  StreamedPair scene;
+  Affine shift;
+  shift.offset = scene.fixed.grid().spacing_mm();
+  shift.offset[1] = shift.offset[2] = 0;
+  Transform warp;
+  warp.stages.emplace_back(shift);
+  warp.stages.emplace_back(scene.pair.true_warp());
+  QcInput in = scene.input(scene.fixed, scene.mask);
+  in.transform = &warp;
+  const QcReport report = assess(in).report;
+  std::int64_t inside = 0;
+  const Size3& n = scene.mask.grid().size;
+  for (std::int64_t z = 2; z < n[2] - 2; ++z)
+    for (std::int64_t y = 2; y < n[1] - 2; ++y)
+      for (std::int64_t x = 2; x < n[0] - 2; ++x) inside += scene.mask.value(x - 1, y, z) != 0;
+  EXPECT_EQ(report.jacobian->voxels, inside);
 }
 
 TEST(Points, theMapOfTheInverseErrorShowsWhereTheInverseIsWrong) {

@@ -212,6 +212,37 @@ std::vector<T> halved(const std::vector<T>& values, const Size3& size, io::Downs
   return out;
 }
 
+TEST(ChunkCodecs, aPartOfABloscChunkIsThatOfTheWhole) {
+  const auto bytes = some_bytes(std::size_t{1} << 20);
+  io::ByteCodec codec;
+  codec.type_size = 2;
+  const io::CodecChain chain{codec};
+  const auto packed = encoded(chain, bytes);
+  std::mt19937 random(3);
+  for (int i = 0; i < 50; ++i) {
+    const std::size_t begin = 2 * (random() % (bytes.size() / 2));
+    std::vector<std::byte> out(2 * (1 + random() % ((bytes.size() - begin) / 2)));
+    const auto why = io::decode_part(chain, packed, bytes.size(), 2, begin, out);
+    ASSERT_TRUE(why);
+    EXPECT_EQ(*why, "");
+    EXPECT_TRUE(
+        std::equal(out.begin(), out.end(), bytes.begin() + static_cast<std::ptrdiff_t>(begin)));
+  }
+  std::vector<std::byte> out(4000);
+  EXPECT_FALSE(io::decode_part(chain, packed, bytes.size(), 4, 0, out));  // another element
+  EXPECT_FALSE(io::decode_part(chain, packed, bytes.size() - 2, 2, 0, out));
+  io::ByteCodec zstd;
+  zstd.kind = io::CodecKind::zstd;
+  EXPECT_FALSE(io::decode_part({zstd}, encoded({zstd}, bytes), bytes.size(), 2, 0, out));
+  for (int i = 0; i < 500; ++i) {  // damage is survived
+    auto bad = packed;
+    if (i % 2 == 0) bad.resize(random() % packed.size());
+    for (int k = 0; k < 4 && !bad.empty(); ++k)
+      bad[random() % bad.size()] ^= static_cast<std::byte>(1U << random() % 8);
+    io::decode_part(chain, bad, bytes.size(), 2, 2 * (random() % (bytes.size() / 2 - 2000)), out);
+  }
+}
+
 TEST(Downsample, roundsMeansAndLeavesNanOut) {
   using io::Downsampling;
   const std::vector<std::uint16_t> counts{1, 2, 65535, 2, 2, 65535};  // 3 x 2 x 1

@@ -2,7 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
+#include <fstream>
 #include <limits>
+#include <string>
 
 #include "io/io_fixtures.h"
 #include "io/landmarks_io.h"
@@ -251,6 +254,78 @@ TEST(Landmarks, ofOlderSlicerAreTurnedFromRas) {
   test::sentence_of(ErrorCode::bad_input, [&] {
     io::read_landmarks(*data / "formats/bigwarp_bdv/mr_landmarks_p2p2p4-111.csv");
   });
+}
+
+void expect_same_field(const VolumeFeed& feed, const DisplacementField& field) {
+  ASSERT_TRUE(feed.grid().same_lattice(field.grid()));
+  const Volume all = read_all(feed);
+  for (int c = 0; c < 3; ++c)
+    for (std::int64_t i = 0; i < field.grid().voxel_count(); ++i) {
+      const float want = field.component_mm(c)[i], got = all.channel<float>(c)[i];
+      ASSERT_TRUE(want == got || (std::isnan(want) && std::isnan(got)));
+    }
+  const Box box{{2, 3, 1}, {5, 4, 3}};
+  Volume part(Grid{box.size, {}}, ScalarType::f32, 3);
+  feed.read(box, part.data());
+  for (int c = 0; c < 3; ++c) {
+    const Size3& n = field.grid().size;
+    EXPECT_EQ(part.channel<float>(c)[(1 * 4 + 2) * 5 + 3],
+              field.component_mm(c)[((1 + 1) * n[1] + 3 + 2) * n[0] + 2 + 3]);
+  }
+}
+
+TEST(Displacement, ownCompressedFilesAreReadByPlanes) {
+  const Folder folder;
+  DisplacementField field(test::oblique_grid({90, 80, 70}));  // several members of a mebibyte
+  for (int c = 0; c < 3; ++c)
+    for (std::int64_t i = 0; i < field.grid().voxel_count(); ++i)
+      field.component_mm(c)[i] = std::sin(0.001F * static_cast<float>(i + 7 * c));
+  field.component_mm(2)[1234] = std::numeric_limits<float>::quiet_NaN();
+  io::write_displacement(field, folder.path() / "own.nii.gz");
+  const auto feed = io::open_displacement(folder.path() / "own.nii.gz");
+  ASSERT_NE(feed, nullptr);
+  const Transform whole = io::read_transform(folder.path() / "own.nii.gz");
+  expect_same_field(*feed, std::get<DisplacementField>(whole.stages.front()));
+}
+
+TEST(Displacement, aDamagedMemberOfAnOwnFileIsNamed) {
+  const Folder folder;
+  const fs::path path = folder.path() / "damaged.nii.gz";
+  DisplacementField field(test::oblique_grid({90, 80, 70}));
+  for (std::int64_t i = 0; i < field.grid().voxel_count(); ++i)
+    field.component_mm(1)[i] = std::sin(0.001F * static_cast<float>(i));
+  io::write_displacement(field, path);
+  {
+    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(fs::file_size(path) / 2));
+    file.write("damage", 6);
+  }
+  const auto feed = io::open_displacement(path);
+  ASSERT_NE(feed, nullptr);
+  try {
+    read_all(*feed);
+    FAIL() << "the damage went unseen";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::bad_input);
+    EXPECT_NE(std::string(error.what()).find("damaged.nii.gz"), std::string::npos);
+  }
+}
+
+TEST(Displacement, compressedFilesOfOthersAreReadByPlanesOnceImported) {
+  const Folder folder;
+  const fs::path plain = folder.path() / "plain.nii", path = folder.path() / "other.nii.gz";
+  DisplacementField field = some_field();
+  field.component_mm(0)[100] = 1e9F;  // "outside"
+  io::write_displacement(field, plain);
+  ASSERT_EQ(std::system(("gzip -c '" + plain.string() + "' > '" + path.string() + "'").c_str()), 0);
+  EXPECT_EQ(io::open_displacement(path), nullptr);
+  ASSERT_TRUE(io::can_import_displacement(path));
+  ::setenv("GIGAWARP_CACHE", (folder.path() / "cache").c_str(), 1);
+  const auto feed = io::import_displacement(path);
+  ::unsetenv("GIGAWARP_CACHE");
+  ASSERT_NE(feed, nullptr);
+  const Transform whole = io::read_transform(path);
+  expect_same_field(*feed, std::get<DisplacementField>(whole.stages.front()));
 }
 
 }  // namespace

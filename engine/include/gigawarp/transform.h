@@ -1,5 +1,7 @@
 #pragma once
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -62,5 +64,10 @@ class Transform {
   /// The product of all stages; throws Error{usage} unless is_affine().
   Affine as_affine() const;
 };
+
+/// Takes points, world LPS mm, where a transform leads them; NaN where that is nowhere.
+using PointMap = std::function<void(std::span<Vec3> points_mm)>;
+/// Of a transform that outlives it.
+PointMap point_map(const Transform& transform);
 
 }  // namespace gigawarp

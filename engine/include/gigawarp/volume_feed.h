@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -112,6 +113,9 @@ IntensityStatistics intensity_statistics(const VolumeFeed& feed);
 
 /// DisplacementField::at_world() of a displacement of which boxes are read: 3 channels of f32, mm.
 std::optional<Vec3> displacement_at(const VolumeFeed& displacement_mm, const Vec3& point_mm);
+/// Moves each point by it, to NaN where there is none. Reads what the points need, in slabs: the
+/// more points at once, the fewer slabs are read twice.
+void displace(const VolumeFeed& displacement_mm, std::span<Vec3> points_mm);
 
 /// Consecutive planes of a feed in memory, which move along it: planes that stay are not read
 /// again.
