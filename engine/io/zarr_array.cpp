@@ -231,8 +231,8 @@ std::optional<std::span<const std::byte>> ZarrArray::State::decoded(const Sizes&
   const auto n = static_cast<std::size_t>(chunk_elements);
   const std::size_t width = width_of(layout.scalar);
   raw.resize(n * width);
-  const bool as_it_is = layout.scalar != ZarrScalar::f16 &&
-                        size_of(delivered_type(layout.scalar)) == width;
+  const bool as_it_is =
+      layout.scalar != ZarrScalar::f16 && size_of(delivered_type(layout.scalar)) == width;
   const bool partly = as_it_is && end - begin < chunk_elements;
   std::optional<std::string> problem;
   if (partly)
