@@ -20,8 +20,11 @@ namespace fs = std::filesystem;
 using Feed = std::shared_ptr<const VolumeFeed>;
 
 constexpr double kProgramBytes = 115e6;  ///< measured: program, libraries, pictures of a tiny pair
-constexpr double kSlabBytes = 320e6;     ///< of files read by slabs, at most
-constexpr double kSurfaceBytes = 8;      ///< of a voxel of a label's box: flags and a distance map
+/// Of files read by slabs, measured: what a feed reads at once, or a box of the moving volume (128
+/// MiB, qc/assess.cpp) with the positions of a tile, or a slab of a displacement with its points.
+constexpr double kLayerBytes = 256.0 * (1 << 20), kBoxBytes = 128.0 * (1 << 20), kTileBytes = 50e6,
+                 kPointBytes = 130e6, kSlackBytes = 30e6;
+constexpr double kSurfaceBytes = 8;  ///< of a voxel of a label's box: flags and a distance map
 constexpr std::int64_t kFewestPlanes = 16;  ///< of a thinned image
 
 double voxels_of(const Grid& grid) { return static_cast<double>(grid.voxel_count()); }
@@ -62,9 +65,25 @@ struct Weights {
   double held = 0;        ///< all transforms in memory
   double unstreamed = 0;  ///< transforms that have to be
   double forward_field = 0;
+  double layer_bytes = 0;  ///< the most that an image's feed reads at once
   bool surfaces = false;
-  bool moving_streams = true, companions_stream = true;
+  bool moving_streams = true;
 };
+
+/// What a feed of the file reads at once: a layer of bricks, at least 64 MiB.
+double layer_bytes(const std::string& file, const io::ReadOptions& options) {
+  const auto source = io::open_source(file, options);
+  const io::ImageHeader header = io::read_header(file, options);
+  const auto& n = header.grid.size;
+  // An import is of bricks of 64.
+  std::int64_t planes = 64;
+  if (source != nullptr)
+    planes = source->info()
+                 .levels[static_cast<std::size_t>(options.selection.level.value_or(0))]
+                 .brick[2];
+  return std::max(64.0 * (1 << 20), static_cast<double>(n[0] * n[1] * planes) *
+                                        static_cast<double>(size_of(header.type)));
+}
 
 bool can_stream(const std::string& file, const io::ReadOptions& options, ImportChoice import) {
   if (file.empty() || io::open_source(file, options) != nullptr) return true;
@@ -97,6 +116,7 @@ Weights weigh(const QcOptions& o) {
       if (list == &w.forward) w.forward_field = std::max(w.forward_field, word.bytes);
       list->push_back(word);
     }
+  w.layer_bytes = std::min(bytes_of(w.fixed), layer_bytes(o.fixed, o.fixed_options));
   w.moving_streams = can_stream(o.moving, o.moving_options, o.import);
   return w;
 }
@@ -129,10 +149,12 @@ double whole_bytes(const Weights& w) {
 double streamed_bytes(const Weights& w, std::int64_t every) {
   const Size3 size = thinned(w.fixed.grid.size, every);
   const double own = 12 * static_cast<double>(size[0] * size[1] * size[2]);  // the displacement
-  const double files = 2 * (bytes_of(w.fixed) + bytes_of(w.moving)) + (w.held - w.unstreamed);
+  const double slabs =
+      kSlackBytes + std::max({std::min(kLayerBytes, w.layer_bytes),
+                              std::min(kBoxBytes, bytes_of(w.moving)) + kTileBytes,
+                              w.held > w.unstreamed ? std::min(kPointBytes, 2 * w.held) : 0.0});
   const double images = w.moving_streams ? 0 : bytes_of(w.moving) + w.moving_label_bytes;
-  return kProgramBytes + std::min(kSlabBytes, files) + w.unstreamed + images + own +
-         measuring_bytes(w, size);
+  return kProgramBytes + slabs + w.unstreamed + images + own + measuring_bytes(w, size);
 }
 
 /// How the files are read: whole, or by slabs with every so-many-th voxel measured.

@@ -256,6 +256,7 @@ TEST(Points, aDisplacementThatIsReadBySlabsMovesThemAsOneInMemory) {
 struct StreamedPair {
   phantom::Phantom pair;
   Volume fixed, moving, mask;
+  DisplacementField truth = pair.true_warp();
   StreamedTransform warp;
   Transform held, at_voxels;
 
@@ -270,14 +271,13 @@ struct StreamedPair {
         fixed(pair.image(phantom::Side::fixed)),
         moving(pair.image(phantom::Side::moving)),
         mask(pair.labels(phantom::Side::fixed)) {
-    DisplacementField truth = pair.true_warp();
     Affine shift;
     shift.offset = {1.5, -2, 0.5};
     warp.add(std::make_shared<test::SlicedFeed>(truth.volume(), 3));
     Transform affine;
     affine.stages.emplace_back(shift);
     warp.add(std::move(affine));
-    held.stages.emplace_back(std::move(truth));
+    held.stages.emplace_back(pair.true_warp());
     held.stages.emplace_back(shift);
   }
 

@@ -101,6 +101,22 @@ TEST(VdbWarp, isExactWhereSixteenBitsAreTooFewAndKeepsWhatIsOutside) {
     }
 }
 
+TEST(VdbMaps, keepTheNumbersOfABlockThatBeginsOutside) {
+  const Folder folder;
+  Volume map(test::oblique_grid({32, 24, 16}), ScalarType::f32);
+  for (std::int64_t i = 0; i < map.grid().voxel_count(); ++i)
+    map.channel<float>()[i] = i % 8 == 0 ? std::numeric_limits<float>::quiet_NaN()
+                                         : 1 + 0.01F * static_cast<float>(i % 50);
+  io::write_image(map, folder / "map.vdb");
+  const Volume back = io::read_image(folder / "map.vdb");
+  for (std::int64_t i = 0; i < map.grid().voxel_count(); ++i) {
+    if (i % 8 == 0)
+      ASSERT_TRUE(std::isnan(back.channel<float>()[i]));
+    else
+      ASSERT_NEAR(back.channel<float>()[i], map.channel<float>()[i], 1e-3);
+  }
+}
+
 TEST(VdbMaps, keepTheirBackgroundAndAreRoundedByAThousandthOfTheirRangeAtMost) {
   const Folder folder;
   const DisplacementField field = bump({40, 36, 30}, 1);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -45,9 +46,12 @@ bool is_nan(const openvdb::Vec3s& value) {
   return is_nan(value[0]) || is_nan(value[1]) || is_nan(value[2]);
 }
 
-/// OpenVDB takes NaN for anything, so for the background too.
+template <class Stored>
+using Slab = openvdb::tools::Dense<Stored, openvdb::tools::LayoutXYZ>;
+
+/// Sets the voxels that are NaN.
 template <class Grid, class Stored>
-void keep_nan(const openvdb::tools::Dense<Stored, openvdb::tools::LayoutXYZ>& dense, Grid& grid) {
+void keep_nan(const Slab<Stored>& dense, Grid& grid) {
   auto accessor = grid.getAccessor();
   const CoordBBox& box = dense.bbox();
   const Stored* value = dense.data();
@@ -57,21 +61,37 @@ void keep_nan(const openvdb::tools::Dense<Stored, openvdb::tools::LayoutXYZ>& de
         if (is_nan(*value)) accessor.setValue(Coord(x, y, z), *value);
 }
 
+/// Copies what differs from the background. OpenVDB takes NaN for equal to anything, so that a
+/// block that begins with one would be NaN throughout: it gets the background here.
+template <class Grid, class Stored>
+void copy_numbers(const Slab<Stored>& dense, Grid& grid) {
+  const auto count = static_cast<std::size_t>(dense.bbox().volume());
+  const typename Grid::ValueType same(Stored(0));  // tolerance
+  if (std::none_of(dense.data(), dense.data() + count, [](const Stored& v) { return is_nan(v); }))
+    return openvdb::tools::copyFromDense(dense, grid, same);
+  const auto numbers = std::make_unique<Stored[]>(count);
+  std::transform(dense.data(), dense.data() + count, numbers.get(), [&](const Stored& value) {
+    return is_nan(value) ? Stored(grid.background()) : value;
+  });
+  openvdb::tools::copyFromDense(Slab<Stored>(dense.bbox(), numbers.get()), grid, same);
+}
+
 /// What differs from the background, slab by slab.
 template <class Grid, class Stored>
 typename Grid::Ptr filled(const VdbVolume& v, const typename Grid::ValueType& background) {
   auto grid = Grid::create(background);
   const auto plane = static_cast<std::size_t>(v.size[0]) * static_cast<std::size_t>(v.size[1]);
   auto* voxels = static_cast<Stored*>(const_cast<void*>(v.voxels));  // Dense takes no const
-  for (Int32 z = 0; z < extent(v, 2); z += kSlab) {
-    const Int32 end = std::min(z + kSlab, extent(v, 2));
-    const CoordBBox box(Coord(0, 0, z), Coord(extent(v, 0) - 1, extent(v, 1) - 1, end - 1));
-    const openvdb::tools::Dense<Stored, openvdb::tools::LayoutXYZ> dense(
-        box, voxels + static_cast<std::size_t>(z) * plane);
-    openvdb::tools::copyFromDense(dense, *grid, typename Grid::ValueType(Stored(0)));
-    keep_nan(dense, *grid);
-  }
+  const auto each_slab = [&](const auto& body) {
+    for (Int32 z = 0; z < extent(v, 2); z += kSlab) {
+      const Int32 end = std::min(z + kSlab, extent(v, 2));
+      const CoordBBox box(Coord(0, 0, z), Coord(extent(v, 0) - 1, extent(v, 1) - 1, end - 1));
+      body(Slab<Stored>(box, voxels + static_cast<std::size_t>(z) * plane));
+    }
+  };
+  each_slab([&](const Slab<Stored>& dense) { copy_numbers(dense, *grid); });
   grid->pruneGrid();
+  each_slab([&](const Slab<Stored>& dense) { keep_nan(dense, *grid); });
   return grid;
 }
 
