@@ -35,7 +35,9 @@ struct RegisterOptions {
 std::vector<std::unique_ptr<io::BrickSource>> import_images(const JobSpec& job, ImportChoice choice,
                                                             const std::stop_token& stop) {
   std::vector<std::unique_ptr<io::BrickSource>> imported;
-  if (choice == ImportChoice::never || job::is_for_ranks(job.device)) return imported;
+  if (choice == ImportChoice::never || job::is_for_ranks(job.device) ||
+      job.output_directory.empty())
+    return imported;
   validate(job);
   const job::Plan plan = job::make_plan(job);
   const auto import = [&](const std::string& path, io::ReadOptions options, bool companion) {
