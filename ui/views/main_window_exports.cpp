@@ -31,7 +31,8 @@ constexpr std::pair<const char*, Exporter::What> kExports[] = {
 
 void MainWindow::connect_exports() {
   Actions& a = *actions_;
-  for (const auto& [id, what] : kExports) a.on(id, this, [this, what] { ask_to_export(what); });
+  for (const auto& [id, what] : kExports)
+    a.on(id, this, [this, chosen = what] { ask_to_export(chosen); });
   a.on("export_view", this, [this] { export_view(); });
   a.on("export_report", this, [this] { results_panel_->export_report(); });
   a.on("export_landmarks", this, [this] { landmark_panel_->ask_to_save(); });

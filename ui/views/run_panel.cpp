@@ -3,6 +3,7 @@
 #include <QFontDatabase>
 #include <QHBoxLayout>
 #include <QLocale>
+#include <QScrollBar>
 #include <QSplitter>
 #include <QTextOption>
 #include <QVBoxLayout>
@@ -82,6 +83,7 @@ RunPanel::RunPanel(RunController& run, JointModel& joint, QWidget* parent)
   int pane = 0;
   for (const int stretch : {2, 3, 1, 3}) splitter->setStretchFactor(pane++, stretch);
   splitter->setChildrenCollapsible(false);
+  splitter->setSizes({200, 240, 130, 330});  // the log needs most
   auto* all = new QVBoxLayout(this);
   all->setContentsMargins(6, 4, 6, 6);
   all->addWidget(splitter);
@@ -92,6 +94,12 @@ RunPanel::RunPanel(RunController& run, JointModel& joint, QWidget* parent)
   connect(&run_, &RunController::state_changed, this, &RunPanel::show_state);
   connect(&run_, &RunController::progressed, this, &RunPanel::show_progress);
   connect(&run_, &RunController::logged, log_, &QPlainTextEdit::appendPlainText);
+  // The newest line is seen, unless somebody is reading.
+  const auto to_end = [this] {
+    if (!log_->hasFocus())
+      log_->verticalScrollBar()->setValue(log_->verticalScrollBar()->maximum());
+  };
+  connect(log_, &QPlainTextEdit::blockCountChanged, this, to_end, Qt::QueuedConnection);
   show_state();
   show_progress();
 }
