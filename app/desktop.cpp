@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "gigawarp/error.h"
+#include "io/http.h"
 #include "ui/views/desktop.h"
 
 namespace gigawarp::app {
@@ -22,7 +23,7 @@ void add_desktop_options(CLI::App& app, DesktopOptions& options) {
 
 int open_desktop(const DesktopOptions& options, int& argc, char** argv) {
   for (const std::string& file : options.files)
-    if (!std::filesystem::exists(file))
+    if (!io::is_address(file) && !std::filesystem::exists(file))
       throw Error(ErrorCode::usage,
                   "\"" + file + "\" is neither a verb nor a file; see \"gigawarp --help\".", file);
   if (!options.picture.empty()) return ui::take_picture(argc, argv, options.files, options.picture);

@@ -101,12 +101,13 @@ void apply_by_slabs(const std::shared_ptr<const io::BrickSource>& source,
   sink->commit();
 }
 
-void apply_to_image(const ApplyOptions& options) {
+void apply_to_image(ApplyOptions options) {
   if (options.reference.empty())
     throw Error(ErrorCode::usage,
                 "apply needs --reference, the image whose lattice the result gets.", "--reference");
   const Interpolation interpolation = interpolation_of(options.interpolation);
   const Interruption interruption;
+  options.read.stop = options.read_reference.stop = interruption.stop();
   io::ReadOptions read = options.read;
   read.label_map = interpolation == Interpolation::label;
   read.stop = interruption.stop();

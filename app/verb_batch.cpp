@@ -15,6 +15,7 @@
 #include "app/run_commands.h"
 #include "app/verbs.h"
 #include "gigawarp/error.h"
+#include "io/http.h"
 #include "job/plan.h"
 
 namespace gigawarp::app {
@@ -31,7 +32,7 @@ struct BatchOptions {
 };
 
 std::string absolute(const std::string& file) {
-  return file.empty() || file == kNonZeroMask || file == kNoMask
+  return file.empty() || file == kNonZeroMask || file == kNoMask || io::is_address(file)
              ? file
              : fs::absolute(file).lexically_normal().string();
 }

@@ -106,10 +106,11 @@ void convert_warp(const ConvertOptions& options) {
   io::write_displacement(std::get<DisplacementField>(warp.stages.front()), options.output);
 }
 
-void convert(const ConvertOptions& options) {
+void convert(ConvertOptions options) {
   if (is_landmark_name(options.input))
     return io::write_landmarks(io::read_landmarks(options.input), options.output);
   const Interruption interruption;
+  options.read.stop = interruption.stop();
   if (is_warp_for_vdb(options)) return convert_warp(options);
   if (io::can_stream_to(options.output)) {
     const std::stop_token stop = interruption.stop();

@@ -40,6 +40,9 @@ Json image_json(const std::string& file, const InfoOptions& options) {
   Json out{{"file", file}, {"kind", "image"}, {"format", header.format}};
   out.update(grid_json(header.grid));
   out["channels"] = header.channels;
+  if (header.parts.channels > header.channels) out["channels_in_file"] = header.parts.channels;
+  if (!header.parts.channel_names.empty()) out["channel_names"] = header.parts.channel_names;
+  if (header.parts.timepoints > 1) out["timepoints"] = header.parts.timepoints;
   out["type"] = name_of(header.type);
   if (!header.levels.empty()) out["levels"] = levels_json(header.levels);
   out["notes"] = header.notes;
@@ -161,7 +164,8 @@ void add_info_verb(CLI::App& app) {
       add_verb(app, "info", "Say what images, transforms and landmark files hold, in LPS mm",
                "gigawarp info brain.nii.gz out/0GenericAffine.mat --json");
   auto options = std::make_shared<InfoOptions>();
-  verb->add_option("files", options->files, "Files, or folders of a DICOM series")
+  verb->add_option("files", options->files,
+                   "Files, folders of a DICOM series, or addresses of OME-Zarr (https:, s3:)")
       ->required()
       ->type_name("FILE");
   verb->add_flag("--json", options->json, "One JSON array instead of text");

@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 packages=(g++ cmake ninja-build ccache git ca-certificates
   qt6-base-dev libgl-dev libinsighttoolkit5-dev libhdf5-dev libgdcm-dev libtbb-dev nlohmann-json3-dev libcli11-dev
-  libspdlog-dev libssl-dev libdeflate-dev libtiff-dev zlib1g-dev libblosc-dev
+  libspdlog-dev libssl-dev libdeflate-dev libcurl4-gnutls-dev libtiff-dev zlib1g-dev libblosc-dev
   libzstd-dev liblz4-dev libboost-dev libgtest-dev fonts-dejavu-core
   libvtk9-dev libopenvdb-dev libboost-iostreams-dev libglew-dev libegl-dev libgl1-mesa-dri)
 bundle=(patchelf xz-utils binutils)

@@ -336,7 +336,7 @@ SliceImage sample_streamed(const std::shared_ptr<const StreamedVolume>& volume,
     band.tell(outcome);
   });
   ++streaming.images;
-  streaming.level = std::max(streaming.level, choice.level);
+  streaming.level = std::max(streaming.level, volume->info().first_level + choice.level);
   streaming.limited = streaming.limited || choice.limited;
   if (!outcome.missing.empty())
     streaming.missing.push_back({volume, by_want(*volume, outcome.missing, warp, geometry)});

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/parallel.h"
+#include "io/http.h"
 #include "io/sampled_levels.h"
 
 namespace gigawarp::render {
@@ -91,9 +92,10 @@ std::uint64_t bytes_of(const StreamedVolume& volume, const PointGrid& points, in
 }  // namespace
 
 StreamedVolume::StreamedVolume(std::shared_ptr<const io::BrickSource> source,
-                               std::shared_ptr<io::BrickCache> cache)
+                               std::shared_ptr<io::BrickCache> cache, std::stop_source reading)
     : source_(io::with_coarse_levels(std::move(source), kOverviewVoxels)),
-      cache_(std::move(cache)) {
+      cache_(std::move(cache)),
+      reading_(std::move(reading)) {
   const auto& levels = source_->info().levels;
   const auto fits = [](const io::SourceLevel& l) {
     return l.grid.voxel_count() <= kOverviewVoxels;
@@ -128,7 +130,7 @@ void StreamedVolume::read_overview() {
   std::mutex mutex;
   std::exception_ptr first_error;
   std::int64_t good = 0;
-  parallel_for(count[0] * count[1] * count[2], [&](std::int64_t i) {
+  const auto read_brick = [&](std::int64_t i) {
     const Box box =
         io::box_of(at, {i % count[0], i / count[0] % count[1], i / (count[0] * count[1])});
     std::vector<std::byte> brick(static_cast<std::size_t>(box.voxel_count()) * width);
@@ -153,12 +155,17 @@ void StreamedVolume::read_overview() {
                     from, row);
     const std::lock_guard lock(mutex);
     ++good;
-  });
+  };
+  const std::int64_t bricks = count[0] * count[1] * count[2];
+  info.remote ? io::many_at_once(bricks, read_brick) : parallel_for(bricks, read_brick);
   if (good == 0 && first_error) std::rethrow_exception(first_error);
   overview_ = std::move(out);
 }
 
-StreamedVolume::~StreamedVolume() { cache_->forget(source_.get()); }
+StreamedVolume::~StreamedVolume() {
+  cache_->forget(source_.get());
+  reading_.request_stop();
+}
 
 void StreamedVolume::note(const std::string& problem) const {
   const std::lock_guard lock(mutex_);

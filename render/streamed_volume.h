@@ -20,15 +20,18 @@ struct LevelChoice {
 
 /// A volume that is looked at while it stays in its file: bricks of the level that fits the
 /// display come through a cache shared by all, and one coarse level, the overview, is always in
-/// memory, so that there is a picture at once. Only the first channel. Thread-safe; nothing but
-/// the constructor reads files.
+/// memory, so that there is a picture at once. The first channel that the source delivers.
+/// Thread-safe; nothing but the constructor reads files.
 class StreamedVolume {
  public:
   /// Reads the overview, the finest level of at most kOverviewVoxels (levels are made where the
   /// file lacks coarse ones: io/sampled_levels.h). A part of it that is damaged is left out and
   /// noted; throws Error when there is nothing else.
+  /// `reading` is what the source was opened with (io::ReadOptions::stop): it ends what is still
+  /// read over the network when nobody looks at the volume any more.
   StreamedVolume(std::shared_ptr<const io::BrickSource> source,
-                 std::shared_ptr<io::BrickCache> cache);
+                 std::shared_ptr<io::BrickCache> cache,
+                 std::stop_source reading = std::stop_source(std::nostopstate));
   ~StreamedVolume();
   StreamedVolume(const StreamedVolume&) = delete;
   StreamedVolume& operator=(const StreamedVolume&) = delete;
@@ -43,6 +46,8 @@ class StreamedVolume {
     return source_->info().levels[static_cast<std::size_t>(l)];
   }
   const io::BrickCache::Source& source() const { return source_; }
+  /// What the file calls level `l` of this volume.
+  int number_of(int l) const { return source_->info().first_level + l; }
   /// Levels 0 … overview_level() - 1 come in bricks; coarser ones are not used.
   int overview_level() const { return overview_level_; }
   const std::shared_ptr<const Volume>& overview() const { return overview_; }
@@ -85,6 +90,7 @@ class StreamedVolume {
 
   std::shared_ptr<const io::BrickSource> source_;
   std::shared_ptr<io::BrickCache> cache_;
+  std::stop_source reading_;
   int overview_level_ = 0;
   std::shared_ptr<const Volume> overview_;
   std::vector<Box> overview_damage_;
@@ -104,7 +110,7 @@ struct Streaming {
   std::uint64_t share_bytes = ~std::uint64_t{0};  ///< in: of each image in the picture
   int images = 0;                                 ///< streamed ones that were drawn
   std::vector<MissingBricks> missing;  ///< without them the picture is coarser than it could be
-  int level = 0;         ///< coarsest that was asked for of any image; 0 without streamed ones
+  int level = 0;         ///< coarsest asked for of any image, as its file counts; 0 without any
   bool limited = false;  ///< as in LevelChoice, of any image
   std::vector<std::uint8_t> damaged;  ///< 1 per pixel whose voxels cannot be read; or empty
 };

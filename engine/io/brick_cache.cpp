@@ -9,10 +9,14 @@
 #include <thread>
 
 #include "gigawarp/error.h"
+#include "io/http.h"
 
 namespace gigawarp::io {
 
 namespace {
+/// A server that failed is left in peace for so long.
+constexpr std::chrono::seconds kRest{15};
+
 using Place = std::pair<const BrickSource*, BrickKey>;
 
 struct Entry {
@@ -43,6 +47,10 @@ BrickCache::Pointer read_brick(const BrickSource& source, const BrickKey& key) {
   try {
     brick->voxels = Buffer(static_cast<std::size_t>(brick->box.voxel_count()) * size_of(info.type));
     source.read(key.level, key.channel, brick->box, brick->voxels.data());
+  } catch (const NetworkError& error) {
+    brick->voxels = Buffer();
+    brick->problem = error.what();
+    brick->again_from = std::chrono::steady_clock::now() + kRest;
   } catch (const std::exception& error) {  // memory may end here as well
     brick->voxels = Buffer();
     brick->problem = error.what();
@@ -75,15 +83,25 @@ struct BrickCache::State {
 
   Pointer look(const Place& place);
   void keep(const Place& place, const Pointer& brick);
+  void drop(std::map<Place, Entry>::iterator entry);
   void trim();
   /// With `lock` held on entry and exit; waits when another thread reads the same brick.
   Pointer obtain(const Source& source, const BrickKey& key, std::unique_lock<std::mutex>& lock);
-  void serve(const std::stop_token& stop);
+  /// The next request of those for remote sources or of all; the end when there is none.
+  std::deque<Request>::iterator next(bool remote_only);
+  void serve(const std::stop_token& stop, bool remote_only);
+  void start_waiting();
+  int waiting = 0;  ///< threads for remote sources that are not there yet
 };
 
 BrickCache::Pointer BrickCache::State::look(const Place& place) {
   const auto found = entries.find(place);
   if (found == entries.end()) return nullptr;
+  const auto& again = found->second.brick->again_from;
+  if (again && std::chrono::steady_clock::now() >= *again) {
+    drop(found);
+    return nullptr;
+  }
   uses.splice(uses.begin(), uses, found->second.use);
   return found->second.brick;
 }
@@ -95,13 +113,14 @@ void BrickCache::State::keep(const Place& place, const Pointer& brick) {
   trim();
 }
 
+void BrickCache::State::drop(std::map<Place, Entry>::iterator entry) {
+  held -= bytes_of(*entry->second.brick);
+  uses.erase(entry->second.use);
+  entries.erase(entry);
+}
+
 void BrickCache::State::trim() {
-  while (held > budget && !uses.empty()) {
-    const auto oldest = entries.find(uses.back());
-    held -= bytes_of(*oldest->second.brick);
-    entries.erase(oldest);
-    uses.pop_back();
-  }
+  while (held > budget && !uses.empty()) drop(entries.find(uses.back()));
 }
 
 BrickCache::Pointer BrickCache::State::obtain(const Source& source, const BrickKey& key,
@@ -127,12 +146,21 @@ BrickCache::Pointer BrickCache::State::obtain(const Source& source, const BrickK
   return brick;
 }
 
-void BrickCache::State::serve(const std::stop_token& stop) {
+std::deque<Request>::iterator BrickCache::State::next(bool remote_only) {
+  const auto last = std::find_if(requests.rbegin(), requests.rend(), [&](const Request& r) {
+    return !remote_only || r.source->info().remote;
+  });
+  return last == requests.rend() ? requests.end() : std::prev(last.base());
+}
+
+void BrickCache::State::serve(const std::stop_token& stop, bool remote_only) {
   std::unique_lock lock(mutex);
-  while (work.wait(lock, stop, [&] { return !requests.empty(); }) && !stop.stop_requested()) {
+  while (work.wait(lock, stop, [&] { return next(remote_only) != requests.end(); }) &&
+         !stop.stop_requested()) {
     {
-      const Request request = std::move(requests.back());
-      requests.pop_back();
+      const auto wanted = next(remote_only);
+      const Request request = std::move(*wanted);
+      requests.erase(wanted);
       const Pointer brick = obtain(request.source, request.key, lock);
       lock.unlock();
       if (request.ready) request.ready(request.key, brick);
@@ -141,12 +169,18 @@ void BrickCache::State::serve(const std::stop_token& stop) {
   }
 }
 
-BrickCache::BrickCache(std::uint64_t budget_bytes, int threads)
+void BrickCache::State::start_waiting() {
+  for (; waiting > 0; --waiting)
+    threads.emplace_back([this](const std::stop_token& stop) { serve(stop, true); });
+}
+
+BrickCache::BrickCache(std::uint64_t budget_bytes, int threads, int waiting)
     : state_(std::make_unique<State>()) {
   state_->budget = budget_bytes;
+  state_->waiting = waiting;
   for (int i = 0; i < threads; ++i)
     state_->threads.emplace_back(
-        [s = state_.get()](const std::stop_token& stop) { s->serve(stop); });
+        [s = state_.get()](const std::stop_token& stop) { s->serve(stop, false); });
 }
 
 BrickCache::~BrickCache() {
@@ -168,6 +202,7 @@ std::uint64_t BrickCache::request(const Source& source, const std::vector<BrickK
                                   int priority,
                                   std::function<void(const BrickKey&, const Pointer&)> ready) {
   const std::lock_guard lock(state_->mutex);
+  if (source->info().remote) state_->start_waiting();
   const std::uint64_t ticket = state_->next_ticket++;
   // Behind all of no higher priority: the end of the list is served first.
   const auto at = std::find_if(state_->requests.begin(), state_->requests.end(),

@@ -1,7 +1,9 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -16,6 +18,8 @@ struct Brick {
   Box box;              ///< in voxels of its level
   Buffer voxels;        ///< x fastest, in the source's type; empty when there is a problem
   std::string problem;  ///< the sentence of the Error that reading threw
+  /// Set where a server failed: from then on the brick is asked for again when it is wanted.
+  std::optional<std::chrono::steady_clock::time_point> again_from;
 };
 
 /// Which brick: `index` counts bricks of the level's size from the volume's corner.
@@ -36,8 +40,8 @@ class BrickCache {
   using Pointer = std::shared_ptr<const Brick>;
 
   /// Reads on `threads` threads of its own, so that nobody waits for the disk in find() and
-  /// request().
-  explicit BrickCache(std::uint64_t budget_bytes, int threads = 2);
+  /// request(); and on `waiting` more, begun with the first source that is remote, for such alone.
+  explicit BrickCache(std::uint64_t budget_bytes, int threads = 2, int waiting = 14);
   ~BrickCache();  ///< waits for the bricks that are being read
   BrickCache(const BrickCache&) = delete;
   BrickCache& operator=(const BrickCache&) = delete;

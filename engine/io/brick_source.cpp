@@ -4,6 +4,7 @@
 
 #include "base/parallel.h"
 #include "io/file_support.h"
+#include "io/http.h"
 #include "io/ome_zarr.h"
 #include "io/plain_source.h"
 #include "io/plugin_source.h"
@@ -52,7 +53,35 @@ void check_level_memory(const BrickSource& source, const SourceLevel& wanted,
 }
 }  // namespace
 
+namespace {
+class CoarserLevels : public BrickSource {
+ public:
+  CoarserLevels(std::shared_ptr<const BrickSource> source, int first)
+      : source_(std::move(source)), first_(first), info_(source_->info()) {
+    info_.levels.erase(info_.levels.begin(), info_.levels.begin() + first);
+    info_.first_level += first;
+  }
+  const SourceInfo& info() const override { return info_; }
+  void read(int level, int channel, const Box& box, std::byte* out) const override {
+    source_->read(first_ + level, channel, box, out);
+  }
+
+ private:
+  std::shared_ptr<const BrickSource> source_;
+  int first_;
+  SourceInfo info_;
+};
+}  // namespace
+
+std::shared_ptr<const BrickSource> from_level(std::shared_ptr<const BrickSource> source, int level,
+                                              const fs::path& path) {
+  checked_level(*source, level, path);
+  if (level == 0) return source;
+  return std::make_shared<CoarserLevels>(std::move(source), level);
+}
+
 bool is_pyramid(const fs::path& path) {
+  if (is_address(path)) return true;
   if (const PluginFormat* format = plugin_format_of(path)) return !format->has(GIGAWARP_WHOLE);
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) return is_tiff_pyramid(path);
@@ -60,6 +89,7 @@ bool is_pyramid(const fs::path& path) {
 }
 
 std::unique_ptr<BrickSource> open_source(const fs::path& path, const ReadOptions& options) {
+  if (is_address(path)) return open_ome_zarr(path, options);
   if (const PluginFormat* format = plugin_format_of(path))
     return format->has(GIGAWARP_WHOLE) ? nullptr : open_plugin(*format, path, options);
   if (is_tiff_name(path) || is_tiff_folder(path)) return open_tiff_source(path, options);
@@ -99,6 +129,7 @@ ImageHeader header_of(const BrickSource& source, int level, const fs::path& path
   out.grid = checked_level(source, level, path).grid;
   out.type = info.type;
   out.channels = info.channels;
+  out.parts = info.parts;
   out.format = info.format;
   out.notes = info.notes;
   for (const SourceLevel& l : info.levels) out.levels.push_back(l.grid);

@@ -12,6 +12,7 @@
 #include <fstream>
 
 #include "base/parallel.h"
+#include "io/http.h"
 
 namespace gigawarp::io {
 
@@ -116,6 +117,8 @@ void check_memory(const fs::path& path, std::uint64_t bytes) {
 namespace {
 /// A hidden name beside `target`, in a folder that exists.
 fs::path temporary_beside(const fs::path& target) {
+  if (is_address(target))
+    refuse_output(target, "nothing is written over the network; name a file or folder here.");
   static std::atomic<unsigned> counter{0};
   const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
   std::error_code code;

@@ -7,6 +7,7 @@
 #include "io/convert.h"
 #include "io/file_support.h"
 #include "io/format_list.h"
+#include "io/http.h"
 #include "io/itk_images.h"
 #include "io/nifti.h"
 #include "io/plugin_source.h"
@@ -90,6 +91,7 @@ Format folder_format(const fs::path& path) {
 }
 
 Format format_of(const fs::path& path) {
+  if (is_address(path)) return Format::chunked;
   std::error_code code;
   if (fs::is_directory(path, code)) return folder_format(path);
   checked_file_size(path);
@@ -181,6 +183,7 @@ ImageHeader read_header(const fs::path& path, const ReadOptions& options) {
   }
   check_selection(path, options.selection);
   ImageHeader header = read_other_header(format, path, options);
+  header.parts.channels = header.channels;
   if (options.selection.channel) {
     check_channel(path, *options.selection.channel, header.channels);
     header.channels = 1;
@@ -205,6 +208,7 @@ Volume read_image(const fs::path& path, const ReadOptions& options) {
 
 ReadOptions companion_options(const ReadOptions& image, const fs::path& path) {
   ReadOptions options{image.spacing_mm, true};
+  options.stop = image.stop;
   if (is_pyramid(path)) options.selection.level = image.selection.level;
   return options;
 }

@@ -15,7 +15,15 @@ struct ReadOptions {
   bool label_map =
       false;  ///< values must be whole numbers; float files of whole numbers become i32
   ImageSelection selection = {};  ///< of files with levels, channels or time points
-  std::stop_token stop = {};      ///< looked at while voxels are read: Error{cancelled}
+  /// Looked at while voxels are read: Error{cancelled}. Also ends what an open source reads over
+  /// the network.
+  std::stop_token stop = {};
+};
+
+/// What there is to select from in a file.
+struct FileParts {
+  int channels = 1, timepoints = 1;
+  std::vector<std::string> channel_names;  ///< of the first ones, as far as the file names them
 };
 
 /// What a header says, without the voxels. `gigawarp info` prints it.
@@ -23,6 +31,7 @@ struct ImageHeader {
   Grid grid;
   ScalarType type = ScalarType::u8;
   int channels = 1;
+  FileParts parts;                 ///< of the file, whatever was selected
   std::string format;              ///< "NIfTI-1 (gzip)", "NRRD", "DICOM series", …
   std::vector<std::string> notes;  ///< conversions and assumptions
   std::vector<Grid> levels;        ///< of a pyramid, finest first; empty where there is none

@@ -16,10 +16,9 @@ namespace {
 constexpr std::size_t kMostLevels = 64;
 
 /// Attributes of the group, with "ome" of version 0.5 unfolded.
-Json attributes_of(const fs::path& folder) {
-  std::error_code ignored;
-  if (fs::exists(folder / "zarr.json", ignored)) {
-    const Json json = read_json(folder / "zarr.json");
+Json attributes_of(const fs::path& folder, const std::stop_token& stop) {
+  if (is_stored(folder / "zarr.json", stop)) {
+    const Json json = read_json(folder / "zarr.json", stop);
     Json attributes = json.value("attributes", Json::object());
     if (!attributes.is_object() || !attributes.contains("ome")) return attributes;
     Json ome = attributes.at("ome");
@@ -27,7 +26,8 @@ Json attributes_of(const fs::path& folder) {
       ome["gigawarp"] = attributes["gigawarp"];
     return ome;
   }
-  return fs::exists(folder / ".zattrs", ignored) ? read_json(folder / ".zattrs") : Json::object();
+  const fs::path attributes = folder / ".zattrs";
+  return is_stored(attributes, stop) ? read_json(attributes, stop) : Json::object();
 }
 
 /// Names of the arrays or groups in a folder, for a sentence.
@@ -46,6 +46,8 @@ std::string members(const fs::path& folder) {
 }
 
 [[noreturn]] void refuse_collection(const fs::path& folder, const std::string& what) {
+  if (is_address(folder))  // nobody lists what lies below it
+    refuse(folder, "is " + what + "; name one of the images below it.");
   const std::string inside = members(folder);
   refuse(folder, "is " + what +
                      (inside.empty() ? std::string(", and empty.")
@@ -182,6 +184,20 @@ std::optional<Mat3> own_direction(const Json& attributes) {
   return rows;
 }
 
+/// What the file calls its channels, for viewers ("omero"); nothing where that is damaged.
+std::vector<std::string> channel_names(const Json& attributes) {
+  std::vector<std::string> names;
+  const Json omero = attributes.value("omero", Json());
+  if (!omero.is_object() || !omero.contains("channels") || !omero.at("channels").is_array())
+    return names;
+  for (const Json& channel : omero.at("channels")) {
+    const bool named =
+        channel.is_object() && channel.contains("label") && channel.at("label").is_string();
+    names.push_back(named ? channel.at("label").get<std::string>() : std::string());
+  }
+  return names;
+}
+
 OmeMultiscale parse(const Json& attributes, const fs::path& folder) {
   const Json& all = attributes.at("multiscales");
   const Json& multiscale = all.at(0);
@@ -209,12 +225,13 @@ OmeMultiscale parse(const Json& attributes, const fs::path& folder) {
   out.direction = own_direction(attributes);
   if (!out.direction) out.direction = anatomical(axes, out);
   out.labels = attributes.contains("image-label");
+  out.channel_names = channel_names(attributes);
   return out;
 }
 }  // namespace
 
-OmeMultiscale read_ome_metadata(const fs::path& folder) {
-  const Json attributes = attributes_of(folder);
+OmeMultiscale read_ome_metadata(const fs::path& folder, const std::stop_token& stop) {
+  const Json attributes = attributes_of(folder, stop);
   if (!attributes.is_object()) refuse(folder, "has damaged metadata.");
   if (attributes.contains("plate") || attributes.contains("well"))
     refuse_collection(folder, "a plate of many images");

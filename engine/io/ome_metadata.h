@@ -2,6 +2,7 @@
 #include <array>
 #include <filesystem>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -23,15 +24,17 @@ struct OmeMultiscale {
     Vec3 scale{1, 1, 1}, translation{0, 0, 0};  ///< in units, x, y, z
   };
   std::vector<Level> levels;
-  std::optional<Mat3> direction;  ///< LPS, columns x, y, z
+  std::optional<Mat3> direction;           ///< LPS, columns x, y, z
+  std::vector<std::string> channel_names;  ///< empty: not stated
   bool labels = false;
   std::string version;
   std::vector<std::string> notes;
 };
 
-/// The metadata of the group `folder`. Throws Error{bad_input}, naming the arrays or images inside
-/// where the folder is a collection.
-OmeMultiscale read_ome_metadata(const std::filesystem::path& folder);
+/// The metadata of the group `folder`, which may be an address. Throws Error{bad_input}, naming the
+/// arrays or images inside where the folder is a collection.
+OmeMultiscale read_ome_metadata(const std::filesystem::path& folder,
+                                const std::stop_token& stop = {});
 
 /// Axes of an array of up to three dimensions without OME metadata: the last is x.
 OmeMultiscale plain_array(std::size_t rank, const std::filesystem::path& folder);

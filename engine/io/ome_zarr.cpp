@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "io/file_support.h"
+#include "io/http.h"
 #include "io/length_units.h"
 #include "io/ome_metadata.h"
 #include "io/zarr_array.h"
@@ -28,9 +29,22 @@ std::int64_t chosen(const fs::path& folder, std::int64_t count, const std::optio
   return index;
 }
 
-OmeMultiscale metadata_of(const fs::path& folder) {
-  return is_zarr_array(folder) ? plain_array(read_zarr_layout(folder).shape.size(), folder)
-                               : read_ome_metadata(folder);
+/// Says why there is nothing at an address: that it may not be read, or that it is not there.
+void check_address(const fs::path& address, const std::stop_token& stop) {
+  if (!is_address(address) || is_zarr_folder(address, stop)) return;
+  for (const char* name : {"zarr.json", ".zattrs"}) fetch(address / name, {}, stop);
+  throw Error(ErrorCode::bad_input,
+              "The address \"" + address.string() +
+                  "\" leads to no volume: there is no Zarr metadata below it. Check it; over the "
+                  "network OME-Zarr and Zarr arrays are read, other files have to be downloaded.",
+              address.string());
+}
+
+OmeMultiscale metadata_of(const fs::path& folder, const std::stop_token& stop) {
+  check_address(folder, stop);
+  return is_zarr_array(folder, stop)
+             ? plain_array(read_zarr_layout(folder, stop).shape.size(), folder)
+             : read_ome_metadata(folder, stop);
 }
 
 class OmeZarrSource : public BrickSource {
@@ -40,7 +54,7 @@ class OmeZarrSource : public BrickSource {
   void read(int level, int channel, const Box& box, std::byte* out) const override;
 
  private:
-  void open_levels();
+  void open_levels(const std::stop_token& stop);
   void choose(const ImageSelection& selection);
   Vec3 mm_per_unit(const ReadOptions& options);
   Size3 space_sizes(const std::vector<std::int64_t>& sizes) const;
@@ -61,9 +75,13 @@ Size3 OmeZarrSource::space_sizes(const std::vector<std::int64_t>& sizes) const {
   return out;
 }
 
-void OmeZarrSource::open_levels() {
+void OmeZarrSource::open_levels(const std::stop_token& stop) {
+  if (is_address(folder_))  // which then are known: levels are many, and servers far
+    many_at_once(static_cast<std::int64_t>(ome_.levels.size()), [&](std::int64_t l) {
+      read_zarr_layout(folder_ / ome_.levels[static_cast<std::size_t>(l)].path, stop);
+    });
   for (const OmeMultiscale::Level& level : ome_.levels) {
-    arrays_.emplace_back(folder_ / level.path);
+    arrays_.emplace_back(folder_ / level.path, stop);
     const ZarrLayout& layout = arrays_.back().layout();
     if (layout.shape.size() != ome_.rank)
       refuse(folder_ / level.path, "has " + std::to_string(layout.shape.size()) +
@@ -82,6 +100,9 @@ void OmeZarrSource::open_levels() {
   info_.format = kind + " (" + finest.codec_text() + ")";
   info_.labels = ome_.labels;
   info_.notes = ome_.notes;
+  info_.remote = is_address(folder_);
+  if (info_.remote)
+    info_.notes.emplace_back("Read over the network; its checksum is that of its metadata.");
   if (finest.scalar == ZarrScalar::f16) info_.notes.emplace_back("Half floats were read as f32.");
   if (finest.scalar == ZarrScalar::boolean) info_.notes.emplace_back("Booleans were read as u8.");
   if (finest.scalar == ZarrScalar::u64 || finest.scalar == ZarrScalar::i64)
@@ -90,8 +111,8 @@ void OmeZarrSource::open_levels() {
 
 void OmeZarrSource::choose(const ImageSelection& selection) {
   const std::vector<std::int64_t>& shape = arrays_.front().layout().shape;
-  timepoint_ = chosen(folder_, ome_.time ? shape[*ome_.time] : 1, selection.timepoint, "time point",
-                      "--timepoint");
+  const std::int64_t timepoints = ome_.time ? shape[*ome_.time] : 1;
+  timepoint_ = chosen(folder_, timepoints, selection.timepoint, "time point", "--timepoint");
   const std::int64_t channels = ome_.channel ? shape[*ome_.channel] : 1;
   if (selection.channel)
     first_channel_ = chosen(folder_, channels, selection.channel, "channel", "--channel");
@@ -99,6 +120,9 @@ void OmeZarrSource::choose(const ImageSelection& selection) {
   if (delivered > 4096)
     refuse(folder_, "has " + std::to_string(channels) + " channels; choose one with --channel.");
   info_.channels = static_cast<int>(delivered);
+  constexpr std::int64_t kMost = 1 << 30;
+  info_.parts = {static_cast<int>(std::min(channels, kMost)),
+                 static_cast<int>(std::min(timepoints, kMost)), ome_.channel_names};
 }
 
 /// Millimetres per unit of the file along x, y, z.
@@ -172,8 +196,8 @@ void OmeZarrSource::place_levels(const ReadOptions& options) {
 }
 
 OmeZarrSource::OmeZarrSource(const fs::path& folder, const ReadOptions& options)
-    : folder_(folder), ome_(metadata_of(folder)) {
-  open_levels();
+    : folder_(folder), ome_(metadata_of(folder, options.stop)) {
+  open_levels(options.stop);
   choose(options.selection);
   place_levels(options);
 }

@@ -111,7 +111,8 @@ class OmeZarrSink : public VolumeSink {
 };
 
 OmeZarrSink::OmeZarrSink(const fs::path& path, const SinkSpec& spec)
-    : VolumeSink(spec), folder_(path, is_zarr_folder) {
+    : VolumeSink(spec),
+      folder_(path, [](const fs::path& folder) { return is_zarr_folder(folder); }) {
   const Size3& n = spec.grid.size;
   const std::int64_t plane = n[0] * n[1] * static_cast<std::int64_t>(width());
   while (depth_ > 2 && depth_ * plane > kMostSlabBytes) depth_ /= 2;

@@ -112,7 +112,7 @@ class PlainSource : public BrickSource {
   PlainSource(const PlainLayout& layout, const ReadOptions& options)
       : layout_(layout), file_(layout.file) {
     info_.type = layout.header.type;
-    info_.channels = layout.header.channels;
+    info_.channels = info_.parts.channels = layout.header.channels;
     info_.format = layout.header.format;
     info_.any_box = true;
     info_.notes = layout.header.notes;

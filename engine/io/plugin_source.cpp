@@ -134,6 +134,7 @@ void PluginSource::open(const ImageSelection& selection) {
     refuse(path_,
            "holds " + std::to_string(timepoints) + " time points; choose one with --timepoint.");
   timepoint_ = selection.timepoint.value_or(0);
+  info_.parts.timepoints = timepoints;
   if (timepoint_ < 0 || timepoint_ >= timepoints)
     throw Error(ErrorCode::usage,
                 "\"" + name + "\" has no time point " + std::to_string(timepoint_) + "; it has " +
@@ -164,6 +165,9 @@ void PluginSource::take(const GigawarpDescription& said, const ReadOptions& opti
                 path_.string());
   first_channel_ = channel.value_or(0);
   info_.channels = channel ? 1 : said.channels;
+  info_.parts.channels = said.channels;
+  for (int c = 0; said.channel_names != nullptr && c < said.channels; ++c)
+    info_.parts.channel_names.push_back(shown_text(said.channel_names[c], kLongestNote));
   info_.labels = said.labels != 0;
   info_.format = shown_text(said.format, kLongestNote);
   if (info_.format.empty()) info_.format = format_.description;

@@ -94,6 +94,7 @@ ImageHeader read_tiff_header(const fs::path& path, const ReadOptions& options) {
   out.channels = stack.channels;
   out.format = "TIFF stack, voxel size from " +
                (options.spacing_mm ? std::string("--spacing") : stack.metadata.source);
+  out.parts.channel_names = stack.metadata.channel_names;
   out.notes = std::move(stack.notes);
   out.type = stored_type(stack.type, false, out.notes);
   return out;

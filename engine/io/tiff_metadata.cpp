@@ -44,6 +44,16 @@ std::int64_t count(const std::optional<std::string>& text, std::int64_t fallback
   return value >= 1 && value < 1e9 ? static_cast<std::int64_t>(value) : fallback;
 }
 
+/// Of all channels in their order; empty where one has no name.
+std::vector<std::string> channel_names(const std::string& text) {
+  std::vector<std::string> names;
+  const std::size_t end = text.find("</Pixels>");
+  for (std::size_t at = text.find("<Channel "); at < end; at = text.find("<Channel ", at + 1))
+    names.push_back(
+        attribute(text.substr(at, text.find('>', at) - at), "Name").value_or(std::string()));
+  return names;
+}
+
 void read_ome(const std::string& text, TiffMetadata& out) {
   const std::size_t begin = text.find("<Pixels");
   if (begin == std::string::npos) return;
@@ -51,6 +61,7 @@ void read_ome(const std::string& text, TiffMetadata& out) {
   for (char& c : element)
     if (c == '\n' || c == '\t' || c == '\r') c = ' ';
   out.channels = count(attribute(element, "SizeC"), 1);
+  out.channel_names = channel_names(text);
   out.frames = count(attribute(element, "SizeT"), 1);
   out.slices_before_channels =
       attribute(element, "DimensionOrder").value_or("XYCZT").rfind("XYZ", 0) == 0;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "gigawarp/grid.h"
 
@@ -17,7 +18,8 @@ struct TiffMetadata {
   bool slices_spaced = false;  ///< the distance of slices is stated, not taken from the pixels
   std::int64_t images = 0;     ///< ImageJ's promise; 0: not said
   std::int64_t channels = 1, frames = 1;
-  bool slices_before_channels = false;  ///< OME DimensionOrder XYZ..
+  std::vector<std::string> channel_names;  ///< of OME-XML
+  bool slices_before_channels = false;     ///< OME DimensionOrder XYZ..
 };
 
 TiffMetadata read_tiff_metadata(TIFF* tiff);

@@ -151,7 +151,8 @@ void TiffSource::add_pages() {
 
 void TiffSource::describe(TIFF* tiff, const ReadOptions& options) {
   info_.type = *own_scalar(stack_.type);
-  info_.channels = stack_.channels;
+  info_.channels = info_.parts.channels = stack_.channels;
+  info_.parts.channel_names = stack_.metadata.channel_names;
   info_.notes = stack_.notes;
   info_.format = std::string(files_.size() > 1 ? "TIFF slices" : "TIFF stack") +
                  ", voxel size from " +

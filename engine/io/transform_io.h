@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <stop_token>
@@ -35,6 +36,17 @@ bool can_import_displacement(const std::filesystem::path& path);
 std::shared_ptr<const VolumeFeed> import_displacement(const std::filesystem::path& path,
                                                       const Fraction& progress = {},
                                                       const std::stop_token& stop = {});
+
+/// A transform that may be held more coarsely than its file has it.
+struct HeldTransform {
+  Transform transform;
+  int step = 1;  ///< every step-th voxel of a displacement field along each axis, and its last
+};
+/// As read_transform(), within a bound of memory: of a displacement field in NIfTI that takes more
+/// than `most_bytes` no more voxels are held than fit, read plane by plane. Between them a warp is
+/// as smooth as its registration made it, so that a view of it loses little; folds of single voxels
+/// may be missed. Other files are read whole.
+HeldTransform read_transform_within(const std::filesystem::path& path, std::uint64_t most_bytes);
 
 /// Refuses the NIfTI fields of programs whose vectors mean something else (FSL, SPM, NiftyReg).
 void check_intent(const std::filesystem::path& path);

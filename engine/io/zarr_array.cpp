@@ -12,6 +12,7 @@
 #include "base/parallel.h"
 #include "io/byte_order.h"
 #include "io/file_support.h"
+#include "io/http.h"
 #include "io/random_file.h"
 
 namespace gigawarp::io {
@@ -124,15 +125,29 @@ struct ZarrArray::State {
   using Index = std::vector<std::byte>;  ///< 16 bytes a chunk; empty: the shard is missing
 
   fs::path folder;
+  bool remote;
+  std::stop_token stop;
   ZarrLayout layout;
   Sizes chunks_per_shard;
   std::int64_t chunk_elements = 1;
   std::mutex mutex;
   std::map<std::string, std::shared_ptr<const Index>> shards;
 
-  explicit State(const fs::path& where);
+  State(const fs::path& where, std::stop_token stop_reading);
   fs::path file_of(const Sizes& shard) const;
   std::shared_ptr<const Index> index_of(const RandomFile& file, const fs::path& path);
+  std::shared_ptr<const Index> fetch_index(const fs::path& path);
+  std::size_t index_bytes() const {
+    return static_cast<std::size_t>(product(chunks_per_shard)) * kIndexEntry +
+           (layout.index_checked ? 4 : 0);
+  }
+  std::shared_ptr<const Index> checked_index(Index&& bytes, const fs::path& path);
+  /// Where a chunk lies in its shard; nothing when it is missing.
+  std::optional<ByteRange> place_in(const Index& index, const Sizes& chunk) const;
+  std::uint64_t most_bytes() const {
+    return 2 * static_cast<std::uint64_t>(chunk_elements) * width_of(layout.scalar) + (1U << 20);
+  }
+  bool fetch_encoded(const Sizes& chunk, const fs::path& path, std::vector<std::byte>& out);
   /// False when the chunk is missing.
   bool read_encoded(const Sizes& chunk, const fs::path& path, std::vector<std::byte>& out);
   /// Elements [begin, end) of a chunk at their places in it, in the delivered type, which are valid
@@ -146,7 +161,11 @@ struct ZarrArray::State {
                  std::span<const std::int64_t> stride);
 };
 
-ZarrArray::State::State(const fs::path& where) : folder(where), layout(read_zarr_layout(where)) {
+ZarrArray::State::State(const fs::path& where, std::stop_token stop_reading)
+    : folder(where),
+      remote(is_address(where)),
+      stop(std::move(stop_reading)),
+      layout(read_zarr_layout(where, stop)) {
   for (std::size_t d = 0; d < layout.shape.size(); ++d)
     chunks_per_shard.push_back(layout.shard[d] / layout.chunk[d]);
   chunk_elements = product(layout.chunk);
@@ -175,13 +194,19 @@ std::shared_ptr<const ZarrArray::State::Index> ZarrArray::State::index_of(const 
     const std::lock_guard lock(mutex);
     if (const auto found = shards.find(path.string()); found != shards.end()) return found->second;
   }
-  const std::size_t entries = static_cast<std::size_t>(product(chunks_per_shard)) * kIndexEntry;
-  const std::size_t bytes = entries + (layout.index_checked ? 4 : 0);
+  const std::size_t bytes = index_bytes();
   if (file.size() < bytes)
     refuse(path, "is a truncated shard of the volume; copy or export it again.");
-  auto index = std::make_shared<Index>(bytes);
-  file.read(layout.index_at_start ? 0 : file.size() - bytes, *index);
-  if (layout.index_checked &&
+  Index index(bytes);
+  file.read(layout.index_at_start ? 0 : file.size() - bytes, index);
+  return checked_index(std::move(index), path);
+}
+
+std::shared_ptr<const ZarrArray::State::Index> ZarrArray::State::checked_index(
+    Index&& bytes, const fs::path& path) {
+  auto index = std::make_shared<Index>(std::move(bytes));
+  const std::size_t entries = index->size() - (layout.index_checked ? 4 : 0);
+  if (!index->empty() && layout.index_checked &&
       load_le<std::uint32_t>(index->data() + entries) != crc32c({index->data(), entries}))
     refuse(path,
            "is a damaged shard of the volume (the checksum of its index is wrong); copy or "
@@ -192,29 +217,71 @@ std::shared_ptr<const ZarrArray::State::Index> ZarrArray::State::index_of(const 
   return index;
 }
 
+/// Empty when the server has no such shard.
+std::shared_ptr<const ZarrArray::State::Index> ZarrArray::State::fetch_index(const fs::path& path) {
+  {
+    const std::lock_guard lock(mutex);
+    if (const auto found = shards.find(path.string()); found != shards.end()) return found->second;
+  }
+  FetchOptions options;
+  options.range = ByteRange{0, index_bytes(), !layout.index_at_start};
+  const std::optional<Fetched> fetched = fetch(path, options, stop);
+  if (!fetched) return checked_index({}, path);
+  if (fetched->bytes.size() < index_bytes())
+    refuse(path, "is a truncated shard of the volume; copy or export it again.");
+  return checked_index(Index(fetched->bytes), path);
+}
+
+std::optional<ByteRange> ZarrArray::State::place_in(const Index& index, const Sizes& chunk) const {
+  Sizes within(chunk.size());
+  for (std::size_t d = 0; d < chunk.size(); ++d) within[d] = chunk[d] % chunks_per_shard[d];
+  const std::byte* entry =
+      index.data() + static_cast<std::size_t>(linear_index(within, chunks_per_shard)) * kIndexEntry;
+  const ByteRange place{load_le<std::uint64_t>(entry), load_le<std::uint64_t>(entry + 8)};
+  if (place.offset == kMissing && place.bytes == kMissing) return std::nullopt;
+  return place;
+}
+
+bool ZarrArray::State::fetch_encoded(const Sizes& chunk, const fs::path& path,
+                                     std::vector<std::byte>& out) {
+  FetchOptions options;
+  options.most_bytes = most_bytes();
+  if (layout.sharded) {
+    const std::shared_ptr<const Index> index = fetch_index(path);
+    if (index->empty()) return false;
+    options.range = place_in(*index, chunk);
+    if (!options.range) return false;
+    if (options.range->bytes > most_bytes())
+      refuse(path, "is damaged: it is larger than a chunk of the volume can be.");
+  }
+  std::optional<Fetched> fetched = fetch(path, options, stop);
+  if (!fetched) return false;
+  if (options.range && fetched->bytes.size() < options.range->bytes)
+    refuse(path,
+           "is a damaged shard of the volume (a chunk lies beyond its end); copy or export "
+           "it again.");
+  out = std::move(fetched->bytes);
+  return true;
+}
+
 bool ZarrArray::State::read_encoded(const Sizes& chunk, const fs::path& path,
                                     std::vector<std::byte>& out) {
+  if (remote) return fetch_encoded(chunk, path, out);
   const RandomFile file(path);
   if (file.is_missing()) return false;
   std::uint64_t offset = 0, bytes = file.size();
   if (layout.sharded) {
-    const std::shared_ptr<const Index> index = index_of(file, path);
-    Sizes within(chunk.size());
-    for (std::size_t d = 0; d < chunk.size(); ++d) within[d] = chunk[d] % chunks_per_shard[d];
-    const std::byte* entry =
-        index->data() +
-        static_cast<std::size_t>(linear_index(within, chunks_per_shard)) * kIndexEntry;
-    offset = load_le<std::uint64_t>(entry);
-    bytes = load_le<std::uint64_t>(entry + 8);
-    if (offset == kMissing && bytes == kMissing) return false;
+    const std::optional<ByteRange> place = place_in(*index_of(file, path), chunk);
+    if (!place) return false;
+    offset = place->offset;
+    bytes = place->bytes;
     if (offset > file.size() || bytes > file.size() - offset)
       refuse(path,
              "is a damaged shard of the volume (a chunk lies beyond its end); copy or export "
              "it again.");
   }
-  const std::uint64_t most =
-      2 * static_cast<std::uint64_t>(chunk_elements) * width_of(layout.scalar) + (1U << 20);
-  if (bytes > most) refuse(path, "is damaged: it is larger than a chunk of the volume can be.");
+  if (bytes > most_bytes())
+    refuse(path, "is damaged: it is larger than a chunk of the volume can be.");
   out.resize(static_cast<std::size_t>(bytes));
   file.read(offset, out);
   return true;
@@ -290,7 +357,8 @@ void ZarrArray::State::read_part(const Sizes& chunk, std::span<const std::int64_
            to_stride, width);
 }
 
-ZarrArray::ZarrArray(const fs::path& folder) : state_(std::make_unique<State>(folder)) {}
+ZarrArray::ZarrArray(const fs::path& folder, const std::stop_token& stop)
+    : state_(std::make_unique<State>(folder, stop)) {}
 ZarrArray::~ZarrArray() = default;
 ZarrArray::ZarrArray(ZarrArray&&) noexcept = default;
 ZarrArray& ZarrArray::operator=(ZarrArray&&) noexcept = default;
@@ -309,11 +377,13 @@ void ZarrArray::read(std::span<const std::int64_t> begin, std::span<const std::i
     first[d] = begin[d] / layout.chunk[d];
     chunks[d] = (begin[d] + count[d] - 1) / layout.chunk[d] - first[d] + 1;
   }
-  parallel_for(product(chunks), [&](std::int64_t i) {
+  const auto read_chunk = [&](std::int64_t i) {
     Sizes chunk(rank);
     for (std::size_t d = rank; d-- > 0; i /= chunks[d]) chunk[d] = first[d] + i % chunks[d];
     state_->read_part(chunk, begin, count, out, stride);
-  });
+  };
+  state_->remote ? many_at_once(product(chunks), read_chunk)
+                 : parallel_for(product(chunks), read_chunk);
 }
 
 }  // namespace gigawarp::io

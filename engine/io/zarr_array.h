@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -43,9 +44,10 @@ struct ZarrLayout {
 /// An array that is read box by box. Thread-safe.
 class ZarrArray {
  public:
-  /// Reads the metadata alone. Throws Error{bad_input}: no array, damaged, or of a kind that is not
-  /// read (text, structures, filters …).
-  explicit ZarrArray(const std::filesystem::path& folder);
+  /// Reads the metadata alone, of a folder or an address (io/http.h); `stop` ends what is read over
+  /// the network, also later, with Error{cancelled}. Throws Error{bad_input}: no array, damaged, or
+  /// of a kind that is not read (text, structures, filters …).
+  explicit ZarrArray(const std::filesystem::path& folder, const std::stop_token& stop = {});
   ~ZarrArray();
   ZarrArray(ZarrArray&&) noexcept;
   ZarrArray& operator=(ZarrArray&&) noexcept;
@@ -54,8 +56,8 @@ class ZarrArray {
   ScalarType type() const { return delivered_type(layout().scalar); }
 
   /// Elements begin … begin + count of every dimension, as type(), to out[sum of i * stride],
-  /// strides in elements. Missing chunks are the fill value. Chunks are decoded in parallel. Throws
-  /// Error{bad_input} naming the damaged chunk's file.
+  /// strides in elements. Missing chunks are the fill value. Chunks are decoded in parallel, and
+  /// fetched many at a time. Throws Error{bad_input} naming the damaged chunk's file.
   void read(std::span<const std::int64_t> begin, std::span<const std::int64_t> count,
             std::byte* out, std::span<const std::int64_t> stride) const;
 
@@ -65,13 +67,13 @@ class ZarrArray {
 };
 
 /// Zarr files lie in this folder: an array or a group of format 2 or 3.
-bool is_zarr_folder(const std::filesystem::path& folder);
-bool is_zarr_array(const std::filesystem::path& folder);
+bool is_zarr_folder(const std::filesystem::path& folder, const std::stop_token& stop = {});
+bool is_zarr_array(const std::filesystem::path& folder, const std::stop_token& stop = {});
 
 /// "uint16" and its like, as Zarr v3 names them. Throws Error{bad_input} naming `file`.
 ZarrScalar zarr_scalar(const std::string& name, const std::filesystem::path& file);
 
 /// The metadata of an array; see ZarrArray.
-ZarrLayout read_zarr_layout(const std::filesystem::path& folder);
+ZarrLayout read_zarr_layout(const std::filesystem::path& folder, const std::stop_token& stop = {});
 
 }  // namespace gigawarp::io

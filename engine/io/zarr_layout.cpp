@@ -317,26 +317,23 @@ std::string ZarrLayout::codec_text() const {
   return sharded ? text + ", sharded" : text;
 }
 
-bool is_zarr_folder(const fs::path& folder) {
-  std::error_code ignored;
-  for (const char* name : {".zgroup", ".zarray", ".zattrs", "zarr.json"})
-    if (fs::exists(folder / name, ignored)) return true;
+bool is_zarr_folder(const fs::path& folder, const std::stop_token& stop) {
+  for (const char* name : {"zarr.json", ".zattrs", ".zarray", ".zgroup"})
+    if (is_stored(folder / name, stop)) return true;
   return false;
 }
 
-bool is_zarr_array(const fs::path& folder) {
-  std::error_code ignored;
-  if (fs::exists(folder / ".zarray", ignored)) return true;
+bool is_zarr_array(const fs::path& folder, const std::stop_token& stop) {
+  if (is_stored(folder / ".zarray", stop)) return true;
   const fs::path v3 = folder / "zarr.json";
-  return fs::exists(v3, ignored) && read_json(v3).value("node_type", Json()) == "array";
+  return is_stored(v3, stop) && read_json(v3, stop).value("node_type", Json()) == "array";
 }
 
-ZarrLayout read_zarr_layout(const fs::path& folder) {
+ZarrLayout read_zarr_layout(const fs::path& folder, const std::stop_token& stop) {
   Metadata meta;
-  std::error_code ignored;
-  const bool v2 = fs::exists(folder / ".zarray", ignored);
+  const bool v2 = is_stored(folder / ".zarray", stop);
   meta.file = folder / (v2 ? ".zarray" : "zarr.json");
-  meta.json = read_json(meta.file);
+  meta.json = read_json(meta.file, stop);
   try {
     ZarrLayout layout = v2 ? parse_v2(meta) : parse_v3(meta);
     check_layout(meta, layout);

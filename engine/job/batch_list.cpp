@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "gigawarp/error.h"
+#include "io/http.h"
 
 namespace gigawarp::job {
 namespace {
@@ -82,6 +83,7 @@ std::string file_of(const Row& row, const char* column, const fs::path& folder,
   const auto found = row.find(column);
   if (found == row.end() || found->second.empty()) return otherwise;
   if (found->second == kNonZeroMask || found->second == kNoMask) return found->second;
+  if (io::is_address(found->second)) return found->second;
   return fs::absolute(folder / found->second).lexically_normal().string();
 }
 

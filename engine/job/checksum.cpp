@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gigawarp/error.h"
+#include "io/http.h"
 
 namespace gigawarp::job {
 
@@ -76,6 +77,14 @@ std::string sha256(std::string_view text) {
 
 std::string sha256_of_file(const std::filesystem::path& path, const std::stop_token& stop) {
   Sha256 hash;
+  if (io::is_address(path)) {
+    for (const char* name : {"zarr.json", ".zgroup", ".zattrs", ".zarray"})
+      if (const auto text = io::stored_text(path / name)) {
+        hash.update(name, std::string_view(name).size() + 1);
+        hash.update(text->data(), text->size());
+      }
+    return hash.finish();
+  }
   std::error_code failure;
   if (!std::filesystem::is_directory(path, failure)) {
     update_from_file(hash, path, stop);

@@ -27,7 +27,7 @@ class Sha256 {
 std::string sha256(std::string_view text);
 
 /// Digest of a file, or of all files below a folder (a DICOM series, an OME-Zarr) in the order of
-/// their names.
+/// their names; of what lies behind an address, of its metadata alone.
 /// Throws Error{bad_input} when it cannot be read, and Error{cancelled} when stopped.
 std::string sha256_of_file(const std::filesystem::path& path, const std::stop_token& stop = {});
 

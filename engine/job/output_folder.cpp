@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "gigawarp/error.h"
+#include "io/http.h"
 #include "job/checkpoint_files.h"
 #include "job/preview_file.h"
 
@@ -37,6 +38,7 @@ constexpr std::array kNames{"result.json",       "0GenericAffine.mat",  "1Warp.n
 }  // namespace
 
 OutputFolder::OutputFolder(const std::filesystem::path& path) : path_(path) {
+  if (io::is_address(path)) refuse(path, "is an address, and nothing is written over the network.");
   std::error_code failure;
   created_ = std::filesystem::create_directories(path_, failure);
   if (failure || !std::filesystem::is_directory(path_, failure))

@@ -8,6 +8,7 @@
 #include "base/parallel.h"
 #include "base/replace_file.h"
 #include "gigawarp/error.h"
+#include "io/http.h"
 #include "job/checkpoint_files.h"
 #include "job/checksum.h"
 #include "job/inputs.h"
@@ -23,7 +24,7 @@ namespace gigawarp::job {
 namespace {
 
 std::string absolute(const std::string& path) {
-  if (path.empty() || path == kNonZeroMask || path == kNoMask) return path;
+  if (path.empty() || path == kNonZeroMask || path == kNoMask || io::is_address(path)) return path;
   if (const auto inverted = inverted_transform(path)) return "[" + absolute(*inverted) + ",1]";
   return std::filesystem::absolute(path).lexically_normal().string();
 }

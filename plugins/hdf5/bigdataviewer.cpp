@@ -109,6 +109,9 @@ void BigDataViewer::read_world(std::int32_t timepoint, Pyramid& out) const {
   if (!fs::exists(xml_, ignored)) return;
   const std::string xml = read_text(xml_);
   out.unit = element(element(xml, "voxelSize"), "unit");
+  for (auto at = xml.find("<ViewSetup>"); at != std::string::npos;
+       at = xml.find("<ViewSetup>", at + 1))
+    out.channel_names.push_back(element(element(xml, "ViewSetup", at), "name"));
   const auto view = xml.find(numbered("<ViewRegistration timepoint=\"%d\"", timepoint));
   if (view == std::string::npos)
     plugin::refuse(xml_.string(), "registers no view of the time point.");
@@ -123,6 +126,7 @@ Pyramid BigDataViewer::pyramid(std::int32_t timepoint) const {
   const std::string time = numbered("/t%05d", timepoint);
   while (out.channels < kMostChannels && file().has(time + numbered("/s%02d", out.channels)))
     ++out.channels;
+  out.channel_names.resize(out.channel_names.empty() ? 0 : static_cast<std::size_t>(out.channels));
   const std::vector<double> factors = file().numbers("/s00/resolutions");
   for (std::size_t i = 0; i + 2 < factors.size() && out.levels < kMostLevels; i += 3) {
     out.factors.push_back({factors[i], factors[i + 1], factors[i + 2]});

@@ -72,6 +72,9 @@ Pyramid Imaris::pyramid(std::int32_t timepoint) const {
     out.factors.push_back(factor);
     ++out.levels;
   }
+  for (int c = 0; c < out.channels; ++c)
+    out.channel_names.push_back(
+        file().text(numbered("/DataSetInfo/Channel %d", c), "Name").value_or(""));
   for (std::size_t a = 0; a < 3 && out.levels > 0; ++a) {
     const double low = number(kImage, numbered("ExtMin%d", static_cast<int>(a))),
                  high = number(kImage, numbered("ExtMax%d", static_cast<int>(a)));

@@ -43,6 +43,7 @@ plugin::Description PyramidVolume::describe(std::int32_t timepoint) {
   plugin::Description out;
   out.format = pyramid.format;
   out.channels = pyramid.channels;
+  out.channel_names = pyramid.channel_names;
   out.has_unit = !pyramid.unit.empty();
   out.unit = pyramid.unit;
   out.notes = {"The file states no anatomical orientation; x, y, z were taken as L, P, S."};

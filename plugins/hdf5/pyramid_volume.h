@@ -19,7 +19,8 @@ struct Pyramid {
   /// From voxels of the finest level, in `unit`.
   std::array<std::array<double, 4>, 3> world{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
   std::string unit;
-  bool unsigned_in_disguise = false;  ///< 16-bit voxels are stored as if they were signed
+  std::vector<std::string> channel_names;  ///< of all channels, or empty
+  bool unsigned_in_disguise = false;       ///< 16-bit voxels are stored as if they were signed
 };
 
 /// A pyramid of datasets in one HDF5 file, (z, y, x) each.

@@ -38,6 +38,7 @@ struct Description {
   bool has_unit = false;  ///< false: the file says nothing of voxel sizes
   std::string unit;
   std::vector<std::string> notes;
+  std::vector<std::string> channel_names;  ///< of all channels, or empty
 };
 
 /// An open volume. read() is called from many threads at once.
@@ -105,7 +106,7 @@ void parallel_for(const GigawarpHost& host, std::int64_t count, Work&& work) {
 struct Handle {
   std::unique_ptr<Volume> volume;
   Description description;
-  std::vector<const char*> notes;
+  std::vector<const char*> notes, channel_names;
 };
 
 inline Handle& handle_of(GigawarpVolume* volume) { return *reinterpret_cast<Handle*>(volume); }
@@ -154,6 +155,11 @@ GigawarpFormat format(const char* name, const char* description, const char* con
       to->unit = from.has_unit ? from.unit.c_str() : nullptr;
       to->note_count = static_cast<std::int32_t>(handle.notes.size());
       to->notes = handle.notes.data();
+      if (to->struct_bytes < sizeof(GigawarpDescription)) return;  // an older Gigawarp
+      handle.channel_names.clear();
+      for (const std::string& channel : from.channel_names)
+        handle.channel_names.push_back(channel.c_str());
+      to->channel_names = handle.channel_names.empty() ? nullptr : handle.channel_names.data();
     });
   };
   out.read = [](GigawarpVolume* volume, const GigawarpBox* box, void* to, std::uint64_t bytes,

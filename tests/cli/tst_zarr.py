@@ -288,6 +288,8 @@ class Hdf5Pyramids(ZarrCase):
                         group.attrs[f"ImageSize{name}"] = letters(n)
                     padded = np.pad(data + c, [(0, -n % 16) for n in data.shape])
                     group.create_dataset("Data", data=padded, chunks=(16, 16, 16), compression="gzip")
+            for c, name in enumerate(("DAPI", "GFP")):
+                file.create_group(f"DataSetInfo/Channel {c}").attrs["Name"] = letters(name)
         return [level, level[::2, ::2, ::2]]
 
     @unittest.skipUnless(DATA.is_dir(), "set GIGAWARP_TEST_DATA")
@@ -319,6 +321,18 @@ class Hdf5Pyramids(ZarrCase):
         self.refusal(path, "--timepoint", "2", code=USAGE)
         self.refusal(path, "--timepoint", "0", "--channel", "2", code=USAGE)
         self.refusal(path, "--timepoint", "0", "--level", "2", code=USAGE)
+
+    def test_channels_are_named_as_the_files_name_them(self):
+        self.imaris()
+        self.bdv(channels=2)
+        text = (self.folder / "volume.xml").read_text()
+        names = "".join(f"<ViewSetup><id>{i}</id><name>{name}</name></ViewSetup>" for i, name in enumerate("ab"))
+        (self.folder / "volume.xml").write_text(text.replace("<ViewSetups>", "<ViewSetups>" + names))
+        for name, expected in (("volume.ims", ["DAPI", "GFP"]), ("volume.xml", ["a", "b"])):
+            process = run("info", "--header", "--json", "--channel", "1", self.folder / name)
+            info = json.loads(process.stdout)[0]
+            self.assertEqual(info["channel_names"], expected)
+            self.assertEqual((info["channels"], info["channels_in_file"]), (1, 2))
 
     def test_imaris_channels_and_levels_are_read_without_their_padding(self):
         for i, level in enumerate(self.imaris()):

@@ -233,6 +233,42 @@ TEST(Landmarks, areReadBackInLps) {
   }
 }
 
+/// The displacement at a voxel of the file's grid, read whole and within a bound.
+TEST(WarpWithinABound, isHeldAtEveryNthVoxelAndReachesAsFarAsTheFile) {
+  const Folder folder;
+  DisplacementField field(test::oblique_grid({40, 33, 21}));
+  const Size3 n = field.grid().size;
+  for (std::int64_t z = 0; z < n[2]; ++z)
+    for (std::int64_t y = 0; y < n[1]; ++y)
+      for (std::int64_t x = 0; x < n[0]; ++x)
+        for (int c = 0; c < 3; ++c)
+          field.component_mm(c)[(z * n[1] + y) * n[0] + x] =
+              0.01F * static_cast<float>(c + 1) * static_cast<float>(x + 2 * y - z);
+  const auto whole = static_cast<std::uint64_t>(field.grid().voxel_count()) * 12;
+  for (const char* name : {"w.nii", "w.nii.gz"}) {
+    io::write_displacement(field, folder / name);
+    EXPECT_EQ(io::read_transform_within(folder / name, whole).step, 1) << name;
+    const io::HeldTransform held = io::read_transform_within(folder / name, whole / 20);
+    EXPECT_EQ(held.step, 3) << name;
+    const auto& coarse = std::get<DisplacementField>(held.transform.stages.front());
+    EXPECT_LE(coarse.volume().bytes(), whole / 20);
+    EXPECT_EQ(coarse.grid().size, (Size3{14, 12, 8}));
+    for (const Size3& v :
+         {Size3{0, 0, 0}, Size3{17, 20, 10}, Size3{38, 31, 20}, Size3{39, 32, 20}}) {
+      const Vec3 world = field.grid().world_from_voxel(
+          {static_cast<double>(v[0]), static_cast<double>(v[1]), static_cast<double>(v[2])});
+      const auto is = coarse.at_world(world), should = field.at_world(world);
+      ASSERT_TRUE(is && should);
+      // Linear, so that nothing is lost but in the last cell, which is shorter in the file.
+      expect_near(*is, *should, v[1] == 32 || v[0] >= 39 ? 0.03 : 1e-5);
+    }
+  }
+  std::filesystem::resize_file(folder / "w.nii.gz",
+                               std::filesystem::file_size(folder / "w.nii.gz") / 2);
+  test::sentence_of(ErrorCode::bad_input,
+                    [&] { io::read_transform_within(folder / "w.nii.gz", whole / 20); });
+}
+
 TEST(Landmarks, thatAreHeldOutStaySoInEveryFormat) {
   const Folder folder;
   const std::vector<io::Landmark> landmarks{{"AC", {1, 2, 3}, true}, {"PC", {-4.5, 6, 7}}};

@@ -2,6 +2,7 @@
 
 #include <QStringList>
 #include <algorithm>
+#include <utility>
 
 #include "ui/models/job_model.h"
 #include "ui/models/landmark_pairs.h"
@@ -55,6 +56,29 @@ HandLog::HandLog(Workspace& workspace, QObject* parent) : QObject(parent), works
           qOverload<>(&QTimer::start));
   connect(&workspace_.pairs(), &QAbstractItemModel::dataChanged, &rest_,
           qOverload<>(&QTimer::start));
+  connect(&workspace_.layers(), &LayerModel::layer_changed, this, &HandLog::tell_part);
+}
+
+/// What of a file is shown is told when it changes; what opens first the file's row tells.
+void HandLog::tell_part(LayerRole role) {
+  const Layer& layer = workspace_.layers().layer(role);
+  if (!is_image(role) || layer.state != Layer::State::ready) return;
+  const std::size_t side = is_of_moving(role) ? 1 : 0;
+  const bool same_file = std::exchange(part_files_[side], layer.path) == layer.path;
+  const ImageSelection before = std::exchange(parts_[side], layer.selection);
+  if (!same_file || is_same_part(before, layer.selection)) return;
+  const ImageSelection now = selection_of(layer);
+  QStringList options;
+  for (const auto& [name, index] :
+       {std::pair{"level", now.level}, std::pair{"channel", now.channel},
+        std::pair{"timepoint", now.timepoint}})
+    if (index)
+      options << QStringLiteral("--%1-%2 %3")
+                     .arg(QLatin1String(key_of(role)), QLatin1String(name))
+                     .arg(*index);
+  if (options.isEmpty()) options << QStringLiteral("--%1-level 0").arg(QLatin1String(key_of(role)));
+  say(tr("%1: another part of \"%2\"  (register %3)")
+          .arg(title_of(role), layer.path, options.join(QLatin1Char(' '))));
 }
 
 /// What is opened and closed, in the words of register's options; landmarks are told as pairs.

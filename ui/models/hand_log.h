@@ -24,6 +24,7 @@ class HandLog final : public QObject {
  private:
   void look();
   void tell_file(LayerRole role);
+  void tell_part(LayerRole role);
   void tell_landmarks(const LandmarkSides& now);
 
   Workspace& workspace_;
@@ -31,6 +32,8 @@ class HandLog final : public QObject {
   Affine alignment_;
   LandmarkSides landmarks_;
   std::array<QString, kLayerRoles> files_;  ///< as last told
+  std::array<QString, 2> part_files_;       ///< of the fixed and of the moving image
+  std::array<ImageSelection, 2> parts_;     ///< that were shown of them
 };
 
 }  // namespace gigawarp::ui

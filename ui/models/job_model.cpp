@@ -109,12 +109,8 @@ JobSpec JobModel::job_for(const Workspace& workspace) const {
   job.moving = list(path(LayerRole::moving));
   job.fixed_spacing_mm = workspace.layers().layer(LayerRole::fixed).spacing_mm;
   job.moving_spacing_mm = workspace.layers().layer(LayerRole::moving).spacing_mm;
-  // Channel and time point of one image say nothing about another.
-  const auto is_same = [](const std::vector<std::string>& a, const std::vector<std::string>& b) {
-    return !a.empty() && !b.empty() && a.front() == b.front();
-  };
-  if (!is_same(job.fixed, common_.fixed)) job.fixed_selection = {};
-  if (!is_same(job.moving, common_.moving)) job.moving_selection = {};
+  job.fixed_selection = selection_of(workspace.layers().layer(LayerRole::fixed));
+  job.moving_selection = selection_of(workspace.layers().layer(LayerRole::moving));
   if (!path(LayerRole::fixed_mask).empty()) job.fixed_mask = path(LayerRole::fixed_mask);
   if (!path(LayerRole::moving_mask).empty()) job.moving_mask = path(LayerRole::moving_mask);
   job.fixed_labels = path(LayerRole::fixed_labels);
@@ -132,6 +128,7 @@ void JobModel::take(const JobSpec& job) {
   common_.stages.clear();
   common_.fixed_spacing_mm.reset();
   common_.moving_spacing_mm.reset();
+  common_.fixed_selection = common_.moving_selection = {};
   set_stages(job.stages);
   Q_EMIT changed();
 }

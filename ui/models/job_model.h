@@ -26,8 +26,8 @@ class JobModel final : public QAbstractTableModel {
   const StageSpec& stage(int row) const { return stages_[static_cast<std::size_t>(row)].spec; }
   void set_stage(int row, const StageSpec& spec);
 
-  /// Device, threads, memory, output directory, initialisation and what is written; its images
-  /// say only what its selections are of, its stages are not used.
+  /// Device, threads, memory, output directory, initialisation and what is written; its images and
+  /// stages are not used.
   const JobSpec& common() const { return common_; }
   void set_common(const JobSpec& common);
 

@@ -1,4 +1,5 @@
 #include <QCoreApplication>
+#include <QLocale>
 #include <QRegularExpression>
 #include <algorithm>
 #include <cmath>
@@ -18,6 +19,19 @@ QString quoted(const std::string& word) {
   if (plain.match(text).hasMatch()) return text;
   text.replace(QLatin1Char('\''), QStringLiteral("'\\''"));
   return QLatin1Char('\'') + text + QLatin1Char('\'');
+}
+
+/// What the command line is told of an image beside its file.
+void image_options(const char* prefix, const ImageSelection& selection,
+                   const std::optional<Vec3>& spacing_mm, QStringList& words) {
+  for (const auto& [name, number] :
+       {std::pair{"level", selection.level}, std::pair{"channel", selection.channel},
+        std::pair{"timepoint", selection.timepoint}})
+    if (number) words << QLatin1String(prefix) + QLatin1String(name) << QString::number(*number);
+  if (!spacing_mm) return;
+  QStringList mm;
+  for (const double v : *spacing_mm) mm << QString::number(v, 'g', QLocale::FloatingPointShortest);
+  words << QLatin1String(prefix) + QStringLiteral("spacing") << mm.join(QLatin1Char(','));
 }
 
 /// Longest sides beyond these ratios and sizes are asked about.
@@ -64,7 +78,9 @@ QString command_line(const JobSpec& job, bool is_preset, const QString& job_file
     option("--job", job_file.toStdString());
   } else {
     for (const std::string& file : job.fixed) option("--fixed", file);
+    image_options("--fixed-", job.fixed_selection, job.fixed_spacing_mm, words);
     for (const std::string& file : job.moving) option("--moving", file);
+    image_options("--moving-", job.moving_selection, job.moving_spacing_mm, words);
     option("--preset", job.preset);
     option("--fixed-mask", job.fixed_mask);
     option("--moving-mask", job.moving_mask);

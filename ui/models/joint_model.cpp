@@ -27,7 +27,8 @@ JointModel::JointModel(Workspace& workspace, QObject* parent)
 namespace {
 /// Of a streamed image the level that is counted; 0: all of it.
 int coarse_level(const Layer& layer) {
-  return layer.stream != nullptr ? layer.stream->overview_level() : 0;
+  if (layer.stream == nullptr || layer.stream->overview_level() == 0) return 0;
+  return layer.stream->number_of(layer.stream->overview_level());
 }
 }  // namespace
 

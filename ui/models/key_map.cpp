@@ -22,6 +22,8 @@ constexpr const char* kSame = nullptr;
 constexpr Row kRows[] = {
     {"open_fixed", QT_TRANSLATE_NOOP("Command", "Open &fixed image…"), QT_TRANSLATE_NOOP("Command", "The image that stays where it is"), {"Ctrl+O", "Ctrl+G", kSame, kSame}},
     {"open_moving", QT_TRANSLATE_NOOP("Command", "Open &moving image…"), QT_TRANSLATE_NOOP("Command", "The image that is aligned to the fixed one"), {"Ctrl+M", kSame, kSame, kSame}},
+    {"open_address", QT_TRANSLATE_NOOP("Command", "Open by &address…"), QT_TRANSLATE_NOOP("Command", "An OME-Zarr behind https:// or s3://, read as it is looked at"), {"Ctrl+U", kSame, kSame, kSame}},
+    {"paste", QT_TRANSLATE_NOOP("Command", "Open what was &copied"), QT_TRANSLATE_NOOP("Command", "Files and addresses from the clipboard"), {"Ctrl+V", kSame, kSame, kSame}},
     {"open_result", QT_TRANSLATE_NOOP("Command", "Open &results…"), QT_TRANSLATE_NOOP("Command", "The folder a run has written"), {"Ctrl+R", kSame, kSame, kSame}},
     {"open_batch", QT_TRANSLATE_NOOP("Command", "Open a &batch…"), QT_TRANSLATE_NOOP("Command", "The folder that gigawarp batch has filled, to go through its pairs"), {"Ctrl+B", kSame, kSame, kSame}},
     {"open_session", QT_TRANSLATE_NOOP("Command", "Open &session…"), QT_TRANSLATE_NOOP("Command", "Files, views, alignment and job saved together"), {"Ctrl+Shift+O", kSame, kSame, kSame}},

@@ -50,11 +50,41 @@ QString spacing_text(const Vec3& mm) {
   return QStringLiteral("%1 × %2 × %3 %4").arg(number(mm[0]), number(mm[1]), number(mm[2]), unit);
 }
 
+bool is_same_part(const ImageSelection& a, const ImageSelection& b) {
+  return a.level.value_or(0) == b.level.value_or(0) &&
+         a.channel.value_or(0) == b.channel.value_or(0) &&
+         a.timepoint.value_or(0) == b.timepoint.value_or(0);
+}
+
+ImageSelection level_of(const ImageSelection& image) { return {image.level, {}, {}}; }
+
+ImageSelection selection_of(const Layer& layer) {
+  ImageSelection out = layer.selection;
+  if (layer.parts.channels > 1) out.channel = out.channel.value_or(0);
+  if (layer.parts.timepoints > 1) out.timepoint = out.timepoint.value_or(0);
+  return out;
+}
+
+QString channel_text(const Layer& layer, int channel) {
+  const auto index = static_cast<std::size_t>(channel);
+  const std::vector<std::string>& names = layer.parts.channel_names;
+  if (index < names.size() && !names[index].empty()) return QString::fromStdString(names[index]);
+  return tr("channel %1").arg(channel);
+}
+
+QString part_text(const Layer& layer) {
+  QStringList parts;
+  if (layer.parts.channels > 1) parts << channel_text(layer, layer.selection.channel.value_or(0));
+  if (layer.parts.timepoints > 1)
+    parts << tr("time point %1").arg(layer.selection.timepoint.value_or(0));
+  return parts.join(QStringLiteral(", "));
+}
+
 QString coarse_level_text(const Layer& layer) {
   if (layer.stream == nullptr || layer.volume == nullptr || layer.stream->overview_level() == 0)
     return {};
   return tr("level %1 (%2)")
-      .arg(layer.stream->overview_level())
+      .arg(layer.stream->number_of(layer.stream->overview_level()))
       .arg(sizes_text(layer.volume->grid().size));
 }
 
@@ -66,6 +96,7 @@ QStringList description_of(const Layer& layer) {
   }
   const Grid& grid = layer.grid();
   QStringList lines;
+  if (const QString part = part_text(layer); !part.isEmpty()) lines << tr("Shown: %1").arg(part);
   lines << tr("Size: %1 × %2 × %3 voxels")
                .arg(QLocale().toString(static_cast<qlonglong>(grid.size[0])),
                     QLocale().toString(static_cast<qlonglong>(grid.size[1])),

@@ -6,7 +6,9 @@
 #include <optional>
 #include <vector>
 
+#include "gigawarp/selection.h"
 #include "gigawarp/volume.h"
+#include "io/image_io.h"
 #include "io/landmarks_io.h"
 #include "render/scene.h"
 
@@ -45,6 +47,9 @@ struct Layer {
   QString problem;                 ///< one sentence when it failed
   std::optional<Vec3> spacing_mm;  ///< said by a person; wins over the file's
   bool wants_spacing = false;      ///< it failed for lack of one
+  ImageSelection selection;        ///< asked for; what it leaves open is the first of its kind
+  io::FileParts parts;             ///< what could be asked for
+  std::vector<Grid> levels;        ///< of the file, finest first; empty where it has no levels
   std::shared_ptr<const Volume> volume;
   std::shared_ptr<const render::StreamedVolume> stream;  ///< null: `volume` is all there is
   std::vector<io::Landmark> landmarks;
@@ -68,6 +73,16 @@ struct LayerLook {
   double opacity;
   bool visible;
 };
+/// True when both mean the same volume of a file.
+bool is_same_part(const ImageSelection& a, const ImageSelection& b);
+/// What labels and masks share with their image.
+ImageSelection level_of(const ImageSelection& image);
+/// As a job says it: what was asked for, and the first where the file has several.
+ImageSelection selection_of(const Layer& layer);
+/// What a channel is called: its name in the file, or "channel 2".
+QString channel_text(const Layer& layer, int channel);
+/// "DAPI, time point 3": what is shown of a file that holds several volumes; else empty.
+QString part_text(const Layer& layer);
 /// "level 3 (133 × 133 × 133)" where `volume` is a coarse level of the image; else empty.
 QString coarse_level_text(const Layer& layer);
 

@@ -28,6 +28,12 @@ QString length_unit(bool micrometres) {
 
 QString voxel_text(const QString& voxel) { return tr("voxel %1").arg(voxel); }
 
+/// With the channel, where the file has several.
+QString name_of(LayerRole role, const Layer& layer) {
+  const QString part = part_text(layer);
+  return part.isEmpty() ? title_of(role) : tr("%1 (%2)").arg(title_of(role), part);
+}
+
 std::optional<double> value_at(const Volume& volume, const Vec3& world) {
   const Vec3 v = volume.grid().voxel_from_world()(world);
   std::int64_t i[3];
@@ -46,7 +52,7 @@ QString streamed_value(const render::StreamedVolume& volume, const Vec3& world) 
   if (v.damaged) return tr("damaged");
   if (!v.value) return tr("outside");
   const QString number = QString::number(*v.value, 'g', 5);
-  return v.level == 0 ? number : tr("%1 (level %2)").arg(number).arg(v.level);
+  return v.level == 0 ? number : tr("%1 (level %2)").arg(number).arg(volume.number_of(v.level));
 }
 
 /// det of the derivative of the deformable part, by central differences of half a voxel.
@@ -117,11 +123,12 @@ Readout read_out(const Workspace& workspace, const Vec3& world) {
     if (is_of_moving(role) && !warped) continue;
     const Vec3& place = is_of_moving(role) ? *warped : world;
     if (layer.stream != nullptr) {
-      out.values.push_back({title_of(role), streamed_value(*layer.stream, place)});
+      out.values.push_back({name_of(role, layer), streamed_value(*layer.stream, place)});
       continue;
     }
     const auto value = value_at(*layer.volume, place);
-    out.values.push_back({title_of(role), value ? QString::number(*value, 'g', 5) : tr("outside")});
+    out.values.push_back(
+        {name_of(role, layer), value ? QString::number(*value, 'g', 5) : tr("outside")});
   }
   if (warp != nullptr && warped) {
     const double mm =

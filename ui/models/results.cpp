@@ -26,6 +26,17 @@ std::string found(const QString& folder, const char* name) {
   return {};
 }
 
+QString held_text(int step) {
+  const QString nth = step == 2   ? Results::tr("2nd")
+                      : step == 3 ? Results::tr("3rd")
+                                  : Results::tr("%1th").arg(step);
+  return Results::tr(
+             "The warp is larger than half the memory set for volumes: it is held, shown and "
+             "measured at every %1 voxel, which may miss small folds. Set more memory in the "
+             "settings, or see result.json, where the whole warp was measured.")
+      .arg(nth);
+}
+
 std::vector<qc::NamedPoint> named(const std::vector<io::Landmark>& landmarks) {
   std::vector<qc::NamedPoint> points;
   for (const io::Landmark& mark : landmarks)
@@ -43,28 +54,33 @@ QStringList forward_files(const QString& folder) {
   return files;
 }
 
-std::shared_ptr<Transform> read_forward(const QString& folder) {
+ReadMap read_forward(const QString& folder, std::uint64_t most_bytes) {
   const std::string affine = found(folder, "0GenericAffine"), warp = found(folder, "1Warp");
   if (affine.empty())
     throw Error(
         ErrorCode::bad_input,
         "\"" + folder.toStdString() + "\" holds no finished run: 0GenericAffine.mat is missing.");
-  auto forward = std::make_shared<Transform>();
-  if (!warp.empty()) io::append(*forward, io::read_transform(warp));
-  io::append(*forward, io::read_transform(affine));
-  return forward;
+  ReadMap out{std::make_shared<Transform>()};
+  if (!warp.empty()) {
+    io::HeldTransform held = io::read_transform_within(warp, most_bytes);
+    out.step = held.step;
+    io::append(*out.map, std::move(held.transform));
+  }
+  io::append(*out.map, io::read_transform(affine));
+  return out;
 }
 
 struct Results::Files {
   JobSpec job;
   std::shared_ptr<Transform> forward, inverse;
+  int step = 1;  ///< every which voxel of the warps is held
   QString problem;
 };
 
 namespace {
 
 template <class Files>
-std::shared_ptr<Files> read_files(const QString& folder) {
+std::shared_ptr<Files> read_files(const QString& folder, std::uint64_t most_bytes) {
   auto files = std::make_shared<Files>();
   try {
     QFile file(folder + QStringLiteral("/job.json"));
@@ -72,12 +88,18 @@ std::shared_ptr<Files> read_files(const QString& folder) {
       throw Error(ErrorCode::bad_input, "\"" + folder.toStdString() +
                                             "\" holds no job.json; choose the folder of a run.");
     files->job = parse_job(file.readAll().toStdString());
-    files->forward = read_forward(folder);
+    const ReadMap forward = read_forward(folder, most_bytes);
+    files->forward = forward.map;
+    files->step = forward.step;
     const std::string affine = found(folder, "0GenericAffine"), warp = found(folder, "1Warp"),
                       back = found(folder, "1InverseWarp");
     if (warp.empty() || !back.empty()) {
       files->inverse = std::make_shared<Transform>(io::read_transform(affine, true));
-      if (!back.empty()) io::append(*files->inverse, io::read_transform(back));
+      if (!back.empty()) {
+        io::HeldTransform held = io::read_transform_within(back, most_bytes);
+        files->step = std::max(files->step, held.step);
+        io::append(*files->inverse, std::move(held.transform));
+      }
     }
   } catch (const std::exception& error) {
     files->problem = QString::fromStdString(error.what());
@@ -125,15 +147,16 @@ void Results::open(const QString& folder) {
   state_ = State::reading;
   const quint64 serial = ++serial_;
   Q_EMIT changed();
-  background_pool().start([guard = QPointer<Results>(this), folder, serial] {
-    auto files = read_files<Files>(folder);
-    QMetaObject::invokeMethod(
-        qApp,
-        [guard, serial, files = std::move(files)] {
-          if (guard != nullptr && serial == guard->serial_) guard->take_files(files);
-        },
-        Qt::QueuedConnection);
-  });
+  background_pool().start(
+      [guard = QPointer<Results>(this), folder, serial, most_bytes = workspace_.warp_bytes()] {
+        auto files = read_files<Files>(folder, most_bytes);
+        QMetaObject::invokeMethod(
+            qApp,
+            [guard, serial, files = std::move(files)] {
+              if (guard != nullptr && serial == guard->serial_) guard->take_files(files);
+            },
+            Qt::QueuedConnection);
+      });
 }
 
 void Results::take_files(const std::shared_ptr<Files>& files) {
@@ -161,63 +184,66 @@ void Results::measure_when_loaded() {
   for (const LayerRole role : kAllLayerRoles)
     if (const QString level = coarse_level_text(layers.layer(role)); !level.isEmpty())
       coarse << tr("%1: %2").arg(title_of(role), level);
-  background_pool().start(
-      [guard = QPointer<Results>(this), serial = serial_, files = files_,
-       fixed = layers.layer(LayerRole::fixed).volume,
-       moving = layers.layer(LayerRole::moving).volume,
-       fixed_labels = labels(LayerRole::fixed_labels),
-       moving_labels = labels(LayerRole::moving_labels),
-       fixed_marks = named(layers.layer(LayerRole::fixed_landmarks).landmarks),
-       moving_marks = named(layers.layer(LayerRole::moving_landmarks).landmarks), folder = folder_,
-       coarse] {
-        auto result = std::make_shared<Judgement>();
-        QString problem;
-        try {
-          qc::QcInput in;
-          in.fixed = fixed.get();
-          in.moving = moving.get();
-          in.transform = files->forward.get();
-          in.inverse = files->inverse.get();
-          if (fixed_labels != nullptr && moving_labels != nullptr) {
-            in.fixed_labels = fixed_labels.get();
-            in.moving_labels = moving_labels.get();
-          }
-          if (!fixed_marks.empty() && !moving_marks.empty()) {
-            in.fixed_landmarks = fixed_marks;
-            in.moving_landmarks = moving_marks;
-          }
-          if (!coarse.isEmpty())
-            result->coarse = tr("Measured on coarse levels, as these images are streamed: %1. "
-                                "\"gigawarp qc\" measures at the level that you name.")
-                                 .arg(coarse.join(QStringLiteral("; ")));
-          result->fixed = fixed;
-          result->moving = moving;
-          result->assessment = qc::assess(in);
-          qc::QcReport& report = result->assessment.report;
-          report.fixed = files->job.fixed.front();
-          report.moving = files->job.moving.front();
-          report.transform = folder.toStdString();
-          result->jacobian =
-              std::make_shared<Volume>(ops::jacobian_determinant(result->assessment.displacement));
-          result->jacobian_histogram = qc::jacobian_histogram(*result->jacobian);
-          if (files->inverse != nullptr)
-            result->inverse_error = std::make_shared<Volume>(qc::inverse_error_map(
-                *files->forward, *files->inverse, fixed->grid(), moving->grid()));
-          result->worst = qc::worst_places(*fixed, result->assessment, *result->jacobian,
-                                           in.fixed_landmarks, kWorstPlaces);
-          result->local_ncc = std::make_shared<Volume>(std::move(result->assessment.local_ncc));
-        } catch (const std::exception& error) {
-          problem = QString::fromStdString(error.what());
-        }
-        QMetaObject::invokeMethod(
-            qApp,
-            [guard, serial, result = std::move(result), problem] {
-              if (guard == nullptr || serial != guard->serial_) return;
-              if (!problem.isEmpty()) return guard->fail(problem);
-              guard->take_judgement(result);
-            },
-            Qt::QueuedConnection);
-      });
+  background_pool().start([guard = QPointer<Results>(this), serial = serial_, files = files_,
+                           fixed = layers.layer(LayerRole::fixed).volume,
+                           moving = layers.layer(LayerRole::moving).volume,
+                           fixed_labels = labels(LayerRole::fixed_labels),
+                           moving_labels = labels(LayerRole::moving_labels),
+                           fixed_marks = named(layers.layer(LayerRole::fixed_landmarks).landmarks),
+                           moving_marks =
+                               named(layers.layer(LayerRole::moving_landmarks).landmarks),
+                           folder = folder_, coarse] {
+    auto result = std::make_shared<Judgement>();
+    QString problem;
+    try {
+      qc::QcInput in;
+      in.fixed = fixed.get();
+      in.moving = moving.get();
+      in.transform = files->forward.get();
+      in.inverse = files->inverse.get();
+      if (fixed_labels != nullptr && moving_labels != nullptr) {
+        in.fixed_labels = fixed_labels.get();
+        in.moving_labels = moving_labels.get();
+      }
+      if (!fixed_marks.empty() && !moving_marks.empty()) {
+        in.fixed_landmarks = fixed_marks;
+        in.moving_landmarks = moving_marks;
+      }
+      if (!coarse.isEmpty())
+        result->coarse = tr("Measured on coarse levels, as these images are streamed: %1. "
+                            "\"gigawarp qc\" measures at the level that you name.")
+                             .arg(coarse.join(QStringLiteral("; ")));
+      if (files->step > 1)
+        result->coarse +=
+            (result->coarse.isEmpty() ? QString() : QStringLiteral(" ")) + held_text(files->step);
+      result->fixed = fixed;
+      result->moving = moving;
+      result->assessment = qc::assess(in);
+      qc::QcReport& report = result->assessment.report;
+      report.fixed = files->job.fixed.front();
+      report.moving = files->job.moving.front();
+      report.transform = folder.toStdString();
+      result->jacobian =
+          std::make_shared<Volume>(ops::jacobian_determinant(result->assessment.displacement));
+      result->jacobian_histogram = qc::jacobian_histogram(*result->jacobian);
+      if (files->inverse != nullptr)
+        result->inverse_error = std::make_shared<Volume>(
+            qc::inverse_error_map(*files->forward, *files->inverse, fixed->grid(), moving->grid()));
+      result->worst = qc::worst_places(*fixed, result->assessment, *result->jacobian,
+                                       in.fixed_landmarks, kWorstPlaces);
+      result->local_ncc = std::make_shared<Volume>(std::move(result->assessment.local_ncc));
+    } catch (const std::exception& error) {
+      problem = QString::fromStdString(error.what());
+    }
+    QMetaObject::invokeMethod(
+        qApp,
+        [guard, serial, result = std::move(result), problem] {
+          if (guard == nullptr || serial != guard->serial_) return;
+          if (!problem.isEmpty()) return guard->fail(problem);
+          guard->take_judgement(result);
+        },
+        Qt::QueuedConnection);
+  });
 }
 
 void Results::take_judgement(std::shared_ptr<Judgement> judgement) {

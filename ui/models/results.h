@@ -14,7 +14,7 @@ namespace gigawarp::ui {
 /// Everything that was measured about a run, shared with whoever exports it.
 struct Judgement {
   std::shared_ptr<const Volume> fixed, moving;
-  QString coarse;  ///< a sentence where coarse levels of streamed images were measured; or empty
+  QString coarse;  ///< sentences where coarse levels of images or warps were measured; or empty
   qc::Assessment assessment;
   std::shared_ptr<const Volume> jacobian, local_ncc;
   std::shared_ptr<const Volume> inverse_error;  ///< mm; null without an inverse
@@ -22,9 +22,14 @@ struct Judgement {
   std::vector<qc::WorstPlace> worst;
 };
 
-/// The map that a run has written, fixed points to moving points. Throws Error{bad_input}. Threads:
-/// any.
-std::shared_ptr<Transform> read_forward(const QString& folder);
+/// A map that a run has written, and at every which voxel its warp is held.
+struct ReadMap {
+  std::shared_ptr<Transform> map;
+  int step = 1;
+};
+/// The map that a run has written, fixed points to moving points, in at most `most_bytes`: see
+/// io::read_transform_within(). Throws Error{bad_input}. Threads: any.
+ReadMap read_forward(const QString& folder, std::uint64_t most_bytes);
 /// The files of that map, first applied first; those of them that are there.
 QStringList forward_files(const QString& folder);
 

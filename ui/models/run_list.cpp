@@ -52,10 +52,11 @@ struct Compared {
   QString problem;
 };
 
-Compared compared(const QString& folder, const Transform& shown, const Grid& grid) {
+Compared compared(const QString& folder, std::uint64_t most_bytes, const Transform& shown,
+                  const Grid& grid) {
   Compared out;
   try {
-    out.warp = read_forward(folder);
+    out.warp = read_forward(folder, most_bytes).map;
     out.map = std::make_shared<Volume>(qc::transform_difference_map(shown, *out.warp, grid));
     out.difference = qc::transform_difference(shown, *out.warp, grid);
   } catch (const std::exception& error) {
@@ -125,15 +126,18 @@ void RunList::forget_comparison() {
 void RunList::compare(const QString& folder) {
   workspace_.show_other_warp(false);
   const std::shared_ptr<const Transform> shown = workspace_.warp();
-  const Grid* grid = workspace_.reference();
+  // Of a streamed image its coarse level: a map of the finest would be as large as the image.
+  const Layer& fixed = workspace_.layers().layer(LayerRole::fixed);
+  const Grid* grid = fixed.volume != nullptr ? &fixed.volume->grid() : workspace_.reference();
   if (shown == nullptr || grid == nullptr || folder == shown_) {
     Q_EMIT workspace_.message(
         tr("Show the results of one run, then choose another run of the same pair."));
     return;
   }
   Q_EMIT workspace_.message(tr("Comparing with %1 …").arg(QFileInfo(folder).fileName()));
-  background_pool().start([guard = QPointer<RunList>(this), folder, shown, reference = *grid] {
-    Compared result = compared(folder, *shown, reference);
+  background_pool().start([guard = QPointer<RunList>(this), folder, shown, reference = *grid,
+                           most_bytes = workspace_.warp_bytes()] {
+    Compared result = compared(folder, most_bytes, *shown, reference);
     QMetaObject::invokeMethod(
         qApp,
         [guard, folder, shown, result = std::move(result)] {

@@ -14,6 +14,7 @@
 
 #include "gigawarp/error.h"
 #include "job/checksum.h"
+#include "ui/models/address.h"
 #include "ui/models/background.h"
 #include "ui/models/session_json.h"
 
@@ -76,7 +77,12 @@ QJsonObject Session::describe_layer(LayerRole role, const QDir* base) const {
   if (layer.spacing_mm)
     json["spacing_mm"] =
         QJsonArray{(*layer.spacing_mm)[0], (*layer.spacing_mm)[1], (*layer.spacing_mm)[2]};
-  if (base != nullptr) json["path"] = base->relativeFilePath(layer.path);
+  const ImageSelection& part = layer.selection;
+  for (const auto& [key, index] :
+       {std::pair{"level", part.level}, std::pair{"channel", part.channel},
+        std::pair{"timepoint", part.timepoint}})
+    if (index) json[QLatin1String(key)] = *index;
+  if (base != nullptr && !is_address(layer.path)) json["path"] = base->relativeFilePath(layer.path);
   return json;
 }
 
@@ -230,11 +236,15 @@ void Session::restore_layer(LayerRole role, const QJsonObject& json, const QStri
   const QString absolute = json["absolute"].toString();
   const QString path = json.contains("path") && QFileInfo::exists(beside) ? beside : absolute;
   pending_.at(static_cast<std::size_t>(role)) = {true, json};
-  if (QFileInfo::exists(path)) {
+  if (is_address(path) || QFileInfo::exists(path)) {
     const QJsonArray mm = json["spacing_mm"].toArray();
     std::optional<Vec3> spacing;
     if (mm.size() == 3) spacing = Vec3{mm[0].toDouble(), mm[1].toDouble(), mm[2].toDouble()};
-    workspace_.open_as(role, path, spacing);
+    const auto index = [&](const char* key) -> std::optional<int> {
+      const QJsonValue value = json[QLatin1String(key)];
+      return value.isDouble() ? std::optional(value.toInt()) : std::nullopt;
+    };
+    workspace_.open_as(role, path, spacing, {index("level"), index("channel"), index("timepoint")});
     return;
   }
   Layer layer;

@@ -29,17 +29,34 @@ namespace {
 constexpr std::uint64_t kStreamedPart = 4;
 
 /// Nothing for what is better read as a whole.
-std::shared_ptr<const render::StreamedVolume> streamed(
-    const std::filesystem::path& file, const io::ReadOptions& options,
-    const std::shared_ptr<io::BrickCache>& cache) {
+std::shared_ptr<const render::StreamedVolume> streamed(const std::filesystem::path& file,
+                                                       const io::ReadOptions& options,
+                                                       const std::shared_ptr<io::BrickCache>& cache,
+                                                       const std::stop_source& reading,
+                                                       Layer& layer) {
   if (cache == nullptr) return nullptr;
-  const std::shared_ptr<const io::BrickSource> source = io::open_source(file, options);
+  std::shared_ptr<const io::BrickSource> source = io::open_source(file, options);
   if (source == nullptr) return nullptr;
+  layer.parts = source->info().parts;
+  for (const io::SourceLevel& level : source->info().levels) layer.levels.push_back(level.grid);
+  source = io::from_level(std::move(source), options.selection.level.value_or(0), file);
   const io::SourceInfo& info = source->info();
   const std::uint64_t bytes =
       static_cast<std::uint64_t>(info.levels.front().grid.voxel_count()) * size_of(info.type);
-  if (info.levels.size() == 1 && bytes <= cache->budget_bytes() / kStreamedPart) return nullptr;
-  return std::make_shared<render::StreamedVolume>(source, cache);
+  if (layer.levels.size() == 1 && bytes <= cache->budget_bytes() / kStreamedPart) return nullptr;
+  return std::make_shared<render::StreamedVolume>(source, cache, reading);
+}
+
+/// The first channel and time point of an image that has several, unless others are asked for.
+io::ReadOptions options_for(LayerRole role, const std::filesystem::path& file,
+                            const std::optional<Vec3>& spacing_mm,
+                            const ImageSelection& selection) {
+  const io::ReadOptions asked{spacing_mm, false, selection};
+  if (is_labels(role)) return io::companion_options(asked, file);
+  io::ReadOptions options = asked;
+  options.selection.channel = selection.channel.value_or(0);
+  options.selection.timepoint = selection.timepoint.value_or(0);
+  return options;
 }
 
 /// As reading a whole label map does it, for what of it is in memory.
@@ -60,10 +77,12 @@ void check_labels(const Volume& volume, const QString& path) {
 }  // namespace
 
 Layer read_layer(LayerRole role, const QString& path, const std::shared_ptr<io::BrickCache>& cache,
-                 const std::optional<Vec3>& spacing_mm) {
+                 const std::optional<Vec3>& spacing_mm, const ImageSelection& selection,
+                 const std::stop_source& reading) {
   Layer layer;
   layer.path = path;
   layer.spacing_mm = spacing_mm;
+  layer.selection = selection;
   try {
     const std::filesystem::path file = path.toStdString();
     if (is_landmarks(role)) {
@@ -71,8 +90,9 @@ Layer read_layer(LayerRole role, const QString& path, const std::shared_ptr<io::
       layer.state = Layer::State::ready;
       return layer;
     }
-    const io::ReadOptions options{.spacing_mm = spacing_mm, .label_map = is_labels(role)};
-    layer.stream = streamed(file, options, cache);
+    io::ReadOptions options = options_for(role, file, spacing_mm, selection);
+    options.stop = reading.get_token();
+    layer.stream = streamed(file, options, cache, reading, layer);
     std::shared_ptr<const Volume> volume;
     if (layer.stream != nullptr) {
       layer.format = QString::fromStdString(layer.stream->info().format);
@@ -82,7 +102,10 @@ Layer read_layer(LayerRole role, const QString& path, const std::shared_ptr<io::
         layer.notes << VolumeLoader::tr("The first of %1 channels is shown.")
                            .arg(layer.stream->info().channels);
     } else {
-      layer.format = QString::fromStdString(io::read_header(file, options).format);
+      const io::ImageHeader header = io::read_header(file, options);
+      layer.format = QString::fromStdString(header.format);
+      layer.parts = header.parts;
+      layer.levels = header.levels;
       volume = std::make_shared<Volume>(io::read_image(file, options));
     }
     for (const std::string& note : volume->notes()) layer.notes << QString::fromStdString(note);
@@ -111,26 +134,36 @@ VolumeLoader::VolumeLoader(std::shared_ptr<io::BrickCache> cache, QObject* paren
 }
 
 VolumeLoader::~VolumeLoader() {
+  for (std::stop_source& reading : reading_) reading.request_stop();
   pool_.clear();
   pool_.waitForDone();
 }
 
-void VolumeLoader::load(LayerRole role, const QString& path,
-                        const std::optional<Vec3>& spacing_mm) {
+void VolumeLoader::load(LayerRole role, const QString& path, const std::optional<Vec3>& spacing_mm,
+                        const ImageSelection& selection) {
   const quint64 serial = ++newest_.at(static_cast<std::size_t>(role));
+  std::stop_source& reading = reading_.at(static_cast<std::size_t>(role));
+  reading.request_stop();
+  reading = std::stop_source();
   ++pending_;
-  pool_.start([this, role, path, spacing_mm, serial] {
-    Layer layer = read_layer(role, path, cache_, spacing_mm);
+  pool_.start([this, role, path, spacing_mm, selection, serial, reading] {
+    Layer layer = read_layer(role, path, cache_, spacing_mm, selection, reading);
     QMetaObject::invokeMethod(
         this,
         [this, role, serial, layer = std::move(layer)] {
           --pending_;
-          if (newest_.at(static_cast<std::size_t>(role)) == serial) Q_EMIT loaded(role, layer);
+          const auto index = static_cast<std::size_t>(role);
+          if (newest_.at(index) != serial) return;
+          reading_.at(index) = std::stop_source(std::nostopstate);  // the layer's own from now on
+          Q_EMIT loaded(role, layer);
         },
         Qt::QueuedConnection);
   });
 }
 
-void VolumeLoader::forget(LayerRole role) { ++newest_.at(static_cast<std::size_t>(role)); }
+void VolumeLoader::forget(LayerRole role) {
+  ++newest_.at(static_cast<std::size_t>(role));
+  reading_.at(static_cast<std::size_t>(role)).request_stop();
+}
 
 }  // namespace gigawarp::ui

@@ -2,6 +2,7 @@
 #include <QObject>
 #include <QThreadPool>
 #include <array>
+#include <stop_token>
 
 #include "ui/models/layer.h"
 
@@ -13,11 +14,13 @@ class VolumeLoader : public QObject {
   Q_OBJECT
  public:
   explicit VolumeLoader(std::shared_ptr<io::BrickCache> cache, QObject* parent = nullptr);
-  ~VolumeLoader() override;  ///< waits for the file being read; results are dropped
+  ~VolumeLoader()
+      override;  ///< waits for the file being read, not for servers; results are dropped
 
   /// Begins to read; a later call for the same role makes an earlier one's result be dropped.
   void load(LayerRole role, const QString& path,
-            const std::optional<Vec3>& spacing_mm = std::nullopt);
+            const std::optional<Vec3>& spacing_mm = std::nullopt,
+            const ImageSelection& selection = {});
   void forget(LayerRole role);
   bool busy() const { return pending_ > 0; }
 
@@ -29,15 +32,19 @@ class VolumeLoader : public QObject {
   std::shared_ptr<io::BrickCache> cache_;
   QThreadPool pool_;
   std::array<quint64, kLayerRoles> newest_{};
+  std::array<std::stop_source, kLayerRoles> reading_;  ///< of what has not arrived yet
   int pending_ = 0;
 };
 
 /// The work of the loader, callable from any thread: never throws, failures are in the layer. With
 /// a cache, pyramids and files of more than a quarter of its budget are streamed, as far as they
-/// can be read out of order; without, everything is read.
+/// can be read out of order; without, everything is read. Of images that hold several volumes the
+/// one that is selected, else the first; of labels and masks the level of their image.
 Layer read_layer(LayerRole role, const QString& path,
                  const std::shared_ptr<io::BrickCache>& cache = nullptr,
-                 const std::optional<Vec3>& spacing_mm = std::nullopt);
+                 const std::optional<Vec3>& spacing_mm = std::nullopt,
+                 const ImageSelection& selection = {},
+                 const std::stop_source& reading = std::stop_source());
 
 /// A best guess from name and header: landmarks files by their ending, labels and masks by words in
 /// their name.

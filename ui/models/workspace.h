@@ -44,6 +44,8 @@ class Workspace : public QObject {
   static constexpr int kDefaultCacheMib = 1024;
   static int cache_mib();
   void use_cache_mib(int mib);
+  /// Of the same memory, what one dense warp may take.
+  std::uint64_t warp_bytes() const { return bricks_->budget_bytes() / 2; }
   /// Says what reading has found damaged since it was last asked.
   void tell_damage();
   QUndoStack& undo_stack() { return undo_; }
@@ -53,12 +55,18 @@ class Workspace : public QObject {
   /// Gives a role to each file by what is there already and by its name, and reads it. Folders of
   /// results and sessions are announced by signals instead.
   void open(const QStringList& paths);
-  /// With a voxel size where the file states none; masks and labels follow their image's.
-  void open_as(LayerRole role, const QString& path, std::optional<Vec3> spacing_mm = std::nullopt);
+  /// With a voxel size where the file states none, and the volume of a file that holds several;
+  /// masks and labels follow their image's voxel size and level.
+  void open_as(LayerRole role, const QString& path, std::optional<Vec3> spacing_mm = std::nullopt,
+               ImageSelection selection = {});
+  /// Another channel, time point or level of an image that is open: the old one stays until the new
+  /// one has been read, and so do the view, its looks and, within one time point, the warp.
+  void choose_part(LayerRole role, const ImageSelection& selection);
   void close_layer(LayerRole role);
-  /// True when a layer is this file with this voxel size, read or being read; an empty path is no
-  /// layer.
-  bool holds(LayerRole role, const QString& path, const std::optional<Vec3>& spacing_mm) const;
+  /// True when a layer is this part of this file with this voxel size, read or being read; an empty
+  /// path is no layer.
+  bool holds(LayerRole role, const QString& path, const std::optional<Vec3>& spacing_mm,
+             const ImageSelection& selection) const;
   /// True when the layers of the two images name the job's, whether they could be read or not.
   bool has_pair_of(const JobSpec& job) const;
   /// Opens what a job names. Another pair's labels, masks, landmarks and alignment go first; of
@@ -152,7 +160,8 @@ class Workspace : public QObject {
   void set_landmarks(const LandmarkSides& landmarks);
   void set_looks(const std::vector<LayerLook>& looks);
   void leave_image(LayerRole image);
-  void take(LayerRole role, const Layer& layer);
+  void take(LayerRole role, Layer layer);
+  bool take_other_part(LayerRole role, Layer& layer);
   void follow_reference();
   void add_labels(LayerRole role, render::Scene& scene) const;
 

@@ -55,21 +55,24 @@ void Workspace::open_files_of(const JobSpec& job, bool exactly) {
     leave_image(LayerRole::moving);
   }
   const auto load = [&](LayerRole role, const std::string& file,
-                        const std::optional<Vec3>& spacing_mm = std::nullopt) {
+                        const std::optional<Vec3>& spacing_mm = std::nullopt,
+                        const ImageSelection& selection = {}) {
     const bool is_file = file != kNonZeroMask && file != kNoMask;
     const QString path = is_file ? QString::fromStdString(file) : QString();
-    if (holds(role, path, spacing_mm)) return;
+    if (holds(role, path, spacing_mm, selection)) return;
     if (!path.isEmpty())
-      open_as(role, path, spacing_mm);
+      open_as(role, path, spacing_mm, selection);
     else if (!same_pair || (exactly && is_labels(role)))
       close_layer(role);
   };
-  load(LayerRole::fixed, first_of(job.fixed), job.fixed_spacing_mm);
-  load(LayerRole::moving, first_of(job.moving), job.moving_spacing_mm);
-  load(LayerRole::fixed_labels, job.fixed_labels, job.fixed_spacing_mm);
-  load(LayerRole::moving_labels, job.moving_labels, job.moving_spacing_mm);
-  load(LayerRole::fixed_mask, job.fixed_mask, job.fixed_spacing_mm);
-  load(LayerRole::moving_mask, job.moving_mask, job.moving_spacing_mm);
+  const ImageSelection fixed_level = level_of(job.fixed_selection),
+                       moving_level = level_of(job.moving_selection);
+  load(LayerRole::fixed, first_of(job.fixed), job.fixed_spacing_mm, job.fixed_selection);
+  load(LayerRole::moving, first_of(job.moving), job.moving_spacing_mm, job.moving_selection);
+  load(LayerRole::fixed_labels, job.fixed_labels, job.fixed_spacing_mm, fixed_level);
+  load(LayerRole::moving_labels, job.moving_labels, job.moving_spacing_mm, moving_level);
+  load(LayerRole::fixed_mask, job.fixed_mask, job.fixed_spacing_mm, fixed_level);
+  load(LayerRole::moving_mask, job.moving_mask, job.moving_spacing_mm, moving_level);
   // Landmarks of the same pair may be newer than the job's.
   for (const auto& [role, file] : {std::pair{LayerRole::fixed_landmarks, job.fixed_landmarks},
                                    std::pair{LayerRole::moving_landmarks, job.moving_landmarks}})

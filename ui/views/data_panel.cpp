@@ -8,10 +8,11 @@
 #include <QMenu>
 #include <QMimeData>
 #include <QScrollArea>
-#include <QUrl>
 #include <QVBoxLayout>
 #include <algorithm>
 #include <cmath>
+
+#include "ui/models/address.h"
 
 namespace gigawarp::ui {
 
@@ -64,6 +65,10 @@ QWidget* DataPanel::make_details() {
   description_->setWordWrap(true);
   description_->setTextInteractionFlags(Qt::TextSelectableByMouse);
   form->addRow(description_);
+  parts_ = new PartChooser(details_);
+  form->addRow(parts_);
+  connect(parts_, &PartChooser::chosen, this,
+          [this](const ImageSelection& selection) { workspace_.choose_part(chosen(), selection); });
   const auto number = [this](const QString& name) {
     auto* box = new QDoubleSpinBox(details_);
     box->setRange(-1e12, 1e12);
@@ -148,6 +153,8 @@ void DataPanel::show_details() {
   const QStringList lines = description_of(layer);
   description_->setText(lines.isEmpty() ? nothing : lines.join(QLatin1Char('\n')));
   auto* form = static_cast<QFormLayout*>(details_->layout());
+  parts_->show_parts_of(layer);
+  form->setRowVisible(parts_, is_image(role) && parts_->has_choice());
   form->setRowVisible(window_row_, ready && is_image(role));
   form->setRowVisible(map_row_, ready && is_image(role));
   form->setRowVisible(opacity_row_, ready && is_labels(role));
@@ -172,6 +179,9 @@ void DataPanel::show_menu(const QPoint& at) {
   auto* menu = new QMenu(this);
   menu->setAttribute(Qt::WA_DeleteOnClose);
   menu->addAction(tr("Choose a file…"), this, [this, role] { Q_EMIT file_wanted(role); });
+  QAction* address = menu->addAction(tr("Choose an address…"), this,
+                                     [this, role] { Q_EMIT address_wanted(role); });
+  address->setEnabled(!is_landmarks(role));
   QAction* size =
       menu->addAction(tr("Voxel size…"), this, [this, role] { Q_EMIT voxel_size_wanted(role); });
   size->setEnabled(!is_landmarks(role) && !workspace_.layers().layer(role).path.isEmpty());
@@ -185,21 +195,18 @@ void DataPanel::show_menu(const QPoint& at) {
 bool DataPanel::eventFilter(QObject* watched, QEvent* event) {
   if (event->type() == QEvent::DragEnter || event->type() == QEvent::DragMove) {
     auto* drag = static_cast<QDragMoveEvent*>(event);
-    if (drag->mimeData()->hasUrls()) drag->acceptProposedAction();
+    if (!paths_of(*drag->mimeData()).isEmpty()) drag->acceptProposedAction();
     return true;
   }
   if (event->type() == QEvent::Drop) {
     auto* drop = static_cast<QDropEvent*>(event);
     const QModelIndex index = list_->indexAt(drop->position().toPoint());
-    const QList<QUrl> urls = drop->mimeData()->urls();
+    const QStringList paths = paths_of(*drop->mimeData());
     drop->acceptProposedAction();
-    if (index.isValid() && urls.size() == 1) {
-      workspace_.open_as(static_cast<LayerRole>(index.row()), urls.front().toLocalFile());
-    } else {
-      QStringList paths;
-      for (const QUrl& url : urls) paths << url.toLocalFile();
+    if (index.isValid() && paths.size() == 1)
+      workspace_.open_as(static_cast<LayerRole>(index.row()), paths.front());
+    else
       workspace_.open(paths);
-    }
     return true;
   }
   return QWidget::eventFilter(watched, event);

@@ -10,6 +10,7 @@
 #include <functional>
 
 #include "ui/models/workspace.h"
+#include "ui/views/part_chooser.h"
 
 namespace gigawarp::ui {
 
@@ -22,6 +23,7 @@ class DataPanel final : public QWidget {
 
  Q_SIGNALS:
   void file_wanted(gigawarp::ui::LayerRole role);
+  void address_wanted(std::optional<gigawarp::ui::LayerRole> role);
   void voxel_size_wanted(gigawarp::ui::LayerRole role);
 
  protected:
@@ -39,6 +41,7 @@ class DataPanel final : public QWidget {
   QTreeView* list_;
   QGroupBox* details_;
   QLabel* description_;
+  PartChooser* parts_;
   QDoubleSpinBox *low_, *high_;
   QPushButton* percentile_;
   QComboBox* map_;

@@ -1,17 +1,20 @@
 #include "ui/views/main_window.h"
 
+#include <QClipboard>
 #include <QDragEnterEvent>
 #include <QFileDialog>
+#include <QGuiApplication>
 #include <QHBoxLayout>
+#include <QInputDialog>
 #include <QKeyEvent>
 #include <QMimeData>
 #include <QSettings>
 #include <QStatusBar>
-#include <QUrl>
 #include <QVBoxLayout>
 #include <string>
 
 #include "io/zarr_array.h"
+#include "ui/models/address.h"
 #include "ui/models/readout.h"
 #include "ui/views/empty_state.h"
 
@@ -211,6 +214,31 @@ void MainWindow::ask_for_file(LayerRole role) {
   dialog->open();
 }
 
+void MainWindow::ask_for_address(std::optional<LayerRole> role) {
+  auto* dialog = new QInputDialog(this);
+  dialog->setObjectName(QStringLiteral("address_dialog"));
+  dialog->setAttribute(Qt::WA_DeleteOnClose);
+  dialog->setWindowTitle(role ? tr("Open: %1").arg(title_of(*role)) : tr("Open by address"));
+  dialog->setLabelText(
+      tr("The address of an OME-Zarr: https://…, http://… or s3://BUCKET/…\nOnly what is looked at "
+         "is read."));
+  dialog->resize(560, dialog->height());
+  const QStringList copied = paths_of(*QGuiApplication::clipboard()->mimeData());
+  if (!copied.isEmpty() && is_address(copied.front())) dialog->setTextValue(copied.front());
+  connect(dialog, &QInputDialog::textValueSelected, this, [this, role](const QString& text) {
+    QString address = text.trimmed();
+    while (address.endsWith(QLatin1Char('/'))) address.chop(1);
+    if (!is_address(address))
+      Q_EMIT workspace_.message(
+          tr("\"%1\" is no address; it begins with https://, http:// or s3://.").arg(text));
+    else if (role)
+      workspace_.open_as(*role, address);
+    else
+      workspace_.open({address});
+  });
+  dialog->open();
+}
+
 namespace {
 
 /// Keys that the widget with the focus works with are no shortcuts there.
@@ -257,15 +285,12 @@ void MainWindow::connect_panels() {
 }
 
 void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
-  if (event->mimeData()->hasUrls()) event->acceptProposedAction();
+  if (!paths_of(*event->mimeData()).isEmpty()) event->acceptProposedAction();
 }
 
 void MainWindow::dropEvent(QDropEvent* event) {
-  QStringList paths;
-  for (const QUrl& url : event->mimeData()->urls())
-    if (url.isLocalFile()) paths << url.toLocalFile();
   event->acceptProposedAction();
-  workspace_.open(paths);
+  workspace_.open(paths_of(*event->mimeData()));
 }
 
 }  // namespace gigawarp::ui

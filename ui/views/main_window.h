@@ -83,6 +83,8 @@ class MainWindow final : public QMainWindow {
   void export_view();
   void ask_about_run();
   void ask_for_file(LayerRole role);
+  /// Without a role: the next free one.
+  void ask_for_address(std::optional<LayerRole> role);
   void ask_for_voxel_size(LayerRole role);
   void show_next_step();
   void show_readout();

@@ -1,8 +1,11 @@
+#include <QClipboard>
 #include <QCloseEvent>
 #include <QCoreApplication>
 #include <QFileDialog>
+#include <QGuiApplication>
 #include <QMenuBar>
 #include <QMessageBox>
+#include <QMimeData>
 #include <QPointer>
 #include <QPushButton>
 #include <QStatusBar>
@@ -14,6 +17,7 @@
 #include "gigawarp/error.h"
 #include "job/alignment.h"
 #include "job/output_folder.h"
+#include "ui/models/address.h"
 #include "ui/models/background.h"
 #include "ui/models/landmark_pairs.h"
 #include "ui/models/readout.h"
@@ -44,8 +48,8 @@ void MainWindow::make_menus() {
   const Actions& a = *actions_;
   QMenu* file = menuBar()->addMenu(tr("&File"));
   fill(file, a,
-       {"open_fixed", "open_moving", "open_result", "open_batch", "-", "open_session",
-        "save_session", "save_session_as", "-", "demo"});
+       {"open_fixed", "open_moving", "open_address", "paste", "open_result", "open_batch", "-",
+        "open_session", "save_session", "save_session_as", "-", "demo"});
   QMenu* recent = file->addMenu(tr("Re&cent"));
   recent->setObjectName(QStringLiteral("recent_menu"));
   connect(recent, &QMenu::aboutToShow, this, [this, recent] { fill_recent(recent); });
@@ -93,6 +97,12 @@ void MainWindow::connect_files() {
   Actions& a = *actions_;
   a.on("open_fixed", this, [this] { ask_for_file(LayerRole::fixed); });
   a.on("open_moving", this, [this] { ask_for_file(LayerRole::moving); });
+  a.on("open_address", this, [this] { ask_for_address(std::nullopt); });
+  a.on("paste", this, [this] {
+    const QStringList paths = paths_of(*QGuiApplication::clipboard()->mimeData());
+    if (paths.isEmpty()) Q_EMIT workspace_.message(tr("No file and no address was copied."));
+    workspace_.open(paths);
+  });
   a.on("demo", this, [this] {
     statusBar()->showMessage(tr("Making a pair of heads …"));
     demo_.make();
@@ -109,6 +119,7 @@ void MainWindow::connect_files() {
   });
   a.on("quit", this, [this] { close(); });
   connect(data_, &DataPanel::file_wanted, this, &MainWindow::ask_for_file);
+  connect(data_, &DataPanel::address_wanted, this, &MainWindow::ask_for_address);
   a.on("undo", this, [this] { workspace_.undo_stack().undo(); });
   a.on("redo", this, [this] { workspace_.undo_stack().redo(); });
   connect(&workspace_.undo_stack(), &QUndoStack::canUndoChanged, a["undo"], &QAction::setEnabled);

@@ -173,7 +173,7 @@ void MainWindow::ask_for_voxel_size(LayerRole role) {
       tr("How large are the voxels of \"%1\"? Three numbers along x, y, z of the file, in mm:")
           .arg(QFileInfo(layer.path).fileName()));
   connect(dialog, &QInputDialog::textValueSelected, this,
-          [this, role, path = layer.path](const QString& text) {
+          [this, role, path = layer.path, part = layer.selection](const QString& text) {
             const QStringList parts =
                 text.split(QRegularExpression(QStringLiteral("[\\s,;×x]+")), Qt::SkipEmptyParts);
             Vec3 mm{};
@@ -183,7 +183,7 @@ void MainWindow::ask_for_voxel_size(LayerRole role) {
               good = good && mm.at(static_cast<std::size_t>(a)) > 0;
             }
             if (good)
-              workspace_.open_as(role, path, mm);
+              workspace_.open_as(role, path, mm, part);
             else
               Q_EMIT workspace_.message(
                   tr("\"%1\" is no voxel size: three numbers above 0, as 0.5, 0.5, 2.").arg(text));

@@ -148,6 +148,9 @@ typedef struct GigawarpDescription {
   int32_t note_count; /**< at most 64 */
   const char* const*
       notes; /**< what was assumed or converted, a sentence each; NULL when note_count is 0 */
+  /** What the file calls its channels, `channels` texts; NULL when it gives no names. Later than
+   * interface 1's first release: look at struct_bytes before you write it. */
+  const char* const* channel_names;
 } GigawarpDescription;
 
 /** A part of a volume. It lies inside the level. */
