@@ -217,9 +217,10 @@ void add_job_options(CLI::App* verb, JobOptions& o) {
       ->type_name("auto|cpu|cuda:0|cuda:0,1|cuda:all|mpi");
   verb->add_option("--threads", o.threads,
                    "CPU threads (default: all); results do not depend on it");
-  verb->add_option("--memory", o.memory,
-                   "Memory the run may use, e.g. 8G: of each GPU on GPUs, else the "
-                   "machine's (default: what is free)")
+  verb->add_option(
+          "--memory", o.memory,
+          "Memory the run may use, e.g. 8G: of each GPU on GPUs, of each rank with mpi:cpu, "
+          "else the machine's (default: what is free)")
       ->type_name("BYTES");
   verb->add_flag("--no-inverse", o.no_inverse, "Do not compute and write the inverse warp");
   verb->add_flag("--no-warped", o.no_warped, "Do not write the warped moving image");

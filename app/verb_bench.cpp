@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "app/join_ranks.h"
 #include "app/verbs.h"
 #include "bench/bench.h"
 #include "gigawarp/device.h"
@@ -48,15 +49,20 @@ std::vector<MetricKind> parse_metrics(const std::vector<std::string>& names) {
 }
 
 void require_device_name(const std::string& name) {
-  if (name != "auto" && !name.starts_with("cpu") && !name.starts_with("cuda:"))
-    throw Error(ErrorCode::usage,
-                "--device takes auto, cpu, cuda:0, cuda:0,1 or cuda:all, not \"" + name + "\".",
-                "--device");
+  if (name != "auto" && !name.starts_with("cpu") && !name.starts_with("cuda:") && name != "mpi" &&
+      name != "mpi:cpu" && name != "mpi:cuda")
+    throw Error(
+        ErrorCode::usage,
+        "--device takes auto, cpu, cuda:0, cuda:0,1, cuda:all or mpi, not \"" + name + "\".",
+        "--device");
 }
 
 /// The first, where there are several.
 DeviceInfo device_of(const std::string& chosen) {
-  const std::string id = chosen.starts_with("cpu") ? "cpu" : chosen.substr(0, chosen.find(','));
+  const std::string id = chosen == "mpi:cuda" ? "cuda:0"
+                         : chosen.starts_with("cpu") || chosen == "mpi:cpu"
+                             ? "cpu"
+                             : chosen.substr(0, chosen.find(','));
   for (const DeviceInfo& device : list_devices())
     if (device.id == id) return device;
   return {};
@@ -71,7 +77,7 @@ std::string utc_now() {
   return text.data();
 }
 
-bool on_cpu(const bench::Report& report) { return report.device.starts_with("cpu"); }
+bool on_cpu(const bench::Report& report) { return report.device.find("cpu") != std::string::npos; }
 
 void print_head(const bench::Report& report, const DeviceInfo& machine) {
   const std::string how =
@@ -93,6 +99,9 @@ void print_row(const bench::Row& row) {
               row.gb_per_s, 100 * row.copy_fraction,
               gpu ? row.peak_bytes_per_voxel : row.state_bytes_per_voxel);
   if (row.waiting_milliseconds > 0) std::printf("   %.3f ms waiting", row.waiting_milliseconds);
+  if (row.communication_milliseconds > 0)
+    std::printf(", of these %.3f ms for %.2f MiB from others", row.communication_milliseconds,
+                row.received_bytes / (1 << 20));
   std::printf("\n");
   std::fflush(stdout);
 }
@@ -109,7 +118,9 @@ std::string to_json(const bench::Report& report, const DeviceInfo& machine) {
                     {"copy_fraction", row.copy_fraction},
                     {"state_bytes_per_voxel", row.state_bytes_per_voxel},
                     {"peak_bytes_per_voxel", row.peak_bytes_per_voxel},
-                    {"waiting_ms", row.waiting_milliseconds}});
+                    {"waiting_ms", row.waiting_milliseconds},
+                    {"communication_ms", row.communication_milliseconds},
+                    {"received_bytes", row.received_bytes}});
   const nlohmann::ordered_json json{{"version", job::version()},
                                     {"date", utc_now()},
                                     {"command", command_line()},
@@ -136,14 +147,19 @@ void run_bench(BenchOptions options) {
   bench::validate(options.spec);
   require_device_name(options.device);
   options.spec.device = options.device;
+  const std::unique_ptr<job::Ranks> ranks = join_ranks(options.device);
+  const bool is_first = ranks == nullptr || ranks->is_first();
+  if (ranks != nullptr) options.spec.ranks = &ranks->communicator();
   DeviceInfo machine;
-  const bench::Report report = bench::run(
-      options.spec,
-      [&](const bench::Report& start) {
-        machine = device_of(start.device);
-        print_head(start, machine);
-      },
-      print_row);
+  const auto start = [&](const bench::Report& report) {
+    machine = device_of(report.device);
+    if (is_first) print_head(report, machine);
+  };
+  std::function<void(const bench::Row&)> on_row;
+  if (is_first) on_row = print_row;
+  bench::Report report;
+  on_all_ranks(ranks.get(), [&] { report = bench::run(options.spec, start, on_row); });
+  if (!is_first) return;
   if (!report.note.empty()) std::printf("\n%s\n", report.note.c_str());
   if (!options.json.empty()) write_text_file(options.json, to_json(report, machine));
 }
@@ -158,8 +174,10 @@ void add_bench_verb(CLI::App& app) {
   bench::Spec& spec = options->spec;
   verb->add_option("--size", options->size, "Voxels: x,y,z or one number (default: 128)")
       ->type_name("X,Y,Z");
-  verb->add_option("--device", options->device,
-                   "auto, cpu, cuda:0, cuda:0,1 or cuda:all (default: cpu)");
+  verb->add_option(
+      "--device", options->device,
+      "auto, cpu, cuda:0, cuda:0,1, cuda:all or, over the processes that mpirun started, "
+      "mpi (default: cpu)");
   verb->add_option("--threads", spec.threads, "CPU threads (default: all)");
   verb->add_option("--repeats", spec.repeats, "Timed calls; the median counts (default: 5)");
   verb->add_option("--metric", options->metrics, "lncc, mi, mse (default: all)")

@@ -4,11 +4,11 @@
 #include <memory>
 
 #include "app/job_options.h"
+#include "app/join_ranks.h"
 #include "app/progress_display.h"
 #include "app/verbs.h"
 #include "gigawarp/error.h"
 #include "job/plan.h"
-#include "job/ranks.h"
 
 namespace gigawarp::app {
 namespace {
@@ -72,16 +72,9 @@ void add_plan_verb(CLI::App& app) {
   verb->callback([options] {
     const JobSpec job = make_job(options->job, false);
     validate(job);
-    std::unique_ptr<job::Ranks> ranks;
-    if (job::is_for_ranks(job.device)) ranks = std::make_unique<job::Ranks>();
+    const std::unique_ptr<job::Ranks> ranks = join_ranks(job.device);
     job::Plan plan;
-    try {
-      plan = job::make_plan(job, ranks.get());
-    } catch (const Error& error) {
-      if (ranks != nullptr) ranks->fail(error);
-      if (ranks != nullptr && !ranks->is_first()) throw Error(error.code(), "");
-      throw;
-    }
+    on_all_ranks(ranks.get(), [&] { plan = job::make_plan(job, ranks.get()); });
     if (ranks != nullptr && !ranks->is_first()) return;
     if (options->json)
       std::cout << job::to_json(plan);

@@ -9,6 +9,7 @@
 
 #include "app/imported.h"
 #include "app/job_options.h"
+#include "app/join_ranks.h"
 #include "app/progress_display.h"
 #include "app/run_commands.h"
 #include "app/verbs.h"
@@ -48,16 +49,16 @@ std::vector<std::unique_ptr<io::BrickSource>> import_images(const JobSpec& job, 
       imported.push_back(std::move(source));
   };
   for (const auto& [images, labels, options, streams] :
-       {std::tuple{&job.fixed, &job.fixed_labels, job::fixed_options(job), plan.streamable.fixed},
+       {std::tuple{&job.fixed, &job.fixed_labels, job::fixed_options(job), plan.levels.fixed},
         std::tuple{&job.moving, &job.moving_labels, job::moving_options(job),
-                   plan.streamable.moving}}) {
+                   plan.levels.moving}}) {
     if (streams)
       for (const std::string& path : *images) import(path, options, false);
     if (!labels->empty()) import(*labels, options, true);
   }
   for (const auto& [mask, options, streams] :
-       {std::tuple{&job.fixed_mask, job::fixed_options(job), plan.streamable.fixed},
-        std::tuple{&job.moving_mask, job::moving_options(job), plan.streamable.moving}}) {
+       {std::tuple{&job.fixed_mask, job::fixed_options(job), plan.levels.fixed},
+        std::tuple{&job.moving_mask, job::moving_options(job), plan.levels.moving}}) {
     io::ReadOptions as_mask = io::companion_options(options, *mask);
     as_mask.label_map = false;
     if (streams && !mask->empty()) import(*mask, as_mask, false);
@@ -75,8 +76,7 @@ void register_images(const RegisterOptions& options) {
     throw Error(ErrorCode::usage, "--checkpoint-every takes seconds, zero or more.",
                 "--checkpoint-every");
   const JobSpec job = make_job(options.job, options.resume);
-  std::unique_ptr<job::Ranks> ranks;
-  if (job::is_for_ranks(job.device)) ranks = std::make_unique<job::Ranks>();
+  const std::unique_ptr<job::Ranks> ranks = join_ranks(job.device);
   const bool is_first = ranks == nullptr || ranks->is_first();
   const std::unique_ptr<ProgressSink> display =
       make_progress_display(is_first ? options.progress : "none");
@@ -94,12 +94,7 @@ void register_images(const RegisterOptions& options) {
   run.command_line = command_line();
   run.ranks = ranks.get();
   job::RunResult result;
-  try {
-    result = job::run_job(job, run);
-  } catch (const Error& error) {
-    if (!is_first) throw Error(error.code(), "");  // the first rank says it
-    throw;
-  }
+  on_all_ranks(ranks.get(), [&] { result = job::run_job(job, run); });
   if (options.progress == "json" || !is_first) return;
   if (result.was_complete)
     std::cout << "The run in " << result.folder.string() << " is already complete.\n";

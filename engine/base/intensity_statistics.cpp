@@ -75,12 +75,15 @@ IntensityStatistics intensity_statistics(const VolumeFeed& feed) {
   if (const IntensityStatistics* known = feed.known_statistics()) return *known;
   const Size3 n = feed.grid().size;
   std::vector<Partial> partials(static_cast<std::size_t>(n[2]));
+  PlaneWalk walk;
+  walk.shared = true;
   dispatch(feed.type(), [&]<class T>() {
-    for_each_plane(feed, {}, [&](std::int64_t z, const std::byte* plane) {
+    for_each_plane(feed, walk, [&](std::int64_t z, const std::byte* plane) {
       partials[static_cast<std::size_t>(z)] =
           sums_of(reinterpret_cast<const T*>(plane), n[0] * n[1]);
     });
   });
+  gather_planes(feed, partials);
   return summary_of(partials, feed.grid().voxel_count());
 }
 

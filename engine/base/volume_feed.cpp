@@ -126,20 +126,25 @@ Volume read_thinned(const VolumeFeed& feed, std::int64_t step) {
 void for_each_plane(const VolumeFeed& feed, const PlaneWalk& walk,
                     const std::function<void(std::int64_t z, const std::byte* plane)>& body) {
   const std::int64_t planes = feed.grid().size[2];
-  const std::int64_t end = walk.end.value_or(planes);
+  std::int64_t begin = walk.begin, end = walk.end.value_or(planes);
+  if (walk.shared && feed.sharing() != nullptr) {
+    const auto own = feed.sharing()->own(planes);
+    end = std::min(end, own.second);
+    if (begin < own.first) begin += (own.first - begin + walk.step - 1) / walk.step * walk.step;
+  }
   const std::size_t bytes = feed.plane_bytes() / static_cast<std::size_t>(feed.channels());
   const auto visits = [&](std::int64_t from, std::int64_t to) {  // how many in [from, to)
     return to > from ? (to - from + walk.step - 1) / walk.step : 0;
   };
   if (const Volume* whole = feed.whole()) {
-    parallel_for(visits(walk.begin, end), [&](std::int64_t i) {
-      const std::int64_t z = walk.begin + i * walk.step;
+    parallel_for(visits(begin, end), [&](std::int64_t i) {
+      const std::int64_t z = begin + i * walk.step;
       body(z, whole->data() + static_cast<std::size_t>(z) * bytes);
     });
     return;
   }
   const std::int64_t slab = feed.slab_planes();
-  for (std::int64_t first = walk.begin; first < end;) {
+  for (std::int64_t first = begin; first < end;) {
     // Up to the end of the slab that this plane is in.
     const std::int64_t until = std::min(end, (first / slab + 1) * slab);
     const std::int64_t count = visits(first, until), last = first + (count - 1) * walk.step;

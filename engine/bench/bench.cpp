@@ -8,6 +8,7 @@
 #include "gigawarp/error.h"
 #include "ops/grid_members.h"
 #include "solve/device_choice.h"
+#include "solve/rank_run.h"
 
 namespace gigawarp::bench {
 namespace {
@@ -51,31 +52,59 @@ void validate(const Spec& spec) {
   for (const int bins : spec.bins) require(bins, 16, 128, "--bins", "bins");
 }
 
-MemoryNeed memory_needed(const Spec& spec, const std::string& device) {
+MemoryNeed memory_needed(const Spec& spec, const std::string& device, int ranks) {
   const auto voxels = static_cast<std::uint64_t>(spec.size[0] * spec.size[1] * spec.size[2]);
-  if (!solve::is_gpu(device))
-    return {std::max(voxels * kHostBytesPerVoxel, kCopyBytes) + kProgramBytes, 0};
+  const auto parts = static_cast<std::uint64_t>(ranks);
+  if (!solve::is_gpu(device))  // each rank makes both images, and holds its part of the rest
+    return {std::max(voxels * kHostBytesPerVoxel / parts, kCopyBytes / parts) +
+                (ranks > 1 ? voxels * 4 : 0) + kProgramBytes,
+            0};
   const auto n = static_cast<double>(voxels);
   const auto plane = static_cast<double>(spec.size[0] * spec.size[1]);
   const double ring = std::min(12 * n, 3e8 + 12 * 64 * plane);
   const bool shared = static_cast<std::int64_t>(voxels) >= ops::kSmallVolume;
-  const double gpus = shared ? static_cast<double>(solve::device_numbers(device).size()) : 1.0;
+  const double gpus = ranks > 1 ? ranks
+                      : shared  ? static_cast<double>(solve::device_numbers(device).size())
+                                : 1.0;
   const auto largest = static_cast<std::uint64_t>(n * kDeviceBytesPerVoxel / gpus + ring);
   return {voxels * 4 + kDriverBytes, std::max(largest, kCopyBytes) + kProgramBytes};
 }
+
+namespace {
+/// The back end that is measured.
+struct Subject {
+  std::shared_ptr<solve::RankDevices> ranks;
+  std::unique_ptr<ops::Backend> alone;
+  ops::Backend& backend() const { return ranks != nullptr ? *ranks->backend : *alone; }
+};
+
+/// Throws Error{does_not_fit} where it does not.
+Subject subject_of(const Spec& spec, const std::string& device) {
+  if (spec.ranks == nullptr) {
+    const MemoryNeed need = memory_needed(spec, device);
+    require_memory(need.host_bytes, available_memory_bytes(), "");
+    for (const DeviceInfo& gpu : solve::gpus_of(device))
+      require_memory(need.device_bytes, gpu.free_bytes, " on " + gpu.id);
+    return {nullptr, solve::make_backend(device, 0)};
+  }
+  const MemoryNeed need = memory_needed(spec, device, spec.ranks->size());
+  for (const solve::RankDevice& rank : solve::rank_devices(device, *spec.ranks, 0))
+    require_memory(solve::is_gpu(device) ? need.device_bytes : need.host_bytes,
+                   static_cast<std::uint64_t>(rank.available_bytes), " on " + rank.name);
+  return {solve::make_rank_devices(device, *spec.ranks, 0), nullptr};
+}
+}  // namespace
 
 Report run(const Spec& spec, const std::function<void(const Report&)>& on_start,
            const std::function<void(const Row&)>& on_row) {
   validate(spec);
   Report report;
   report.size = spec.size;
-  report.device = solve::chosen_device(spec.device);
+  report.device = spec.ranks != nullptr ? solve::chosen_rank_device(spec.device, *spec.ranks)
+                                        : solve::chosen_device(spec.device);
   report.repeats = spec.repeats;
-  const MemoryNeed need = memory_needed(spec, report.device);
-  require_memory(need.host_bytes, available_memory_bytes(), "");
-  for (const DeviceInfo& gpu : solve::gpus_of(report.device))
-    require_memory(need.device_bytes, gpu.free_bytes, " on " + gpu.id);
-  const std::unique_ptr<ops::Backend> backend = solve::make_backend(report.device, 0);
+  const Subject subject = subject_of(spec, report.device);
+  ops::Backend* const backend = &subject.backend();
   const int most = available_threads();
   report.threads = spec.threads > 0 ? std::min(spec.threads, most) : most;
   with_threads(report.threads, [&] {

@@ -9,13 +9,19 @@
 
 /// How fast each operation of a backend is, and how far from what the memory allows. The data are
 /// made up: a deterministic u16 pair on one grid and a smooth displacement.
+namespace gigawarp::shard {
+class Communicator;
+}
+
 namespace gigawarp::bench {
 
 struct Spec {
   Size3 size{128, 128, 128};   ///< voxels of both images, 16 to 65536 per axis
   std::string device = "cpu";  ///< as of a job: "cpu", "cuda:1", "cuda:0,1", "auto"
-  int threads = 0;             ///< CPU; 0: all
-  int repeats = 5;             ///< timed, after one that is not
+  /// Of "mpi": the processes, all of which call run(); the rows of each are the same.
+  shard::Communicator* ranks = nullptr;
+  int threads = 0;  ///< CPU; 0: all
+  int repeats = 5;  ///< timed, after one that is not
   std::vector<MetricKind> metrics{MetricKind::lncc, MetricKind::mi, MetricKind::mse};
   std::vector<int> radii{2, 3, 5};  ///< LNCC, voxels; a full iteration uses the first
   std::vector<int> bins{32, 64};    ///< MI, per axis; a full iteration uses the first
@@ -35,6 +41,9 @@ struct Row {
   /// Several devices: how long each waited for the slowest and for what starts and ends an
   /// operation on all, on average, per call.
   double waiting_milliseconds = 0;
+  /// Ranks: of these, how long each sent and received, or waited for who sends, and the bytes that
+  /// it received, on average, per call.
+  double communication_milliseconds = 0, received_bytes = 0;
 };
 
 struct Report {
@@ -56,8 +65,8 @@ void validate(const Spec& spec);
 struct MemoryNeed {
   std::uint64_t host_bytes = 0, device_bytes = 0;
 };
-/// `device` as chosen: not "auto".
-MemoryNeed memory_needed(const Spec& spec, const std::string& device);
+/// `device` as chosen: not "auto". Of `ranks`: of each.
+MemoryNeed memory_needed(const Spec& spec, const std::string& device, int ranks = 1);
 
 /// Validates, checks the memory, then measures; `on_row` (may be empty) sees every row as soon as
 /// it is there, after `on_start` saw the report without rows. Throws Error{does_not_fit} before

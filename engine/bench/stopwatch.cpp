@@ -51,6 +51,13 @@ void Stopwatch::measure(const std::string& operation, const Traffic& traffic,
     row.waiting_milliseconds += 1e3 * (grid.seconds - busy) /
                                 static_cast<double>(grid.busy_seconds.size()) /
                                 (report_.repeats + 1);  // and the call before those that count
+  const auto average = [&](const auto& of_each) {
+    double sum = 0;
+    for (const auto value : of_each) sum += static_cast<double>(value);
+    return of_each.empty() ? 0 : sum / static_cast<double>(of_each.size()) / (report_.repeats + 1);
+  };
+  row.communication_milliseconds = 1e3 * average(grid.exchange_seconds);
+  row.received_bytes = average(grid.received_bytes);
   if (on_row_) on_row_(row);
   report_.rows.push_back(std::move(row));
 }

@@ -219,24 +219,47 @@ void run_task(const InvertTask& task, std::int64_t begin, std::int64_t end,
 }
 }  // namespace
 
+namespace {
+/// From planes of millimetres, the first of which is plane 0.
+InvertTask task_of(const Grid& forward, const float* const d[3], const Grid& target,
+                   int max_iterations, double tolerance_mm, float* const out[3]) {
+  const Size3& n = forward.size;
+  return {view_of(forward, d, n[0], n[0] * n[1]),
+          forward.voxel_count() < std::numeric_limits<std::int32_t>::max(),
+          forward.voxel_from_world() * target.world_from_voxel,
+          forward.world_from_voxel.linear,
+          std::max(1, max_iterations),
+          static_cast<float>(tolerance_mm),
+          target.size,
+          {out[0], out[1], out[2]},
+          target.size[0],
+          target.size[0] * target.size[1]};
+}
+}  // namespace
+
 DisplacementField invert(const DisplacementField& forward, const Grid& target, int max_iterations,
                          double tolerance_mm, std::stop_token stop) {
-  DisplacementField out(target);
-  const Size3& n = forward.grid().size;
+  DisplacementField field(target);
   const float* const d[3] = {forward.component_mm(0), forward.component_mm(1),
                              forward.component_mm(2)};
-  const InvertTask task{view_of(forward.grid(), d, n[0], n[0] * n[1]),
-                        forward.grid().voxel_count() < std::numeric_limits<std::int32_t>::max(),
-                        forward.grid().voxel_from_world() * target.world_from_voxel,
-                        forward.grid().world_from_voxel.linear,
-                        std::max(1, max_iterations),
-                        static_cast<float>(tolerance_mm),
-                        target.size,
-                        {out.component_mm(0), out.component_mm(1), out.component_mm(2)},
-                        target.size[0],
-                        target.size[0] * target.size[1]};
-  run_task(task, 0, target.size[2], stop);
-  return out;
+  float* const out[3] = {field.component_mm(0), field.component_mm(1), field.component_mm(2)};
+  run_task(task_of(forward.grid(), d, target, max_iterations, tolerance_mm, out), 0, target.size[2],
+           stop);
+  return field;
+}
+
+void invert_planes(const Grid& grid, const Volume& forward_mm, std::int64_t first,
+                   ops::ZRange planes, int max_iterations, double tolerance_mm, float* const out[3],
+                   const std::stop_token& stop) {
+  const std::int64_t plane = grid.size[0] * grid.size[1];
+  const float* d[3];
+  float* to[3];
+  for (int c = 0; c < 3; ++c) {  // as if all planes were there
+    d[c] = forward_mm.channel<float>(c) - first * plane;
+    to[c] = out[c] - planes.begin * plane;
+  }
+  run_task(task_of(grid, d, grid, max_iterations, tolerance_mm, to), planes.begin, planes.end,
+           stop);
 }
 
 /// On a lattice of unit spacing, where the millimetres of the general inversion are voxels.

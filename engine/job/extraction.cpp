@@ -46,12 +46,14 @@ Counts over_voxels(const VolumeFeed& volume, const Body& body) {
   std::vector<Counts> planes(static_cast<std::size_t>(n[2]));
   PlaneWalk walk;
   walk.halo = 1;
+  walk.shared = true;
   for_each_plane(volume, walk, [&](std::int64_t z, const std::byte* plane) {
     Counts& counts = planes[static_cast<std::size_t>(z)];
     const T* voxel = reinterpret_cast<const T*>(plane);
     for (std::int64_t y = 0; y < n[1]; ++y)
       for (std::int64_t x = 0; x < n[0]; ++x) body(Size3{x, y, z}, voxel++, counts);
   });
+  gather_planes(volume, planes);
   Counts total;
   for (const Counts& counts : planes) total += counts;
   return total;

@@ -48,9 +48,12 @@ struct Loaded {
 
 /// The volume in the axis order asked for, canonical without one, if its file can be read out of
 /// order; nothing else is known of it then.
+/// `shared`: by several processes, whose caches of imports may differ.
 std::shared_ptr<SourceFeed> open_feed(const std::string& path, const io::ReadOptions& options,
-                                      Grid& file_grid, std::optional<AxisOrder> order = {}) {
-  std::shared_ptr<const io::BrickSource> source = open_in_part(path, options);
+                                      bool shared, Grid& file_grid,
+                                      std::optional<AxisOrder> order = {}) {
+  std::shared_ptr<const io::BrickSource> source =
+      shared ? io::open_source(path, options) : open_in_part(path, options);
   if (source == nullptr) return nullptr;
   SourceFeed::Choice choice;
   choice.level = options.selection.level.value_or(0);
@@ -68,22 +71,25 @@ std::shared_ptr<SourceFeed> open_feed(const std::string& path, const io::ReadOpt
   return feed;
 }
 
+/// `levels`: coarse ones may come from the file.
 Loaded load_image(const std::string& path, const io::ReadOptions& options, bool streamed,
-                  PyramidUse pyramid, const std::shared_ptr<TimeSum>& read_time) {
+                  bool levels, const std::shared_ptr<const PlaneSharing>& sharing,
+                  const std::shared_ptr<TimeSum>& read_time) {
   Loaded loaded;
   const auto note = [&](const std::vector<std::string>& notes) {
     for (const std::string& text : notes) loaded.warnings.push_back(path + ": " + text);
   };
-  if (streamed) loaded.source = open_feed(path, options, loaded.file_grid);
+  if (streamed) loaded.source = open_feed(path, options, sharing != nullptr, loaded.file_grid);
   if (loaded.source != nullptr) {
     loaded.source->count_time(read_time);
+    loaded.source->set_sharing(sharing);
     note(loaded.source->source().info().notes);
     loaded.order = canonical_order(loaded.file_grid);
     loaded.statistics = check_intensities(*loaded.source, path, loaded.warnings);
     loaded.source->set_statistics(loaded.statistics);
     // An import's own coarse levels would make the result depend on whether there is one.
-    const bool own_levels = io::open_source(path, options) != nullptr;
-    if (pyramid == PyramidUse::automatic && loaded.statistics.not_finite == 0 && own_levels)
+    const bool own_levels = levels && io::open_source(path, options) != nullptr;
+    if (own_levels && loaded.statistics.not_finite == 0)
       loaded.source->set_coarser(proper_levels(*loaded.source, path, loaded.warnings));
   } else {
     Volume volume;
@@ -222,7 +228,7 @@ std::shared_ptr<const VolumeFeed> open_labels(const std::string& path,
   io::ReadOptions options = io::companion_options(image_options, path);
   options.stop = stop;
   Grid file_grid;
-  if (const auto feed = open_feed(path, options, file_grid)) {
+  if (const auto feed = open_feed(path, options, false, file_grid)) {
     feed->set_grid(rounded(feed->grid()));
     feed->count_time(std::move(read_time));
     return feed;
@@ -242,12 +248,15 @@ std::shared_ptr<const VolumeFeed> load_mask(const std::string& path, const io::R
                                             const Loaded& image, const std::string& image_path,
                                             const Grid& grid) {
   Grid file_grid;
-  if (image.source != nullptr)
-    if (const auto feed = open_feed(path, options, file_grid, image.order)) {
+  if (image.source != nullptr) {
+    const auto& sharing = image.source->shared_sharing();
+    if (const auto feed = open_feed(path, options, sharing != nullptr, file_grid, image.order)) {
+      feed->set_sharing(sharing);
       check_mask(*feed, file_grid, path, image.file_grid, image_path);
       feed->set_grid(grid);
       return feed;
     }
+  }
   Volume mask = io::read_image(path, options);
   check_mask(WholeVolume(&mask), mask.grid(), path, image.file_grid, image_path);
   Volume canonical = image.order.is_identity() ? std::move(mask) : reordered(mask, image.order);
@@ -322,20 +331,26 @@ void load_masks(const JobSpec& job, const Loaded& fixed, const Loaded& moving,
 
 }  // namespace
 
-RunInputs load_inputs(const JobSpec& job, const solve::Streaming& streaming,
-                      const std::stop_token& stop) {
+RunInputs load_inputs(const JobSpec& job, const Reading& reading, const std::stop_token& stop) {
   const std::size_t channels = job.fixed.size();
   std::vector<Loaded> images(2 * channels);
   const auto read_time = std::make_shared<TimeSum>();
-  parallel_for(static_cast<std::int64_t>(images.size()), [&](std::int64_t i) {
+  const auto load = [&](std::int64_t i) {
     const auto index = static_cast<std::size_t>(i);
     const bool is_fixed = index < channels;
     io::ReadOptions options = is_fixed ? fixed_options(job) : moving_options(job);
-    options.stop = stop;
-    images[index] =
-        load_image(is_fixed ? job.fixed[index] : job.moving[index - channels], options,
-                   is_fixed ? streaming.fixed : streaming.moving, job.pyramid, read_time);
-  });
+    if (reading.sharing == nullptr) options.stop = stop;  // else all processes end together, below
+    const bool levels = job.pyramid == PyramidUse::automatic &&
+                        (is_fixed ? reading.levels.fixed : reading.levels.moving);
+    images[index] = load_image(is_fixed ? job.fixed[index] : job.moving[index - channels], options,
+                               is_fixed ? reading.streamed.fixed : reading.streamed.moving, levels,
+                               reading.sharing, read_time);
+  };
+  const auto count = static_cast<std::int64_t>(images.size());
+  if (reading.sharing == nullptr)
+    parallel_for(count, load);
+  else  // all processes in the same order
+    for (std::int64_t i = 0; i < count; ++i) load(i);
   if (stop.stop_requested())
     throw Error(ErrorCode::cancelled, "The run was cancelled while the images were read.");
   const bool deformable = is_deformable(job.stages.back().kind);

@@ -64,10 +64,19 @@ struct RunInputs {
   solve::RegistrationInput view() const;
 };
 
+/// How the images of a run are read.
+struct Reading {
+  solve::Streaming streamed;  ///< images that stay in their files, where these allow it
+  /// Of those, the ones whose coarse levels may come from their files: as in one process on the CPU
+  /// where no stage takes the full level.
+  solve::Streaming levels;
+  /// Where several processes read them, each its planes; they call load_inputs() together.
+  std::shared_ptr<const PlaneSharing> sharing;
+};
+
 /// Opens fixed and moving in parallel, reads into memory what is not to be streamed or cannot be,
 /// and checks all voxels. Throws Error{bad_input} with the file and what is wrong with it.
-RunInputs load_inputs(const JobSpec& job, const solve::Streaming& streaming,
-                      const std::stop_token& stop);
+RunInputs load_inputs(const JobSpec& job, const Reading& reading, const std::stop_token& stop);
 
 /// A label map as a feed in canonical order, as the images of the run are.
 std::shared_ptr<const VolumeFeed> open_labels(const std::string& path,

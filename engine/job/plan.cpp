@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/parallel.h"
@@ -79,29 +80,53 @@ void look_at_disk(const JobSpec& job, std::size_t moving_bytes, Plan& plan) {
 bool on_gpu(const Plan& plan) { return solve::is_gpu(plan.device); }
 
 /// Files that can be read out of order.
-bool all_stream(const std::vector<std::string>& paths, const io::ReadOptions& options) {
+/// Without imports for processes that share a run: their caches may differ.
+bool all_stream(const std::vector<std::string>& paths, const io::ReadOptions& options,
+                const Ranks* ranks) {
   return std::all_of(paths.begin(), paths.end(), [&](const std::string& path) {
-    return open_in_part(path, options) != nullptr;
+    return (ranks != nullptr ? io::open_source(path, options) : open_in_part(path, options)) !=
+           nullptr;
   });
 }
 
-/// The processors that share a run, without their parts; `shares` of each.
+/// The processors that share a run, without their parts; `shares` of each, and of ranks what their
+/// hosts have.
 std::vector<GpuPlan> sharers(const JobSpec& job, const Ranks* ranks, const std::string& device,
-                             std::vector<double>& shares) {
+                             std::vector<double>& shares, std::vector<std::uint64_t>& hosts) {
   std::vector<GpuPlan> all;
   if (ranks == nullptr) {
     const std::vector<DeviceInfo> gpus = solve::gpus_of(device);
     shares = solve::memory_shares(gpus, job.memory_bytes);
-    for (const DeviceInfo& gpu : gpus) all.push_back({gpu.id, 0, 0, 0, gpu.free_bytes});
+    for (const DeviceInfo& gpu : gpus) all.push_back({gpu.id, 0, 0, 0, gpu.free_bytes, 0});
     return all;
   }
   for (const solve::RankDevice& rank :
        solve::rank_devices(device, ranks->communicator(), job.memory_bytes)) {
     shares.push_back(rank.memory_bytes);
-    all.push_back({rank.name, 0, 0, 0, static_cast<std::uint64_t>(rank.available_bytes)});
+    hosts.push_back(static_cast<std::uint64_t>(rank.host_available));
+    all.push_back(
+        {rank.name, 0, 0, 0, static_cast<std::uint64_t>(rank.available_bytes), rank.host});
   }
   ops::even_out(shares);
   return all;
+}
+
+/// Ranks of one host share its memory: the plan's need becomes that of all ranks of the host that
+/// has least to spare.
+void count_by_host(const std::vector<std::uint64_t>& available, Plan& plan) {
+  std::map<int, std::uint64_t> needed;
+  for (std::size_t i = 0; i < plan.gpus.size(); ++i)
+    needed[plan.gpus[i].host] += plan.forecast.slabs[i].host_bytes + kProgramBytes;
+  const auto ratio = [&](const auto& host) {
+    return static_cast<double>(host.second) /
+           static_cast<double>(
+               std::max<std::uint64_t>(1, available[static_cast<std::size_t>(host.first)]));
+  };
+  const auto worst =
+      std::max_element(needed.begin(), needed.end(),
+                       [&](const auto& a, const auto& b) { return ratio(a) < ratio(b); });
+  plan.memory_needed = worst->second;
+  plan.memory_available = available[static_cast<std::size_t>(worst->first)];
 }
 
 void predict(const JobSpec& job, const Ranks* ranks, std::size_t fixed_bytes,
@@ -109,30 +134,45 @@ void predict(const JobSpec& job, const Ranks* ranks, std::size_t fixed_bytes,
   JobSpec resolved = job;
   resolved.device = plan.device;
   std::vector<double> shares;
-  plan.gpus = sharers(job, ranks, plan.device, shares);
-  plan.streamed = plan.streamable = {};
-  if (ranks == nullptr) {  // ranks read whole images, and the first collects the fields
-    plan.streamed = solve::streamable(plan.fixed, plan.moving, resolved);
-    plan.streamed.fields = canonical_order(plan.fixed).inverse().axis[2] == 2;  // job/results.cpp
-    plan.streamable = plan.streamed;
-    plan.streamed.fixed = plan.streamed.fixed && all_stream(job.fixed, fixed_options(job));
-    plan.streamed.moving = plan.streamed.moving && all_stream(job.moving, moving_options(job));
-  }
+  std::vector<std::uint64_t> hosts;
+  plan.gpus = sharers(job, ranks, plan.device, shares, hosts);
+  plan.levels = solve::streamable(plan.fixed, plan.moving, resolved);
+  // Ranks read their planes of the full level too.
+  plan.streamed = ranks != nullptr ? solve::Streaming{true, true} : plan.levels;
+  plan.streamed.fixed = plan.streamed.fixed && all_stream(job.fixed, fixed_options(job), ranks);
+  plan.streamed.moving = plan.streamed.moving && all_stream(job.moving, moving_options(job), ranks);
+  plan.streamed.fields = canonical_order(plan.fixed).inverse().axis[2] == 2;  // job/results.cpp
   with_threads(job.threads, [&] {
     plan.forecast = solve::forecast(plan.fixed, plan.moving, fixed_bytes, moving_bytes, resolved,
                                     shares, plan.streamed);
   });
   plan.memory_needed = plan.forecast.peak_bytes + kProgramBytes;
+  plan.memory_available = available_memory_bytes();
   for (std::size_t i = 0; i < plan.gpus.size(); ++i) {
     const solve::SlabForecast& slab = plan.forecast.slabs[i];
     plan.gpus[i].z_begin = slab.z_begin;
     plan.gpus[i].z_end = slab.z_end;
-    plan.gpus[i].needed = slab.bytes;
+    plan.gpus[i].needed = on_gpu(plan) ? slab.bytes : slab.host_bytes + kProgramBytes;
   }
+  if (ranks != nullptr) count_by_host(hosts, plan);
+}
+
+bool on_host_ranks(const Plan& plan) { return plan.device == "mpi:cpu"; }
+
+/// What a rank on the CPU lacks of what --memory lets it use, or empty.
+std::string rank_misfit(const Plan& plan) {
+  if (plan.memory_budget == 0) return {};  // the ranks of a host share what it has
+  for (const GpuPlan& rank : plan.gpus)
+    if (rank.needed > rank.available)
+      return "The run needs " + mebibytes(rank.needed) + " of memory on " + rank.id +
+             ", which may use " + mebibytes(rank.available) +
+             "; raise --memory, start more ranks or leave out the finest level.";
+  return {};
 }
 
 /// What the GPUs lack, or empty.
 std::string gpu_misfit(const Plan& plan) {
+  if (on_host_ranks(plan)) return rank_misfit(plan);
   const std::string whose = plan.gpus.size() > 1 ? " on each" : "";
   for (const GpuPlan& gpu : plan.gpus) {
     if (plan.memory_budget != 0 && gpu.needed > plan.memory_budget)
@@ -164,6 +204,7 @@ nlohmann::ordered_json gpus_json(const std::vector<GpuPlan>& gpus) {
   for (const GpuPlan& gpu : gpus)
     list.push_back({{"device", gpu.id},
                     {"planes", {gpu.z_begin, gpu.z_end}},
+                    {"host", gpu.host},
                     {"needed_bytes", gpu.needed},
                     {"available_bytes", gpu.available}});
   return list;
@@ -187,7 +228,6 @@ Plan make_plan(const JobSpec& job, const Ranks* ranks) {
     plan.device = "cpu";
     predict(job, ranks, fixed_bytes, moving_bytes, plan);
   }
-  plan.memory_available = available_memory_bytes();
   if (!job.output_directory.empty()) look_at_disk(job, moving_bytes, plan);
   return plan;
 }
@@ -203,10 +243,16 @@ std::string smaller_warp(const Plan& plan) {
 
 std::string misfit(const Plan& plan) {
   if (std::string gpu = gpu_misfit(plan); !gpu.empty()) return gpu;
-  if (!on_gpu(plan) && plan.memory_budget != 0 && plan.memory_needed > plan.memory_budget)
+  if (!on_gpu(plan) && !on_host_ranks(plan) && plan.memory_budget != 0 &&
+      plan.memory_needed > plan.memory_budget)
     return "The run needs " + mebibytes(plan.memory_needed) + " of memory, more than the " +
            mebibytes(plan.memory_budget) +
            " it may use; raise --memory or leave out the finest level" + smaller_warp(plan) + ".";
+  if (plan.memory_needed > plan.memory_available && solve::is_ranks(plan.device))
+    return "The ranks of one host need " + mebibytes(plan.memory_needed) +
+           " of its memory together, but only " + mebibytes(plan.memory_available) +
+           " are available; spread them over more hosts, close other programs or leave out the "
+           "finest level.";
   if (plan.memory_needed > plan.memory_available)
     return "The run needs " + mebibytes(plan.memory_needed) + " of memory, but only " +
            mebibytes(plan.memory_available) +

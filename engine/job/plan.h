@@ -14,6 +14,7 @@ struct GpuPlan {
   std::string id;                           ///< "cuda:1", "rank 1 (cpu)"
   std::int64_t z_begin = 0, z_end = 0;      ///< planes of the fixed volume
   std::uint64_t needed = 0, available = 0;  ///< bytes of its memory
+  int host = 0;                             ///< of a rank: its host, by the lowest rank there
 };
 
 /// What a run will need and what there is, from the headers alone.
@@ -23,11 +24,14 @@ struct Plan {
   int threads = 1;
   Grid fixed, moving;
   int channels = 1;
-  solve::Streaming streamed;    ///< images that are read as they are needed
-  solve::Streaming streamable;  ///< those that could be, if their files allowed it
+  solve::Streaming streamed;  ///< images that are read as they are needed
+  /// Images that could be read so if their files allowed it, and of which, then, coarse levels of
+  /// their files may be taken.
+  solve::Streaming levels;
   solve::MemoryForecast forecast;
-  bool warp_could_shrink = false;   ///< no level is as fine as the warp that is asked for
-  std::uint64_t memory_needed = 0;  ///< bytes, whole process at its peak
+  bool warp_could_shrink = false;  ///< no level is as fine as the warp that is asked for
+  /// Bytes, whole process at its peak; of ranks, all those of the host where memory is shortest.
+  std::uint64_t memory_needed = 0;
   std::uint64_t memory_available = 0;
   std::uint64_t memory_budget =
       0;                      ///< of the job; 0: none. Of each GPU's memory when it runs on them

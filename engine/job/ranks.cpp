@@ -3,6 +3,7 @@
 #include "gigawarp/error.h"
 #include "job/inputs.h"
 #include "job/runner.h"
+#include "shard/plane_sharing.h"
 #include "solve/device_choice.h"
 
 namespace gigawarp::job {
@@ -17,22 +18,23 @@ void Ranks::fail(const Error& error) const {
   communicator_->fail(error.code(), who + error.what());
 }
 
-void announce(shard::Communicator& communicator, bool nothing_to_do) {
-  char word = nothing_to_do ? 1 : 0;
-  communicator.broadcast(&word, sizeof word, 0);
+void announce(shard::Communicator& communicator, Announcement announcement) {
+  communicator.broadcast(&announcement, sizeof announcement, 0);
 }
 
 RunResult take_part(const JobSpec& job, const RunOptions& options) {
   shard::Communicator& communicator = options.ranks->communicator();
   RunResult result;
-  char nothing_to_do = 0;
-  communicator.broadcast(&nothing_to_do, sizeof nothing_to_do, 0);
-  result.was_complete = nothing_to_do != 0;
+  Announcement announcement;
+  communicator.broadcast(&announcement, sizeof announcement, 0);
+  result.was_complete = announcement.nothing_to_do;
   if (result.was_complete) return result;
   RunSwitch own_control;
   const RunSwitch& control = options.control != nullptr ? *options.control : own_control;
   {
-    const RunInputs inputs = load_inputs(job, {}, control.stop_token());
+    const RunInputs inputs = load_inputs(
+        job, {announcement.streamed, announcement.levels, shard::share_planes(communicator)},
+        control.stop_token());
     solve::RunControl run;
     run.stop = control.stop_token();
     result.levels =

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "gigawarp/job.h"
+#include "solve/forecast.h"
 #include "solve/rank_run.h"
 
 namespace gigawarp::job {
@@ -15,7 +16,8 @@ struct RunResult;
 bool is_for_ranks(const std::string& device);
 
 /// This process among those that mpirun or Slurm started together. Rank 0 plans, writes and speaks;
-/// the others read the images too, take part in the solver, and are silent.
+/// the others read their planes of the images, take part in the solver, send rank 0 what it writes,
+/// and are silent.
 class Ranks {
  public:
   /// Joins them; once per process. Throws Error{usage} in builds without MPI.
@@ -36,8 +38,13 @@ class Ranks {
   shard::Communicator* communicator_;
 };
 
-/// What rank 0 says before the images are read: go on, or the run was complete already.
-void announce(shard::Communicator& communicator, bool nothing_to_do);
+/// What rank 0 says before the images are read: whether the run was complete already, and how the
+/// images are read.
+struct Announcement {
+  bool nothing_to_do = false;
+  solve::Streaming streamed, levels;
+};
+void announce(shard::Communicator& communicator, Announcement announcement);
 
 /// run_job() of all ranks but the first.
 RunResult take_part(const JobSpec& job, const RunOptions& options);

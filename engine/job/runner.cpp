@@ -3,6 +3,7 @@
 #include <fstream>
 #include <future>
 #include <memory>
+#include <new>
 #include <sstream>
 
 #include "base/parallel.h"
@@ -17,6 +18,7 @@
 #include "job/recorder.h"
 #include "job/report.h"
 #include "job/results.h"
+#include "shard/plane_sharing.h"
 #include "solve/device_choice.h"
 
 namespace gigawarp::job {
@@ -158,7 +160,8 @@ RunResult Run::run() {
     throw Error(ErrorCode::does_not_fit, sentence);
   result_.folder = job_.output_directory;
   const bool nothing_to_do = prepare_folder();
-  if (options_.ranks != nullptr) announce(options_.ranks->communicator(), nothing_to_do);
+  if (options_.ranks != nullptr)
+    announce(options_.ranks->communicator(), {nothing_to_do, plan_.streamed, plan_.levels});
   if (nothing_to_do) {
     result_.was_complete = true;
     return std::move(result_);
@@ -199,7 +202,7 @@ solve::RegistrationOutput Run::register_images() {
       [this](const std::string& file) { recorder_->say(EventKind::preview_written, "", file); },
       [this](const std::string& why) { recorder_->say(EventKind::warning, "", why); });
   control.preview = &preview;
-  control.leave_fields = options_.ranks == nullptr;
+  control.leave_fields = true;
   JobSpec resolved = job_;
   resolved.device = plan_.device;
   if (options_.ranks != nullptr)
@@ -220,7 +223,10 @@ RunResult Run::execute() {
   if (!plan_.note.empty()) recorder_->say(EventKind::warning, "plan", plan_.note);
   timed("load", [&] {
     recorder_->say(EventKind::stage_started, "load", "");
-    inputs_ = load_inputs(job_, plan_.streamed, control_.stop_token());
+    Reading reading{plan_.streamed, plan_.levels, nullptr};
+    if (options_.ranks != nullptr)
+      reading.sharing = shard::share_planes(options_.ranks->communicator());
+    inputs_ = load_inputs(job_, reading, control_.stop_token());
     for (const std::string& warning : inputs_.warnings)
       recorder_->say(EventKind::warning, "load", warning);
     result_.fixed_mask_chosen = inputs_.fixed_mask_chosen;
@@ -242,6 +248,7 @@ RunResult Run::execute() {
   result_.notes = std::move(output.notes);
   const std::shared_ptr<TimeSum> read_time = inputs_.read_time, transfers = output.transfer_time;
   result_.seconds["upload"] = output.upload_seconds;
+  const std::function<void()> release = std::move(output.release);
   timed("write", [&] {
     recorder_->say(EventKind::stage_started, "write", "");
     Results results(job_, std::move(inputs_), std::move(output), *folder_);
@@ -250,6 +257,7 @@ RunResult Run::execute() {
     result_.files = results.files();
     recorder_->say(EventKind::stage_finished, "write", "");
   });
+  if (release) release();
   result_.files.insert(result_.files.end(), {"job.json", "result.json", "log.txt", "events.jsonl"});
   result_.warnings = recorder_->warnings();
   result_.peak_memory_bytes = peak_resident_bytes();
@@ -298,6 +306,12 @@ RunResult run_job(JobSpec job, const RunOptions& options) {
   } catch (const Error& error) {
     options.ranks->fail(error);
     throw;
+  } catch (const std::bad_alloc&) {
+    const Error error(ErrorCode::does_not_fit,
+                      "There is not enough memory; start more ranks, on more hosts, or leave out "
+                      "the finest level.");
+    options.ranks->fail(error);
+    throw Error(error);
   } catch (const std::exception& error) {
     communicator.fail(ErrorCode::internal, error.what());
     throw;

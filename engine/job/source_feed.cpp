@@ -28,6 +28,7 @@ class FiniteFeed final : public VolumeFeed {
   const Grid& grid() const override { return feed_->grid(); }
   ScalarType type() const override { return feed_->type(); }
   std::int64_t brick_planes() const override { return feed_->brick_planes(); }
+  const PlaneSharing* sharing() const override { return feed_->sharing(); }
   void read(const Box& box, std::byte* out) const override {
     feed_->read(box, out);
     if (type() == ScalarType::f32) replace(reinterpret_cast<float*>(out), box.voxel_count());
@@ -55,6 +56,7 @@ class StoppableFeed final : public VolumeFeed {
   int channels() const override { return feed_->channels(); }
   std::int64_t brick_planes() const override { return feed_->brick_planes(); }
   std::int64_t slab_planes() const override { return feed_->slab_planes(); }
+  const PlaneSharing* sharing() const override { return feed_->sharing(); }
   void read(const Box& box, std::byte* out) const override {
     io::look_at(stop_);
     feed_->read(box, out);
@@ -71,6 +73,7 @@ class NonZeroFeed final : public VolumeFeed {
   const Grid& grid() const override { return feed_->grid(); }
   ScalarType type() const override { return ScalarType::u8; }
   std::int64_t brick_planes() const override { return feed_->brick_planes(); }
+  const PlaneSharing* sharing() const override { return feed_->sharing(); }
   void read(const Box& box, std::byte* out) const override {
     Volume part(Grid{box.size, {}}, feed_->type());
     feed_->read(box, part.data());

@@ -35,6 +35,10 @@ class SourceFeed final : public VolumeFeed {
   /// Coarser levels of the file, for images whose coarse levels may be made of them.
   void set_coarser(std::vector<CoarserFeed> coarser) { coarser_ = std::move(coarser); }
   std::vector<CoarserFeed> coarser() const override { return coarser_; }
+  /// Of a file that several processes read, each its planes.
+  void set_sharing(std::shared_ptr<const PlaneSharing> sharing) { sharing_ = std::move(sharing); }
+  const std::shared_ptr<const PlaneSharing>& shared_sharing() const { return sharing_; }
+  const PlaneSharing* sharing() const override { return sharing_.get(); }
   const Choice& choice() const { return choice_; }
   const std::shared_ptr<const io::BrickSource>& shared_source() const { return source_; }
   ScalarType type() const override;
@@ -57,6 +61,7 @@ class SourceFeed final : public VolumeFeed {
   std::vector<CoarserFeed> coarser_;
   std::shared_ptr<TimeSum> read_time_;
   std::stop_token stop_;
+  std::shared_ptr<const PlaneSharing> sharing_;
 };
 
 /// The coarser levels of the feed's file that are what their geometry says: voxels the centres of

@@ -1,5 +1,6 @@
 #pragma once
 #include <array>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -16,6 +17,10 @@ namespace gigawarp::ops {
 struct GridTimes {
   double seconds = 0;                ///< of those operations
   std::vector<double> busy_seconds;  ///< of each member; the rest it waited for the others
+  /// Members that exchange messages: how long each sent and received within `seconds`, or waited
+  /// for who sends, and how many bytes it received. Empty otherwise.
+  std::vector<double> exchange_seconds;
+  std::vector<std::uint64_t> received_bytes;
 };
 
 /// One processor's definition of every operation. Solvers call these and nothing else, so a second
@@ -38,6 +43,19 @@ class Backend {
   /// devices, it lies with all of them in proportion (make_grid_backend()).
   virtual Array allocate_volume(std::size_t bytes, std::int64_t /*voxels*/) {
     return allocate(bytes);
+  }
+  /// Where several processes run one registration: the planes, of so many of a volume, whose values
+  /// this one brings (upload_planes()). All of them otherwise.
+  virtual ZRange own_planes(std::int64_t planes) const { return {0, planes}; }
+  /// Fills a volume of `planes` planes of `plane_bytes` bytes. `bring` hands planes [z, z + count)
+  /// of own_planes() to its argument, in any pieces that make up all of them.
+  using PutPlanes = std::function<void(std::int64_t z, std::int64_t count, const void* values)>;
+  virtual void upload_planes(void* to, std::size_t plane_bytes, std::int64_t /*planes*/,
+                             const std::function<void(const PutPlanes&)>& bring) {
+    bring([&](std::int64_t z, std::int64_t count, const void* values) {
+      upload(static_cast<std::byte*>(to) + static_cast<std::size_t>(z) * plane_bytes, values,
+             static_cast<std::size_t>(count) * plane_bytes);
+    });
   }
   virtual void upload(void* to, const void* host, std::size_t bytes) = 0;
   virtual void download(void* host, const void* from, std::size_t bytes) = 0;
@@ -100,6 +118,18 @@ class Backend {
   virtual bool any(bool mine) { return mine; }
   /// What the first of them says.
   virtual std::int64_t as_the_first(std::int64_t mine) { return mine; }
+  /// The sum of what each of them counted, as of its own_planes().
+  virtual std::int64_t sum(std::int64_t mine) { return mine; }
+  /// Whether coarse levels of volumes are made on the host, of what files hold; otherwise this back
+  /// end makes them of the full volume in its memory.
+  virtual bool takes_levels_of_files() const { return on_host(); }
+  /// From here on the process that collects downloads as it likes, and the others, which stay in
+  /// this call, send what it asks for until it calls end_service(); it returns there at once.
+  virtual void serve_downloads() {}
+  virtual void end_service() {}
+  /// Brings `halo` planes of a field on either side of own_planes() here. Where memory is the
+  /// host's, those and the own can be read from then on until somebody writes.
+  virtual void hold_planes(const FieldView& /*u*/, std::int64_t /*halo*/) {}
   /// False where download() receives nothing, because another process collects the results.
   virtual bool collects() const { return true; }
   /// Whether invert() makes the inverse of a run; otherwise that is made of the downloaded field.

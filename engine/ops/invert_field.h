@@ -3,6 +3,7 @@
 
 #include "gigawarp/transform.h"
 #include "gigawarp/volume_feed.h"
+#include "ops/view.h"
 
 namespace gigawarp {
 
@@ -23,6 +24,13 @@ struct InverseError {
 DisplacementField invert(const DisplacementField& forward, const Grid& target,
                          int max_iterations = 30, double tolerance_mm = 1e-3,
                          std::stop_token stop = {});
+
+/// Planes of invert() with the forward grid as target, into `out`, which receives those planes of
+/// each component: the same bits. `forward_mm` holds planes of `grid` from `first` on, 3 channels
+/// of f32: as many around `planes` as the longest displacement spans, and two more.
+void invert_planes(const Grid& grid, const Volume& forward_mm, std::int64_t first,
+                   ops::ZRange planes, int max_iterations, double tolerance_mm, float* const out[3],
+                   const std::stop_token& stop = {});
 
 /// Measures the composition in double; p95 is exact to 1 %.
 InverseError inverse_error(const DisplacementField& forward, const DisplacementField& inverse);

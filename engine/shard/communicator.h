@@ -47,8 +47,14 @@ class Communicator {
   virtual void fail(ErrorCode code, const std::string& sentence) = 0;
   /// Throws what calls above would throw after a failure. Of this rank alone.
   virtual void require_unbroken() = 0;
+  /// What says the sentence of a failure where the rank that would say it, the first, cannot any
+  /// more. Called at most once, in the destructor or as a call above throws.
+  virtual void on_last_words(std::function<void(const Error& error)> /*say*/) {}
   /// This rank's number among those of its host, by which it takes a GPU.
   virtual int rank_of_host() const { return rank(); }
+
+  /// The host of this rank, by the lowest rank there.
+  virtual int host() const { return 0; }
 
   bool is_root() const { return rank() == 0; }
   void barrier() {

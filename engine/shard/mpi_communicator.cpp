@@ -9,9 +9,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <fstream>
+#include <functional>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 /// Ranks that are processes, of one host or several, started by mpirun or Slurm.
 namespace gigawarp::shard {
@@ -21,6 +25,10 @@ constexpr int kData = 1, kFailure = 2;  // tags
 constexpr std::size_t kLargestMessage = std::size_t{1} << 30U;
 /// How long a failed run waits for the others to write what they still can, and for MPI to end.
 constexpr std::chrono::seconds kPatience{20};
+/// The first rank gives up first, and says why; then the one that failed; then the others.
+constexpr std::chrono::seconds kMorePatience{2};
+/// How often who waits looks whether the others of its host are alive.
+constexpr std::chrono::milliseconds kLookAround{20};
 
 void check(int status, const char* what) {
   if (status == MPI_SUCCESS) return;
@@ -43,6 +51,19 @@ class MpiCommunicator final : public Communicator {
     check(MPI_Comm_dup(MPI_COMM_WORLD, &control_), "making a communicator");
     MPI_Comm_rank(data_, &rank_);
     MPI_Comm_size(data_, &size_);
+    MPI_Comm host = MPI_COMM_NULL;
+    check(MPI_Comm_split_type(data_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &host),
+          "finding the ranks of this host");
+    MPI_Comm_rank(host, &rank_of_host_);
+    host_ = rank_;
+    check(MPI_Bcast(&host_, 1, MPI_INT, 0, host), "finding the ranks of this host");
+    MPI_Comm_free(&host);
+    const Process own{host_, static_cast<int>(getpid())};
+    processes_.resize(static_cast<std::size_t>(size_));
+    check(MPI_Allgather(&own, sizeof own, MPI_BYTE, processes_.data(), sizeof own, MPI_BYTE, data_),
+          "finding the ranks of this host");
+    // Containers may hide the processes of one another.
+    for (int rank = 0; rank < size_; ++rank) sees_others_ = sees_others_ && is_alive(rank);
   }
   ~MpiCommunicator() override {
     if (!failure_) {
@@ -59,15 +80,8 @@ class MpiCommunicator final : public Communicator {
   int rank() const override { return rank_; }
   int size() const override { return size_; }
 
-  int rank_of_host() const override {
-    MPI_Comm host = MPI_COMM_NULL;
-    check(MPI_Comm_split_type(data_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &host),
-          "finding the ranks of this host");
-    int rank = 0;
-    MPI_Comm_rank(host, &rank);
-    MPI_Comm_free(&host);
-    return rank;
-  }
+  int rank_of_host() const override { return rank_of_host_; }
+  int host() const override { return host_; }
 
   void exchange(std::span<const Message> sends, std::span<const Message> receives) override {
     require_unbroken();
@@ -108,8 +122,11 @@ class MpiCommunicator final : public Communicator {
     });
   }
 
+  void on_last_words(std::function<void(const Error&)> say) override { say_ = std::move(say); }
+
   void fail(ErrorCode code, const std::string& sentence) override {
     if (failure_) return;
+    failed_here_ = true;
     failure_.emplace(code, sentence, "--device");
     message_ = static_cast<char>('0' + static_cast<int>(code)) + sentence;
     for (int peer = 0; peer < size_; ++peer) {
@@ -127,6 +144,45 @@ class MpiCommunicator final : public Communicator {
   }
 
  private:
+  struct Process {
+    int host = 0, id = 0;
+  };
+
+  /// Whether the rank's process is there: of other hosts nothing is known.
+  bool is_alive(int rank) const {
+    const Process& process = processes_[static_cast<std::size_t>(rank)];
+    if (process.host != host_) return true;
+    std::ifstream stat("/proc/" + std::to_string(process.id) + "/stat");
+    std::string line;
+    if (!std::getline(stat, line)) return false;
+    const std::size_t name_end = line.rfind(')');  // then a space and the state
+    return name_end == std::string::npos || line.size() < name_end + 3 ||
+           (line[name_end + 2] != 'Z' && line[name_end + 2] != 'X');
+  }
+
+  /// A rank that was killed says nothing; mpirun ends the others a moment later.
+  void look_around() {
+    for (int rank = 0; rank < size_; ++rank)
+      if (!is_alive(rank)) {
+        hear_of_failure();  // it may have ended after saying why
+        if (failure_) return;
+        someone_is_gone_ = true;
+        failure_.emplace(ErrorCode::device_fault,
+                         "Rank " + std::to_string(rank) +
+                             " ended without a word (was it killed, or the memory used up?); what "
+                             "its checkpoint holds goes on with --resume.",
+                         "--device");
+        int first = 0;
+        while (first < rank_ && !is_alive(first)) ++first;
+        if (first == rank_ && rank_ > 0) say_last_words();
+        return;
+      }
+  }
+
+  void say_last_words() {
+    if (const auto say = std::exchange(say_, nullptr)) say(*failure_);
+  }
+
   template <class Body>
   static void in_pieces(const Message& m, const Body& body) {
     for (std::size_t done = 0; done < m.bytes; done += kLargestMessage)
@@ -154,6 +210,7 @@ class MpiCommunicator final : public Communicator {
   void wait(std::vector<MPI_Request>& requests) {
     using Clock = std::chrono::steady_clock;
     const Clock::time_point start = Clock::now();
+    Clock::time_point looked = start;
     for (int tries = 0;; ++tries) {
       int done = 0;
       check(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done,
@@ -162,6 +219,11 @@ class MpiCommunicator final : public Communicator {
       if (done != 0) return;
       if (tries % 64 != 63) continue;
       require_unbroken();
+      if (sees_others_ && Clock::now() - looked > kLookAround) {
+        looked = Clock::now();
+        look_around();
+        require_unbroken();
+      }
       if (Clock::now() - start < std::chrono::milliseconds(2))
         std::this_thread::yield();
       else  // somebody computes, or is paused
@@ -174,15 +236,21 @@ class MpiCommunicator final : public Communicator {
   void end_after_failure() {
     using Clock = std::chrono::steady_clock;
     const Clock::time_point start = Clock::now();
+    if (someone_is_gone_) return;  // MPI would wait for it; mpirun ends the run
     MPI_Request all = MPI_REQUEST_NULL;
     int done = 0;
+    const auto patience =
+        rank_ == 0 ? kPatience : kPatience + (failed_here_ ? kMorePatience : 2 * kMorePatience);
     if (MPI_Ibarrier(control_, &all) == MPI_SUCCESS)
-      while (done == 0 && Clock::now() - start < kPatience) {
+      while (done == 0 && Clock::now() - start < patience) {
         MPI_Test(&all, &done, MPI_STATUS_IGNORE);
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
       }
     const int exit_code = failure_->exit_code();
-    if (done == 0) MPI_Abort(MPI_COMM_WORLD, exit_code);
+    if (done == 0) {
+      say_last_words();
+      MPI_Abort(MPI_COMM_WORLD, exit_code);
+    }
     std::thread([exit_code] {
       std::this_thread::sleep_for(kPatience);
       _exit(exit_code);
@@ -191,7 +259,11 @@ class MpiCommunicator final : public Communicator {
   }
 
   MPI_Comm data_ = MPI_COMM_NULL, control_ = MPI_COMM_NULL;
-  int rank_ = 0, size_ = 1;
+  int rank_ = 0, size_ = 1, rank_of_host_ = 0, host_ = 0;
+  std::vector<Process> processes_;  ///< by rank
+  std::function<void(const Error&)> say_;
+  bool sees_others_ = true;
+  bool failed_here_ = false, someone_is_gone_ = false;
   std::optional<Error> failure_;
   std::string message_;
 };

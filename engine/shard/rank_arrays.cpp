@@ -52,9 +52,10 @@ Span RankArrays::span(const void* from, std::size_t bytes) const {
   throw Error(ErrorCode::internal, "An address is of no array that the ranks share.");
 }
 
-bool RankArrays::is_alive(std::uint64_t id) const {
-  return std::any_of(arrays_.begin(), arrays_.end(),
-                     [&](const auto& entry) { return entry.second->id == id; });
+RankArray* RankArrays::find(std::uint64_t id) const {
+  const auto found = std::find_if(arrays_.begin(), arrays_.end(),
+                                  [&](const auto& entry) { return entry.second->id == id; });
+  return found != arrays_.end() ? found->second.get() : nullptr;
 }
 
 Span RankArrays::planes(const void* data, const ops::Extent& e, std::size_t element,
@@ -128,35 +129,54 @@ std::vector<Bytes> RankArrays::shared_out(const Span& part) const {
   return shares;
 }
 
-void RankArrays::upload(void* to, const void* host, std::size_t bytes) {
-  if (bytes == 0) return;
-  const Span part = span(to, bytes);
-  const std::vector<Bytes> shares = shared_out(part);
+Bytes RankArrays::take_share(const Span& part, const std::vector<Bytes>& shares) {
   for (int r = 0; r < size(); ++r)
     if (const Bytes b = shares[static_cast<std::size_t>(r)]; !b.empty())
       part.array->directory.wrote(r, b);
   ++part.array->version;
   const Bytes own = shares[static_cast<std::size_t>(rank())];
+  if (!own.empty()) parts_.memory->commit(part.array->base + own.begin, own.end - own.begin);
+  return own;
+}
+
+void RankArrays::upload(void* to, const void* host, std::size_t bytes) {
+  if (bytes == 0) return;
+  const Span part = span(to, bytes);
+  const Bytes own = take_share(part, shared_out(part));
   if (own.empty()) return;
-  std::byte* const data = part.array->base + own.begin;
-  parts_.memory->commit(data, own.end - own.begin);
-  parts_.backend->upload(data, static_cast<const std::byte*>(host) + (own.begin - part.bytes.begin),
+  parts_.backend->upload(part.array->base + own.begin,
+                         static_cast<const std::byte*>(host) + (own.begin - part.bytes.begin),
                          own.end - own.begin);
+}
+
+void RankArrays::upload_planes(void* to, std::size_t plane_bytes,
+                               const std::vector<std::int64_t>& borders,
+                               const std::function<void(const ops::Backend::PutPlanes&)>& bring) {
+  const auto planes = static_cast<std::size_t>(borders.back());
+  if (planes * plane_bytes == 0) return;
+  const Span part = span(to, planes * plane_bytes);
+  const auto bytes_before = [&](std::int64_t z) {
+    return part.bytes.begin + static_cast<std::size_t>(z) * plane_bytes;
+  };
+  std::vector<Bytes> shares;
+  for (std::size_t r = 0; r + 1 < borders.size(); ++r)
+    shares.push_back({bytes_before(borders[r]), bytes_before(borders[r + 1])});
+  const Bytes own = take_share(part, shares);
+  bring([&](std::int64_t z, std::int64_t count, const void* values) {
+    if (count <= 0) return;
+    const Bytes given{bytes_before(z), bytes_before(z + count)};
+    if (given.begin < own.begin || given.end > own.end)
+      throw Error(ErrorCode::internal, "A rank brings planes that are another's.");
+    parts_.backend->upload(part.array->base + given.begin, values, given.end - given.begin);
+  });
 }
 
 void RankArrays::fill_words(std::uint64_t* to, std::uint64_t word, std::int64_t count) {
   if (count <= 0) return;
   const Span part = span(to, static_cast<std::size_t>(count) * sizeof word);
-  const std::vector<Bytes> shares = shared_out(part);
-  for (int r = 0; r < size(); ++r)
-    if (const Bytes b = shares[static_cast<std::size_t>(r)]; !b.empty())
-      part.array->directory.wrote(r, b);
-  ++part.array->version;
-  const Bytes own = shares[static_cast<std::size_t>(rank())];
+  const Bytes own = take_share(part, shared_out(part));
   if (own.empty()) return;
-  std::byte* const data = part.array->base + own.begin;
-  parts_.memory->commit(data, own.end - own.begin);
-  parts_.backend->fill_words(reinterpret_cast<std::uint64_t*>(data), word,
+  parts_.backend->fill_words(reinterpret_cast<std::uint64_t*>(part.array->base + own.begin), word,
                              static_cast<std::int64_t>((own.end - own.begin) / sizeof word));
   parts_.backend->synchronise();
 }

@@ -1,6 +1,8 @@
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "ops/rank_parts.h"
@@ -39,7 +41,9 @@ class RankArrays {
   ops::Array allocate(std::size_t bytes);
   /// The array around an address; a view must not leave it. Throws Error{internal}.
   Span span(const void* from, std::size_t bytes) const;
-  bool is_alive(std::uint64_t id) const;
+  bool is_alive(std::uint64_t id) const { return find(id) != nullptr; }
+  /// By number; null when it is gone.
+  RankArray* find(std::uint64_t id) const;
   /// Planes [begin, end) of a view, cut where the volume ends.
   template <class T>
   Span planes(const ops::SlabView<T>& v, std::int64_t begin, std::int64_t end) const {
@@ -57,19 +61,26 @@ class RankArrays {
 
   /// `host` is the same on all ranks; each keeps its share.
   void upload(void* to, const void* host, std::size_t bytes);
+  /// A volume of borders.back() planes, of which each rank brings and keeps those between its
+  /// borders.
+  void upload_planes(void* to, std::size_t plane_bytes, const std::vector<std::int64_t>& borders,
+                     const std::function<void(const ops::Backend::PutPlanes&)>& bring);
   /// Rank 0 receives; elsewhere `host` is not touched.
   void download(void* host, const void* from, std::size_t bytes);
   void fill_words(std::uint64_t* to, std::uint64_t word, std::int64_t count);
   void copy(void* to, const void* from, std::size_t bytes);
 
-  double exchange_seconds() const { return exchange_seconds_; }
-  std::uint64_t received_bytes() const { return received_bytes_; }
+  /// Of this rank, since the last call.
+  double take_exchange_seconds() { return std::exchange(exchange_seconds_, 0); }
+  std::uint64_t take_received_bytes() { return std::exchange(received_bytes_, 0); }
 
  private:
   Span planes(const void* data, const ops::Extent& e, std::size_t element, std::int64_t begin,
               std::int64_t end) const;
   /// Every rank's share of a part, by where in its array it lies.
   std::vector<Bytes> shared_out(const Span& part) const;
+  /// Every rank is about to write its share of a part; this one's gets memory and is returned.
+  Bytes take_share(const Span& part, const std::vector<Bytes>& shares);
   void carry(const std::vector<std::pair<RankArray*, Transfer>>& transfers);
   int size() const { return communicator_.size(); }
   int rank() const { return communicator_.rank(); }

@@ -118,6 +118,45 @@ ops::ImagePair RankBackend::prepare_pair(Work& work, const ops::ImagePair& pair,
   return local;
 }
 
+namespace {
+constexpr std::uint64_t kNoMore = ~std::uint64_t{0};
+}
+
+void RankBackend::serve_downloads() {
+  guarded([&] {
+    if (collects()) {
+      is_served_ = true;
+      return;
+    }
+    for (Request request;;) {
+      ask(request);  // here: hears what rank 0 asks
+      if (request.array == kNoMore) return;
+      const RankArray* const array = arrays_.find(request.array);
+      if (array == nullptr)
+        throw Error(ErrorCode::internal, "Rank 0 asks for an array that is gone.");
+      arrays_.download(nullptr, array->base + request.begin, request.bytes);
+    }
+  });
+}
+
+void RankBackend::end_service() {
+  if (!std::exchange(is_served_, false)) return;
+  Request request{kNoMore, 0, 0};
+  guarded([&] { ask(request); });
+}
+
+void RankBackend::hold_planes(const ops::FieldView& u, std::int64_t halo) {
+  guarded([&] {
+    const std::int64_t planes = u.extent().nz;
+    std::vector<Access> access(ranks());
+    for (std::size_t r = 0; r < ranks(); ++r) {
+      const ZRange slab = slab_of(borders_of(planes), r, {0, planes});
+      if (slab.begin < slab.end) read(access[r], u, slab.begin - halo, slab.end + halo);
+    }
+    arrays_.prepare(access);
+  });
+}
+
 void RankBackend::write_target(Work& work, const ops::GradientTarget& target,
                                const ops::ImageView& fixed) {
   if (!target.field) return;
@@ -228,6 +267,8 @@ ops::GridTimes RankBackend::take_grid_times() {
   ops::GridTimes times;
   times.seconds = std::exchange(seconds_, 0);
   times.busy_seconds = communicator_.values(std::exchange(busy_seconds_, 0));
+  times.exchange_seconds = communicator_.values(arrays_.take_exchange_seconds());
+  times.received_bytes = communicator_.values(arrays_.take_received_bytes());
   return times;
 }
 

@@ -2,11 +2,14 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <new>
+#include <numeric>
 #include <optional>
 #include <utility>
 
 #include "gigawarp/error.h"
 #include "shard/moving_windows.h"
+#include "shard/partition.h"
 #include "shard/rank_arrays.h"
 #include "shard/rank_backend.h"
 #include "shard/reach.h"
@@ -29,6 +32,23 @@ class RankBackend final : public ops::Backend {
   bool samples_itself() const override { return member().samples_itself(); }
   bool fast_window(WindowKind kind, int radius) const override {
     return member().fast_window(kind, radius);
+  }
+  std::int64_t sum(std::int64_t mine) override {
+    return guarded([&] {
+      const std::vector<std::int64_t> all = communicator_.values(mine);
+      return std::accumulate(all.begin(), all.end(), std::int64_t{0});
+    });
+  }
+  bool takes_levels_of_files() const override { return member().on_host(); }
+  ZRange own_planes(std::int64_t planes) const override {
+    return slab_of(borders_of(planes), own(), {0, planes});
+  }
+  void upload_planes(void* to, std::size_t plane_bytes, std::int64_t planes,
+                     const std::function<void(const PutPlanes&)>& bring) override {
+    guarded([&] {
+      forget_shift(to);
+      arrays_.upload_planes(to, plane_bytes, borders_of(planes), bring);
+    });
   }
   bool collects() const override { return communicator_.is_root(); }
   bool inverts() const override { return member().inverts(); }
@@ -66,8 +86,18 @@ class RankBackend final : public ops::Backend {
     });
   }
   void download(void* host, const void* from, std::size_t bytes) override {
-    guarded([&] { arrays_.download(host, from, bytes); });
+    guarded([&] {
+      if (is_served_ && bytes > 0) {
+        const Span part = arrays_.span(from, bytes);
+        Request request{part.array->id, part.bytes.begin, bytes};
+        ask(request);
+      }
+      arrays_.download(host, from, bytes);
+    });
   }
+  void serve_downloads() override;
+  void end_service() override;
+  void hold_planes(const ops::FieldView& u, std::int64_t halo) override;
   void copy(void* to, const void* from, std::size_t bytes) override {
     guarded([&] {
       forget_shift(to);
@@ -111,6 +141,12 @@ class RankBackend final : public ops::Backend {
     bool by_all = false;         ///< every rank computes all of it
   };
 
+  /// What rank 0 asks the others to send it.
+  struct Request {
+    std::uint64_t array = 0, begin = 0, bytes = 0;
+  };
+  void ask(Request& request) { communicator_.broadcast(&request, sizeof request, 0); }
+
   static double since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
@@ -118,17 +154,28 @@ class RankBackend final : public ops::Backend {
   std::size_t own() const { return static_cast<std::size_t>(communicator_.rank()); }
   std::size_t ranks() const { return shares_.size(); }
 
+  std::vector<std::int64_t> borders_of(std::int64_t planes) const {
+    return slab_borders(planes, shares_, slab_multiple());
+  }
+
   /// An error here ends the run everywhere.
   template <class Body>
   std::invoke_result_t<const Body&> guarded(const Body& body) {
     try {
       return body();
     } catch (const Error& error) {
-      const std::string sentence = "Rank " + std::to_string(communicator_.rank()) + " (" +
-                                   parts_.name + "): " + error.what();
-      communicator_.fail(error.code(), sentence);
+      communicator_.fail(error.code(), named(error.what()));
       throw;
+    } catch (const std::bad_alloc&) {
+      const Error error(ErrorCode::does_not_fit,
+                        named("there is not enough memory; start more ranks, on more hosts, or "
+                              "leave out the finest level."));
+      communicator_.fail(error.code(), error.what());
+      throw Error(error);
     }
+  }
+  std::string named(const std::string& sentence) const {
+    return "Rank " + std::to_string(communicator_.rank()) + " (" + parts_.name + "): " + sentence;
   }
 
   Work work_on(const ops::Extent& e, ZRange range, std::int64_t multiple,
@@ -184,6 +231,7 @@ class RankBackend final : public ops::Backend {
   std::map<const void*, float> largest_;  ///< that direction() found, by what it wrote
   ops::Array marks_;                      ///< of folds, twice
   double seconds_ = 0, busy_seconds_ = 0;
+  bool is_served_ = false;  ///< rank 0, between serve_downloads() and end_service()
 };
 
 template <class Args, class Body>

@@ -98,21 +98,27 @@ std::vector<SlabForecast> slab_forecasts(const Grid& fixed, const Grid& moving,
   return slabs;
 }
 
-/// Of ranks on the CPU: state and resident images by share, the box of the moving volume once more,
-/// and the planes around the slab.
-std::vector<SlabForecast> host_slabs(const Grid& fixed, const Grid& moving, double resident_bytes,
-                                     double moving_bytes, double state_bytes,
+/// What ranks on the CPU hold together: full volumes where a stage takes them, coarse levels, and
+/// the box of the moving volume that each can reach once more.
+struct HostImages {
+  double fixed = 0, moving = 0;  ///< bytes
+};
+
+/// Of ranks on the CPU: state and images by share, and the planes around the slab.
+std::vector<SlabForecast> host_slabs(const Grid& fixed, const Grid& moving,
+                                     const HostImages& images, double state_bytes,
                                      const std::vector<double>& shares) {
   constexpr double kHaloPlanes = 16, kStateBytes = 46;
   const std::vector<std::int64_t> borders = shard::slab_borders(fixed.size[2], shares, 1);
   const double halo = kHaloPlanes * kStateBytes * static_cast<double>(fixed.size[0]) *
                           static_cast<double>(fixed.size[1]) +
-                      kHaloPlanes / static_cast<double>(moving.size[2]) * moving_bytes;
+                      kHaloPlanes / static_cast<double>(moving.size[2]) * images.moving;
   std::vector<SlabForecast> slabs;
   for (std::size_t i = 0; i < shares.size(); ++i)
     slabs.push_back({borders[i], borders[i + 1],
                      static_cast<std::uint64_t>(
-                         shares[i] * (resident_bytes + moving_bytes + state_bytes) + halo)});
+                         shares[i] * (images.fixed + 2 * images.moving + state_bytes) + halo),
+                     0});
   return slabs;
 }
 
@@ -248,13 +254,24 @@ MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed
     peak_state = field_voxels(fixed, job) * planes / static_cast<double>(fixed.size[2]) *
                  (job.write_inverse ? 24 : 12);
   } else if (is_ranks(job.device)) {
-    out.slabs = host_slabs(fixed, moving, static_cast<double>(out.images_bytes),
-                           m * static_cast<double>(moving_voxel_bytes), peak_state, shares);
-    peak_state = std::max(f * 24, static_cast<double>(out.slabs.front().bytes));
+    const Streaming coarse_alone = streamable(fixed, moving, job);
+    const auto held = [&](const Grid& image, std::size_t bytes, bool coarse) {
+      return host_bytes(fixed, image, bytes, job, true) +
+             (coarse ? 0
+                     : static_cast<double>(image.voxel_count()) *
+                           static_cast<double>(std::min<std::size_t>(bytes, 4)));
+    };
+    const HostImages images{held(fixed, fixed_voxel_bytes, coarse_alone.fixed),
+                            held(moving, moving_voxel_bytes, coarse_alone.moving)};
+    out.slabs = host_slabs(fixed, moving, images, peak_state, shares);
+    out.images_bytes = static_cast<std::uint64_t>(  // files that every rank reads whole
+        (streamed.fixed ? 0 : f * static_cast<double>(fixed_voxel_bytes)) +
+        (streamed.moving ? 0 : m * static_cast<double>(moving_voxel_bytes)));
+    peak_state = static_cast<double>(out.slabs.front().bytes);
   }
-  peak_state =
-      std::max(peak_state, (streamed.fixed ? slab_bytes(fixed, fixed_voxel_bytes) : 0) +
-                               (streamed.moving ? slab_bytes(moving, moving_voxel_bytes) : 0));
+  const double reading = (streamed.fixed ? slab_bytes(fixed, fixed_voxel_bytes) : 0) +
+                         (streamed.moving ? slab_bytes(moving, moving_voxel_bytes) : 0);
+  peak_state = std::max(peak_state, reading);
   // What is compared of images that are not in memory: fixed, warped and overlap.
   if (streamed.fixed)
     peak_state =
@@ -265,6 +282,11 @@ MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed
       static_cast<std::uint64_t>(8e6 * available_threads() + 200.0 * finest_plane(fixed, job));
   constexpr std::uint64_t kProgram = 60U << 20U;
   out.peak_bytes = out.images_bytes + out.state_bytes + out.scratch_bytes + kProgram;
+  for (SlabForecast& slab : out.slabs)
+    slab.host_bytes = &slab == out.slabs.data()
+                          ? out.peak_bytes
+                          : out.peak_bytes - out.state_bytes +
+                                std::max(gpu ? 0 : slab.bytes, static_cast<std::uint64_t>(reading));
   out.seconds =
       gpu ? seconds + (f + m) * pace.per_voxel / cores : seconds / cores + (f + m) * pace.per_voxel;
   return out;

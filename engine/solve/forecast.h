@@ -9,10 +9,11 @@
 /// What a run will need, told before it starts.
 namespace gigawarp::solve {
 
-/// One GPU's part of a run.
+/// One GPU's part of a run, or one rank's.
 struct SlabForecast {
   std::int64_t z_begin = 0, z_end = 0;  ///< planes of the fixed grid
   std::uint64_t bytes = 0;              ///< of its memory
+  std::uint64_t host_bytes = 0;         ///< of its host's, of a rank: the whole process
 };
 
 /// Which images of a run need not be in host memory: all on a GPU; on the CPU those of which no

@@ -144,6 +144,7 @@ Moments moments(const VolumeFeed& volume, const IntensityScale& scale) {
   dispatch(volume.type(), [&]<class T>() {
     PlaneWalk walk;
     walk.step = step;
+    walk.shared = true;
     for_each_plane(volume, walk, [&](std::int64_t z, const std::byte* plane) {
       Sums s;
       for (std::int64_t y = 0; y < n[1]; y += step)
@@ -164,6 +165,7 @@ Moments moments(const VolumeFeed& volume, const IntensityScale& scale) {
       planes[static_cast<std::size_t>(z)] = s;
     });
   });
+  gather_planes(volume, planes);
   Sums total;
   for (const Sums& s : planes) {
     total.w += s.w;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "solve/pyramid.h"
 
@@ -13,8 +14,10 @@ std::vector<std::int64_t> histogram(const VolumeFeed& volume, double low, double
   const std::int64_t plane = n[0] * n[1];
   const double per_width = static_cast<double>(bins) / (high - low);
   std::vector<std::vector<std::int64_t>> parts(static_cast<std::size_t>(n[2]));
+  PlaneWalk walk;
+  walk.shared = true;
   dispatch(volume.type(), [&]<class T>() {
-    for_each_plane(volume, {}, [&](std::int64_t z, const std::byte* bytes) {
+    for_each_plane(volume, walk, [&](std::int64_t z, const std::byte* bytes) {
       std::vector<std::int64_t> counts(bins, 0);
       const T* p = reinterpret_cast<const T*>(bytes);
       for (std::int64_t i = 0; i < plane; ++i) {
@@ -26,7 +29,8 @@ std::vector<std::int64_t> histogram(const VolumeFeed& volume, double low, double
   });
   std::vector<std::int64_t> total(bins, 0);
   for (const auto& part : parts)
-    for (std::size_t b = 0; b < bins; ++b) total[b] += part[b];
+    for (std::size_t b = 0; b < part.size(); ++b) total[b] += part[b];
+  add_counts(volume, total);
   return total;
 }
 
@@ -41,7 +45,7 @@ double noise_variance(const VolumeFeed& volume, double threshold, double deviati
   const std::int64_t step = std::max<std::int64_t>(1, volume.grid().voxel_count() / 4000000);
   std::vector<std::vector<std::int64_t>> parts(static_cast<std::size_t>(n[2]));
   dispatch(volume.type(), [&]<class T>() {
-    const PlaneWalk walk{1, n[2] - 1, step, 1};
+    const PlaneWalk walk{1, n[2] - 1, step, 1, true};
     for_each_plane(volume, walk, [&](std::int64_t z, const std::byte* bytes) {
       std::vector<std::int64_t> counts(kBins, 0);
       for (std::int64_t y = 1; y < n[1] - 1; ++y) {
@@ -61,12 +65,10 @@ double noise_variance(const VolumeFeed& volume, double threshold, double deviati
     });
   });
   std::vector<std::int64_t> total(kBins, 0);
-  std::int64_t number = 0;
   for (const auto& part : parts)
-    for (std::size_t b = 0; b < part.size(); ++b) {
-      total[b] += part[b];
-      number += part[b];
-    }
+    for (std::size_t b = 0; b < part.size(); ++b) total[b] += part[b];
+  add_counts(volume, total);
+  const std::int64_t number = std::accumulate(total.begin(), total.end(), std::int64_t{0});
   std::int64_t reached = 0;
   for (std::size_t b = 0; b < kBins && number > 0; ++b) {
     if (2 * (reached + total[b]) >= number) {

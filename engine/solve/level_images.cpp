@@ -153,35 +153,50 @@ const CoarserFeed* copy_for(const LevelGrid& level, const std::vector<CoarserFee
 }  // namespace
 
 std::vector<Volume> stream_levels(const VolumeFeed& feed, const std::vector<LevelGrid>& levels,
-                                  ops::Backend& host, const std::array<int, 3>& factor) {
+                                  ops::Backend& host, const std::array<int, 3>& factor,
+                                  const ops::Backend* owner) {
   std::vector<Volume> out;
   std::vector<ops::DownsampleArgs> tasks;
   std::vector<Reach> reaches;
-  std::vector<std::int64_t> next(levels.size(), 0);  // output plane of each level
+  std::vector<std::int64_t> next, last;  // output planes of each level
   const Size3& n = feed.grid().size;
   ops::ImageView view;
   view.type = sampled_type(feed.type());
   view.extent = ops::Extent::whole(n);
+  std::int64_t begin = n[2], end = 0, until = 0;  // input planes in memory, and the last to read
   for (const LevelGrid& level : levels) {
-    out.emplace_back(level.grid, ScalarType::f32);
+    const Size3& size = level.grid.size;
+    const ops::ZRange planes =
+        owner != nullptr ? owner->own_planes(size[2]) : ops::ZRange{0, size[2]};
+    Grid grid = level.grid;
+    grid.size[2] = std::max<std::int64_t>(0, planes.end - planes.begin);
+    out.emplace_back(grid, ScalarType::f32);
     tasks.push_back(downsampling(view, out.back().channel<float>(), level));
+    tasks.back().out.extent.z_begin = planes.begin;
+    tasks.back().out.extent.z_end = planes.end;
     take_means_into_account(tasks.back(), factor);
     reaches.emplace_back(tasks.back(), n[2]);
+    next.push_back(planes.begin);
+    last.push_back(planes.end);
+    if (planes.begin >= planes.end) continue;
+    begin = std::min(begin, reaches.back().low(planes.begin));
+    until = std::max(until, reaches.back().high(planes.end - 1) + 1);
   }
+  end = begin;
   const std::size_t plane = static_cast<std::size_t>(n[0] * n[1]) * size_of(view.type);
-  Volume window;  // input planes [begin, end)
-  std::int64_t begin = 0, end = 0;
-  while (end < n[2]) {
+  Volume window;
+  while (end < until) {
     // Planes that some level still needs stay; a slab more is read.
     std::int64_t keep = end;
     for (std::size_t l = 0; l < levels.size(); ++l)
-      if (next[l] < levels[l].grid.size[2]) keep = std::min(keep, reaches[l].low(next[l]));
-    const std::int64_t more = std::min(feed.slab_planes(), n[2] - end);
+      if (next[l] < last[l]) keep = std::min(keep, reaches[l].low(next[l]));
+    const std::int64_t slab_planes = feed.slab_planes();  // from multiples of them on
+    const std::int64_t more = std::min(slab_planes - end % slab_planes, until - end);
     const std::byte* kept = window.data() + static_cast<std::size_t>(keep - begin) * plane;
     const std::size_t kept_bytes = static_cast<std::size_t>(end - keep) * plane;
     if (end + more - keep > window.grid().size[2]) {  // soon it is as long as it has to be
       Volume wider(Grid{{n[0], n[1], end + more - keep}, {}}, view.type);
-      std::memcpy(wider.data(), kept, kept_bytes);
+      if (kept_bytes > 0) std::memcpy(wider.data(), kept, kept_bytes);
       window = std::move(wider);
     } else {
       std::memmove(window.data(), kept, kept_bytes);
@@ -196,7 +211,7 @@ std::vector<Volume> stream_levels(const VolumeFeed& feed, const std::vector<Leve
     end += more;
     for (std::size_t l = 0; l < levels.size(); ++l) {
       const std::int64_t first = next[l];
-      while (next[l] < levels[l].grid.size[2] && reaches[l].high(next[l]) < end) ++next[l];
+      while (next[l] < last[l] && reaches[l].high(next[l]) < end) ++next[l];
       if (first == next[l]) continue;
       ops::DownsampleArgs args = tasks[l];
       args.in.data = window.data();
@@ -211,50 +226,102 @@ std::vector<Volume> stream_levels(const VolumeFeed& feed, const std::vector<Leve
 
 ResidentImage::ResidentImage(std::shared_ptr<const VolumeFeed> feed, ops::Backend& backend)
     : feed_(std::move(feed)) {
-  if (backend.on_host()) return;
+  if (!backend.takes_levels_of_files()) upload(backend);
+}
+
+const ops::ImageView& ResidentImage::view(ops::Backend& backend) const {
+  if (!full_.view) upload(backend);
+  return full_.view;
+}
+
+namespace {
+/// Brings a back end its planes of a feed, as the samplers take them.
+void bring_planes(const VolumeFeed& feed, const ops::ZRange& own,
+                  const ops::Backend::PutPlanes& put) {
+  const Volume* whole = feed.whole();
+  if (whole != nullptr && samples_natively(whole->type())) {
+    const std::size_t plane = feed.plane_bytes();
+    put(own.begin, own.end - own.begin,
+        whole->data() + static_cast<std::size_t>(own.begin) * plane);
+    return;
+  }
+  const std::int64_t slab = feed.slab_planes();  // from multiples of them on
+  for (std::int64_t z = own.begin, end = 0; z < own.end; z = end) {
+    end = std::min(own.end, (z / slab + 1) * slab);
+    const Volume planes = sampled_planes(feed, z, end - z);
+    put(z, end - z, planes.data());
+  }
+}
+}  // namespace
+
+void ResidentImage::upload(ops::Backend& backend) const {
   const Size3& n = feed_->grid().size;
-  view_.type = sampled_type(feed_->type());
-  view_.extent = ops::Extent::whole(n);
-  const std::size_t plane = static_cast<std::size_t>(n[0] * n[1]) * size_of(view_.type);
+  ops::ImageView& view = full_.view;
+  view.type = sampled_type(feed_->type());
+  view.extent = ops::Extent::whole(n);
+  const std::size_t plane = static_cast<std::size_t>(n[0] * n[1]) * size_of(view.type);
   // Samplers read both corners of the last voxel in one word.
-  array_ = backend.allocate_volume(plane * static_cast<std::size_t>(n[2]) + sizeof(std::uint64_t),
-                                   feed_->grid().voxel_count());
-  view_.data = array_.data();
+  full_.array = backend.allocate_volume(
+      plane * static_cast<std::size_t>(n[2]) + sizeof(std::uint64_t), feed_->grid().voxel_count());
+  view.data = full_.array.data();
   TimeSum uploads;
-  const auto upload = [&](std::size_t offset, const void* voxels, std::size_t bytes) {
-    const TimeSum::Piece piece(uploads);
-    backend.upload(array_.data() + offset, voxels, bytes);
-  };
-  const Volume* whole = feed_->whole();
-  if (whole != nullptr && samples_natively(whole->type()))
-    upload(0, whole->data(), plane * static_cast<std::size_t>(n[2]));
-  else
-    for (std::int64_t z = 0; z < n[2]; z += feed_->slab_planes()) {
-      const Volume slab = sampled_planes(*feed_, z, std::min(feed_->slab_planes(), n[2] - z));
-      upload(static_cast<std::size_t>(z) * plane, slab.data(), slab.bytes());
-    }
+  backend.upload_planes(full_.array.data(), plane, n[2], [&](const ops::Backend::PutPlanes& put) {
+    bring_planes(*feed_, backend.own_planes(n[2]),
+                 [&](std::int64_t z, std::int64_t count, const void* values) {
+                   const TimeSum::Piece piece(uploads);
+                   put(z, count, values);
+                 });
+  });
   upload_seconds_ = uploads.seconds();
 }
 
+namespace {
+/// The planes of a level that a process has made, with those of the others.
+std::shared_ptr<const PlacedVolume> shared_level(const Volume& own, const LevelGrid& level,
+                                                 ops::Backend& backend) {
+  const auto voxels = static_cast<std::size_t>(level.grid.voxel_count());
+  auto placed = std::make_shared<PlacedVolume>();
+  placed->array = backend.allocate_volume((voxels + 2) * sizeof(float), level.grid.voxel_count());
+  placed->view.data = placed->array.data();
+  placed->view.type = ScalarType::f32;
+  placed->view.extent = ops::Extent::whole(level.grid.size);
+  const Size3& n = level.grid.size;
+  backend.upload_planes(placed->array.data(), static_cast<std::size_t>(n[0] * n[1]) * sizeof(float),
+                        n[2], [&](const ops::Backend::PutPlanes& put) {
+                          const ops::ZRange planes = backend.own_planes(n[2]);
+                          put(planes.begin, planes.end - planes.begin, own.data());
+                        });
+  return placed;
+}
+}  // namespace
+
 void ResidentImage::prepare(const std::vector<LevelGrid>& levels, ops::Backend& backend) {
-  if (!backend.on_host() || feed_->whole() != nullptr) return;
+  if (!backend.takes_levels_of_files() || feed_->whole() != nullptr) return;
   std::vector<LevelGrid> wanted;
   const auto has = [](const std::vector<LevelGrid>& list, const LevelGrid& level) {
     return std::any_of(list.begin(), list.end(),
                        [&](const LevelGrid& l) { return l.shrink == level.shrink; });
   };
   for (const LevelGrid& level : levels)
-    if (!level.is_full() && !has(wanted, level) && !coarse_.contains(level.shrink))
+    if (!level.is_full() && !has(wanted, level) && !coarse_.contains(level.shrink) &&
+        !placed_.contains(level.shrink))
       wanted.push_back(level);
+  const std::unique_ptr<ops::Backend> cpu = backend.on_host() ? nullptr : ops::make_cpu_backend();
+  ops::Backend& host = cpu != nullptr ? *cpu : backend;
   const std::vector<CoarserFeed> copies = feed_->coarser();
   std::map<const CoarserFeed*, std::vector<LevelGrid>> by_source;  // null: the feed itself
   for (const LevelGrid& level : wanted) by_source[copy_for(level, copies)].push_back(level);
   for (const auto& [copy, list] : by_source) {
     std::vector<Volume> made = copy == nullptr
-                                   ? stream_levels(*feed_, list, backend)
-                                   : stream_levels(*copy->feed, list, backend, copy->factor);
+                                   ? stream_levels(*feed_, list, host, {1, 1, 1}, &backend)
+                                   : stream_levels(*copy->feed, list, host, copy->factor, &backend);
     for (std::size_t i = 0; i < list.size(); ++i) {
-      coarse_[list[i].shrink] = std::make_shared<const Volume>(std::move(made[i]));
+      if (backend.on_host()) {
+        coarse_[list[i].shrink] = std::make_shared<const Volume>(std::move(made[i]));
+      } else {
+        placed_[list[i].shrink] = shared_level(made[i], list[i], backend);
+        made[i] = {};
+      }
       if (copy != nullptr) taken_from_file_[list[i].shrink] = copy->factor;
     }
   }
@@ -265,19 +332,40 @@ std::shared_ptr<const Volume> ResidentImage::coarse(const LevelGrid& level) cons
   return found == coarse_.end() ? nullptr : found->second;
 }
 
+std::shared_ptr<const PlacedVolume> ResidentImage::placed(const LevelGrid& level,
+                                                          ops::Backend& backend) const {
+  if (const auto found = placed_.find(level.shrink); found != placed_.end()) return found->second;
+  const std::unique_ptr<ops::Backend> host = ops::make_cpu_backend();
+  return shared_level(stream_levels(*feed_, {level}, *host, {1, 1, 1}, &backend).front(), level,
+                      backend);
+}
+
+namespace {
+/// A level made by the back end of the full volume in its memory.
+std::shared_ptr<const PlacedVolume> downsampled_there(const ResidentImage& image,
+                                                      const LevelGrid& level,
+                                                      ops::Backend& backend) {
+  const auto voxels = static_cast<std::size_t>(level.grid.voxel_count());
+  auto made = std::make_shared<PlacedVolume>();
+  made->array = backend.allocate_volume((voxels + 2) * sizeof(float), level.grid.voxel_count());
+  backend.downsample(downsampling(image.view(backend), made->array.as<float>(), level));
+  made->view = image.view(backend);
+  made->view.data = made->array.data();
+  made->view.type = ScalarType::f32;
+  made->view.extent = ops::Extent::whole(level.grid.size);
+  return made;
+}
+}  // namespace
+
 LevelImage::LevelImage(const ResidentImage& image, const LevelGrid& level,
                        const IntensityScale& scale, ops::Backend& backend) {
   const VolumeFeed& feed = image.feed();
-  if (!backend.on_host()) {
-    view_ = image.view();
-    if (!level.is_full()) {
-      const auto voxels = static_cast<std::size_t>(level.grid.voxel_count());
-      array_ = backend.allocate_volume((voxels + 2) * sizeof(float), level.grid.voxel_count());
-      backend.downsample(downsampling(image.view(), array_.as<float>(), level));
-      view_.data = array_.data();
-      view_.type = ScalarType::f32;
-      view_.extent = ops::Extent::whole(level.grid.size);
-    }
+  if (!backend.on_host() && level.is_full()) {
+    view_ = image.view(backend);
+  } else if (!backend.on_host()) {
+    placed_ = backend.takes_levels_of_files() ? image.placed(level, backend)
+                                              : downsampled_there(image, level, backend);
+    view_ = placed_->view;
   } else if (level.is_full()) {
     const Volume* whole = feed.whole();
     if (whole == nullptr || !samples_natively(whole->type())) {
@@ -304,35 +392,39 @@ LevelMask::LevelMask(const VolumeFeed& mask, const LevelGrid& level, ops::Backen
   const std::unique_ptr<ops::Backend> cpu = backend.on_host() ? nullptr : ops::make_cpu_backend();
   ops::Backend& host = cpu != nullptr ? *cpu : backend;
   const FlagFeed flags(mask);
-  const std::int64_t voxels = level.grid.voxel_count();
+  const Size3& n = level.grid.size;
   view_.type = ScalarType::u8;
-  view_.extent = ops::Extent::whole(level.grid.size);
-  if (!backend.on_host())
-    array_ = backend.allocate_volume(static_cast<std::size_t>(voxels), voxels);
-  if (level.is_full() && !backend.on_host()) {
-    view_.data = array_.data();
-    const std::int64_t n = level.grid.size[2];
-    for (std::int64_t z = 0; z < n; z += flags.slab_planes()) {
-      const Volume slab = read_planes(flags, z, std::min(flags.slab_planes(), n - z));
-      count_ += not_zero(slab.channel<std::uint8_t>(), slab.grid().voxel_count());
-      backend.upload(array_.data() + static_cast<std::size_t>(z) * flags.plane_bytes(), slab.data(),
-                     slab.bytes());
-    }
-    return;
-  }
-  if (level.is_full()) {
+  view_.extent = ops::Extent::whole(n);
+  if (level.is_full() && backend.on_host()) {
     owned_ = read_all(flags);
-  } else {
-    const Volume smooth = std::move(stream_levels(flags, {level}, host).front());
-    owned_ = Volume(level.grid, ScalarType::u8);
+  } else if (!level.is_full()) {
+    const Volume smooth =
+        std::move(stream_levels(flags, {level}, host, {1, 1, 1}, &backend).front());
+    owned_ = Volume(smooth.grid(), ScalarType::u8);
     auto* out = owned_.channel<std::uint8_t>();
-    for (std::int64_t i = 0; i < voxels; ++i) out[i] = smooth.channel<float>()[i] >= 1.0F ? 1 : 0;
+    for (std::int64_t i = 0; i < smooth.grid().voxel_count(); ++i)
+      out[i] = smooth.channel<float>()[i] >= 1.0F ? 1 : 0;
   }
+  count_ = not_zero(owned_.channel<std::uint8_t>(), owned_.grid().voxel_count());
   view_.data = owned_.data();
-  count_ = not_zero(owned_.channel<std::uint8_t>(), voxels);
   if (backend.on_host()) return;
-  backend.upload(array_.data(), owned_.data(), static_cast<std::size_t>(voxels));
+  const std::int64_t voxels = level.grid.voxel_count();
+  array_ = backend.allocate_volume(static_cast<std::size_t>(voxels), voxels);
   view_.data = array_.data();
+  const ops::ZRange own = backend.own_planes(n[2]);
+  backend.upload_planes(
+      array_.data(), static_cast<std::size_t>(n[0] * n[1]), n[2],
+      [&](const ops::Backend::PutPlanes& put) {
+        if (!level.is_full()) {
+          put(own.begin, own.end - own.begin, owned_.data());
+          return;
+        }
+        bring_planes(flags, own, [&](std::int64_t z, std::int64_t planes, const void* values) {
+          count_ += not_zero(static_cast<const std::uint8_t*>(values), planes * n[0] * n[1]);
+          put(z, planes, values);
+        });
+      });
+  count_ = backend.sum(count_);
   owned_ = {};
 }
 

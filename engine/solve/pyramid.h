@@ -43,35 +43,50 @@ IntensityScale intensity_scale(const VolumeFeed& volume);
 /// is the host's.
 /// Where `feed` holds the means of `factor` voxels per axis of the volume that the levels are of, a
 /// narrower filter makes up for the averaging; `factor` divides every shrink.
+/// `owner`: only the planes of each level are made that it calls its own (own_planes()), and only
+/// what these take is read; the volumes hold those planes.
 std::vector<Volume> stream_levels(const VolumeFeed& feed, const std::vector<LevelGrid>& levels,
-                                  ops::Backend& host, const std::array<int, 3>& factor = {1, 1, 1});
+                                  ops::Backend& host, const std::array<int, 3>& factor = {1, 1, 1},
+                                  const ops::Backend* owner = nullptr);
+
+/// A volume in the memory of a back end.
+struct PlacedVolume {
+  ops::Array array;
+  ops::ImageView view;
+};
 
 /// A full volume where the back end can read it: what the feed holds on the host; a copy in the
 /// device's memory otherwise, made once per run slab by slab, as f32 when it is of a type the
-/// samplers do not take.
+/// samplers do not take. Where several processes share a run, each reads its planes.
 class ResidentImage {
  public:
   ResidentImage(std::shared_ptr<const VolumeFeed> feed, ops::Backend& backend);
   const VolumeFeed& feed() const { return *feed_; }
-  const ops::ImageView& view() const { return view_; }  ///< absent on the host
+  /// The copy; made now where no level has taken it before. Not on the host.
+  const ops::ImageView& view(ops::Backend& backend) const;
   double upload_seconds() const { return upload_seconds_; }
-  /// Makes all coarse levels of a run at once where each would take a pass over the file: on the
-  /// host, when the volume is not in memory. Coarser copies that the feed has serve for levels
-  /// twice as coarse and more.
+  /// Makes all coarse levels of a run at once where each would take a pass over the file: where
+  /// they are made of what files hold, when the volume is not in memory. Coarser copies that the
+  /// feed has serve for levels twice as coarse and more.
   void prepare(const std::vector<LevelGrid>& levels, ops::Backend& backend);
   /// The shrink of each level that was made of a coarser copy in the file, and that copy's factor.
   const std::map<std::array<int, 3>, std::array<int, 3>>& taken_from_file() const {
     return taken_from_file_;
   }
-  /// A level that was prepared, or nothing.
+  /// A level that was prepared, or nothing; on the host.
   std::shared_ptr<const Volume> coarse(const LevelGrid& level) const;
+  /// A level that was prepared, or is made now, in the memory of a back end that
+  /// takes_levels_of_files().
+  std::shared_ptr<const PlacedVolume> placed(const LevelGrid& level, ops::Backend& backend) const;
 
  private:
+  void upload(ops::Backend& backend) const;
+
   std::shared_ptr<const VolumeFeed> feed_;
-  ops::Array array_;
-  ops::ImageView view_;
-  double upload_seconds_ = 0;
-  std::map<std::array<int, 3>, std::shared_ptr<const Volume>> coarse_;  ///< by shrink
+  mutable PlacedVolume full_;
+  mutable double upload_seconds_ = 0;
+  std::map<std::array<int, 3>, std::shared_ptr<const Volume>> coarse_;        ///< by shrink
+  std::map<std::array<int, 3>, std::shared_ptr<const PlacedVolume>> placed_;  ///< the same
   std::map<std::array<int, 3>, std::array<int, 3>> taken_from_file_;
 };
 
@@ -89,7 +104,7 @@ class LevelImage {
 
  private:
   std::shared_ptr<const Volume> owned_;
-  ops::Array array_;  ///< in place of owned_ in the device's memory
+  std::shared_ptr<const PlacedVolume> placed_;  ///< in place of owned_ in other memory
   ops::ImageView view_;
   double noise_variance_ = 0;
 };

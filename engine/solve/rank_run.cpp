@@ -10,6 +10,7 @@
 #include "ops/rank_parts.h"
 #include "shard/device_exchange.h"
 #include "shard/rank_backend.h"
+#include "solve/found_fields.h"
 
 namespace gigawarp::solve {
 namespace {
@@ -95,43 +96,84 @@ std::string chosen_rank_device(const std::string& device, shard::Communicator& c
 
 std::vector<RankDevice> rank_devices(const std::string& chosen, shard::Communicator& communicator,
                                      std::uint64_t memory_bytes) {
+  struct Told {
+    char name[32] = {};
+    int host = 0;
+    double host_available = 0, gpu_free = 0, budget = 0;
+  } own;
   std::string name = "cpu";
-  auto available = static_cast<double>(available_memory_bytes());
-  double may_use = 1;  // CPUs share alike
+  own.host = communicator.host();
+  own.host_available = static_cast<double>(available_memory_bytes());
+  own.budget = static_cast<double>(memory_bytes);
   if (chosen == "mpi:cuda") {
     name = "cuda:" + std::to_string(communicator.rank_of_host());
     for (const DeviceInfo& gpu : ops::list_gpus())
-      if (gpu.id == name) available = static_cast<double>(gpu.free_bytes);
-    may_use =
-        memory_bytes == 0 ? available : std::min(available, static_cast<double>(memory_bytes));
+      if (gpu.id == name) own.gpu_free = static_cast<double>(gpu.free_bytes);
   }
-  struct Told {
-    char name[32] = {};
-    double available = 0, may_use = 1;
-  } own;
   std::copy_n(name.begin(), std::min<std::size_t>(name.size(), 31), own.name);
-  own.available = available;
-  own.may_use = may_use;
+  const std::vector<Told> all = communicator.values(own);
+  const bool budgets =
+      std::all_of(all.begin(), all.end(), [](const Told& told) { return told.budget > 0; });
   std::vector<RankDevice> devices;
-  for (const Told& told : communicator.values(own))
-    devices.push_back({"rank " + std::to_string(devices.size()) + " (" + told.name + ")",
-                       told.may_use, told.available});
+  for (const Told& told : all) {
+    const auto there = std::count_if(all.begin(), all.end(),
+                                     [&](const Told& other) { return other.host == told.host; });
+    // What one rank of a host sees as available is not the sum: the first of them speaks for all.
+    const double host_available = all[static_cast<std::size_t>(told.host)].host_available;
+    RankDevice device;
+    device.name = "rank " + std::to_string(devices.size()) + " (" + told.name + ")";
+    device.host = told.host;
+    device.host_available = host_available;
+    device.available_bytes =
+        chosen == "mpi:cuda" ? told.gpu_free : host_available / static_cast<double>(there);
+    const double bounded =
+        told.budget > 0 ? std::min(told.budget, device.available_bytes) : device.available_bytes;
+    if (chosen == "mpi:cuda")
+      device.memory_bytes = bounded;
+    else if (budgets)
+      device.memory_bytes = told.budget;
+    device.available_bytes = bounded;
+    devices.push_back(device);
+  }
+  return devices;
+}
+
+std::shared_ptr<RankDevices> make_rank_devices(const std::string& chosen,
+                                               shard::Communicator& communicator,
+                                               std::uint64_t memory_bytes) {
+  ops::RankParts parts = parts_of(chosen, communicator, memory_bytes);
+  if (parts.device < 0)
+    parts.memory_bytes = rank_devices(chosen, communicator, memory_bytes)
+                             .at(static_cast<std::size_t>(communicator.rank()))
+                             .memory_bytes;
+  auto devices = std::make_shared<RankDevices>();
+  devices->exchange = shard::make_exchange(communicator, parts);
+  devices->backend = shard::make_rank_backend(std::move(parts), communicator, *devices->exchange);
   return devices;
 }
 
 RegistrationOutput register_on_ranks(const RegistrationInput& input, const JobSpec& job,
                                      const RunControl& control, shard::Communicator& communicator) {
-  ops::RankParts parts = parts_of(job.device, communicator, job.memory_bytes);
-  const std::unique_ptr<shard::Exchange> exchange = shard::make_exchange(communicator, parts);
-  const auto backend = shard::make_rank_backend(std::move(parts), communicator, *exchange);
+  const auto devices = make_rank_devices(job.device, communicator, job.memory_bytes);
+  ops::Backend& backend = *devices->backend;
   RankStore store(communicator, control.checkpoints);
   RunControl own;
   own.stop = control.stop;
   if (communicator.is_root()) own = control;
-  if (backend->any(control.checkpoints != nullptr)) own.checkpoints = &store;
-  RegistrationOutput output = register_volumes(input, job, own, *backend);
+  if (backend.any(control.checkpoints != nullptr)) own.checkpoints = &store;
+  own.leave_fields = backend.as_the_first(control.leave_fields ? 1 : 0) != 0;
+  RegistrationOutput output = register_volumes(input, job, own, backend);
   output.device = job.device;
   if (job.device == "mpi:cpu") output.device_peak_bytes = 0;
+  if (!own.leave_fields) return output;
+  backend.serve_downloads();
+  if (!communicator.is_root()) {  // its part of the fields has been asked for
+    output.forward = output.inverse = nullptr;
+    return output;
+  }
+  for (auto* feed : {&output.forward, &output.inverse})
+    if (*feed != nullptr) *feed = kept_with(devices, *feed);
+  output.release = [devices] { devices->backend->end_service(); };
   return output;
 }
 

@@ -13,8 +13,12 @@ namespace gigawarp::solve {
 /// The processor of one rank.
 struct RankDevice {
   std::string name;         ///< "rank 2 (cuda:0)"
-  double memory_bytes = 1;  ///< that it may use
+  double memory_bytes = 1;  ///< that it may use; of CPUs without a budget alike
+  /// Free of its GPU's memory, or its part, among the ranks there, of what its host has; no more
+  /// than its budget.
   double available_bytes = 0;
+  int host = 0;               ///< its host, by the lowest rank there
+  double host_available = 0;  ///< of the host's memory
 };
 
 /// What "mpi", "mpi:cpu" and "mpi:cuda" stand for on these ranks: "mpi:cuda" (GPU i of the host for
@@ -25,8 +29,19 @@ std::string chosen_rank_device(const std::string& device, shard::Communicator& c
 std::vector<RankDevice> rank_devices(const std::string& chosen, shard::Communicator& communicator,
                                      std::uint64_t memory_bytes);
 
+/// A rank's back end and what it needs; together made by all ranks.
+struct RankDevices {
+  std::unique_ptr<shard::Exchange> exchange;
+  std::unique_ptr<ops::Backend> backend;
+};
+std::shared_ptr<RankDevices> make_rank_devices(const std::string& chosen,
+                                               shard::Communicator& communicator,
+                                               std::uint64_t memory_bytes);
+
 /// register_volumes() by all ranks alike; `job.device` is a chosen one. Progress, previews and
 /// checkpoints are rank 0's, and so are the fields of the result; those of other ranks are absent.
+/// With leave_fields, rank 0 reads planes of them from the others, which stay here until it calls
+/// RegistrationOutput::release.
 RegistrationOutput register_on_ranks(const RegistrationInput& input, const JobSpec& job,
                                      const RunControl& control, shard::Communicator& communicator);
 

@@ -38,18 +38,6 @@ void check_input(const RegistrationInput& input, const JobSpec& job) {
                   "The channels of a volume must lie on one grid; resample them first.");
 }
 
-/// A displacement in mm; nothing where another process collects it.
-std::optional<DisplacementField> brought(const std::shared_ptr<FoundFields>& fields,
-                                         const ops::FieldView& displacement) {
-  ops::Backend& backend = *fields->backend;
-  if (!backend.collects()) {
-    float* const nowhere[3] = {nullptr, nullptr, nullptr};
-    download_planes(displacement, {0, fields->grid.size[2]}, backend, nowhere);
-    return std::nullopt;
-  }
-  return DisplacementField(read_all(*displacement_feed(fields, displacement)));
-}
-
 void send_stage(const Run& run, EventKind kind, const std::string& name,
                 const std::string& text = {}) {
   ProgressEvent event;
@@ -59,8 +47,8 @@ void send_stage(const Run& run, EventKind kind, const std::string& name,
   run.send(event);
 }
 
-/// Brings the result of the deformable stages to the grid it is wanted on, in mm, and inverts it.
-void finish_fields(Run& run, DeformableResult deformable) {
+/// What the deformable stages found, on the grid it is wanted on.
+std::shared_ptr<FoundFields> found_fields(Run& run, DeformableResult deformable) {
   const Grid& fixed = run.subject.fixed_grid();
   deformable.state->keep_displacement_only();  // the peak of a run must not be here
   LevelGrid target = deformable.level;
@@ -73,51 +61,81 @@ void finish_fields(Run& run, DeformableResult deformable) {
   found->transfer_time = run.output.transfer_time;
   found->level = std::move(deformable.state);
   found->forward = found->level->displacement();
-  if (deformable.level.shrink != target.shrink) {
-    found->full = std::make_unique<Displacement>(fixed.size, run.backend);
-    transfer_displacement(found->forward, deformable.level, found->full->view(), target,
-                          run.backend);
-    found->forward = found->full->view();
-    found->level.reset();
-  }
-  const bool invert_on_device = run.backend.inverts() && run.job.write_inverse;
-  const bool leave = run.control.leave_fields && !run.backend.on_host();
-  if (leave) {
-    run.output.forward = displacement_feed(found, found->forward);
-  } else {
-    run.output.forward_mm = brought(found, found->forward);
-    if (!invert_on_device) found = nullptr;
-  }
+  if (deformable.level.shrink == target.shrink) return found;
+  found->full = std::make_unique<Displacement>(fixed.size, run.backend);
+  transfer_displacement(found->forward, deformable.level, found->full->view(), target, run.backend);
+  found->forward = found->full->view();
+  found->level.reset();
+  return found;
+}
+
+double inverse_tolerance_mm(const Grid& grid) {
+  const Vec3 spacing = grid.spacing_mm();
+  return kInverseToleranceVoxels * std::min({spacing[0], spacing[1], spacing[2]});
+}
+
+/// The inverse by the back end itself, or by processes that share the field, each its planes.
+std::shared_ptr<const VolumeFeed> inverse_there(Run& run, std::shared_ptr<FoundFields> found) {
+  if (!run.backend.inverts())
+    return fitted_feed(inverse_by_planes(found, kInverseIterations,
+                                         inverse_tolerance_mm(found->grid), run.control.stop));
+  const Size3& n = found->grid.size;
+  found->inverse = std::make_unique<Displacement>(n, run.backend);
+  run.backend.invert({found->forward,
+                      found->inverse->view(),
+                      {0, n[2]},
+                      kInverseIterations,
+                      kInverseToleranceVoxels});
+  return fitted_feed(displacement_feed(found, found->inverse->view()));
+}
+
+/// Brings what lies in the memory of the back end into that of the process that collects.
+void collect(Run& run, const VolumeFeed& forward, const VolumeFeed* inverse) {
+  run.backend.serve_downloads();
+  if (!run.backend.collects()) return;
+  run.output.forward_mm = DisplacementField(read_all(forward));
+  if (inverse != nullptr) run.output.inverse_mm = DisplacementField(read_all(*inverse));
+  run.backend.end_service();
+}
+
+/// In the host's memory, where the displacement lies already.
+void finish_on_host(Run& run, std::shared_ptr<FoundFields> found) {
+  RegistrationOutput& out = run.output;
+  const Grid target = found->grid;
+  out.forward_mm = DisplacementField(read_all(*displacement_feed(found, found->forward)));
+  found.reset();
   if (run.job.write_inverse) {
-    send_stage(run, EventKind::stage_started, "invert");
-    const Vec3 spacing = target.grid.spacing_mm();
-    if (invert_on_device) {
-      found->inverse = std::make_unique<Displacement>(target.grid.size, run.backend);
-      run.backend.invert({found->forward,
-                          found->inverse->view(),
-                          {0, target.grid.size[2]},
-                          kInverseIterations,
-                          kInverseToleranceVoxels});
-      if (leave)
-        run.output.inverse = fitted_feed(displacement_feed(found, found->inverse->view()));
-      else
-        run.output.inverse_mm = brought(found, found->inverse->view());
-    } else if (run.backend.collects()) {
-      run.output.inverse_mm =
-          invert(*run.output.forward_mm, target.grid, kInverseIterations,
-                 kInverseToleranceVoxels * std::min({spacing[0], spacing[1], spacing[2]}),
-                 run.control.stop);
-    }
-    if (run.output.inverse_mm) fit_between_samples(*run.output.inverse_mm);
-    send_stage(run, EventKind::stage_finished, "invert");
+    out.inverse_mm = invert(*out.forward_mm, target, kInverseIterations,
+                            inverse_tolerance_mm(target), run.control.stop);
+    fit_between_samples(*out.inverse_mm);
   }
   if (!run.control.leave_fields) return;
-  for (auto [whole, feed] : {std::pair{&run.output.forward_mm, &run.output.forward},
-                             std::pair{&run.output.inverse_mm, &run.output.inverse}}) {
+  for (auto [whole, feed] :
+       {std::pair{&out.forward_mm, &out.forward}, std::pair{&out.inverse_mm, &out.inverse}}) {
     if (!*whole) continue;
     *feed = std::make_shared<WholeVolume>(std::move((*whole)->volume()));
     whole->reset();
   }
+}
+
+/// Brings the result of the deformable stages to the grid it is wanted on, in mm, and inverts it.
+void finish_fields(Run& run, DeformableResult deformable) {
+  std::shared_ptr<FoundFields> found = found_fields(run, std::move(deformable));
+  const bool inverts = run.job.write_inverse;
+  if (inverts) send_stage(run, EventKind::stage_started, "invert");
+  if (run.backend.on_host()) {
+    finish_on_host(run, std::move(found));
+  } else {
+    const auto forward = displacement_feed(found, found->forward);
+    const auto inverse = inverts ? inverse_there(run, found) : nullptr;
+    if (run.control.leave_fields) {
+      run.output.forward = forward;
+      run.output.inverse = inverse;
+    } else {
+      collect(run, *forward, inverse.get());
+    }
+  }
+  if (inverts) send_stage(run, EventKind::stage_finished, "invert");
 }
 
 /// Windows without a fast kernel say so before they take their time.

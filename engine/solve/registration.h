@@ -90,8 +90,7 @@ struct RunControl {
   CheckpointStore* checkpoints = nullptr;
   PreviewSink* preview = nullptr;
   /// Leave the displacements where they are: RegistrationOutput::forward and inverse in place of
-  /// forward_mm and inverse_mm. Not for back ends of several processes, which collect them
-  /// together.
+  /// forward_mm and inverse_mm.
   bool leave_fields = false;
 };
 
@@ -128,6 +127,9 @@ struct RegistrationOutput {
   /// are asked for; in the memory of the GPU as long as this lives. A caller's back end must
   /// outlive it.
   std::shared_ptr<const VolumeFeed> forward, inverse;
+  /// Where several processes hold them, the others wait until this is called: nothing of the fields
+  /// is read afterwards. May be empty.
+  std::function<void()> release;
   std::vector<LevelReport> levels;
   std::vector<std::string> warnings;
   std::vector<std::string> notes;  ///< what was done otherwise than one would expect

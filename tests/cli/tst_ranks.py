@@ -3,13 +3,15 @@
 import json
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
 import time
 import unittest
 
-from cli_support import (BAD_INPUT, CANCELLED, GIGAWARP, OK, USAGE, PairCase, digests, leftovers, result, run)
+from cli_support import (BAD_INPUT, CANCELLED, DOES_NOT_FIT, GIGAWARP, OK, USAGE, PairCase, digests, leftovers, result,
+                         run)
 
 HAS_MPI = os.environ.get("GIGAWARP_HAS_MPI") == "1"
 MPIRUN = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none"]
@@ -101,21 +103,93 @@ class Ranks(PairCase):
         self.assertEqual(done.returncode, OK, done.stderr)
         self.assertIn("already complete", done.stdout)
 
-    def test_a_killed_process_ends_the_run_and_the_checkpoint_is_good(self):
-        out = self.folder / "killed"
-        process = self.start(2, "register", *self.job(out), "--device", "mpi:cpu", "--progress", "json",
-                             "--checkpoint-every", "0")
-        self.until(process, "greedy", 1, 2)
+    def rank_pids(self, process):
+        """Of the ranks that mpirun started, in their order."""
         children = [int(pid) for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir()
                     for pid in (task / "children").read_text().split()]
         ranks = [pid for pid in children if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "gigawarp"]
-        self.assertEqual(len(ranks), 2)
-        os.kill(ranks[1], signal.SIGKILL)
-        process.communicate(timeout=60)
-        self.assertNotEqual(process.returncode, OK)
-        again = run("register", "--resume", "--out", out, "--device", "cpu")
+
+        def number(pid):
+            environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            return int(next(e for e in environment if e.startswith(b"OMPI_COMM_WORLD_RANK=")).split(b"=")[1])
+        return sorted(ranks, key=number)
+
+    def test_a_killed_process_ends_the_run_with_a_sentence_and_the_checkpoint_is_good(self):
+        for killed in (1, 0):
+            with self.subTest(killed=killed):
+                out = self.folder / f"killed{killed}"
+                process = self.start(3, "register", *self.job(out), "--device", "mpi:cpu", "--progress", "json",
+                                     "--checkpoint-every", "0")
+                self.until(process, "greedy", 1, 2)
+                ranks = self.rank_pids(process)
+                self.assertEqual(len(ranks), 3)
+                os.kill(ranks[killed], signal.SIGKILL)
+                _, err = process.communicate(timeout=60)
+                self.assertNotEqual(process.returncode, OK)
+                self.assert_one_sentence(subprocess.CompletedProcess([], 0, "", err), f"Rank {killed}", "--resume")
+                again = run("register", "--resume", "--out", out, "--device", "cpu")
+                self.assertEqual(again.returncode, OK, again.stderr)
+                self.expect_reference(out)
+
+    def test_a_rank_without_memory_ends_the_run_with_its_sentence_and_the_checkpoint_is_good(self):
+        out = self.folder / "full"
+        process = self.start(2, "register", *self.job(out), "--device", "mpi:cpu", "--progress", "json",
+                             "--checkpoint-every", "0")
+        self.until(process, "greedy", 0, 3)
+        pid = self.rank_pids(process)[1]
+        size = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.prlimit(pid, resource.RLIMIT_AS, (size, size))  # not one more page
+        _, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, DOES_NOT_FIT, err)
+        self.assert_one_sentence(subprocess.CompletedProcess([], 0, "", err), "Rank 1", "memory")
+        again = self.ranks(3, "register", "--resume", "--out", out, "--device", "mpi:cpu")
         self.assertEqual(again.returncode, OK, again.stderr)
         self.expect_reference(out)
+
+    def converted(self, kind, *options):
+        """The pair in files that can be read out of order."""
+        names = []
+        for image in (self.fixed, self.moving):
+            names.append(self.folder / image.name.replace(".nii.gz", kind))
+            if not names[-1].exists():
+                process = run("convert", image, names[-1], *options)
+                self.assertEqual(process.returncode, OK, process.stderr)
+        return names
+
+    def test_files_that_are_read_by_planes_give_the_bytes_of_one_process(self):
+        fixed, moving = self.converted(".nii")
+        out = self.folder / "planes"
+        process = self.ranks(3, "register", "--job", self.job_file, "--fixed", fixed, "--moving", moving, "--out", out,
+                             "--device", "mpi:cpu")
+        self.assertEqual(process.returncode, OK, process.stderr)
+        self.expect_reference(out)
+        self.assertEqual(result(out)["measures"], result(self.reference)["measures"])
+
+    def test_coarse_levels_of_files_give_the_bytes_of_one_process(self):
+        fixed, moving = self.converted(".ome.zarr")
+        arguments = ["register", "--fixed", fixed, "--moving", moving, "--levels", "2x12", "--warp-grid", "full"]
+        one, ranks = self.folder / "coarse1", self.folder / "coarse3"
+        process = run(*arguments, "--out", one, "--device", "cpu")
+        self.assertEqual(process.returncode, OK, process.stderr)
+        process = self.ranks(3, *arguments, "--out", ranks, "--device", "mpi:cpu")
+        self.assertEqual(process.returncode, OK, process.stderr)
+        self.assertEqual(digests(ranks), digests(one))
+        self.assertEqual(result(ranks)["notes"], result(one)["notes"])
+
+    def test_a_rank_whose_file_is_cut_off_ends_the_run_with_its_sentence(self):
+        fixed, moving = self.converted(".nii")
+        cut = self.folder / "cut.nii"
+        cut.write_bytes(moving.read_bytes()[:-5000])
+        out = self.folder / "cut"
+
+        def arguments(image):
+            return [GIGAWARP, "register", "--job", str(self.job_file), "--fixed", str(fixed), "--moving", str(image),
+                    "--out", str(out), "--device", "mpi:cpu"]
+        process = subprocess.run([*MPIRUN, "-n", "1", *arguments(moving), ":", "-n", "1", *arguments(cut)],
+                                 capture_output=True, text=True, timeout=100)
+        self.assertEqual(process.returncode, BAD_INPUT, process.stderr)
+        self.assert_one_sentence(process, "Rank 1", "cut.nii")
+        self.assertEqual(leftovers(out), [])
 
     def test_a_rank_that_fails_ends_the_run_with_its_sentence(self):
         out = self.folder / "failed"
@@ -135,6 +209,39 @@ class Ranks(PairCase):
         self.assertEqual(plan["gpus"][0]["planes"][0], 0)
         self.assertEqual(plan["gpus"][2]["planes"][1], 37)
         self.assertTrue(all(gpu["needed_bytes"] > 0 for gpu in plan["gpus"]))
+        # All of this host, whose memory they share.
+        self.assertEqual([gpu["host"] for gpu in plan["gpus"]], [0, 0, 0])
+        self.assertEqual(plan["memory"]["needed_bytes"], sum(gpu["needed_bytes"] for gpu in plan["gpus"]))
+        shown = self.ranks(3, "plan", *self.job(self.folder / "planned"), "--device", "mpi:cpu")
+        self.assertEqual(shown.stdout.count("  rank "), 3, shown.stdout)
+
+    def test_unequal_budgets_give_unequal_slabs_and_too_small_ones_are_refused(self):
+        def plan(*memory):
+            command = list(MPIRUN)
+            for budget in memory:
+                command += [":"] * (len(command) > len(MPIRUN)) + [
+                    "-n", "1", GIGAWARP, "plan", *self.job(self.folder / "planned"), "--device", "mpi:cpu", "--json",
+                    "--memory", budget]
+            return subprocess.run(command, capture_output=True, text=True, timeout=100)
+        process = plan("2G", "1G")
+        self.assertEqual(process.returncode, OK, process.stderr)
+        planes = [gpu["planes"] for gpu in json.loads(process.stdout)["gpus"]]
+        self.assertEqual(planes, [[0, 25], [25, 37]])
+        process = plan("2G", "20M")
+        self.assertEqual(process.returncode, DOES_NOT_FIT, process.stderr)
+        self.assert_one_sentence(process, "rank 1 (cpu)", "20 MiB", "--memory")
+
+    def test_bench_shows_what_ranks_say_to_one_another(self):
+        file = self.folder / "bench.json"
+        process = self.ranks(3, "bench", "--size", "32", "--repeats", "1", "--metric", "lncc", "--radius", "2",
+                             "--device", "mpi:cpu", "--json", file)
+        self.assertEqual(process.returncode, OK, process.stderr)
+        self.assertEqual(process.stdout.count("iteration, lncc radius 2 "), 1, process.stdout)
+        rows = {row["operation"]: row for row in json.loads(file.read_text())["rows"]}
+        row = rows["iteration, lncc radius 2"]
+        self.assertGreater(row["received_bytes"], 32 * 32 * 4)
+        self.assertGreater(row["communication_ms"], 0)
+        self.assertGreaterEqual(row["waiting_ms"], 0)
 
 
 if __name__ == "__main__":

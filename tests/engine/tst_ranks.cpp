@@ -5,29 +5,35 @@
 #include <mutex>
 #include <numeric>
 #include <random>
+#include <thread>
 
 #include "gigawarp/error.h"
 #include "shard/directory.h"
+#include "shard/plane_sharing.h"
 #include "shard/reach.h"
 #include "solve/rank_run.h"
 #include "solve/registration.h"
-#include "support/forwarding_backend.h"
+#include "support/failing_device.h"
 #include "support/memory_store.h"
 #include "support/output_bytes.h"
 #include "support/rank_threads.h"
 #include "support/scene.h"
 #include "support/slab_pair.h"
+#include "support/slab_runs.h"
+#include "support/sliced_feed.h"
 
 /// One registration over several processes, to the bits of one. The processes are threads here, and
 /// share nothing but their messages.
 namespace gigawarp {
 namespace {
 
+using test::fields_of;
+using test::job_of;
+using test::kSlabCounts;
 using test::on_ranks;
 using test::Rank;
+using test::run_on;
 using test::stage;
-
-constexpr int kCounts[] = {1, 2, 3, 5, 8};
 
 TEST(Directory, saysWhatIsLackingAndFromWhomItComes) {
   shard::Directory directory(100);
@@ -217,35 +223,20 @@ TEST(RankMemory, dataGoesWhereItBelongsAndComesBackToRankZero) {
   });
 }
 
-/// A rough field, with many folds.
-std::vector<float> rough_field(const Size3& n) {
-  std::mt19937 random(11);
-  std::uniform_real_distribution<float> uniform(-0.9F, 0.9F);
-  std::vector<float> u(static_cast<std::size_t>(3 * n[0] * n[1] * n[2]));
-  for (float& v : u) v = uniform(random);
-  return u;
-}
-ops::FieldView view_of(float* data, const Size3& n) {
-  ops::FieldView v;
-  for (int c = 0; c < 3; ++c)
-    v.component[c] = {data + c * n[0] * n[1] * n[2], ops::Extent::whole(n)};
-  return v;
-}
-
 TEST(Ranks, foldsAreRepairedAcrossSlabsAsOnOneDevice) {
   const Size3 n{35, 13, 37};
-  std::vector<float> one = rough_field(n);
+  std::vector<float> one = test::rough_field(n);
   const ops::FoldRepair expected =
-      ops::make_cpu_backend()->repair_folds({view_of(one.data(), n), {0, n[2]}, 0.1F, 20});
+      ops::make_cpu_backend()->repair_folds({test::view_of(one.data(), n), {0, n[2]}, 0.1F, 20});
   EXPECT_GT(expected.found, 100);
-  for (const int count : kCounts)
+  for (const int count : kSlabCounts)
     on_ranks(count, [&](Rank& rank) {
-      const std::vector<float> rough = rough_field(n);
+      const std::vector<float> rough = test::rough_field(n);
       const std::size_t bytes = rough.size() * sizeof(float);
       const ops::Array u = rank.backend.allocate_volume(bytes, n[0] * n[1] * n[2]);
       rank.backend.upload(u.data(), rough.data(), bytes);
       const ops::FoldRepair report =
-          rank.backend.repair_folds({view_of(u.as<float>(), n), {0, n[2]}, 0.1F, 20});
+          rank.backend.repair_folds({test::view_of(u.as<float>(), n), {0, n[2]}, 0.1F, 20});
       EXPECT_EQ(report.found, expected.found);
       EXPECT_EQ(report.remaining, expected.remaining);
       std::vector<float> repaired(rough.size());
@@ -256,21 +247,8 @@ TEST(Ranks, foldsAreRepairedAcrossSlabsAsOnOneDevice) {
     });
 }
 
-std::string run_on(ops::Backend& backend, const solve::RegistrationInput& input, const JobSpec& job,
-                   const solve::RunControl& control = {}) {
-  return test::bytes_of(solve::register_volumes(input, job, control, backend));
-}
-
-JobSpec job_of(const std::vector<StageSpec>& stages,
-               Initialisation how = Initialisation::identity) {
-  JobSpec job;
-  job.stages = stages;
-  job.initialisation = how;
-  return job;
-}
-
 void expect_same_bits(const solve::RegistrationInput& input, const JobSpec& job,
-                      std::span<const int> counts = kCounts, std::int64_t small_voxels = 0) {
+                      std::span<const int> counts = kSlabCounts, std::int64_t small_voxels = 0) {
   const std::string one = run_on(*ops::make_cpu_backend(), input, job);
   for (const int count : counts)
     on_ranks(
@@ -340,36 +318,117 @@ TEST(Ranks, theSearchForAStartGivesTheBitsOfOne) {
 }
 
 TEST(Ranks, aQuarterTurnGivesTheBitsOfOne) {
-  const Volume moving = test::volume_of({29, 41, 38}, 2.0, [](const Vec3&p) { return p; }),
-               fixed = test::volume_of({27, 33, 41}, 2.0, [](const Vec3&p) {
-                 return test::quarter_turn()(test::bend(p));
-               });
-  solve::RegistrationInput input;
-  input.fixed = {&fixed};
-  input.moving = {&moving};
-  input.initial = test::quarter_turn();
+  const test::TurnedPair pair({27, 33, 41}, {29, 41, 38}, 2.0, test::quarter_turn());
   for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi})
-    expect_same_bits(input, job_of({stage(StageKind::greedy, metric, {{2, 5}, {1, 3}})},
-                                   Initialisation::transform));
+    expect_same_bits(pair.input(), job_of({stage(StageKind::greedy, metric, {{2, 5}, {1, 3}})},
+                                          Initialisation::transform));
 }
 
-/// Fails when it is asked for the n-th direction.
-class FailingDevice : public test::ForwardingBackend {
+/// A volume in a file that several ranks read, and which of its planes this one has read.
+class RankFeed final : public test::SlicedFeed {
  public:
-  explicit FailingDevice(int when) : ForwardingBackend(ops::make_cpu_backend()), left_(when) {}
-  float direction(const ops::DirectionArgs& args) override {
-    if (--left_ == 0) throw Error(ErrorCode::device_fault, "It fell off the bus.", "bus");
-    return ForwardingBackend::direction(args);
+  RankFeed(const Volume& volume, shard::Communicator& communicator,
+           std::vector<CoarserFeed> coarser = {})
+      : SlicedFeed(volume, 3),
+        sharing_(shard::share_planes(communicator)),
+        coarser_(std::move(coarser)),
+        read_(static_cast<std::size_t>(volume.grid().size[2]), false) {}
+  const PlaneSharing* sharing() const override { return sharing_.get(); }
+  std::vector<CoarserFeed> coarser() const override { return coarser_; }
+  void read(const Box& box, std::byte* out) const override {
+    std::fill_n(read_.begin() + box.begin[2], box.size[2], true);
+    SlicedFeed::read(box, out);
+  }
+  double share_read() const {
+    return static_cast<double>(std::count(read_.begin(), read_.end(), true)) /
+           static_cast<double>(read_.size());
   }
 
  private:
-  int left_;
+  std::shared_ptr<const PlaneSharing> sharing_;
+  std::vector<CoarserFeed> coarser_;
+  mutable std::vector<bool> read_;
 };
 
-/// The maps of a run; a resumed one does not report all levels again.
-std::string fields_of(solve::RegistrationOutput out) {
-  out.levels.clear();
-  return test::bytes_of(out);
+TEST(Ranks, imagesAndMasksThatAreReadByPlanesGiveTheBitsOfOne) {
+  const test::SlabPair pair;
+  const solve::RegistrationInput whole = pair.input(true);
+  const JobSpec job = job_of({stage(StageKind::rigid, MetricKind::mi, {{2, 5}}),
+                              stage(StageKind::greedy, MetricKind::lncc, {{2, 5}, {1, 3}})},
+                             Initialisation::automatic);
+  const std::string one = run_on(*ops::make_cpu_backend(), whole, job);
+  for (const int count : {1, 3, 8})
+    on_ranks(count, [&](Rank& rank) {
+      const auto feed = [&](const ImageInput& input) -> ImageInput {
+        return std::shared_ptr<const VolumeFeed>(
+            std::make_shared<RankFeed>(*input->whole(), rank.communicator));
+      };
+      solve::RegistrationInput input;
+      input.fixed = {feed(whole.fixed[0])};
+      input.moving = {feed(whole.moving[0])};
+      input.fixed_mask = feed(whole.fixed_mask);
+      input.moving_mask = feed(whole.moving_mask);
+      const std::string many = run_on(rank.backend, input, job);
+      if (rank.number() == 0) {
+        EXPECT_TRUE(many == one) << count << " ranks differ from one";
+      }
+    });
+}
+
+TEST(Ranks, eachReadsThePlanesOfItsOwnAndFewMore) {
+  const Volume fixed = test::volume_of({27, 33, 160}, 2.0, test::bend),
+               moving = test::volume_of({29, 31, 150}, 2.0, [](const Vec3&p) { return p; });
+  // Slabs of 40 planes, and around them what levels and metrics take.
+  on_ranks(4, [&](Rank& rank) {
+    const auto f = std::make_shared<RankFeed>(fixed, rank.communicator),
+               m = std::make_shared<RankFeed>(moving, rank.communicator);
+    solve::RegistrationInput input;
+    input.fixed = {ImageInput(f)};
+    input.moving = {ImageInput(m)};
+    input.initial = Affine{};
+    run_on(rank.backend, input,
+           job_of({stage(StageKind::greedy, MetricKind::lncc, {{2, 2}, {1, 1}})},
+                  Initialisation::transform));
+    EXPECT_LT(f->share_read(), 0.32);
+    EXPECT_LT(m->share_read(), 0.32);
+    EXPECT_GE(f->share_read(), 0.25);
+  });
+}
+
+TEST(Ranks, fieldsAreReadFromThoseThatHoldThemUntilRankZeroReleasesThem) {
+  const test::SlabPair pair;
+  const JobSpec job = job_of({stage(StageKind::greedy, MetricKind::lncc, {{2, 5}})});
+  const auto one = solve::register_volumes(pair.input(false), job, {}, *ops::make_cpu_backend());
+  std::atomic<int> released{0};
+  const auto communicators = shard::make_thread_communicators(3);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i)
+    threads.emplace_back([&, i] {
+      JobSpec own = job;
+      own.device = "mpi:cpu";
+      solve::RunControl control;
+      control.leave_fields = true;
+      const auto output = solve::register_on_ranks(pair.input(false), own, control,
+                                                   *communicators[static_cast<std::size_t>(i)]);
+      EXPECT_FALSE(output.forward_mm || output.inverse_mm);
+      if (i > 0) {
+        EXPECT_EQ(released, 1);
+        EXPECT_EQ(output.forward, nullptr);
+        return;
+      }
+      const Size3& n = output.forward->grid().size;
+      for (std::int64_t z = n[2]; z-- > 0;)  // in any order
+        for (const auto& [feed, expected] : {std::pair{output.forward, &*one.forward_mm},
+                                             std::pair{output.inverse, &*one.inverse_mm}})
+          for (int c = 0; c < 3; ++c)
+            EXPECT_EQ(std::memcmp(read_planes(*feed, z, 1).channel<float>(c),
+                                  expected->component_mm(c) + z * n[0] * n[1],
+                                  static_cast<std::size_t>(n[0] * n[1]) * sizeof(float)),
+                      0);
+      released = 1;
+      output.release();
+    });
+  for (std::thread& thread : threads) thread.join();
 }
 
 const std::vector<StageSpec> kTwoStages{
@@ -415,7 +474,7 @@ TEST(Ranks, aRankThatFailsEndsTheRunAndTheCheckpointGoesOnWithAnotherNumber) {
         },
         [](int rank) {
           ops::RankParts parts = ops::make_host_rank();
-          if (rank == 1) parts.backend = std::make_unique<FailingDevice>(6);
+          if (rank == 1) parts.backend = std::make_unique<test::FailingDevice>(6);
           return parts;
         });
     FAIL() << "a run went on without one of its ranks";
@@ -465,16 +524,10 @@ TEST(Ranks, aStopAskedOfOneRankReachesAllAtTheSameIteration) {
 
 TEST(Ranks, whatARankHoldsDoesNotGrowWithTheirNumber) {
   const auto peak = [](int count, const Affine& turn) {
-    const Volume moving = test::volume_of({48, 96, 96}, 2.0, [](const Vec3&p) { return p; }),
-                 fixed = test::volume_of({48, 96, 96}, 2.0,
-                                         [&](const Vec3&p) { return turn(test::bend(p)); });
-    solve::RegistrationInput input;
-    input.fixed = {&fixed};
-    input.moving = {&moving};
-    input.initial = turn;
+    const test::TurnedPair pair({48, 96, 96}, {48, 96, 96}, 2.0, turn);
     std::uint64_t most = 0;
     on_ranks(count, [&](Rank& rank) {
-      run_on(rank.backend, input,
+      run_on(rank.backend, pair.input(),
              job_of({stage(StageKind::greedy, MetricKind::lncc, {{1, 2}})},
                     Initialisation::transform));
       const std::uint64_t bytes = rank.backend.peak_bytes();

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,20 @@ class VolumeFeed;
 struct CoarserFeed {
   std::array<int, 3> factor{1, 1, 1};
   std::shared_ptr<const VolumeFeed> feed;
+};
+
+/// Where several processes look at the same volume, each of them at some of its planes, and bring
+/// together what they found. All call the same functions in the same order.
+class PlaneSharing {
+ public:
+  virtual ~PlaneSharing() = default;
+  /// Those of `planes` planes that this process looks at: begin and end.
+  virtual std::pair<std::int64_t, std::int64_t> own(std::int64_t planes) const = 0;
+  /// `entries` has one entry of `bytes` bytes for each of `planes` planes: those of planes that
+  /// others look at come from them.
+  virtual void gather(std::int64_t planes, std::size_t bytes, void* entries) const = 0;
+  /// Adds up what each process counted.
+  virtual void add(std::span<std::int64_t> counts) const = 0;
 };
 
 /// A volume whose voxels are had as they are needed: one in memory, a file of any size, or values
@@ -40,6 +55,9 @@ class VolumeFeed {
   virtual const IntensityStatistics* known_statistics() const { return nullptr; }
   /// Coarser copies that may stand in for the average of its voxels; finest first.
   virtual std::vector<CoarserFeed> coarser() const { return {}; }
+  /// Walks over all planes that are shared (PlaneWalk::shared) visit those of this process alone.
+  /// read() is nobody else's business.
+  virtual const PlaneSharing* sharing() const { return nullptr; }
   /// Planes along z that are cheapest to read together, from multiples of that number on.
   virtual std::int64_t brick_planes() const { return 1; }
 
@@ -101,12 +119,25 @@ struct PlaneWalk {
   std::optional<std::int64_t> end;  ///< nothing: to the last
   std::int64_t step = 1;
   std::int64_t halo = 0;
+  bool shared = false;  ///< where the feed is, this process's planes; the caller gathers
 };
 
 /// Calls body(z, plane) for every plane of the walk, in any order and in parallel; what is read is
 /// read by slabs, so that memory is bounded. `plane` is valid during the call.
 void for_each_plane(const VolumeFeed& feed, const PlaneWalk& walk,
                     const std::function<void(std::int64_t z, const std::byte* plane)>& body);
+
+/// What a shared walk found, by plane: of all planes, wherever they were visited.
+template <class T>
+void gather_planes(const VolumeFeed& feed, std::vector<T>& of_planes) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  if (const PlaneSharing* sharing = feed.sharing())
+    sharing->gather(static_cast<std::int64_t>(of_planes.size()), sizeof(T), of_planes.data());
+}
+/// The sum of what shared walks counted.
+inline void add_counts(const VolumeFeed& feed, std::span<std::int64_t> counts) {
+  if (const PlaneSharing* sharing = feed.sharing()) sharing->add(counts);
+}
 
 /// As of a volume, plane by plane: the same bits.
 IntensityStatistics intensity_statistics(const VolumeFeed& feed);
