@@ -10,8 +10,7 @@
 #include "solve/registration.h"
 #include "support/backend_problem.h"
 #include "support/gpu.h"
-#include "support/output_bytes.h"
-#include "support/scene.h"
+#include "support/slab_runs.h"
 
 /// One registration over several GPUs, to the bits of one. Where there is but one, it takes part
 /// several times: the same code, without the links between them.
@@ -21,26 +20,8 @@ namespace {
 using test::MetricResult;
 using test::ProblemOptions;
 
-StageSpec stage(StageKind kind, MetricKind metric, std::vector<LevelSpec> levels) {
-  StageSpec s;
-  s.kind = kind;
-  s.metric.kind = metric;
-  s.levels = std::move(levels);
-  s.convergence_slope = 0;
-  return s;
-}
-
-class CudaGrid : public test::GpuTest, public testing::WithParamInterface<std::vector<int>> {
+class CudaGrid : public test::GpusTest {
  protected:
-  void SetUp() override {
-    GpuTest::SetUp();
-    if (gpu_ == nullptr) return;
-    int usable = 0;
-    for (const DeviceInfo& gpu : ops::list_gpus()) usable += gpu.usable ? 1 : 0;
-    const int wanted = 1 + *std::max_element(GetParam().begin(), GetParam().end());
-    if (usable < wanted)
-      GTEST_SKIP() << "This takes " << wanted << " GPUs, and there are " << usable << ".";
-  }
   /// Every volume, however small, is cut.
   static std::unique_ptr<ops::Backend> grid(std::int64_t small_voxels = 0, bool uneven = false) {
     ops::GridMembers members = ops::make_cuda_members(GetParam(), 0);
@@ -54,19 +35,11 @@ class CudaGrid : public test::GpuTest, public testing::WithParamInterface<std::v
   }
   void expect_same_bits(const std::vector<StageSpec>& stages, std::int64_t small_voxels = 0,
                         bool uneven = false, const Affine& turn = {}) {
-    solve::RegistrationInput input;
-    const Volume fixed = test::volume_of({67, 71, 133}, 1.0,
-                                         [&](const Vec3&p) { return turn(test::bend(p)); }),
-                 moving = test::volume_of({71, 129, 130}, 1.0, [](const Vec3&p) { return p; });
-    input.fixed = {&fixed};
-    input.moving = {&moving};
-    input.initial = turn;
-    JobSpec job;
-    job.stages = stages;
-    job.initialisation = Initialisation::transform;
-    const std::string one = test::bytes_of(solve::register_volumes(input, job, {}, *gpu_));
+    const test::TurnedPair pair({67, 71, 133}, {71, 129, 130}, 1.0, turn);
+    const JobSpec job = test::job_of(stages, Initialisation::transform);
+    const std::string one = test::run_on(*gpu_, pair.input(), job);
     const auto many = grid(small_voxels, uneven);
-    EXPECT_TRUE(test::bytes_of(solve::register_volumes(input, job, {}, *many)) == one);
+    EXPECT_TRUE(test::run_on(*many, pair.input(), job) == one);
   }
 };
 
@@ -130,28 +103,28 @@ TEST_P(CudaGrid, metricsGiveTheBitsOfOneGpu) {
 
 TEST_P(CudaGrid, affineStagesGiveTheBitsOfOneGpu) {
   for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
-    expect_same_bits({stage(StageKind::affine, metric, {{2, 10}, {1, 5}})});
+    expect_same_bits({test::whole_stage(StageKind::affine, metric, {{2, 10}, {1, 5}})});
 }
 
 TEST_P(CudaGrid, greedyGivesTheBitsOfOneGpu) {
   for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
-    expect_same_bits({stage(StageKind::greedy, metric, {{2, 20}, {1, 10}})});
+    expect_same_bits({test::whole_stage(StageKind::greedy, metric, {{2, 20}, {1, 10}})});
 }
 
 TEST_P(CudaGrid, synGivesTheBitsOfOneGpu) {
   for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
-    expect_same_bits({stage(StageKind::syn, metric, {{2, 10}, {1, 5}})});
+    expect_same_bits({test::whole_stage(StageKind::syn, metric, {{2, 10}, {1, 5}})});
 }
 
 TEST_P(CudaGrid, smallLevelsOnTheFirstGpuGiveTheSameBits) {
-  expect_same_bits({stage(StageKind::rigid, MetricKind::mi, {{2, 10}}),
-                    stage(StageKind::greedy, MetricKind::lncc, {{2, 20}, {1, 10}})},
+  expect_same_bits({test::whole_stage(StageKind::rigid, MetricKind::mi, {{2, 10}}),
+                    test::whole_stage(StageKind::greedy, MetricKind::lncc, {{2, 20}, {1, 10}})},
                    200000);  // the coarse level has 82000 voxels, the fine one 630000
 }
 
 TEST_P(CudaGrid, aQuarterTurnAndUnequalSlabsGiveTheBitsOfOneGpu) {
-  expect_same_bits({stage(StageKind::greedy, MetricKind::lncc, {{2, 20}, {1, 10}})}, 0, true,
-                   test::quarter_turn());
+  expect_same_bits({test::whole_stage(StageKind::greedy, MetricKind::lncc, {{2, 20}, {1, 10}})}, 0,
+                   true, test::quarter_turn());
 }
 
 INSTANTIATE_TEST_SUITE_P(Gpus, CudaGrid,

@@ -10,9 +10,8 @@
 #include "shard/device_exchange.h"
 #include "solve/registration.h"
 #include "support/gpu.h"
-#include "support/output_bytes.h"
 #include "support/rank_threads.h"
-#include "support/scene.h"
+#include "support/slab_runs.h"
 
 /// One registration over ranks with a GPU each, to the bits of one GPU: threads in place of
 /// processes, NCCL between different GPUs, host memory where several ranks have the same.
@@ -21,26 +20,8 @@ namespace {
 
 using test::Rank;
 
-StageSpec stage(StageKind kind, MetricKind metric, std::vector<LevelSpec> levels) {
-  StageSpec s;
-  s.kind = kind;
-  s.metric.kind = metric;
-  s.levels = std::move(levels);
-  s.convergence_slope = 0;
-  return s;
-}
-
-class CudaRanks : public test::GpuTest, public testing::WithParamInterface<std::vector<int>> {
+class CudaRanks : public test::GpusTest {
  protected:
-  void SetUp() override {
-    GpuTest::SetUp();
-    if (gpu_ == nullptr) return;
-    int usable = 0;
-    for (const DeviceInfo& gpu : ops::list_gpus()) usable += gpu.usable ? 1 : 0;
-    const int wanted = 1 + *std::max_element(GetParam().begin(), GetParam().end());
-    if (usable < wanted)
-      GTEST_SKIP() << "This takes " << wanted << " GPUs, and there are " << usable << ".";
-  }
   static bool all_different() {
     return std::set<int>(GetParam().begin(), GetParam().end()).size() == GetParam().size();
   }
@@ -60,21 +41,12 @@ class CudaRanks : public test::GpuTest, public testing::WithParamInterface<std::
   }
   void expect_same_bits(const std::vector<StageSpec>& stages, std::int64_t small_voxels = 0,
                         const Affine& turn = {}) {
-    solve::RegistrationInput input;
-    const Volume fixed = test::volume_of({67, 71, 133}, 1.0,
-                                         [&](const Vec3&p) { return turn(test::bend(p)); }),
-                 moving = test::volume_of({71, 129, 130}, 1.0, [](const Vec3&p) { return p; });
-    input.fixed = {&fixed};
-    input.moving = {&moving};
-    input.initial = turn;
-    JobSpec job;
-    job.stages = stages;
-    job.initialisation = Initialisation::transform;
-    const std::string one = test::bytes_of(solve::register_volumes(input, job, {}, *gpu_));
+    const test::TurnedPair pair({67, 71, 133}, {71, 129, 130}, 1.0, turn);
+    const JobSpec job = test::job_of(stages, Initialisation::transform);
+    const std::string one = test::run_on(*gpu_, pair.input(), job);
     on_gpus(
         [&](Rank& rank) {
-          const std::string many =
-              test::bytes_of(solve::register_volumes(input, job, {}, rank.backend));
+          const std::string many = test::run_on(rank.backend, pair.input(), job);
           if (rank.number() == 0) {
             EXPECT_TRUE(many == one);
           }
@@ -102,24 +74,24 @@ TEST_P(CudaRanks, dataGoesWhereItBelongsAndComesBack) {
 
 TEST_P(CudaRanks, affineStagesGiveTheBitsOfOneGpu) {
   for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
-    expect_same_bits({stage(StageKind::affine, metric, {{2, 10}, {1, 5}})});
+    expect_same_bits({test::whole_stage(StageKind::affine, metric, {{2, 10}, {1, 5}})});
 }
 
 TEST_P(CudaRanks, greedyGivesTheBitsOfOneGpu) {
   for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
-    expect_same_bits({stage(StageKind::greedy, metric, {{2, 20}, {1, 10}})});
+    expect_same_bits({test::whole_stage(StageKind::greedy, metric, {{2, 20}, {1, 10}})});
 }
 
 TEST_P(CudaRanks, synGivesTheBitsOfOneGpu) {
   for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
-    expect_same_bits({stage(StageKind::syn, metric, {{2, 10}, {1, 5}})});
+    expect_same_bits({test::whole_stage(StageKind::syn, metric, {{2, 10}, {1, 5}})});
 }
 
 TEST_P(CudaRanks, smallLevelsAndAQuarterTurnGiveTheBitsOfOneGpu) {
-  expect_same_bits({stage(StageKind::rigid, MetricKind::mi, {{2, 10}}),
-                    stage(StageKind::greedy, MetricKind::lncc, {{2, 20}, {1, 10}})},
+  expect_same_bits({test::whole_stage(StageKind::rigid, MetricKind::mi, {{2, 10}}),
+                    test::whole_stage(StageKind::greedy, MetricKind::lncc, {{2, 20}, {1, 10}})},
                    200000);
-  expect_same_bits({stage(StageKind::greedy, MetricKind::lncc, {{2, 20}, {1, 10}})}, 0,
+  expect_same_bits({test::whole_stage(StageKind::greedy, MetricKind::lncc, {{2, 20}, {1, 10}})}, 0,
                    test::quarter_turn());
 }
 

@@ -395,6 +395,53 @@ TEST(Ranks, eachReadsThePlanesOfItsOwnAndFewMore) {
   });
 }
 
+TEST(Ranks, coarseLevelsOfFilesGiveTheBitsOfOneProcess) {
+  // Large enough for a level of a quarter, which the halves may be taken for.
+  const test::TurnedPair pair({84, 90, 97}, {86, 88, 94}, 1.0, {});
+  const solve::RegistrationInput whole = pair.input();
+  const auto halved = [](const Volume& fine) {  // its geometry is nobody's business here
+    Grid grid = fine.grid();
+    for (std::int64_t& n : grid.size) n /= 2;
+    Volume out(grid, ScalarType::u16);
+    const Size3& n = grid.size;
+    for (std::int64_t i = 0; i < grid.voxel_count(); ++i) {
+      double sum = 0;
+      for (int k = 0; k < 8; ++k)
+        sum += fine.value(2 * (i % n[0]) + k % 2, 2 * (i / n[0] % n[1]) + k / 2 % 2,
+                          2 * (i / n[0] / n[1]) + k / 4);
+      out.channel<std::uint16_t>()[i] = static_cast<std::uint16_t>(sum / 8);
+    }
+    return out;
+  };
+  const Volume fixed_half = halved(*whole.fixed[0]->whole()),
+               moving_half = halved(*whole.moving[0]->whole());
+  const JobSpec job = job_of({stage(StageKind::greedy, MetricKind::lncc, {{4, 5}})});
+  const auto input_of = [&](shard::Communicator& communicator) {
+    const auto feed = [&](const Volume& fine, const Volume& half) -> ImageInput {
+      return std::shared_ptr<const VolumeFeed>(std::make_shared<RankFeed>(
+          fine, communicator,
+          std::vector<CoarserFeed>{{{2, 2, 2}, std::make_shared<test::SlicedFeed>(half, 5)}}));
+    };
+    solve::RegistrationInput input;
+    input.fixed = {feed(*whole.fixed[0]->whole(), fixed_half)};
+    input.moving = {feed(*whole.moving[0]->whole(), moving_half)};
+    return input;
+  };
+  const auto alone = shard::make_thread_communicators(1);
+  const auto backend = ops::make_cpu_backend();
+  const auto expected = solve::register_volumes(input_of(*alone[0]), job, {}, *backend);
+  ASSERT_EQ(expected.notes.size(), 2U);  // of both images
+  const std::string one = test::bytes_of(expected);
+  EXPECT_FALSE(run_on(*backend, whole, job) == one) << "the file's level did not count";
+  for (const int count : {2, 5})
+    on_ranks(count, [&](Rank& rank) {
+      const std::string many = run_on(rank.backend, input_of(rank.communicator), job);
+      if (rank.number() == 0) {
+        EXPECT_TRUE(many == one) << count;
+      }
+    });
+}
+
 TEST(Ranks, fieldsAreReadFromThoseThatHoldThemUntilRankZeroReleasesThem) {
   const test::SlabPair pair;
   const JobSpec job = job_of({stage(StageKind::greedy, MetricKind::lncc, {{2, 5}})});

@@ -3,7 +3,6 @@
 #include <cstring>
 #include <functional>
 #include <numeric>
-#include <random>
 
 #include "gigawarp/error.h"
 #include "ops/grid_members.h"
@@ -11,11 +10,12 @@
 #include "shard/partition.h"
 #include "solve/forecast.h"
 #include "solve/registration.h"
-#include "support/forwarding_backend.h"
+#include "support/failing_device.h"
 #include "support/memory_store.h"
 #include "support/output_bytes.h"
 #include "support/scene.h"
 #include "support/slab_pair.h"
+#include "support/slab_runs.h"
 
 /// One registration over several devices, to the bits of one. The devices are slabs on the CPU.
 namespace gigawarp {
@@ -23,7 +23,9 @@ namespace {
 
 using test::stage;
 
-constexpr int kCounts[] = {1, 2, 3, 5, 8};
+using test::job_of;
+using test::kSlabCounts;
+using test::run_on;
 
 std::unique_ptr<ops::Backend> grid_of(int count) {
   return ops::make_grid_backend(ops::make_host_members(count));
@@ -110,55 +112,30 @@ TEST(GridMemory, copiesCrossTheBordersBetweenDevices) {
   EXPECT_NE(in[816], std::byte{8});
 }
 
-/// A rough field, with many folds.
-struct RoughField {
-  explicit RoughField(const Size3& n) : size(n) {
-    std::mt19937 random(11);
-    std::uniform_real_distribution<float> uniform(-0.9F, 0.9F);
-    for (auto& c : data) {
-      c.resize(static_cast<std::size_t>(n[0] * n[1] * n[2]));
-      for (float& v : c) v = uniform(random);
-    }
-  }
-  ops::FieldView view() {
-    ops::FieldView v;
-    for (std::size_t c = 0; c < 3; ++c) v.component[c] = {data[c].data(), ops::Extent::whole(size)};
-    return v;
-  }
-  Size3 size;
-  std::array<std::vector<float>, 3> data;
-};
-
 TEST(Grid, foldsAreRepairedAcrossSlabsAsOnOneDevice) {
   const Size3 n{35, 13, 17};
-  RoughField one(n);
-  const ops::RepairArgs args{one.view(), {0, n[2]}, 0.1F, 20};
-  const ops::FoldRepair expected = ops::make_cpu_backend()->repair_folds(args);
+  std::vector<float> one = test::rough_field(n);
+  const ops::FoldRepair expected =
+      ops::make_cpu_backend()->repair_folds({test::view_of(one.data(), n), {0, n[2]}, 0.1F, 20});
   EXPECT_GT(expected.found, 100);
-  for (const int count : kCounts) {
-    RoughField many(n);
-    const ops::FoldRepair report = grid_of(count)->repair_folds({many.view(), {0, n[2]}, 0.1F, 20});
+  for (const int count : kSlabCounts) {
+    std::vector<float> many = test::rough_field(n);
+    const ops::FoldRepair report =
+        grid_of(count)->repair_folds({test::view_of(many.data(), n), {0, n[2]}, 0.1F, 20});
     EXPECT_EQ(report.found, expected.found);
     EXPECT_EQ(report.remaining, expected.remaining);
-    EXPECT_TRUE(many.data == one.data) << count;
+    EXPECT_TRUE(many == one) << count;
   }
 }
 
 using Pair = test::SlabPair;
 
-std::string run_on(ops::Backend& backend, const solve::RegistrationInput& input,
-                   const std::vector<StageSpec>& stages, const solve::RunControl& control = {}) {
-  JobSpec job;
-  job.stages = stages;
-  job.initialisation = Initialisation::identity;
-  return test::bytes_of(solve::register_volumes(input, job, control, backend));
-}
-
 void expect_same_bits(const std::vector<StageSpec>& stages, bool masked = false) {
   const Pair pair;
-  const std::string one = run_on(*ops::make_cpu_backend(), pair.input(masked), stages);
-  for (const int count : kCounts)
-    EXPECT_TRUE(run_on(*grid_of(count), pair.input(masked), stages) == one)
+  const JobSpec job = job_of(stages);
+  const std::string one = run_on(*ops::make_cpu_backend(), pair.input(masked), job);
+  for (const int count : kSlabCounts)
+    EXPECT_TRUE(run_on(*grid_of(count), pair.input(masked), job) == one)
         << count << " devices differ from one";
 }
 
@@ -186,41 +163,30 @@ TEST(Grid, wideWindowsAndMasksGiveTheBitsOfOneDevice) {
 }
 
 TEST(Grid, aQuarterTurnGivesTheBitsOfOneDevice) {
-  const Volume moving = test::volume_of({29, 41, 38}, 2.0, [](const Vec3&p) { return p; }),
-               fixed = test::volume_of({27, 33, 41}, 2.0, [](const Vec3&p) {
-                 return test::quarter_turn()(test::bend(p));
-               });
-  solve::RegistrationInput input;
-  input.fixed = {&fixed};
-  input.moving = {&moving};
-  input.initial = test::quarter_turn();
-  JobSpec job;
-  job.stages = {stage(StageKind::greedy, MetricKind::lncc, {{2, 5}, {1, 3}})};
-  job.initialisation = Initialisation::transform;
-  const std::string one =
-      test::bytes_of(solve::register_volumes(input, job, {}, *ops::make_cpu_backend()));
-  for (const int count : {2, 5})
-    EXPECT_TRUE(test::bytes_of(solve::register_volumes(input, job, {}, *grid_of(count))) == one);
+  const test::TurnedPair pair({27, 33, 41}, {29, 41, 38}, 2.0, test::quarter_turn());
+  const JobSpec job = job_of({stage(StageKind::greedy, MetricKind::lncc, {{2, 5}, {1, 3}})},
+                             Initialisation::transform);
+  const std::string one = run_on(*ops::make_cpu_backend(), pair.input(), job);
+  for (const int count : {2, 5}) EXPECT_TRUE(run_on(*grid_of(count), pair.input(), job) == one);
 }
 
 TEST(Grid, unequalSharesGiveTheBitsOfOneDevice) {
   const Pair pair;
-  const std::vector<StageSpec> stages{stage(StageKind::greedy, MetricKind::lncc, {{2, 5}, {1, 3}})};
-  const std::string one = run_on(*ops::make_cpu_backend(), pair.input(false), stages);
+  const JobSpec job = job_of({stage(StageKind::greedy, MetricKind::lncc, {{2, 5}, {1, 3}})});
+  const std::string one = run_on(*ops::make_cpu_backend(), pair.input(false), job);
   ops::GridMembers members = ops::make_host_members(3);
   members.shares = {0.62, 0.05, 0.33};
-  EXPECT_TRUE(run_on(*ops::make_grid_backend(std::move(members)), pair.input(false), stages) ==
-              one);
+  EXPECT_TRUE(run_on(*ops::make_grid_backend(std::move(members)), pair.input(false), job) == one);
 }
 
 TEST(Grid, smallLevelsRunOnTheFirstDeviceWithTheSameBits) {
   const Pair pair;
-  const std::vector<StageSpec> stages{stage(StageKind::greedy, MetricKind::lncc, {{2, 5}, {1, 3}})};
-  const std::string one = run_on(*ops::make_cpu_backend(), pair.input(false), stages);
+  const JobSpec job = job_of({stage(StageKind::greedy, MetricKind::lncc, {{2, 5}, {1, 3}})});
+  const std::string one = run_on(*ops::make_cpu_backend(), pair.input(false), job);
   ops::GridMembers members = ops::make_host_members(3);
   members.small_voxels = 20000;  // the coarse level has 18711, the fine one 36531
   const auto grid = ops::make_grid_backend(std::move(members));
-  EXPECT_TRUE(run_on(*grid, pair.input(false), stages) == one);
+  EXPECT_TRUE(run_on(*grid, pair.input(false), job) == one);
   const ops::GridTimes times = grid->take_grid_times();
   ASSERT_EQ(times.busy_seconds.size(), 3U);
   for (const double busy : times.busy_seconds) EXPECT_GT(busy, 0.0);
@@ -228,32 +194,20 @@ TEST(Grid, smallLevelsRunOnTheFirstDeviceWithTheSameBits) {
   EXPECT_EQ(grid->take_grid_times().seconds, 0.0);
 }
 
-/// Fails when it is asked for the n-th direction.
-class FailingDevice : public test::ForwardingBackend {
- public:
-  explicit FailingDevice(int when) : ForwardingBackend(ops::make_cpu_backend()), left_(when) {}
-  float direction(const ops::DirectionArgs& args) override {
-    if (--left_ == 0) throw Error(ErrorCode::device_fault, "It fell off the bus.", "bus");
-    return ForwardingBackend::direction(args);
-  }
-
- private:
-  int left_;
-};
-
 TEST(Grid, aDeviceThatFailsEndsTheRunAndTheCheckpointGoesOnWithAnotherNumberOfDevices) {
   const Pair pair;
-  const std::vector<StageSpec> stages{stage(StageKind::rigid, MetricKind::mi, {{2, 5}}),
-                                      stage(StageKind::greedy, MetricKind::lncc, {{2, 6}, {1, 4}})};
-  const std::string whole = run_on(*ops::make_cpu_backend(), pair.input(false), stages);
+  const JobSpec job = job_of({stage(StageKind::rigid, MetricKind::mi, {{2, 5}}),
+                              stage(StageKind::greedy, MetricKind::lncc, {{2, 6}, {1, 4}})});
+  const std::string whole = test::fields_of(
+      solve::register_volumes(pair.input(false), job, {}, *ops::make_cpu_backend()));
   test::MemoryStore store(9);
   solve::RunControl control;
   control.checkpoints = &store;
   ops::GridMembers members = ops::make_host_members(3);
-  members.backends[1] = std::make_unique<FailingDevice>(6);
+  members.backends[1] = std::make_unique<test::FailingDevice>(6);
   const auto grid = ops::make_grid_backend(std::move(members));
   try {
-    run_on(*grid, pair.input(false), stages, control);
+    run_on(*grid, pair.input(false), job, control);
     FAIL() << "a run went on without one of its devices";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::device_fault);
@@ -264,16 +218,8 @@ TEST(Grid, aDeviceThatFailsEndsTheRunAndTheCheckpointGoesOnWithAnotherNumberOfDe
   EXPECT_EQ(store.position()->stage, 1);  // within the greedy stage
   store.thaw();
   EXPECT_GT(store.position()->iteration, 0);
-  JobSpec job;
-  job.stages = stages;
-  job.initialisation = Initialisation::identity;
   auto resumed = solve::register_volumes(pair.input(false), job, control, *grid_of(5));
-  solve::RegistrationOutput maps;  // the losses of a resumed run's levels are those it did itself
-  maps.moving_from_fixed = resumed.moving_from_fixed;
-  maps.forward_mm = std::move(resumed.forward_mm);
-  maps.inverse_mm = std::move(resumed.inverse_mm);
-  const std::string fields = test::bytes_of(maps);
-  EXPECT_TRUE(whole.starts_with(fields));
+  EXPECT_TRUE(test::fields_of(std::move(resumed)) == whole);
 }
 
 TEST(Forecast, severalGpusShareTheMemoryOfOne) {

@@ -1,9 +1,11 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "gigawarp/device.h"
 #include "ops/backend.h"
@@ -33,6 +35,20 @@ class GpuTest : public testing::Test {
     cpu_ = ops::make_cpu_backend();
   }
   std::unique_ptr<ops::Backend> gpu_, cpu_;
+};
+
+/// Cases over the GPUs that the parameter names, some perhaps several times.
+class GpusTest : public GpuTest, public testing::WithParamInterface<std::vector<int>> {
+ protected:
+  void SetUp() override {
+    GpuTest::SetUp();
+    if (gpu_ == nullptr) return;
+    int usable = 0;
+    for (const DeviceInfo& gpu : ops::list_gpus()) usable += gpu.usable ? 1 : 0;
+    const int wanted = 1 + *std::max_element(GetParam().begin(), GetParam().end());
+    if (usable < wanted)
+      GTEST_SKIP() << "This takes " << wanted << " GPUs, and there are " << usable << ".";
+  }
 };
 
 }  // namespace gigawarp::test
