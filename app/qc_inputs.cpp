@@ -149,10 +149,13 @@ double whole_bytes(const Weights& w) {
 double streamed_bytes(const Weights& w, std::int64_t every) {
   const Size3 size = thinned(w.fixed.grid.size, every);
   const double own = 12 * static_cast<double>(size[0] * size[1] * size[2]);  // the displacement
+  const double files = 2 * (bytes_of(w.fixed) + bytes_of(w.moving)) + (w.held - w.unstreamed);
+  const double tile = std::min(kTileBytes, 4 * own);
   const double slabs =
-      kSlackBytes + std::max({std::min(kLayerBytes, w.layer_bytes),
-                              std::min(kBoxBytes, bytes_of(w.moving)) + kTileBytes,
-                              w.held > w.unstreamed ? std::min(kPointBytes, 2 * w.held) : 0.0});
+      std::min(kSlackBytes, files) +
+      std::max({std::min(kLayerBytes, w.layer_bytes),
+                std::min(kBoxBytes, bytes_of(w.moving)) + tile,
+                w.held > w.unstreamed ? std::min(kPointBytes, 2 * w.forward_field) : 0.0});
   const double images = w.moving_streams ? 0 : bytes_of(w.moving) + w.moving_label_bytes;
   return kProgramBytes + slabs + w.unstreamed + images + own + measuring_bytes(w, size);
 }

@@ -611,6 +611,22 @@
         <source>What is read and written here, and plugins that were skipped</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>Open by &amp;address…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>An OME-Zarr behind https:// or s3://, read as it is looked at</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Open what was &amp;copied</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Files and addresses from the clipboard</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>Program</name>
@@ -974,6 +990,22 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <source>extent, mm</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>channel %1</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>time point %1</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Shown: %1</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1 (%2)</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>gigawarp::ui::BrainView</name>
@@ -1106,6 +1138,10 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
     </message>
     <message>
         <source>Voxel size…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Choose an address…</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -1242,6 +1278,10 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
     </message>
     <message>
         <source>landmark %1: removed</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1: another part of &quot;%2&quot;  (register %3)</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -1938,6 +1978,23 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <source>&quot;%1&quot; is no voxel size: three numbers above 0, as 0.5, 0.5, 2.</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>Open by address</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The address of an OME-Zarr: https://…, http://… or s3://BUCKET/…
+Only what is looked at is read.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&quot;%1&quot; is no address; it begins with https://, http:// or s3://.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>No file and no address was copied.</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>gigawarp::ui::OverlapModel</name>
@@ -1955,6 +2012,41 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
     </message>
     <message>
         <source>Voxels</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
+    <name>gigawarp::ui::PartChooser</name>
+    <message>
+        <source>Channel</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The channel that is shown and registered</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Time point</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The time point that is shown and registered, counted from 0</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Finest level</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The finest level that is shown, and the one that is registered: a coarser one takes less memory and time</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source> of 0 to %1</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1: %2 × %3 × %4, %5</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -2192,6 +2284,22 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
     </message>
     <message>
         <source>Measured on coarse levels, as these images are streamed: %1. &quot;gigawarp qc&quot; measures at the level that you name.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>2nd</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>3rd</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1th</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The warp is larger than half the memory set for volumes: it is held, shown and measured at every %1 voxel, which may miss small folds. Set more memory in the settings, or see result.json, where the whole warp was measured.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

@@ -203,6 +203,7 @@ QStringList nameless(QWidget* parent) {
   for (QWidget* widget : parent->findChildren<QWidget*>()) {
     if (!(widget->focusPolicy() & Qt::TabFocus) || widget->focusProxy() != nullptr) continue;
     if (widget->inherits("QTabBar") || widget->inherits("QScrollArea")) continue;  // of their pages
+    if (widget->inherits("QComboBoxListView")) continue;  // the popup of a box, which speaks for it
     // The editor inside a spin box or combo box speaks for it.
     if (widget->parentWidget()->inherits("QAbstractSpinBox") ||
         widget->parentWidget()->inherits("QComboBox") ||

@@ -96,6 +96,8 @@ TEST_F(Remote, addressesArePastedAndDropped) {
   EXPECT_EQ(fixed().path, address_);
   QMimeData dragged;
   dragged.setUrls({QUrl(address_)});
+  QDragEnterEvent enter({5, 5}, Qt::CopyAction, &dragged, Qt::LeftButton, Qt::NoModifier);
+  QApplication::sendEvent(window.get(), &enter);
   QDropEvent drop(QPointF(5, 5), Qt::CopyAction, &dragged, Qt::LeftButton, Qt::NoModifier);
   QApplication::sendEvent(window.get(), &drop);
   ASSERT_TRUE(wait_loaded({LayerRole::moving}));

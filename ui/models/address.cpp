@@ -1,5 +1,7 @@
 #include "ui/models/address.h"
 
+#include <QClipboard>
+#include <QGuiApplication>
 #include <QRegularExpression>
 #include <QUrl>
 
@@ -21,6 +23,11 @@ QStringList paths_of(const QMimeData& data) {
   for (const QString& word : data.text().split(space, Qt::SkipEmptyParts))
     if (is_address(word)) paths << word;
   return paths;
+}
+
+QStringList copied_paths() {
+  const QMimeData* data = QGuiApplication::clipboard()->mimeData();
+  return data == nullptr ? QStringList() : paths_of(*data);
 }
 
 }  // namespace gigawarp::ui

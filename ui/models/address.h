@@ -10,5 +10,7 @@ bool is_address(const QString& text);
 
 /// What is dropped or pasted: files, and addresses as links or as lines of text.
 QStringList paths_of(const QMimeData& data);
+/// Those in the clipboard, which may hold nothing at all.
+QStringList copied_paths();
 
 }  // namespace gigawarp::ui

@@ -223,7 +223,7 @@ void MainWindow::ask_for_address(std::optional<LayerRole> role) {
       tr("The address of an OME-Zarr: https://…, http://… or s3://BUCKET/…\nOnly what is looked at "
          "is read."));
   dialog->resize(560, dialog->height());
-  const QStringList copied = paths_of(*QGuiApplication::clipboard()->mimeData());
+  const QStringList copied = copied_paths();
   if (!copied.isEmpty() && is_address(copied.front())) dialog->setTextValue(copied.front());
   connect(dialog, &QInputDialog::textValueSelected, this, [this, role](const QString& text) {
     QString address = text.trimmed();

@@ -99,7 +99,7 @@ void MainWindow::connect_files() {
   a.on("open_moving", this, [this] { ask_for_file(LayerRole::moving); });
   a.on("open_address", this, [this] { ask_for_address(std::nullopt); });
   a.on("paste", this, [this] {
-    const QStringList paths = paths_of(*QGuiApplication::clipboard()->mimeData());
+    const QStringList paths = copied_paths();
     if (paths.isEmpty()) Q_EMIT workspace_.message(tr("No file and no address was copied."));
     workspace_.open(paths);
   });
