@@ -137,7 +137,7 @@ class Connections {
 };
 
 Connections& connections() {
-  static Connections* all = new Connections;  // threads may read until the process ends
+  static auto* const all = new Connections;  // threads may read until the process ends
   return *all;
 }
 

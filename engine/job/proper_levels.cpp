@@ -83,7 +83,9 @@ class Evidence {
 
  private:
   std::size_t block() const {
-    return static_cast<std::size_t>(factor_[0] * factor_[1] * factor_[2]);
+    std::size_t voxels = 1;
+    for (const int f : factor_) voxels *= static_cast<std::size_t>(f);
+    return voxels;
   }
 
   /// The mean; adds the squares of what the voxel differs by from each thing it might be.

@@ -19,9 +19,9 @@ DisplacementField sampled(const PointMap& map, const Grid& grid) {
     const std::int64_t planes = std::min(at_once, n[2] - first);
     std::vector<Vec3> points(static_cast<std::size_t>(planes * plane));
     const auto voxel = [&](std::int64_t i) {
+      const std::int64_t z = first + i / plane;
       return grid.world_from_voxel({static_cast<double>(i % n[0]),
-                                    static_cast<double>(i / n[0] % n[1]),
-                                    static_cast<double>(first + i / plane)});
+                                    static_cast<double>(i / n[0] % n[1]), static_cast<double>(z)});
     };
     for (std::int64_t i = 0; i < planes * plane; ++i)
       points[static_cast<std::size_t>(i)] = voxel(i);
@@ -82,7 +82,7 @@ Transform StreamedTransform::at_voxels_of(const Grid& grid) const {
 Transform StreamedTransform::take_held() {
   Transform out;
   for (auto& part : parts_) {
-    Transform& held = std::get<Transform>(part);
+    auto& held = std::get<Transform>(part);
     held.sources.resize(held.stages.size());
     std::move(held.stages.begin(), held.stages.end(), std::back_inserter(out.stages));
     std::move(held.sources.begin(), held.sources.end(), std::back_inserter(out.sources));

@@ -84,11 +84,13 @@ std::vector<ArrayRef> GreedyState::arrays(const std::string& suffix) const {
 }
 
 void GreedyState::load(CheckpointStore& store, const std::string& suffix) {
-  for (const auto& [name, array] : kept())
-    store.load(name + suffix, array->bytes(),
+  for (const auto& entry : kept()) {
+    const auto* array = entry.second;
+    store.load(entry.first + suffix, array->bytes(),
                [&](std::size_t begin, std::size_t count, const std::byte* data) {
                  backend_->upload(array->data() + begin, data, count);
                });
+  }
 }
 
 void GreedyState::keep_displacement_only() {

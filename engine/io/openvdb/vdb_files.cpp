@@ -66,7 +66,7 @@ void keep_nan(const Slab<Stored>& dense, Grid& grid) {
 template <class Grid, class Stored>
 void copy_numbers(const Slab<Stored>& dense, Grid& grid) {
   const auto count = static_cast<std::size_t>(dense.bbox().volume());
-  const typename Grid::ValueType same(Stored(0));  // tolerance
+  const auto same = typename Grid::ValueType(Stored(0));  // tolerance
   if (std::none_of(dense.data(), dense.data() + count, [](const Stored& v) { return is_nan(v); }))
     return openvdb::tools::copyFromDense(dense, grid, same);
   const auto numbers = std::make_unique<Stored[]>(count);
