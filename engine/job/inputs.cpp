@@ -16,11 +16,20 @@
 
 namespace gigawarp::job {
 
-std::shared_ptr<const io::BrickSource> open_in_part(const std::string& path,
-                                                    const io::ReadOptions& options) {
-  if (std::shared_ptr<const io::BrickSource> source = io::open_source(path, options)) return source;
+namespace {
+
+/// What an import left in the cache of the file; it has no levels to choose from.
+std::unique_ptr<io::BrickSource> find_import(const std::string& path,
+                                             const io::ReadOptions& options) {
   if (options.selection.level.value_or(0) != 0) return nullptr;
   return io::ImportCache().find(path, options);
+}
+
+}  // namespace
+
+bool reads_in_part(const std::string& path, const io::ReadOptions& options, bool shared) {
+  return io::open_source(path, options) != nullptr ||
+         (!shared && find_import(path, options) != nullptr);
 }
 
 namespace {
@@ -46,29 +55,37 @@ struct Loaded {
   }
 };
 
+struct OpenedFeed {
+  std::shared_ptr<SourceFeed> feed;  ///< null where the file has to be read whole
+  Grid file_grid;
+  bool imported = false;  ///< read from the cache of imports, not in place
+};
+
 /// The volume in the axis order asked for, canonical without one, if its file can be read out of
-/// order; nothing else is known of it then.
-/// `shared`: by several processes, whose caches of imports may differ.
-std::shared_ptr<SourceFeed> open_feed(const std::string& path, const io::ReadOptions& options,
-                                      bool shared, Grid& file_grid,
-                                      std::optional<AxisOrder> order = {}) {
-  std::shared_ptr<const io::BrickSource> source =
-      shared ? io::open_source(path, options) : open_in_part(path, options);
-  if (source == nullptr) return nullptr;
+/// order. `shared`: by several processes, whose caches of imports may differ.
+OpenedFeed open_feed(const std::string& path, const io::ReadOptions& options, bool shared,
+                     std::optional<AxisOrder> order = {}) {
+  OpenedFeed opened;
+  std::shared_ptr<const io::BrickSource> source = io::open_source(path, options);
+  if (source == nullptr && !shared) {
+    source = find_import(path, options);
+    opened.imported = true;
+  }
+  if (source == nullptr) return opened;
   SourceFeed::Choice choice;
   choice.level = options.selection.level.value_or(0);
   choice.labels = options.label_map;
-  file_grid = io::header_of(*source, choice.level, path).grid;
-  check_geometry(file_grid, path);
-  choice.order = order.value_or(canonical_order(file_grid));
+  opened.file_grid = io::header_of(*source, choice.level, path).grid;
+  check_geometry(opened.file_grid, path);
+  choice.order = order.value_or(canonical_order(opened.file_grid));
   if (source->info().channels != 1)
     throw Error(ErrorCode::bad_input,
                 "\"" + path + "\" has " + std::to_string(source->info().channels) +
                     " values per voxel; give one file for each channel.",
                 path);
-  auto feed = std::make_shared<SourceFeed>(std::move(source), path, choice);
-  feed->stop_with(options.stop);
-  return feed;
+  opened.feed = std::make_shared<SourceFeed>(std::move(source), path, choice);
+  opened.feed->stop_with(options.stop);
+  return opened;
 }
 
 /// `levels`: coarse ones may come from the file.
@@ -79,8 +96,11 @@ Loaded load_image(const std::string& path, const io::ReadOptions& options, bool 
   const auto note = [&](const std::vector<std::string>& notes) {
     for (const std::string& text : notes) loaded.warnings.push_back(path + ": " + text);
   };
-  if (streamed) loaded.source = open_feed(path, options, sharing != nullptr, loaded.file_grid);
+  OpenedFeed opened;
+  if (streamed) opened = open_feed(path, options, sharing != nullptr);
+  loaded.source = opened.feed;
   if (loaded.source != nullptr) {
+    loaded.file_grid = opened.file_grid;
     loaded.source->count_time(read_time);
     loaded.source->set_sharing(sharing);
     note(loaded.source->source().info().notes);
@@ -88,8 +108,7 @@ Loaded load_image(const std::string& path, const io::ReadOptions& options, bool 
     loaded.statistics = check_intensities(*loaded.source, path, loaded.warnings);
     loaded.source->set_statistics(loaded.statistics);
     // An import's own coarse levels would make the result depend on whether there is one.
-    const bool own_levels = levels && io::open_source(path, options) != nullptr;
-    if (own_levels && loaded.statistics.not_finite == 0)
+    if (levels && !opened.imported && loaded.statistics.not_finite == 0)
       loaded.source->set_coarser(proper_levels(*loaded.source, path, loaded.warnings));
   } else {
     Volume volume;
@@ -227,8 +246,7 @@ std::shared_ptr<const VolumeFeed> open_labels(const std::string& path,
                                               const std::stop_token& stop) {
   io::ReadOptions options = io::companion_options(image_options, path);
   options.stop = stop;
-  Grid file_grid;
-  if (const auto feed = open_feed(path, options, false, file_grid)) {
+  if (const auto feed = open_feed(path, options, false).feed) {
     feed->set_grid(rounded(feed->grid()));
     feed->count_time(std::move(read_time));
     return feed;
@@ -247,14 +265,14 @@ namespace {
 std::shared_ptr<const VolumeFeed> load_mask(const std::string& path, const io::ReadOptions& options,
                                             const Loaded& image, const std::string& image_path,
                                             const Grid& grid) {
-  Grid file_grid;
   if (image.source != nullptr) {
     const auto& sharing = image.source->shared_sharing();
-    if (const auto feed = open_feed(path, options, sharing != nullptr, file_grid, image.order)) {
-      feed->set_sharing(sharing);
-      check_mask(*feed, file_grid, path, image.file_grid, image_path);
-      feed->set_grid(grid);
-      return feed;
+    const OpenedFeed opened = open_feed(path, options, sharing != nullptr, image.order);
+    if (opened.feed != nullptr) {
+      opened.feed->set_sharing(sharing);
+      check_mask(*opened.feed, opened.file_grid, path, image.file_grid, image_path);
+      opened.feed->set_grid(grid);
+      return opened.feed;
     }
   }
   Volume mask = io::read_image(path, options);

@@ -32,11 +32,10 @@ std::optional<std::string> inverted_transform(const std::string& text);
 io::ReadOptions fixed_options(const JobSpec& job);
 io::ReadOptions moving_options(const JobSpec& job);
 
-/// A volume of a job that is read as it is needed: in place, or what an import left in the cache of
-/// it (io/import_cache.h), whose finest level has the same voxels. Nothing where it has to be read
-/// whole.
-std::shared_ptr<const io::BrickSource> open_in_part(const std::string& path,
-                                                    const io::ReadOptions& options);
+/// Whether a volume of a job can be read as it is needed: in place, or from what an import left in
+/// the cache of it (io/import_cache.h), whose finest level has the same voxels. `shared`: by
+/// several processes, whose caches may differ, so that imports do not count.
+bool reads_in_part(const std::string& path, const io::ReadOptions& options, bool shared);
 
 /// Every file the result of the job depends on or that it scores, in a fixed order.
 std::vector<InputFile> input_files(const JobSpec& job);

@@ -80,12 +80,10 @@ void look_at_disk(const JobSpec& job, std::size_t moving_bytes, Plan& plan) {
 bool on_gpu(const Plan& plan) { return solve::is_gpu(plan.device); }
 
 /// Files that can be read out of order.
-/// Without imports for processes that share a run: their caches may differ.
 bool all_stream(const std::vector<std::string>& paths, const io::ReadOptions& options,
                 const Ranks* ranks) {
   return std::all_of(paths.begin(), paths.end(), [&](const std::string& path) {
-    return (ranks != nullptr ? io::open_source(path, options) : open_in_part(path, options)) !=
-           nullptr;
+    return reads_in_part(path, options, ranks != nullptr);
   });
 }
 

@@ -245,33 +245,33 @@ class Streaming(unittest.TestCase):
                       *LEVELS, "--out", self.base / "planned", env=cache)
         self.assertTrue(json.loads(process.stdout)["memory"]["images_streamed"])
 
-    def test_a_smooth_pyramid_of_samples_is_not_taken_for_means(self):
+    def smooth_pair(self, name, across, waves):
+        """A smooth pair of whole numbers as pyramids of means; their paths, fixed and moving."""
         x, y, z = np.meshgrid(*[np.linspace(0, 1, n) for n in (80, 92, 84)], indexing="ij")
-        for name, shift in (("fixed", 0.0), ("moving", 0.01)):
-            smooth = np.round(20 + 90 * (x + shift) + 60 * np.sin(2 * y) * np.cos(2 * z)).astype(np.uint8)
-            save(smooth, self.pair / f"smooth_{name}.nii", dtype=np.uint8)
-            self.convert(f"smooth_{name}.nii", f"smooth_{name}.ome.zarr")
-            group = zarr.open_group(str(self.pair / f"smooth_{name}.ome.zarr"), mode="r+")
+        for side, shift in (("fixed", 0.0), ("moving", 0.01)):
+            values = np.round(20 + across * (x + shift) + waves * np.sin(2 * y) * np.cos(2 * z)).astype(np.uint8)
+            save(values, self.pair / f"{name}_{side}.nii", dtype=np.uint8)
+            self.convert(f"{name}_{side}.nii", f"{name}_{side}.ome.zarr")
+        return [self.pair / f"{name}_{side}.ome.zarr" for side in ("fixed", "moving")]
+
+    def register_pyramids(self, fixed, moving, out):
+        process = run("register", "--fixed", fixed, "--moving", moving, *LEVELS, "--out", out)
+        self.assertEqual(process.returncode, OK, process.stderr)
+        return self.result(out)
+
+    def test_a_smooth_pyramid_of_samples_is_not_taken_for_means(self):
+        pair = self.smooth_pair("smooth", 90, 60)
+        for path in pair:
+            group = zarr.open_group(str(path), mode="r+")
             for level in range(1, len(group.attrs["multiscales"][0]["datasets"])):
                 group[str(level)][...] = group["0"][::2 ** level, ::2 ** level, ::2 ** level]
-        out = self.base / "out-smooth"
-        process = run("register", "--fixed", self.pair / "smooth_fixed.ome.zarr", "--moving",
-                      self.pair / "smooth_moving.ome.zarr", *LEVELS, "--out", out)
-        self.assertEqual(process.returncode, OK, process.stderr)
-        self.assertEqual(self.result(out)["notes"], [])
+        result = self.register_pyramids(*pair, self.base / "out-smooth")
+        self.assertEqual(result["notes"], [])
 
     def test_a_smooth_pyramid_of_means_is_left_alone_with_a_note(self):
-        x, y, z = np.meshgrid(*[np.linspace(0, 1, n) for n in (80, 92, 84)], indexing="ij")
-        for name, shift in (("fixed", 0.0), ("moving", 0.01)):
-            smooth = np.round(20 + 9 * (x + shift) + 6 * np.sin(2 * y) * np.cos(2 * z)).astype(np.uint8)
-            save(smooth, self.pair / f"even_{name}.nii", dtype=np.uint8)
-            self.convert(f"even_{name}.nii", f"even_{name}.ome.zarr")
-        out = self.base / "out-even"
-        process = run("register", "--fixed", self.pair / "even_fixed.ome.zarr", "--moving",
-                      self.pair / "even_moving.ome.zarr", *LEVELS, "--out", out)
-        self.assertEqual(process.returncode, OK, process.stderr)
-        self.assertEqual(self.result(out)["notes"], [])
-        self.assertIn("too smooth to tell", json.dumps(self.result(out)))
+        result = self.register_pyramids(*self.smooth_pair("even", 9, 6), self.base / "out-even")
+        self.assertEqual(result["notes"], [])
+        self.assertIn("too smooth to tell", json.dumps(result))
 
 
 if __name__ == "__main__":
