@@ -17,24 +17,6 @@ QString stem_of(const QString& path) {
   return name.left(name.indexOf(QLatin1Char('.')));
 }
 
-void add_spacing(QStringList& words, const char* option, const Layer& layer) {
-  if (!layer.spacing_mm) return;
-  QStringList parts;
-  for (const double mm : *layer.spacing_mm) parts << QString::number(mm, 'g', 12);
-  words << QLatin1String(option) << parts.join(QLatin1Char(','));
-}
-
-void add_selection(QStringList& words, const char* prefix, const ImageSelection& selection) {
-  const auto add = [&](const char* name, const std::optional<int>& value) {
-    if (value)
-      words << QStringLiteral("--") + QLatin1String(prefix) + QLatin1String(name)
-            << QString::number(*value);
-  };
-  add("level", selection.level);
-  add("channel", selection.channel);
-  add("timepoint", selection.timepoint);
-}
-
 }  // namespace
 
 Exporter::Exporter(Workspace& workspace, const Results& results, QObject* parent)
@@ -112,15 +94,17 @@ QStringList Exporter::words(What what, const QString& path) const {
     const Layer& input =
         layers.layer(what == What::labels ? LayerRole::moving_labels : LayerRole::moving);
     words << QStringLiteral("--input") << input.path;
-    add_spacing(words, "--spacing", input);
-    if (job != nullptr && what == What::image) add_selection(words, "", job->moving_selection);
+    const bool judged_image = job != nullptr && what == What::image;
+    words << image_options(QStringLiteral("--"),
+                           judged_image ? job->moving_selection : ImageSelection{},
+                           input.spacing_mm);
     if (what == What::labels) words << QStringLiteral("--interpolation") << QStringLiteral("label");
   }
   words << QStringLiteral("--reference") << fixed.path;
-  if (what != What::transform) {
-    add_spacing(words, "--reference-spacing", fixed);
-    if (job != nullptr) add_selection(words, "reference-", job->fixed_selection);
-  }
+  if (what != What::transform)
+    words << image_options(QStringLiteral("--reference-"),
+                           job != nullptr ? job->fixed_selection : ImageSelection{},
+                           fixed.spacing_mm);
   return words << QStringLiteral("--out") << path;
 }
 

@@ -67,16 +67,9 @@ void HandLog::tell_part(LayerRole role) {
   const bool same_file = std::exchange(part_files_[side], layer.path) == layer.path;
   const ImageSelection before = std::exchange(parts_[side], layer.selection);
   if (!same_file || is_same_part(before, layer.selection)) return;
-  const ImageSelection now = selection_of(layer);
-  QStringList options;
-  for (const auto& [name, index] :
-       {std::pair{"level", now.level}, std::pair{"channel", now.channel},
-        std::pair{"timepoint", now.timepoint}})
-    if (index)
-      options << QStringLiteral("--%1-%2 %3")
-                     .arg(QLatin1String(key_of(role)), QLatin1String(name))
-                     .arg(*index);
-  if (options.isEmpty()) options << QStringLiteral("--%1-level 0").arg(QLatin1String(key_of(role)));
+  const QString prefix = QStringLiteral("--%1-").arg(QLatin1String(key_of(role)));
+  QStringList options = image_options(prefix, selection_of(layer));
+  if (options.isEmpty()) options = image_options(prefix, {0, {}, {}});
   say(tr("%1: another part of \"%2\"  (register %3)")
           .arg(title_of(role), layer.path, options.join(QLatin1Char(' '))));
 }

@@ -67,6 +67,11 @@ std::vector<LevelSpec> parse_levels(const QString& text);
 /// `job_file`.
 QString command_line(const JobSpec& job, bool is_preset, const QString& job_file);
 
+/// What the command line is told of an image beside its file, as options that begin with `prefix`
+/// ("--fixed-"): what is selected, and a voxel size given by hand.
+QStringList image_options(const QString& prefix, const ImageSelection& selection,
+                          const std::optional<Vec3>& spacing_mm = {});
+
 /// Words as a shell reads them, quoted where need be.
 QString shell_command(const QStringList& words);
 

@@ -21,19 +21,6 @@ QString quoted(const std::string& word) {
   return QLatin1Char('\'') + text + QLatin1Char('\'');
 }
 
-/// What the command line is told of an image beside its file.
-void image_options(const char* prefix, const ImageSelection& selection,
-                   const std::optional<Vec3>& spacing_mm, QStringList& words) {
-  for (const auto& [name, number] :
-       {std::pair{"level", selection.level}, std::pair{"channel", selection.channel},
-        std::pair{"timepoint", selection.timepoint}})
-    if (number) words << QLatin1String(prefix) + QLatin1String(name) << QString::number(*number);
-  if (!spacing_mm) return;
-  QStringList mm;
-  for (const double v : *spacing_mm) mm << QString::number(v, 'g', QLocale::FloatingPointShortest);
-  words << QLatin1String(prefix) + QStringLiteral("spacing") << mm.join(QLatin1Char(','));
-}
-
 /// Longest sides beyond these ratios and sizes are asked about.
 constexpr double kOddRatio = 3, kLargestMm = 1500, kSmallestMm = 0.5;
 
@@ -63,6 +50,19 @@ std::pair<Vec3, Vec3> box_of(const Grid& grid, const Affine& world_from_grid) {
 
 }  // namespace
 
+QStringList image_options(const QString& prefix, const ImageSelection& selection,
+                          const std::optional<Vec3>& spacing_mm) {
+  QStringList words;
+  for (const auto& [name, number] :
+       {std::pair{"level", selection.level}, std::pair{"channel", selection.channel},
+        std::pair{"timepoint", selection.timepoint}})
+    if (number) words << prefix + QLatin1String(name) << QString::number(*number);
+  if (!spacing_mm) return words;
+  QStringList mm;
+  for (const double v : *spacing_mm) mm << QString::number(v, 'g', QLocale::FloatingPointShortest);
+  return words << prefix + QStringLiteral("spacing") << mm.join(QLatin1Char(','));
+}
+
 QString shell_command(const QStringList& words) {
   QStringList shown;
   for (const QString& word : words) shown << quoted(word.toStdString());
@@ -78,9 +78,10 @@ QString command_line(const JobSpec& job, bool is_preset, const QString& job_file
     option("--job", job_file.toStdString());
   } else {
     for (const std::string& file : job.fixed) option("--fixed", file);
-    image_options("--fixed-", job.fixed_selection, job.fixed_spacing_mm, words);
+    words << image_options(QStringLiteral("--fixed-"), job.fixed_selection, job.fixed_spacing_mm);
     for (const std::string& file : job.moving) option("--moving", file);
-    image_options("--moving-", job.moving_selection, job.moving_spacing_mm, words);
+    words << image_options(QStringLiteral("--moving-"), job.moving_selection,
+                           job.moving_spacing_mm);
     option("--preset", job.preset);
     option("--fixed-mask", job.fixed_mask);
     option("--moving-mask", job.moving_mask);
