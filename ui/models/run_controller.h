@@ -114,6 +114,7 @@ class RunController final : public QObject {
   bool reading_preview_ = false, preview_waits_ = false;
   bool watching_ = false;
   qint64 watched_bytes_ = 0;
+  State watched_end_ = State::running;  ///< what the events read so far say of the end
   quint64 serial_ = 0;   ///< of what is run or watched: what was read for another is dropped
   QDateTime previewed_;  ///< the watched run's newest preview
   std::optional<quint64> memory_kills_;  ///< of the system when the run began

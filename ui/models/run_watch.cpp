@@ -35,6 +35,7 @@ void RunController::watch(const QString& folder) {
   folder_ = folder;
   watching_ = true;
   watched_bytes_ = 0;
+  watched_end_ = State::running;
   previewed_ = {};
   ++serial_;
   set_state(State::running);
@@ -102,13 +103,13 @@ void RunController::look() {
 void RunController::take_watched(const QByteArray& lines, bool in_use, const QDateTime& previewed) {
   if (previewed.isValid() && previewed != std::exchange(previewed_, previewed)) take_preview();
   watched_bytes_ += lines.size();
-  State ended = State::running;
   for (const QByteArray& line : lines.split('\n')) {
     if (line.isEmpty()) continue;
     take_event(line);
-    if (line.contains("\"run_finished\"")) ended = State::finished;
-    if (line.contains("\"run_failed\"")) ended = State::failed;
-    if (line.contains("\"run_started\"")) ended = State::running;  // an earlier part of the file
+    if (line.contains("\"run_finished\"")) watched_end_ = State::finished;
+    if (line.contains("\"run_failed\"")) watched_end_ = State::failed;
+    if (line.contains("\"run_started\""))
+      watched_end_ = State::running;  // an earlier part of the file
   }
   if (in_use) {
     QTimer::singleShot(kLookMs, this, [this, serial = serial_] {
@@ -117,10 +118,11 @@ void RunController::take_watched(const QByteArray& lines, bool in_use, const QDa
     return;
   }
   watching_ = false;
+  // What the run said last may have been read while it still held its folder.
+  const State ended = watched_end_ == State::finished ? State::finished : State::crashed;
   if (ended == State::finished) {
     verdict_ = tr("Finished in %1 s.").arg(progress_.elapsed_s, 0, 'f', 1);
   } else {
-    ended = State::crashed;
     verdict_ = tr("The run that was watched has ended without results.");
   }
   set_state(ended);
