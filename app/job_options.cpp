@@ -98,7 +98,7 @@ std::vector<StageSpec> choose_stages(const std::string& list,
     const StageSpec* source = nullptr;
     for (const StageSpec& stage : preset)
       if (stage.kind == kind ||
-          (source == nullptr && job::is_deformable(stage.kind) == job::is_deformable(kind)))
+          (source == nullptr && is_deformable(stage.kind) == is_deformable(kind)))
         source = &stage;
     if (source == nullptr)
       throw Error(ErrorCode::usage,

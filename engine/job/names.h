@@ -86,8 +86,4 @@ std::vector<std::string> names_of() {
   return names;
 }
 
-inline bool is_deformable(StageKind kind) {
-  return kind == StageKind::greedy || kind == StageKind::syn;
-}
-
 }  // namespace gigawarp::job

@@ -135,7 +135,7 @@ void validate(const JobSpec& job) {
     if (deformable)
       refuse("\"" + key + "\" follows a deformable stage; only the last stage may be deformable.",
              key + ".kind");
-    deformable = job::is_deformable(job.stages[i].kind);
+    deformable = is_deformable(job.stages[i].kind);
   }
   validate_device(job.device);
   require_range(job.threads, 0, 4096, "threads");

@@ -61,9 +61,9 @@ std::uint64_t gpu_peak_bytes(const Grid& fixed, const Grid& moving, std::size_t 
       const double sides = stage.kind == StageKind::syn ? 2 : 1;
       const double ring = stage.metric.kind == MetricKind::lncc
                               ? lncc_ring_bytes(grid.grid.size, stage.metric,
-                                                is_linear(stage.kind) || job.fixed.size() > 1)
+                                                !is_deformable(stage.kind) || job.fixed.size() > 1)
                               : 0;
-      if (is_linear(stage.kind)) {
+      if (!is_deformable(stage.kind)) {
         most = std::max(most, own + part.of(8 * voxels, voxels) + ring);
         continue;
       }
@@ -228,7 +228,7 @@ MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed
               : 1;
       // Levels that are not the full grid own f32 copies of both images.
       const double own = grid.is_full() ? 0 : 4 * (voxels + voxels * m / f);
-      if (is_linear(stage.kind)) {
+      if (!is_deformable(stage.kind)) {
         peak_state = std::max(peak_state, voxels * 4 + own);
         seconds +=
             std::min(level.iterations, 20) * (voxels * pace.linear / at_once + pace.per_iteration);
@@ -241,7 +241,7 @@ MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed
              pace.per_iteration);
       }
     }
-    if (!is_linear(stage.kind)) peak_state = std::max(peak_state, 24 * field_voxels(fixed, job));
+    if (is_deformable(stage.kind)) peak_state = std::max(peak_state, 24 * field_voxels(fixed, job));
   }
   if (gpu) {
     out.slabs = slab_forecasts(fixed, moving, fixed_voxel_bytes, moving_voxel_bytes, job, shares);

@@ -25,11 +25,11 @@ void check_input(const RegistrationInput& input, const JobSpec& job) {
                 "A registration needs at least one fixed volume and as many moving ones.");
   bool deformable = false;
   for (const StageSpec& stage : job.stages) {
-    if (is_linear(stage.kind) && deformable)
+    if (!is_deformable(stage.kind) && deformable)
       throw Error(
           ErrorCode::usage,
           "A linear stage cannot follow a deformable one; put rigid and affine stages first.");
-    deformable = deformable || !is_linear(stage.kind);
+    deformable = deformable || is_deformable(stage.kind);
   }
   for (std::size_t c = 1; c < input.fixed.size(); ++c)
     if (!input.fixed[c]->grid().same_lattice(input.fixed[0]->grid()) ||
@@ -178,7 +178,7 @@ void run_stages(Run& run) {
     const StageSpec& stage = run.job.stages[static_cast<std::size_t>(i)];
     const Position* here = resume && resume->stage == i ? &*resume : nullptr;
     send_stage(run, EventKind::stage_started, stage_name(stage.kind));
-    if (is_linear(stage.kind))
+    if (!is_deformable(stage.kind))
       run_linear_stage(run, i, here);
     else if (stage.kind == StageKind::greedy)
       deformable = run_greedy_stage(run, i, std::move(deformable), here);

@@ -39,11 +39,6 @@ class Run {
   std::chrono::steady_clock::time_point start_;
 };
 
-/// Rigid, similarity and affine stages.
-inline bool is_linear(StageKind kind) {
-  return kind != StageKind::greedy && kind != StageKind::syn;
-}
-
 /// The levels of a stage without those that would repeat the grid of the next one.
 std::vector<LevelSpec> effective_levels(const Grid& fixed, const StageSpec& stage);
 

@@ -91,7 +91,7 @@ void StageEditor::show_stage() {
   if (row < 0 || row >= jobs_.stage_count()) return;
   updating_ = true;
   const StageSpec& spec = jobs_.stage(row);
-  const bool deformable = job::is_deformable(spec.kind);
+  const bool deformable = is_deformable(spec.kind);
   kind_->setCurrentIndex(static_cast<int>(spec.kind));
   metric_->setCurrentIndex(static_cast<int>(spec.metric.kind));
   radius_->setValue(spec.metric.radius);
@@ -115,7 +115,7 @@ void StageEditor::store() {
   spec.metric.kind = static_cast<MetricKind>(metric_->currentIndex());
   spec.metric.radius = radius_->value();
   spec.metric.bins = bins_->value();
-  if (job::is_deformable(jobs_.stage(row).kind)) {
+  if (is_deformable(jobs_.stage(row).kind)) {
     spec.learning_rate = rate_->value();
     spec.sigma_gradient_voxels = sigma_gradient_->value();
     spec.sigma_warp_voxels = sigma_warp_->value();

@@ -11,6 +11,9 @@
 namespace gigawarp {
 
 enum class StageKind { rigid, similarity, affine, greedy, syn };
+inline bool is_deformable(StageKind kind) {
+  return kind == StageKind::greedy || kind == StageKind::syn;
+}
 enum class MetricKind { lncc, mi, mse };
 enum class WindowKind { box, gaussian };
 enum class Initialisation {

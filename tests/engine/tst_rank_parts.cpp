@@ -1,0 +1,211 @@
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <mutex>
+#include <numeric>
+#include <random>
+
+#include "gigawarp/error.h"
+#include "shard/directory.h"
+#include "shard/reach.h"
+#include "support/rank_threads.h"
+#include "support/scene.h"
+
+/// What registrations over several processes are made of: who has which bytes, what a slab can
+/// reach, and messages. The processes are threads here.
+namespace gigawarp {
+namespace {
+
+using test::on_ranks;
+using test::Rank;
+
+TEST(Directory, saysWhatIsLackingAndFromWhomItComes) {
+  shard::Directory directory(100);
+  std::vector<shard::Transfer> lacking;
+  directory.need(1, {0, 100}, lacking);
+  EXPECT_TRUE(lacking.empty());  // zero everywhere
+  directory.wrote(0, {0, 50});
+  directory.wrote(2, {50, 100});
+  directory.need(1, {40, 60}, lacking);
+  ASSERT_EQ(lacking.size(), 2U);
+  EXPECT_EQ(lacking[0].from, 0);
+  EXPECT_EQ(lacking[0].bytes.begin, 40U);
+  EXPECT_EQ(lacking[0].bytes.end, 50U);
+  EXPECT_EQ(lacking[1].from, 2);
+  EXPECT_EQ(lacking[1].bytes.end, 60U);
+  lacking.clear();
+  directory.need(3, {45, 55}, lacking);
+  ASSERT_EQ(lacking.size(), 2U);
+  EXPECT_EQ(lacking[0].from, 0);  // rank 1 is nearer, but waits for it
+  directory.arrived();
+  lacking.clear();
+  directory.need(1, {45, 55}, lacking);
+  EXPECT_TRUE(lacking.empty());
+  directory.wrote(0, {44, 48});
+  directory.need(1, {40, 60}, lacking);
+  ASSERT_EQ(lacking.size(), 1U);
+  EXPECT_EQ(lacking[0].bytes.begin, 44U);
+  EXPECT_EQ(lacking[0].bytes.end, 48U);
+  directory.arrived();
+  lacking.clear();
+  directory.need(4, {40, 52}, lacking);
+  for (const shard::Transfer& t : lacking) EXPECT_NE(t.from, 0) << "others are nearer";
+  directory.wrote_by_all({0, 100});
+  lacking.clear();
+  for (const int rank : {0, 1, 2, 3}) directory.need(rank, {0, 100}, lacking);
+  EXPECT_TRUE(lacking.empty());
+}
+
+TEST(Directory, randomWritesAndNeedsAgreeWithAListOfBytes) {
+  std::mt19937 random(5);
+  constexpr int kRanks = 5;
+  constexpr std::size_t kBytes = 97;
+  shard::Directory directory(kBytes);
+  std::vector<std::vector<bool>> holds(kRanks, std::vector<bool>(kBytes, true));
+  for (int step = 0; step < 3000; ++step) {
+    std::size_t a = random() % (kBytes + 1), b = random() % (kBytes + 1);
+    if (a > b) std::swap(a, b);
+    const int rank = static_cast<int>(random() % kRanks);
+    if (random() % 3 == 0) {
+      directory.wrote(rank, {a, b});
+      for (int r = 0; r < kRanks; ++r)
+        for (std::size_t i = a; i < b; ++i) holds[static_cast<std::size_t>(r)][i] = r == rank;
+      continue;
+    }
+    std::vector<shard::Transfer> lacking;
+    directory.need(rank, {a, b}, lacking);
+    directory.arrived();
+    for (const shard::Transfer& t : lacking)
+      for (std::size_t i = t.bytes.begin; i < t.bytes.end; ++i) {
+        ASSERT_TRUE(holds[static_cast<std::size_t>(t.from)][i]);
+        ASSERT_FALSE(holds[static_cast<std::size_t>(rank)][i]);
+        holds[static_cast<std::size_t>(rank)][i] = true;
+      }
+    for (std::size_t i = a; i < b; ++i) ASSERT_TRUE(holds[static_cast<std::size_t>(rank)][i]);
+  }
+}
+
+TEST(Reach, holdsEveryVoxelThatASamplerReads) {
+  const ops::Extent fixed = ops::Extent::whole({20, 24, 30}),
+                    moving = ops::Extent::whole({22, 26, 28});
+  std::mt19937 random(3);
+  std::uniform_real_distribution<double> uniform(-1, 1);
+  for (int trial = 0; trial < 50; ++trial) {
+    Affine t;
+    for (int r = 0; r < 3; ++r) {
+      for (int c = 0; c < 3; ++c) t.linear[r][c] = uniform(random);
+      t.offset[r] = 15 + 10 * uniform(random);
+    }
+    const shard::ShiftRange shift{{-2.5F, -1.0F, -3.0F}, {1.5F, 0.5F, 4.0F}};
+    const ops::ZRange planes{7, 11};
+    const shard::VoxelBox box = shard::reach(fixed, planes, t, shift, moving, 0);
+    for (int sample = 0; sample < 500; ++sample) {
+      const auto in = [&](double low, double high) {
+        return low + (high - low) * (0.5 + 0.5 * uniform(random));
+      };
+      const Vec3 q = t({in(0, 19) + in(-2.5, 1.5), in(0, 23) + in(-1, 0.5), in(7, 10) + in(-3, 4)});
+      const std::int64_t size[3] = {22, 26, 28};
+      for (std::size_t a = 0; a < 3; ++a) {
+        const double p = std::clamp(q[static_cast<int>(a)], 0.0, static_cast<double>(size[a] - 1));
+        const auto low = std::min(static_cast<std::int64_t>(p), size[a] - 2);
+        ASSERT_GE(low, box.begin[a]);
+        ASSERT_LT(low + 1, box.end[a]);
+      }
+    }
+  }
+}
+
+TEST(Reach, aQuarterTurnNeedsOneSlabOfAnotherAxis) {
+  const ops::Extent e = ops::Extent::whole({100, 100, 100});
+  Affine t = test::quarter_turn();
+  t.offset = {0, 99, 0};
+  const shard::VoxelBox box = shard::reach(e, {25, 50}, t, {}, e, 0);
+  EXPECT_EQ(box.end[2] - box.begin[2], 100);
+  EXPECT_LE(box.end[1] - box.begin[1], 25 + 6);
+}
+
+TEST(Communicator, ranksExchangeGatherAndBroadcast) {
+  on_ranks(5, [](Rank& rank) {
+    shard::Communicator& c = rank.communicator;
+    for (int round = 0; round < 50; ++round) {
+      const int own = c.rank(), n = c.size();
+      std::vector<int> out(static_cast<std::size_t>(2 * n)), in(out.size());
+      std::vector<shard::Message> sends, receives;
+      for (int peer = 0; peer < n; ++peer)
+        for (int k = 0; k < 2; ++k) {
+          const auto i = static_cast<std::size_t>(2) * static_cast<std::size_t>(peer) + static_cast<std::size_t>(k);
+          out[i] = 1000 * own + 10 * peer + k + round;
+          sends.push_back({peer, reinterpret_cast<std::byte*>(&out[i]), sizeof(int)});
+          receives.push_back({peer, reinterpret_cast<std::byte*>(&in[i]), sizeof(int)});
+        }
+      c.exchange(sends, receives);
+      for (int peer = 0; peer < n; ++peer)
+        for (int k = 0; k < 2; ++k)
+          ASSERT_EQ(in[static_cast<std::size_t>(2 * peer + k)], 1000 * peer + 10 * own + k + round);
+      ASSERT_EQ(c.values(own * 3), (std::vector<int>{0, 3, 6, 9, 12}));
+      const std::string mine(static_cast<std::size_t>(own), static_cast<char>('a' + own));
+      std::string all(10, ' ');
+      c.gather(mine.data(), std::vector<std::size_t>{0, 1, 2, 3, 4}, all.data());
+      ASSERT_EQ(all, "bccdddeeee");
+      int told = own;
+      c.broadcast(&told, sizeof told, 3);
+      ASSERT_EQ(told, 3);
+    }
+  });
+}
+
+TEST(Communicator, aRankThatFailsEndsTheWaitOfAllWithItsSentence) {
+  int told = 0;
+  std::mutex mutex;
+  on_ranks(3, [&](Rank& rank) {
+    if (rank.number() == 1) {
+      rank.communicator.fail(ErrorCode::does_not_fit, "Rank 1 gave up.");
+      return;
+    }
+    try {
+      rank.communicator.barrier();
+      FAIL() << "a barrier was passed without rank 1";
+    } catch (const Error& error) {
+      EXPECT_STREQ(error.what(), "Rank 1 gave up.");
+      EXPECT_EQ(error.code(), ErrorCode::does_not_fit);
+      const std::lock_guard lock(mutex);
+      ++told;
+    }
+  });
+  EXPECT_EQ(told, 2);
+}
+
+TEST(RankMemory, dataGoesWhereItBelongsAndComesBackToRankZero) {
+  constexpr std::size_t kBytes = 100003;
+  std::vector<std::byte> out(kBytes);
+  for (std::size_t i = 0; i < kBytes; ++i) out[i] = static_cast<std::byte>(i * 7 + i / 256);
+  on_ranks(3, [&](Rank& rank) {
+    ops::Backend& b = rank.backend;
+    std::vector<std::byte> in(kBytes, std::byte{0xEE});
+    const ops::Array a = b.allocate_volume(kBytes, 1), c = b.allocate_volume(kBytes, 1);
+    b.download(in.data(), a.data(), kBytes);
+    if (rank.number() == 0) {
+      EXPECT_EQ(in[kBytes - 1], std::byte{0});
+    }
+    b.upload(a.data(), out.data(), kBytes);
+    b.copy(c.data() + 5, a.data() + 30000, 60000);
+    b.download(in.data(), c.data(), kBytes);
+    if (rank.number() > 0) {
+      EXPECT_EQ(in[70], std::byte{0xEE});  // only the first receives
+    } else {
+      EXPECT_EQ(std::memcmp(in.data() + 5, out.data() + 30000, 60000), 0);
+      EXPECT_EQ(in[4], std::byte{0});
+      EXPECT_EQ(in[60005], std::byte{0});
+    }
+    b.fill_words(c.as<std::uint64_t>() + 2, 0x0102030405060708U, 5000);
+    b.download(in.data(), c.data(), kBytes);
+    if (rank.number() == 0) {
+      EXPECT_EQ(in[16], std::byte{8});
+      EXPECT_EQ(in[40015], std::byte{1});
+      EXPECT_EQ(in[40016], out[70011]);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace gigawarp
