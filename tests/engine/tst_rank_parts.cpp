@@ -133,7 +133,8 @@ TEST(Communicator, ranksExchangeGatherAndBroadcast) {
       std::vector<shard::Message> sends, receives;
       for (int peer = 0; peer < n; ++peer)
         for (int k = 0; k < 2; ++k) {
-          const auto i = static_cast<std::size_t>(2) * static_cast<std::size_t>(peer) + static_cast<std::size_t>(k);
+          const auto i = static_cast<std::size_t>(2) * static_cast<std::size_t>(peer) +
+                         static_cast<std::size_t>(k);
           out[i] = 1000 * own + 10 * peer + k + round;
           sends.push_back({peer, reinterpret_cast<std::byte*>(&out[i]), sizeof(int)});
           receives.push_back({peer, reinterpret_cast<std::byte*>(&in[i]), sizeof(int)});
