@@ -14,6 +14,7 @@
 #include "io/chunk_codecs.h"
 #include "io/downsample.h"
 #include "io/file_support.h"
+#include "io/row_copy.h"
 #include "io/zarr_array.h"
 
 namespace gigawarp::io {
@@ -157,18 +158,19 @@ std::span<const std::byte> OmeZarrSink::encoded(const Slab& slab, const Size3& a
   Size3 part{};
   for (std::size_t a = 0; a < 3; ++a) part[a] = std::min(chunk[a], slab.size[a] - at[a]);
   if (part != chunk) std::memset(raw.data(), 0, raw.size());
-  for (std::int64_t z = 0; z < part[2]; ++z)
-    for (std::int64_t y = 0; y < part[1]; ++y)
-      std::memcpy(
-          raw.data() + (z * chunk[1] + y) * chunk[0] * bytes,
-          slab.voxels + (((at[2] + z) * slab.size[1] + at[1] + y) * slab.size[0] + at[0]) * bytes,
-          static_cast<std::size_t>(part[0] * bytes));
-  if (slab.coarse != nullptr) {
-    const Size3& m = slab.coarse_size;
+  const Size3 &n = slab.size, &m = slab.coarse_size, &factor = slab.factor;
+  const std::int64_t row = chunk[0] * bytes, plane = chunk[1] * row;
+  for (std::int64_t z = 0; z < part[2]; z += factor[2]) {
+    const std::int64_t planes = std::min(factor[2], part[2] - z);
+    std::byte* some = raw.data() + z * plane;
+    copy_rows(planes, part[1], static_cast<std::size_t>(part[0] * bytes),
+              slab.voxels + (((at[2] + z) * n[1] + at[1]) * n[0] + at[0]) * bytes,
+              {n[0] * bytes, n[0] * n[1] * bytes}, some, {row, plane}, false);
+    if (slab.coarse == nullptr) continue;
     const std::int64_t first =
-        ((at[2] / slab.factor[2]) * m[1] + at[1] / slab.factor[1]) * m[0] + at[0] / slab.factor[0];
+        ((at[2] + z) / factor[2] * m[1] + at[1] / factor[1]) * m[0] + at[0] / factor[0];
     downsample(spec().type, spec().options.labels ? Downsampling::majority : Downsampling::mean,
-               raw.data(), part, chunk, slab.factor, slab.coarse + first * bytes, m);
+               some, {part[0], part[1], planes}, chunk, factor, slab.coarse + first * bytes, m);
   }
   if (all_zero(raw)) return {};
   return encode_chunk(codecs_, raw, packed);

@@ -14,6 +14,7 @@
 #include "io/file_support.h"
 #include "io/http.h"
 #include "io/random_file.h"
+#include "io/row_copy.h"
 
 namespace gigawarp::io {
 
@@ -23,6 +24,7 @@ namespace {
 constexpr std::uint64_t kMissing = std::numeric_limits<std::uint64_t>::max();
 constexpr std::size_t kIndexEntry = 16;  // offset, bytes
 constexpr std::size_t kShardsRemembered = 256;
+constexpr std::int64_t kCache = std::int64_t{8} << 20;  // bytes; more would not stay in it anyway
 
 using Sizes = std::vector<std::int64_t>;
 
@@ -63,37 +65,31 @@ bool narrow(const std::byte* from, std::byte* to, std::size_t n) {
   return fits;
 }
 
-/// Rows of a box: `n` elements each, along one dimension of two strided arrays; bytes.
-struct RowCopy {
-  std::int64_t n = 1, from_step = 0, to_step = 0;
-  std::size_t width = 1;
-  bool solid = false;
-
-  void operator()(const std::byte* from, std::byte* to) const {
-    if (solid) {
-      std::memcpy(to, from, static_cast<std::size_t>(n) * width);
-      return;
-    }
-    for (std::int64_t i = 0; i < n; ++i) std::memcpy(to + i * to_step, from + i * from_step, width);
-  }
-};
-
 /// One dimension that is stepped along; bytes.
 struct Steps {
   std::int64_t count = 1, from = 0, to = 0;
 };
 
+/// Elements one by one, along three dimensions; the innermost one last.
+void copy_elements(const Steps& planes, const Steps& rows, const Steps& row, const std::byte* from,
+                   std::byte* to, std::size_t width) {
+  for (std::int64_t p = 0; p < planes.count; ++p)
+    for (std::int64_t r = 0; r < rows.count; ++r)
+      for (std::int64_t i = 0; i < row.count; ++i)
+        std::memcpy(to + p * planes.to + r * rows.to + i * row.to,
+                    from + p * planes.from + r * rows.from + i * row.from, width);
+}
+
 /// Copies a box between two strided arrays of `width`-byte elements; strides in elements. Rows lie
-/// along what is contiguous in `to`; two dimensions are plain loops, since a row of a chunk is
-/// short and what is spent around its copy shows.
+/// along what is contiguous in `to`.
 void copy_box(const Sizes& count, const std::byte* from, const Sizes& from_stride, std::byte* to,
-              const Sizes& to_stride, std::size_t width) {
+              const Sizes& to_stride, std::size_t width, bool past_cache) {
   std::size_t inner = 0;
   for (std::size_t d = 0; d < count.size(); ++d)
     if (count[d] > 1 && (count[inner] == 1 || to_stride[d] < to_stride[inner])) inner = d;
   const auto bytes = static_cast<std::int64_t>(width);
-  const RowCopy row{count[inner], from_stride[inner] * bytes, to_stride[inner] * bytes, width,
-                    from_stride[inner] == 1 && to_stride[inner] == 1};
+  const Steps row{count[inner], from_stride[inner] * bytes, to_stride[inner] * bytes};
+  const bool solid = row.from == bytes && row.to == bytes;
   std::vector<Steps> outer;  // the rest, the one that is nearest in `to` last
   for (std::size_t d = 0; d < count.size(); ++d)
     if (d != inner && count[d] > 1)
@@ -104,9 +100,11 @@ void copy_box(const Sizes& count, const std::byte* from, const Sizes& from_strid
   outer.resize(outer.size() - 2);
   Sizes at(outer.size(), 0);
   for (;;) {
-    for (std::int64_t p = 0; p < planes.count; ++p)
-      for (std::int64_t r = 0; r < rows.count; ++r)
-        row(from + p * planes.from + r * rows.from, to + p * planes.to + r * rows.to);
+    if (solid)
+      copy_rows(planes.count, rows.count, static_cast<std::size_t>(row.count) * width, from,
+                {rows.from, planes.from}, to, {rows.to, planes.to}, past_cache);
+    else
+      copy_elements(planes, rows, row, from, to, width);
     std::size_t d = outer.size();
     while (d-- > 0) {
       from += outer[d].from;
@@ -150,15 +148,16 @@ struct ZarrArray::State {
   bool fetch_encoded(const Sizes& chunk, const fs::path& path, std::vector<std::byte>& out);
   /// False when the chunk is missing.
   bool read_encoded(const Sizes& chunk, const fs::path& path, std::vector<std::byte>& out);
-  /// Elements [begin, end) of a chunk at their places in it, in the delivered type, which are valid
-  /// until this thread's next call; nothing when it is missing.
+  /// Elements [begin, end) of a chunk at their places in it, in the delivered type; nothing when it
+  /// is missing. They lie at `place`, where the whole chunk has room, if that is given and they
+  /// need no conversion; else they are valid until this thread's next call.
   std::optional<std::span<const std::byte>> decoded(const Sizes& chunk, std::int64_t begin,
-                                                    std::int64_t end);
+                                                    std::int64_t end, std::byte* place);
   /// Strides of the dimensions inside a decoded chunk.
   Sizes chunk_stride() const;
   void read_part(const Sizes& chunk, std::span<const std::int64_t> begin,
                  std::span<const std::int64_t> count, std::byte* out,
-                 std::span<const std::int64_t> stride);
+                 std::span<const std::int64_t> stride, bool past_cache);
 };
 
 ZarrArray::State::State(const fs::path& where, std::stop_token stop_reading)
@@ -289,24 +288,27 @@ bool ZarrArray::State::read_encoded(const Sizes& chunk, const fs::path& path,
 
 std::optional<std::span<const std::byte>> ZarrArray::State::decoded(const Sizes& chunk,
                                                                     std::int64_t begin,
-                                                                    std::int64_t end) {
-  thread_local std::vector<std::byte> encoded, raw, converted;
+                                                                    std::int64_t end,
+                                                                    std::byte* place) {
+  thread_local std::vector<std::byte> encoded, held, converted;
   Sizes shard(chunk.size());
   for (std::size_t d = 0; d < chunk.size(); ++d) shard[d] = chunk[d] / chunks_per_shard[d];
   const fs::path path = file_of(shard);
   if (!read_encoded(chunk, path, encoded)) return std::nullopt;
   const auto n = static_cast<std::size_t>(chunk_elements);
   const std::size_t width = width_of(layout.scalar);
-  raw.resize(n * width);
   const bool as_it_is =
       layout.scalar != ZarrScalar::f16 && size_of(delivered_type(layout.scalar)) == width;
+  if (!as_it_is) place = nullptr;
+  if (place == nullptr) held.resize(n * width);
+  const std::span<std::byte> raw(place != nullptr ? place : held.data(), n * width);
   const bool partly = as_it_is && end - begin < chunk_elements;
   std::optional<std::string> problem;
   if (partly)
     problem = decode_part(layout.codecs, encoded, raw.size(), width,
                           static_cast<std::size_t>(begin) * width,
-                          std::span(raw).subspan(static_cast<std::size_t>(begin) * width,
-                                                 static_cast<std::size_t>(end - begin) * width));
+                          raw.subspan(static_cast<std::size_t>(begin) * width,
+                                      static_cast<std::size_t>(end - begin) * width));
   if (!problem) problem = decode_chunk(layout.codecs, encoded, raw);
   if (const std::string& why = *problem; !why.empty())
     refuse(path, "is a chunk of the volume that " + why + "; copy or export it again.");
@@ -331,7 +333,7 @@ std::optional<std::span<const std::byte>> ZarrArray::State::decoded(const Sizes&
 
 void ZarrArray::State::read_part(const Sizes& chunk, std::span<const std::int64_t> begin,
                                  std::span<const std::int64_t> count, std::byte* out,
-                                 std::span<const std::int64_t> stride) {
+                                 std::span<const std::int64_t> stride, bool past_cache) {
   const std::size_t width = size_of(delivered_type(layout.scalar));
   Sizes part(chunk.size()), inside(chunk.size()), to_stride(stride.begin(), stride.end());
   std::int64_t to = 0;
@@ -350,11 +352,16 @@ void ZarrArray::State::read_part(const Sizes& chunk, std::span<const std::int64_
     from += inside[d] * from_stride[d];
     last += (inside[d] + part[d] - 1) * from_stride[d];
   }
-  const auto block = decoded(chunk, from, last + 1);
+  bool whole = part == layout.chunk;
+  for (std::size_t d = 0; d < chunk.size(); ++d)
+    whole = whole && (part[d] == 1 || to_stride[d] == from_stride[d]);
+  const auto block = decoded(chunk, from, last + 1, whole ? target : nullptr);
   if (!block)
-    return copy_box(part, layout.fill.data(), Sizes(chunk.size(), 0), target, to_stride, width);
+    return copy_box(part, layout.fill.data(), Sizes(chunk.size(), 0), target, to_stride, width,
+                    past_cache);
+  if (block->data() == target) return;
   copy_box(part, block->data() + from * static_cast<std::int64_t>(width), from_stride, target,
-           to_stride, width);
+           to_stride, width, past_cache);
 }
 
 ZarrArray::ZarrArray(const fs::path& folder, const std::stop_token& stop)
@@ -377,10 +384,13 @@ void ZarrArray::read(std::span<const std::int64_t> begin, std::span<const std::i
     first[d] = begin[d] / layout.chunk[d];
     chunks[d] = (begin[d] + count[d] - 1) / layout.chunk[d] - first[d] + 1;
   }
+  const auto bytes = product({count.begin(), count.end()}) *
+                     static_cast<std::int64_t>(size_of(delivered_type(layout.scalar)));
+  const bool past_cache = bytes > kCache;
   const auto read_chunk = [&](std::int64_t i) {
     Sizes chunk(rank);
     for (std::size_t d = rank; d-- > 0; i /= chunks[d]) chunk[d] = first[d] + i % chunks[d];
-    state_->read_part(chunk, begin, count, out, stride);
+    state_->read_part(chunk, begin, count, out, stride, past_cache);
   };
   state_->remote ? many_at_once(product(chunks), read_chunk)
                  : parallel_for(product(chunks), read_chunk);

@@ -42,18 +42,14 @@ double processor_seconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-/// Of work(repeat).
-Seconds fastest(const std::function<void(int)>& work) {
-  Seconds best;
-  for (int i = 0; i < kRepeats; ++i) {
-    const auto begin = std::chrono::steady_clock::now();
-    const double used = processor_seconds();
-    work(i);
-    best.processor = std::min(best.processor, processor_seconds() - used);
-    best.wall = std::min(
-        best.wall, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
-  }
-  return best;
+/// Takes work(repeat) into account.
+void time(Seconds& best, int repeat, const std::function<void(int)>& work) {
+  const auto begin = std::chrono::steady_clock::now();
+  const double used = processor_seconds();
+  work(repeat);
+  best.processor = std::min(best.processor, processor_seconds() - used);
+  best.wall = std::min(
+      best.wall, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
 }
 
 /// The chunks of a level, decoded one after another, and how many there are.
@@ -70,60 +66,68 @@ std::vector<Bytes> chunks_of(const fs::path& level) {
 }
 
 /// What the libraries and the disk give: each chunk decoded, encoded, and its bytes put into a
-/// file.
-struct Limits {
+/// file and read from there.
+class Limits {
+ public:
+  Limits(const std::vector<Bytes>& chunks, const fs::path& folder)
+      : chunks_(chunks), folder_(folder), all_(chunks.size() * kChunkBytes) {
+    blosc_.type_size = 2;
+  }
+  double gigabytes() const { return static_cast<double>(all_.size()) / 1e9; }
+  void measure(int repeat);
   Seconds decode, encode, files, files_read;
-  double gigabytes = 0;
+
+ private:
+  std::span<std::byte> raw(std::int64_t i) {
+    return std::span(all_).subspan(static_cast<std::size_t>(i) * kChunkBytes, kChunkBytes);
+  }
+  void put(const fs::path& file, const Bytes& chunk) const;
+  void get(const fs::path& file, const Bytes& chunk) const;
+
+  const std::vector<Bytes>& chunks_;
+  fs::path folder_;
+  Bytes all_;  // every chunk its own place, as in a volume
+  gigawarp::io::ByteCodec blosc_;
 };
 
-Limits limits(const std::vector<Bytes>& chunks, const fs::path& folder) {
-  const auto n = static_cast<std::int64_t>(chunks.size());
-  gigawarp::io::ByteCodec blosc;
-  blosc.type_size = 2;
-  Bytes all(chunks.size() * kChunkBytes);  // every chunk its own place, as in a volume
-  const auto raw = [&](std::int64_t i) {
-    return std::span(all).subspan(static_cast<std::size_t>(i) * kChunkBytes, kChunkBytes);
+void Limits::put(const fs::path& file, const Bytes& chunk) const {
+  std::FILE* to = std::fopen(file.c_str(), "wb");
+  if (to == nullptr) std::abort();
+  std::setbuf(to, nullptr);
+  if (std::fwrite(chunk.data(), 1, chunk.size(), to) != chunk.size()) std::abort();
+  std::fclose(to);
+}
+
+void Limits::get(const fs::path& file, const Bytes& chunk) const {
+  thread_local Bytes bytes(2 * kChunkBytes);
+  std::FILE* from = std::fopen(file.c_str(), "rb");
+  if (from == nullptr) std::abort();
+  std::setbuf(from, nullptr);
+  if (std::fread(bytes.data(), 1, chunk.size(), from) != chunk.size()) std::abort();
+  std::fclose(from);
+}
+
+void Limits::measure(int repeat) {
+  const fs::path files_folder = folder_ / ("files" + std::to_string(repeat));
+  fs::create_directory(files_folder);
+  const auto all_chunks = [&](const std::function<void(std::int64_t, const Bytes&)>& work) {
+    return [this, work](int) {
+      parallel_for(static_cast<std::int64_t>(chunks_.size()),
+                   [&](std::int64_t i) { work(i, chunks_[static_cast<std::size_t>(i)]); });
+    };
   };
-  const auto chunk = [&](std::int64_t i) -> const Bytes& {
-    return chunks[static_cast<std::size_t>(i)];
-  };
-  Limits out;
-  out.gigabytes = static_cast<double>(all.size()) / 1e9;
-  out.decode = fastest([&](int) {
-    parallel_for(n, [&](std::int64_t i) {
-      if (!gigawarp::io::decode_chunk({blosc}, chunk(i), raw(i)).empty()) std::abort();
-    });
-  });
-  out.encode = fastest([&](int) {
-    parallel_for(n, [&](std::int64_t i) {
-      thread_local Bytes packed;
-      if (gigawarp::io::encode_chunk({blosc}, raw(i), packed).size() != chunk(i).size())
-        std::abort();
-    });
-  });
-  out.files = fastest([&](int repeat) {
-    const fs::path files = folder / ("files" + std::to_string(repeat));
-    fs::create_directory(files);
-    parallel_for(n, [&](std::int64_t i) {
-      std::FILE* to = std::fopen((files / std::to_string(i)).c_str(), "wb");
-      if (to == nullptr) std::abort();
-      std::setbuf(to, nullptr);
-      if (std::fwrite(chunk(i).data(), 1, chunk(i).size(), to) != chunk(i).size()) std::abort();
-      std::fclose(to);
-    });
-  });
-  out.files_read = fastest([&](int repeat) {
-    const fs::path files = folder / ("files" + std::to_string(repeat));
-    parallel_for(n, [&](std::int64_t i) {
-      thread_local Bytes bytes(2 * kChunkBytes);
-      std::FILE* from = std::fopen((files / std::to_string(i)).c_str(), "rb");
-      if (from == nullptr) std::abort();
-      std::setbuf(from, nullptr);
-      if (std::fread(bytes.data(), 1, chunk(i).size(), from) != chunk(i).size()) std::abort();
-      std::fclose(from);
-    });
-  });
-  return out;
+  const auto file = [&](std::int64_t i) { return files_folder / std::to_string(i); };
+  time(decode, repeat, all_chunks([this](std::int64_t i, const Bytes& chunk) {
+         if (!gigawarp::io::decode_chunk({blosc_}, chunk, raw(i)).empty()) std::abort();
+       }));
+  time(encode, repeat, all_chunks([this](std::int64_t i, const Bytes& chunk) {
+         thread_local Bytes packed;
+         if (gigawarp::io::encode_chunk({blosc_}, raw(i), packed).size() != chunk.size())
+           std::abort();
+       }));
+  time(files, repeat, all_chunks([&](std::int64_t i, const Bytes& chunk) { put(file(i), chunk); }));
+  time(files_read, repeat,
+       all_chunks([&](std::int64_t i, const Bytes& chunk) { get(file(i), chunk); }));
 }
 
 void print(const char* what, double gigabytes, const Seconds& time) {
@@ -131,8 +135,8 @@ void print(const char* what, double gigabytes, const Seconds& time) {
               time.processor / gigabytes);
 }
 
-/// Nothing is removed between the repeats: ext4 is slow to give names away again that have just
-/// been freed.
+/// All of it in turn, so that what else the machine does bears upon all alike. Nothing is removed
+/// between the repeats: ext4 is slow to give names away again that have just been freed.
 void measure(const fs::path& folder, std::int64_t size) {
   gigawarp::phantom::PhantomSpec spec;
   spec.size = {size, size, size};
@@ -142,36 +146,42 @@ void measure(const fs::path& folder, std::int64_t size) {
   const auto write = [&](int repeat) {
     gigawarp::io::write_image(volume, folder / (std::to_string(repeat) + ".ome.zarr"));
   };
-  const Seconds written = fastest(write), replaced = fastest(write);
+  Seconds written, replaced, read;
+  time(written, 0, write);
   const fs::path image = folder / "0.ome.zarr";
-  const auto source = gigawarp::io::open_source(image);
-  gigawarp::Volume back(volume.grid(), volume.type());
-  const Seconds read = fastest([&](int) {
-    source->read(0, 0, {{0, 0, 0}, volume.grid().size}, back.data());
-  });
   const std::vector<Bytes> chunks = chunks_of(image / "0");
-  const Limits limit = limits(chunks, folder);
+  Limits limit(chunks, folder);
+  gigawarp::Volume back(volume.grid(), volume.type());
+  for (int repeat = 1; repeat <= kRepeats; ++repeat) {
+    time(written, repeat, write);
+    time(replaced, repeat, write);
+    const auto source = gigawarp::io::open_source(image);
+    time(read, repeat, [&](int) {
+      source->read(0, 0, {{0, 0, 0}, volume.grid().size}, back.data());
+    });
+    limit.measure(repeat);
+  }
   std::printf("%lld^3 u16, %zu chunks, %d threads\n", static_cast<long long>(size), chunks.size(),
               gigawarp::available_threads());
   print("read", gigabytes, read);
-  print("  blosc alone", limit.gigabytes, limit.decode);
-  print("  files alone", limit.gigabytes, limit.files_read);
+  print("  blosc alone", limit.gigabytes(), limit.decode);
+  print("  files alone", limit.gigabytes(), limit.files_read);
   print("written, with all levels", gigabytes, written);
   print("  in place of an earlier one", gigabytes, replaced);
-  print("  blosc alone, finest level", limit.gigabytes, limit.encode);
-  print("  files alone, finest level", limit.gigabytes, limit.files);
+  print("  blosc alone, finest level", limit.gigabytes(), limit.encode);
+  print("  files alone, finest level", limit.gigabytes(), limit.files);
   // The coarser levels add a seventh to the voxels that are compressed and written.
-  const auto percent = [&](double limit_s, double times, const Seconds& ours) {
-    return 100 * limit_s / limit.gigabytes * times * gigabytes / ours.processor;
+  const auto percent = [&](const char* what, const Seconds& ours, const Seconds& codec,
+                           const Seconds& files, double times) {
+    const double scale = 100 * times * gigabytes / limit.gigabytes() / ours.processor;
+    std::printf("%-44s %3.0f %%, with files %3.0f %%\n", what, scale * codec.processor,
+                scale * (codec.processor + files.processor));
   };
-  const double read_s = limit.decode.processor, written_s = limit.encode.processor;
-  std::printf(
-      "of the processor time, blosc and (with files): read %.0f (%.0f) %%, written %.0f (%.0f) %%, "
-      "counted for the finest level alone %.0f (%.0f) %%\n",
-      percent(read_s, 1, read), percent(read_s + limit.files_read.processor, 1, read),
-      percent(written_s, 8.0 / 7, written),
-      percent(written_s + limit.files.processor, 8.0 / 7, written), percent(written_s, 1, written),
-      percent(written_s + limit.files.processor, 1, written));
+  std::printf("of the processor time, what blosc alone takes:\n");
+  percent("read", read, limit.decode, limit.files_read, 1);
+  percent("written", written, limit.encode, limit.files, 8.0 / 7);
+  percent("  in place of an earlier one", replaced, limit.encode, limit.files, 8.0 / 7);
+  percent("  counted for the finest level alone", written, limit.encode, limit.files, 1);
 }
 
 }  // namespace

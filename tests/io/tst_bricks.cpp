@@ -15,6 +15,7 @@
 #include "io/chunk_codecs.h"
 #include "io/downsample.h"
 #include "io/io_fixtures.h"
+#include "io/row_copy.h"
 #include "io/volume_sink.h"
 
 namespace gigawarp {
@@ -381,6 +382,24 @@ TEST(PlainFiles, areReadInPlaceWhereTheyAreUncompressed) {
   io::write_image(volume, folder / "a.nii.gz");
   EXPECT_EQ(io::open_source(folder / "a.nii.gz"), nullptr);
   EXPECT_EQ(io::open_source(folder / "none.nii"), nullptr);
+}
+
+TEST(Rows, areCopiedToTheirPlacesAndNothingBetweenThemWhetherPastTheCacheOrNot) {
+  constexpr std::int64_t kPlanes = 3, kRows = 21, kFromRow = 311, kToRow = 389;
+  std::vector<std::byte> from(kPlanes * kRows * kFromRow + 64);
+  for (std::size_t i = 0; i < from.size(); ++i) from[i] = static_cast<std::byte>(i * 37 % 251);
+  for (const bool past_cache : {false, true})
+    for (const std::int64_t bytes : {1, 63, 64, 128, 300})
+      for (const std::int64_t start : {0, 1, 17, 63}) {
+        std::vector<std::byte> to(kPlanes * kRows * kToRow + 64, std::byte{255}), expected = to;
+        for (std::int64_t row = 0; row < kPlanes * kRows; ++row)
+          std::memcpy(expected.data() + start + row * kToRow,
+                      from.data() + 64 - start + row * kFromRow, static_cast<std::size_t>(bytes));
+        io::copy_rows(kPlanes, kRows, static_cast<std::size_t>(bytes), from.data() + 64 - start,
+                      {kFromRow, kRows * kFromRow}, to.data() + start, {kToRow, kRows * kToRow},
+                      past_cache);
+        ASSERT_EQ(to, expected) << bytes << " bytes from " << start << " past cache " << past_cache;
+      }
 }
 
 TEST(PlainFiles, thatAreCutOffAreAnErrorOfTheirReader) {
