@@ -29,7 +29,8 @@ void add_import_option(CLI::App* verb, ImportChoice& choice) {
           "--import", [&choice](const std::string& name) { choice = kChoices.at(name); },
           "Import an input that cannot be read in part into the cache (see gigawarp cache), so "
           "that "
-          "it never lies in memory whole (default: auto, compressed NIfTI from 1 GiB of voxels)")
+          "it never lies in memory whole (default: auto, compressed NIfTI, NRRD and MetaImage from "
+          "1 GiB of voxels)")
       ->check(CLI::IsMember({"auto", "always", "never"}))
       ->type_name("auto|always|never");
 }

@@ -30,6 +30,15 @@ using File = std::unique_ptr<std::FILE, CloseFile>;
 }  // namespace
 
 struct ByteReader::State {
+  explicit State(const std::filesystem::path& where);
+  ~State() {
+    if (gzip) inflateEnd(&stream);
+  }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  /// What follows is gzip, or with `or_zlib` a zlib stream.
+  void start_inflating(bool or_zlib);
+
   std::filesystem::path path;
   File file;
   std::uint64_t file_size = 0;
@@ -56,7 +65,8 @@ struct ByteReader::State {
   std::size_t inflate_some(std::byte* out, std::size_t bytes) {
     std::size_t done = 0;
     while (done < bytes && !ended) {
-      if (stream.avail_in == 0 && !refill()) damaged("is truncated (its gzip stream breaks off)");
+      if (stream.avail_in == 0 && !refill())
+        damaged("is truncated (its compressed data break off)");
       const std::size_t want = std::min<std::size_t>(bytes - done, 1U << 30);
       stream.next_out = reinterpret_cast<Bytef*>(out + done);
       stream.avail_out = static_cast<uInt>(want);
@@ -65,32 +75,48 @@ struct ByteReader::State {
       if (code == Z_STREAM_END)
         ended = !next_member();
       else if (code != Z_OK && code != Z_BUF_ERROR)
-        damaged("is damaged (its gzip checksum or structure is wrong)");
+        damaged("is damaged (the checksum or structure of its compressed data is wrong)");
     }
     return done;
   }
 };
 
-ByteReader::ByteReader(const std::filesystem::path& path) : state_(std::make_unique<State>()) {
+ByteReader::State::State(const std::filesystem::path& where)
+    : path(where), file_size(checked_file_size(where)) {
+  file.reset(std::fopen(path.c_str(), "rb"));
+  if (!file) refuse(path, "cannot be opened; check its permissions.");
+}
+
+void ByteReader::State::start_inflating(bool or_zlib) {
+  constexpr int kWindow = 15, kGzip = 16, kEither = 32;
+  gzip = true;
+  input.resize(kInputBlock);
+  if (inflateInit2(&stream, kWindow + (or_zlib ? kEither : kGzip)) == Z_OK) return;
+  gzip = false;  // there is nothing to end
+  throw Error(ErrorCode::does_not_fit, "There is not enough memory to decompress a file.",
+              path.string());
+}
+
+ByteReader::ByteReader(const std::filesystem::path& path) : state_(std::make_unique<State>(path)) {
   State& s = *state_;
-  s.path = path;
-  s.file_size = checked_file_size(path);
-  s.file.reset(std::fopen(path.c_str(), "rb"));
-  if (!s.file) refuse(path, "cannot be opened; check its permissions.");
   std::array<unsigned char, 2> magic{};
   const std::size_t n = std::fread(magic.data(), 1, magic.size(), s.file.get());
   std::rewind(s.file.get());
-  s.gzip = n == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
-  if (!s.gzip) return;
-  s.input.resize(kInputBlock);
-  if (inflateInit2(&s.stream, 15 + 16) != Z_OK)
-    throw Error(ErrorCode::does_not_fit, "There is not enough memory to decompress a file.",
-                path.string());
+  if (n == 2 && magic[0] == 0x1f && magic[1] == 0x8b) s.start_inflating(false);
 }
 
-ByteReader::~ByteReader() {
-  if (state_->gzip) inflateEnd(&state_->stream);
+ByteReader::ByteReader(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+ByteReader ByteReader::deflated(const std::filesystem::path& path, std::uint64_t offset) {
+  auto state = std::make_unique<State>(path);
+  if (offset > state->file_size ||
+      ::fseeko(state->file.get(), static_cast<off_t>(offset), SEEK_SET) != 0)
+    state->damaged("is truncated");
+  state->start_inflating(true);
+  return ByteReader(std::move(state));
 }
+
+ByteReader::~ByteReader() = default;
 
 bool ByteReader::compressed() const { return state_->gzip; }
 

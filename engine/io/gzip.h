@@ -17,6 +17,8 @@ namespace gigawarp::io {
 class ByteReader {
  public:
   explicit ByteReader(const std::filesystem::path& path);
+  /// The gzip or zlib stream that begins at `offset`; anything else there is damage.
+  static ByteReader deflated(const std::filesystem::path& path, std::uint64_t offset);
   ~ByteReader();
   ByteReader(const ByteReader&) = delete;
   ByteReader& operator=(const ByteReader&) = delete;
@@ -32,6 +34,7 @@ class ByteReader {
 
  private:
   struct State;
+  explicit ByteReader(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
 

@@ -26,8 +26,8 @@ struct CacheEntry {
 /// clear:
 ///     <folder>/<name>-<hash>/volume.ome.zarr, source.json; <folder>/limit
 /// An entry is that of its file's path, size, time of change and first 64 KiB, of the voxel size
-/// the user gave, of the time point and of whether values are labels; a volume of several files
-/// counts all files of its folder. A changed file is imported again. An entry appears by renaming a
+/// the user gave, of the time point and of whether values are labels; the file that a
+/// header names counts too, and for a volume of several files all files of its folder do. A changed file is imported again. An entry appears by renaming a
 /// folder that is complete; what was killed before is removed by the next who comes. Processes and
 /// threads that want the same file at once wait for the one that imports it. While a source is open
 /// its entry stays.

@@ -10,11 +10,14 @@
 #include <cerrno>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "io/chunk_codecs.h"
 #include "io/file_support.h"
+#include "io/itk_images.h"
+#include "io/text_header.h"
 
 namespace gigawarp::io {
 
@@ -48,9 +51,19 @@ Json stamp_of(const fs::path& file) {
           static_cast<std::int64_t>(status.st_mtim.tv_nsec)};
 }
 
+/// The file that a NRRD or MetaImage names for its voxels, itself included; nothing for other
+/// formats and for headers that name several or say it in another way.
+std::optional<fs::path> voxels_of(const fs::path& path) {
+  const auto format = itk_text_format(path);
+  if (!format) return std::nullopt;
+  const auto text = *format == ItkFormat::nrrd ? read_nrrd_text(path) : read_meta_text(path);
+  return text ? std::optional(text->voxels) : std::nullopt;
+}
+
 bool is_one_file(const fs::path& path) {
-  static constexpr const char* kAlone[] = {".nii", ".nii.gz", ".nrrd", ".mha",  ".mnc", ".mrc",
-                                           ".rec", ".h5",     ".hdf5", ".tiff", ".tif"};
+  if (itk_text_format(path)) return voxels_of(path).has_value();
+  static constexpr const char* kAlone[] = {".nii", ".nii.gz", ".mnc",  ".mrc", ".rec",
+                                           ".h5",  ".hdf5",   ".tiff", ".tif"};
   return std::any_of(std::begin(kAlone), std::end(kAlone),
                      [&](const char* extension) { return has_extension(path, extension); });
 }
@@ -86,6 +99,9 @@ ImportKey import_key(const fs::path& path, const ReadOptions& options) {
     key["stamp"] = stamp_of(file);
     key["head"] = crc32c(read_head(file, kHead));
   }
+  if (!is_folder)
+    if (const auto voxels = voxels_of(file); voxels && *voxels != file)
+      key["voxels"] = stamp_of(*voxels);
   if (is_folder || !is_one_file(file))
     key["files"] = folder_digest(is_folder ? file : file.parent_path());
   if (options.spacing_mm) key["spacing_mm"] = *options.spacing_mm;

@@ -209,6 +209,7 @@ void flip_minc(Grid& grid) {
 struct Opened {
   itk::ImageIOBase::Pointer io;
   ItkHeader header;
+  std::uint64_t bytes = 0;  ///< of the values as the file has them
   std::vector<std::string> notes;
 };
 
@@ -257,7 +258,7 @@ Opened open_itk(ItkFormat format, const fs::path& path, const ReadOptions& optio
   // 1032 is the largest expansion of deflate, which all of these formats may use inside.
   if (!bytes || (!detached && *bytes > file_size * 1032))
     refuse(path, "is truncated or its header is damaged: it promises more voxels than it holds.");
-  check_memory(path, 2 * *bytes);
+  out.bytes = *bytes;
   return out;
 }
 
@@ -273,7 +274,13 @@ std::string format_name(ItkFormat format) {
 }
 }  // namespace
 
-ImageHeader read_itk_header(ItkFormat format, const fs::path& path, const ReadOptions& options) {
+std::optional<ItkFormat> itk_text_format(const fs::path& path) {
+  if (has_extension(path, ".nrrd") || has_extension(path, ".nhdr")) return ItkFormat::nrrd;
+  if (has_extension(path, ".mha") || has_extension(path, ".mhd")) return ItkFormat::meta;
+  return std::nullopt;
+}
+
+ItkDescription describe_itk(ItkFormat format, const fs::path& path, const ReadOptions& options) {
   return translated(path, [&] {
     const QuietStandardError quiet(prints_on_stderr(format));
     Opened opened = open_itk(format, path, options);
@@ -283,8 +290,12 @@ ImageHeader read_itk_header(ItkFormat format, const fs::path& path, const ReadOp
     out.format = format_name(format);
     out.notes = std::move(opened.notes);
     out.type = stored_type(opened.header.type, false, out.notes);
-    return out;
+    return ItkDescription{std::move(out), opened.header.type};
   });
+}
+
+ImageHeader read_itk_header(ItkFormat format, const fs::path& path, const ReadOptions& options) {
+  return describe_itk(format, path, options).header;
 }
 
 Volume read_itk(ItkFormat format, const fs::path& path, const ReadOptions& options) {
@@ -292,6 +303,7 @@ Volume read_itk(ItkFormat format, const fs::path& path, const ReadOptions& optio
     const QuietStandardError quiet(prints_on_stderr(format));
     const Opened opened = open_itk(format, path, options);
     const ItkHeader& header = opened.header;
+    check_memory(path, 2 * opened.bytes);
     set_full_region(*opened.io);
     Volume volume;
     if (const auto own = own_scalar(header.type); own && header.channels == 1) {

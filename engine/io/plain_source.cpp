@@ -1,9 +1,7 @@
 #include "io/plain_source.h"
 
 #include <algorithm>
-#include <map>
 #include <optional>
-#include <sstream>
 
 #include "base/parallel.h"
 #include "io/byte_order.h"
@@ -12,6 +10,7 @@
 #include "io/itk_images.h"
 #include "io/nifti.h"
 #include "io/random_file.h"
+#include "io/text_header.h"
 
 namespace gigawarp::io {
 
@@ -33,57 +32,14 @@ std::optional<PlainLayout> nifti_layout(const fs::path& path, const ReadOptions&
   return PlainLayout{header.voxels, header.offset, header.swapped, describe(header, path)};
 }
 
-/// "key: value" or "key = value" lines up to the end of a text header.
-std::map<std::string, std::string> fields(const std::string& text, char separator) {
-  std::map<std::string, std::string> out;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    const auto at = line.find(separator);
-    if (at == std::string::npos) continue;
-    const auto trimmed = [](std::string s) {
-      const auto first = s.find_first_not_of(" \t\r="), last = s.find_last_not_of(" \t\r");
-      return first == std::string::npos ? std::string() : s.substr(first, last - first + 1);
-    };
-    out[trimmed(line.substr(0, at))] = trimmed(line.substr(at + 1));
-  }
-  return out;
-}
-
-std::string head_text(const fs::path& path) {
-  const std::vector<std::byte> head = read_head(path, 64U << 10);
-  return {reinterpret_cast<const char*>(head.data()), head.size()};
-}
-
-std::optional<PlainLayout> nrrd_layout(const fs::path& path, const ReadOptions& options) {
-  const std::string text = head_text(path);
-  const auto end = text.find("\n\n");
-  if (end == std::string::npos) return std::nullopt;
-  const auto keys = fields(text.substr(0, end), ':');
-  for (const char* other :
-       {"data file", "datafile", "line skip", "lineskip", "byte skip", "byteskip"})
-    if (keys.contains(other)) return std::nullopt;
-  const auto encoding = keys.find("encoding");
-  if (encoding == keys.end() || encoding->second != "raw") return std::nullopt;
-  const auto endian = keys.find("endian");
-  const bool big = endian != keys.end() && endian->second == "big";
-  return PlainLayout{path, end + 2, big, read_itk_header(ItkFormat::nrrd, path, options)};
-}
-
-std::optional<PlainLayout> meta_layout(const fs::path& path, const ReadOptions& options) {
-  const std::string text = head_text(path);
-  const auto last = text.find("ElementDataFile");
-  const auto end = text.find('\n', last);
-  if (last == std::string::npos || end == std::string::npos) return std::nullopt;
-  const auto keys = fields(text.substr(0, end), '=');
-  const auto is = [&](const char* key, std::string_view value) {
-    const auto found = keys.find(key);
-    return found != keys.end() && found->second == value;
-  };
-  if (!is("ElementDataFile", "LOCAL") || is("CompressedData", "True") ||
-      is("BinaryData", "False") || keys.contains("HeaderSize"))
-    return std::nullopt;
-  const bool big = is("BinaryDataByteOrderMSB", "True") || is("ElementByteOrderMSB", "True");
-  return PlainLayout{path, end + 1, big, read_itk_header(ItkFormat::meta, path, options)};
+std::optional<PlainLayout> itk_layout(ItkFormat format, const fs::path& path,
+                                      const ReadOptions& options) {
+  const auto text = format == ItkFormat::nrrd ? read_nrrd_text(path) : read_meta_text(path);
+  if (!text || text->deflated) return std::nullopt;
+  const ItkDescription about = describe_itk(format, path, options);
+  // Colour, 64-bit integers and several values per voxel are turned into something else.
+  if (about.header.channels != 1 || !own_scalar(about.stored)) return std::nullopt;
+  return PlainLayout{text->voxels, text->offset, text->big_endian, about.header};
 }
 
 std::optional<PlainLayout> layout_of(const fs::path& path, const ReadOptions& options) {
@@ -92,14 +48,10 @@ std::optional<PlainLayout> layout_of(const fs::path& path, const ReadOptions& op
   std::optional<PlainLayout> out;
   if (is_nifti_name(path))
     out = nifti_layout(path, options);
-  else if (has_extension(path, ".nrrd"))
-    out = nrrd_layout(path, options);
-  else if (has_extension(path, ".mha"))
-    out = meta_layout(path, options);
+  else if (const auto format = itk_text_format(path))
+    out = itk_layout(*format, path, options);
   if (!out) return out;
   const ImageHeader& h = out->header;
-  // Colour, 64-bit integers and several values per voxel have been turned into something else.
-  if (h.channels != 1 && !is_nifti_name(path)) return std::nullopt;
   const auto bytes = volume_bytes(h.grid.size, h.channels, size_of(h.type));
   const std::uint64_t size = checked_file_size(out->file);
   if (!bytes || *bytes > size || size - *bytes < out->offset) return std::nullopt;

@@ -7,7 +7,9 @@
 #include "io/convert.h"
 #include "io/file_support.h"
 #include "io/gzip.h"
+#include "io/itk_images.h"
 #include "io/nifti.h"
+#include "io/text_header.h"
 
 namespace gigawarp::io {
 
@@ -76,27 +78,84 @@ void NiftiPlanes::read(std::int64_t planes, std::byte* out) {
   if (label_map_) volume = as_label_map(std::move(volume), path_);
   std::memcpy(out, volume.data(), volume.bytes());
 }
+
+/// A NRRD or MetaImage whose voxels are one deflate stream of values that are used as they are.
+class DeflatedPlanes : public PlaneReader {
+ public:
+  DeflatedPlanes(const fs::path& path, const TextHeader& text, ImageHeader header, bool label_map)
+      : path_(path),
+        stored_(header.type),
+        big_endian_(text.big_endian),
+        header_(std::move(header)),
+        bytes_(ByteReader::deflated(text.voxels, text.offset)) {
+    const bool real = stored_ == ScalarType::f32 || stored_ == ScalarType::f64;
+    if (label_map && real) header_.type = ScalarType::i32;
+  }
+  const ImageHeader& header() const override { return header_; }
+  void read(std::int64_t planes, std::byte* out) override;
+  void finish() override { bytes_.finish(); }
+
+ private:
+  fs::path path_;
+  ScalarType stored_;
+  bool big_endian_;
+  ImageHeader header_;
+  ByteReader bytes_;
+};
+
+void DeflatedPlanes::read(std::int64_t planes, std::byte* out) {
+  const Size3& n = header_.grid.size;
+  const std::size_t width = size_of(stored_);
+  const auto fill = [&](std::byte* to) {
+    const auto values = static_cast<std::size_t>(n[0] * n[1] * planes);
+    bytes_.read(to, values * width);
+    if (big_endian_) reverse_bytes(to, values, width);
+  };
+  if (header_.type == stored_) return fill(out);
+  Volume slab(Grid{{n[0], n[1], planes}, {}}, stored_);
+  fill(slab.data());
+  slab = as_label_map(std::move(slab), path_);
+  std::memcpy(out, slab.data(), slab.bytes());
+}
+
+std::unique_ptr<PlaneReader> open_nifti_planes(const fs::path& path, const ReadOptions& options) {
+  const ImageSelection& selection = options.selection;
+  const NiftiHeader header = read_nifti_header(path, options);
+  const FileType type = nifti_file_type(header, path);
+  const bool wide = type.scalar == FileScalar::i64 || type.scalar == FileScalar::u64;
+  if (header.times > 1 || selection.channel.value_or(0) >= header.components) return nullptr;
+  // All values decide into what 64-bit integers are narrowed; scaled colour is refused.
+  if (wide && !header.scaled()) return nullptr;
+  if (type.samples > 1 && (header.scaled() || header.components > 1)) return nullptr;
+  const auto bytes = volume_bytes(
+      header.grid.size, static_cast<int>(header.components) * type.samples, width_of(type.scalar));
+  const std::uint64_t bound = ByteReader(header.voxels).upper_bound();
+  if (!bytes || *bytes > bound || header.offset > bound - *bytes) return nullptr;
+  return std::make_unique<NiftiPlanes>(path, header, options);
+}
+
+std::unique_ptr<PlaneReader> open_deflated_planes(ItkFormat format, const fs::path& path,
+                                                  const ReadOptions& options) {
+  const auto text = format == ItkFormat::nrrd ? read_nrrd_text(path) : read_meta_text(path);
+  if (!text || !text->deflated || options.selection.channel.value_or(0) != 0) return nullptr;
+  const ItkDescription about = describe_itk(format, path, options);
+  if (about.header.channels != 1 || !own_scalar(about.stored)) return nullptr;
+  const auto bytes = volume_bytes(about.header.grid.size, 1, size_of(about.header.type));
+  const std::uint64_t bound = ByteReader::deflated(text->voxels, text->offset).upper_bound();
+  if (!bytes || *bytes > bound) return nullptr;
+  return std::make_unique<DeflatedPlanes>(path, *text, about.header, options.label_map);
+}
 }  // namespace
 
 std::unique_ptr<PlaneReader> open_in_order(const fs::path& path, const ReadOptions& options) {
   std::error_code code;
-  if (!is_nifti_name(path) || !fs::is_regular_file(path, code)) return nullptr;
+  if (!fs::is_regular_file(path, code)) return nullptr;
   const ImageSelection& selection = options.selection;
   if (selection.level.value_or(0) != 0 || selection.timepoint.value_or(0) != 0) return nullptr;
   try {
-    const NiftiHeader header = read_nifti_header(path, options);
-    const FileType type = nifti_file_type(header, path);
-    const bool wide = type.scalar == FileScalar::i64 || type.scalar == FileScalar::u64;
-    if (header.times > 1 || selection.channel.value_or(0) >= header.components) return nullptr;
-    // All values decide into what 64-bit integers are narrowed; scaled colour is refused.
-    if (wide && !header.scaled()) return nullptr;
-    if (type.samples > 1 && (header.scaled() || header.components > 1)) return nullptr;
-    const auto bytes =
-        volume_bytes(header.grid.size, static_cast<int>(header.components) * type.samples,
-                     width_of(type.scalar));
-    const std::uint64_t bound = ByteReader(header.voxels).upper_bound();
-    if (!bytes || *bytes > bound || header.offset > bound - *bytes) return nullptr;
-    return std::make_unique<NiftiPlanes>(path, header, options);
+    if (is_nifti_name(path)) return open_nifti_planes(path, options);
+    const auto format = itk_text_format(path);
+    return format ? open_deflated_planes(*format, path, options) : nullptr;
   } catch (const Error&) {
     return nullptr;  // the reader of whole files says what is wrong
   }

@@ -11,7 +11,7 @@
 namespace gigawarp::io {
 
 /// A volume whose planes can be read one after another only, so that it never lies in memory whole:
-/// a compressed NIfTI, or one whose values have to be scaled.
+/// a compressed NIfTI or one whose values have to be scaled, a compressed NRRD or MetaImage.
 class PlaneReader {
  public:
   virtual ~PlaneReader() = default;

@@ -1,5 +1,6 @@
 """The cache of imported volumes: values as read directly, imported once, found again, bounded, and never half."""
 
+import gzip
 import json
 import os
 import pathlib
@@ -87,6 +88,104 @@ class Cache(unittest.TestCase):
                 np.testing.assert_array_equal(np.asanyarray(ours.dataobj).T, sitk.GetArrayFromImage(direct))
                 self.assertEqual(ours.get_data_dtype().kind, sitk.GetArrayFromImage(direct).dtype.kind)
                 np.testing.assert_allclose(ours.header.get_zooms(), direct.GetSpacing(), rtol=1e-6)
+
+    def text_files(self, data):
+        """Compressed NRRD and MetaImage of oblique axes, their voxels in the file and beside it, in both byte orders."""
+        image = sitk.GetImageFromArray(data)
+        image.SetSpacing((0.5, 0.6, 0.7))
+        image.SetOrigin((10, -20, 30))
+        turn = sitk.Euler3DTransform((0, 0, 0), 0.3, -0.2, 0.5)
+        image.SetDirection(turn.GetMatrix())
+        names = ["in.nrrd", "in.nhdr", "in.mha", "in.mhd"]
+        for name in names:
+            sitk.WriteImage(image, str(self.folder / name), True)
+        header, voxels = (self.folder / "in.nrrd").read_bytes().split(b"\n\n", 1)
+        self.assertIn(b"encoding: gzip", header)
+        swapped = gzip.compress(data.astype(data.dtype.newbyteorder(">")).tobytes())
+        more = {"swapped.nrrd": header.replace(b"endian: little", b"endian: big") + b"\n\n" + swapped,
+                "crlf.nrrd": header.replace(b"\n", b"\r\n") + b"\r\n\r\n" + voxels,
+                "members.nrrd": header + b"\n\n" + gzip.compress(data.tobytes()[:5000]) + gzip.compress(data.tobytes()[5000:]),
+                "named.nrrd": header + b"\nencoding:=raw\n# endian: big\ndata file: apart/voxels.gz\n"}
+        (self.folder / "apart").mkdir()
+        (self.folder / "apart/voxels.gz").write_bytes(voxels)
+        for name, content in more.items():
+            (self.folder / name).write_bytes(content)
+        return [self.folder / name for name in [*names, *more]]
+
+    def test_compressed_nrrd_and_meta_image_are_what_itk_reads(self):
+        data = volume((40, 30, 20))
+        for source in self.text_files(data):
+            for choice in ("always", "never"):  # through the cache; plane by plane
+                with self.subTest(name=source.name, choice=choice):
+                    self.verb("convert", source, self.folder / "ours.nii.gz", "--import", choice)
+                    ours = sitk.ReadImage(str(self.folder / "ours.nii.gz"))
+                    theirs = sitk.ReadImage(str(source))
+                    np.testing.assert_array_equal(sitk.GetArrayFromImage(ours), data)
+                    np.testing.assert_array_equal(sitk.GetArrayFromImage(theirs), data)
+                    for property in ("GetSpacing", "GetOrigin", "GetDirection"):
+                        np.testing.assert_allclose(getattr(ours, property)(), getattr(theirs, property)(), atol=1e-5)
+
+    def test_uncompressed_voxels_beside_a_header_are_read_where_they_are(self):
+        data = volume((40, 30, 20)).astype(np.int16)
+        image = sitk.GetImageFromArray(data)
+        image.SetSpacing((0.5, 0.6, 0.7))
+        for name in ("in.nhdr", "in.mhd"):
+            sitk.WriteImage(image, str(self.folder / name), False)
+            self.verb("convert", self.folder / name, self.folder / "ours.nii", "--import", "always")
+            np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(self.folder / "ours.nii"))), data)
+            self.assertEqual(self.listed()["volumes"], [])
+
+    def test_damaged_nrrd_and_meta_image_are_refused_and_leave_nothing(self):
+        for source in self.text_files(volume((40, 30, 20))):
+            whole = source.read_bytes()
+            beside = {".nhdr": self.folder / "in.raw.gz", ".mhd": self.folder / "in.zraw"}.get(source.suffix)
+            beside = self.folder / "apart/voxels.gz" if source.name == "named.nrrd" else beside
+            file = beside or source
+            content = file.read_bytes()
+            text = source.read_text(errors="surrogateescape")
+            larger = text.replace("20 30 40", "20 30 41")
+            self.assertNotEqual(larger, text)
+            flipped = bytearray(content)
+            flipped[-6] ^= 255  # in the checksum
+            for what, change in {"truncated": lambda: file.write_bytes(content[:-1000]),
+                                 "damaged": lambda: file.write_bytes(flipped),
+                                 "promises more": lambda: source.write_text(larger, errors="surrogateescape")}.items():
+                with self.subTest(name=source.name, what=what):
+                    change()
+                    for choice in ("always", "never"):
+                        process = self.verb("convert", source, self.folder / "out.nii", "--import", choice, expect=3)
+                        self.assertEqual(process.stderr.count("gigawarp: "), 1, process.stderr)
+                        self.assertIn(file.name, process.stderr)
+                    self.assertFalse((self.folder / "out.nii").exists())
+                    self.assertEqual(self.listed()["volumes"], [])
+                    self.assertEqual(list(self.cache.glob("*.part")), [])
+                    file.write_bytes(content)
+                    source.write_bytes(whole)
+
+    def test_voxels_beside_a_header_that_change_are_imported_again(self):
+        data = volume((40, 30, 20))
+        source = next(s for s in self.text_files(data) if s.name == "named.nrrd")
+        self.verb("cache", "--import", source)
+        (self.folder / "apart/voxels.gz").write_bytes(gzip.compress(data[::-1].tobytes()))
+        self.verb("cache", "--import", source)
+        np.testing.assert_array_equal(self.imported()["0"][...], data[::-1])
+
+    def test_memory_of_an_import_does_not_grow_with_the_volume(self):
+        data = np.zeros((400, 400, 400), np.uint16)  # 122 MiB
+        data[::7] = 5
+        self.nifti("in.nii.gz", data)
+        image = sitk.GetImageFromArray(data)
+        for name in ("in.nrrd", "in.mha"):
+            sitk.WriteImage(image, str(self.folder / name), True)
+        for name in ("in.nii.gz", "in.nrrd", "in.mha"):
+            with self.subTest(name=name):
+                # A process counts what its parent held when it was forked: a small one stands between.
+                told = subprocess.run([sys.executable, "-c", "import resource, subprocess, sys\n"
+                                       "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)\n"
+                                       "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)",
+                                       GIGAWARP, "cache", "--import", self.folder / name],
+                                      env=self.environment, capture_output=True, text=True, check=True)
+                self.assertLess(int(told.stdout), 150 * 1024)  # KiB; read whole it is 190 and more
 
     def test_labels_are_reduced_by_majority(self):
         labels = np.random.default_rng(1).choice(np.array([0, 7, 1000], np.uint16), (80, 80, 80))
