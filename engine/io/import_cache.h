@@ -27,10 +27,10 @@ struct CacheEntry {
 ///     <folder>/<name>-<hash>/volume.ome.zarr, source.json; <folder>/limit
 /// An entry is that of its file's path, size, time of change and first 64 KiB, of the voxel size
 /// the user gave, of the time point and of whether values are labels; the file that a
-/// header names counts too, and for a volume of several files all files of its folder do. A changed file is imported again. An entry appears by renaming a
-/// folder that is complete; what was killed before is removed by the next who comes. Processes and
-/// threads that want the same file at once wait for the one that imports it. While a source is open
-/// its entry stays.
+/// header names counts too, and for a volume of several files all files of its folder do. A changed
+/// file is imported again. An entry appears by renaming a folder that is complete; what was killed
+/// before is removed by the next who comes. Processes and threads that want the same file at once
+/// wait for the one that imports it. While a source is open its entry stays.
 class ImportCache {
  public:
   /// $GIGAWARP_CACHE, or $XDG_CACHE_HOME/gigawarp/volumes, or ~/.cache/gigawarp/volumes.
