@@ -206,6 +206,28 @@ TEST(VdbDamage, isRefusedAndNeverPassesAsAVolume) {
   test::sentence_of(ErrorCode::bad_input, [&] { io::read_image(path); });
 }
 
+TEST(VdbDamage, inAByteOfTheHeaderIsRefusedOrHarmless) {
+  const Folder folder;
+  const fs::path path = folder / "warp.vdb";
+  io::write_displacement(bump({20, 18, 16}, 2), path);
+  std::ifstream stream(path, std::ios::binary);
+  const std::string whole{std::istreambuf_iterator<char>(stream), {}};
+  int refused = 0;
+  for (std::size_t i = 0; i < 1500; i += 5) {
+    std::string damaged = whole;
+    damaged[i] = static_cast<char>(damaged[i] ^ 0x7f);
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << damaged;
+    try {
+      io::read_image(path);
+    } catch (const Error& error) {
+      EXPECT_TRUE(error.code() == ErrorCode::bad_input || error.code() == ErrorCode::does_not_fit);
+      EXPECT_NE(std::string(error.what()).find("warp.vdb"), std::string::npos) << i;
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 60);
+}
+
 TEST(VdbOnAFullDisk, isNotWritten) {
   const Folder folder;
   const DisplacementField field = bump({60, 60, 60}, 300);

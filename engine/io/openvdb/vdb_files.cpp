@@ -1,14 +1,18 @@
 #include <openvdb/io/File.h>
+#include <openvdb/io/Stream.h>
 #include <openvdb/openvdb.h>
 #include <openvdb/tools/Dense.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <fstream>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "io/openvdb/vdb_bounds.h"
 #include "io/vdb_module.h"
 
 // The whole of the module: it is loaded when the first .vdb file is read or written.
@@ -189,11 +193,20 @@ bool deliver_any(const openvdb::GridBase& grid, const VdbTaker& taker) {
 }  // namespace
 
 namespace {
+/// All grids of a file. OpenVDB does not look whether its stream has ended and takes what it could
+/// not read for lengths and counts: so the stream throws std::ios_base::failure.
+openvdb::GridPtrVecPtr grids_of(const char* file) {
+  if (const char* why = gigawarp::io::reason_against(file)) throw std::runtime_error(why);
+  std::ifstream stream;
+  stream.exceptions(std::ios::failbit | std::ios::badbit | std::ios::eofbit);
+  stream.open(file, std::ios::binary);
+  openvdb::io::Stream in(stream, false);  // all of it is read now
+  return in.getGrids();
+}
+
 /// OpenVDB does not notice a full disk when it writes; reading does.
 bool is_whole(const char* file, const openvdb::GridBase& grid) {
-  openvdb::io::File in(file);
-  in.open(false);
-  const openvdb::GridPtrVecPtr grids = in.getGrids();
+  const openvdb::GridPtrVecPtr grids = grids_of(file);
   return grids->size() == 1 && grids->front()->activeVoxelCount() == grid.activeVoxelCount();
 }
 }  // namespace
@@ -217,6 +230,8 @@ extern "C" int gigawarp_write_vdb(const VdbVolume* volume, const char* file, cha
     out.write({grid});
     out.close();
     return is_whole(file, *grid) ? 1 : fail(why, why_bytes, "the file is not whole");
+  } catch (const std::ios_base::failure&) {
+    return fail(why, why_bytes, "the file is not whole");
   } catch (const std::exception& error) {
     return fail(why, why_bytes, error.what());
   }
@@ -226,9 +241,7 @@ extern "C" int gigawarp_read_vdb(const char* file, const VdbTaker* taker, char* 
                                  std::size_t why_bytes) noexcept {
   try {
     openvdb::initialize();
-    openvdb::io::File in(file);
-    in.open(false);  // all of it is read now
-    const openvdb::GridPtrVecPtr grids = in.getGrids();
+    const openvdb::GridPtrVecPtr grids = grids_of(file);
     for (const openvdb::GridBase::Ptr& grid : *grids)
       if (!grid->empty() && grid->transform().isLinear() && deliver_any(*grid, *taker)) return 1;
     for (const openvdb::GridBase::Ptr& grid : *grids)  // nothing but background, of a known size
@@ -236,6 +249,8 @@ extern "C" int gigawarp_read_vdb(const char* file, const VdbTaker* taker, char* 
           deliver_any(*grid, *taker))
         return 1;
     return fail(why, why_bytes, "it holds no grid of numbers, labels, a mask or vectors");
+  } catch (const std::ios_base::failure&) {
+    return fail(why, why_bytes, "it ends too early or is damaged");
   } catch (const std::exception& error) {
     return fail(why, why_bytes, error.what());
   }
