@@ -3,8 +3,10 @@
 #include <QColor>
 #include <cmath>
 #include <cstdlib>
+#include <functional>
 
 #include "phantom/phantom.h"
+#include "render/golden.h"
 #include "render/renderer_3d.h"
 #include "render/surfaces.h"
 #include "render/view_geometry.h"
@@ -222,6 +224,100 @@ TEST_F(Scene3dTest, everyPartChangesThePicture) {
   expect_change("zoom");
   p.view.right_mm = 20;
   expect_change("pan");
+}
+
+/// Pictures of scenes as they were once looked at, each also drawn without its layers: the
+/// tolerance must notice that.
+class Golden3d : public Scene3dTest {
+ protected:
+  void SetUp() override {
+    Scene3dTest::SetUp();
+    p.view.zoom = 1.7;
+    p.view.width = p.view.height = 2 * kSize;
+    p.scene.labels = surfaces_of_labels(*p.labels, {});
+    p.scene.head = head_bytes(*p.scene.slices.fixed.volume, p.scene.slices.fixed.window, {});
+    for (const Vec3& voxel :
+         {Vec3{30, 8, 26}, Vec3{14, 8, 34}, Vec3{38, 12, 40}, Vec3{20, 6, 16}}) {
+      const Vec3 at = p.scene.grid.world_from_voxel(voxel);
+      p.scene.landmarks.push_back({at, at});
+      p.scene.landmarks.back().moving_mm[2] += 12;
+    }
+  }
+  void show_slices(double grid_mm) {
+    p.scene.slices.grid_mm = grid_mm;
+    ++p.scene.slices_revision;
+  }
+  /// Draws as `change` would have it, and changes back.
+  QImage drawn_with(const std::function<void(Scene3d&)>& change) {
+    const Scene3d before = p.scene;
+    change(p.scene);
+    const QImage drawn = picture();
+    p.scene = before;
+    return drawn;
+  }
+  /// At half the size it is drawn in, so that edges and the grain of a volume, in which drivers
+  /// differ, are means.
+  QImage picture() {
+    return renderer.draw(p.scene, p.view)
+        .scaled(kSize, kSize, Qt::IgnoreAspectRatio, Qt::SmoothTransformation);
+  }
+  void expect_noticed(const char* name, const char* layer,
+                      const std::function<void(Scene3d&)>& change) {
+    EXPECT_FALSE(is_golden(drawn_with(change), name)) << layer << " is not missed in " << name;
+  }
+};
+
+TEST_F(Golden3d, theSurfaceCutOpenWithItsSlices) {
+  p.scene.labels = nullptr;
+  expect_golden(picture(), "vtk_solid");
+  expect_noticed("vtk_solid", "the surface", [](Scene3d& s) { s.style = HeadStyle::none; });
+  expect_noticed("vtk_solid", "a slice", [](Scene3d& s) { s.planes = false; });
+  expect_noticed("vtk_solid", "the landmarks", [](Scene3d& s) { s.landmarks.clear(); });
+}
+
+TEST_F(Golden3d, labelsInAHeadOfGlass) {
+  p.scene.style = HeadStyle::glass;
+  p.scene.planes = false;
+  p.scene.landmarks.clear();
+  expect_golden(picture(), "vtk_glass_labels");
+  expect_noticed("vtk_glass_labels", "the glass", [](Scene3d& s) { s.style = HeadStyle::none; });
+  expect_noticed("vtk_glass_labels", "the labels", [](Scene3d& s) { s.labels = nullptr; });
+  expect_noticed("vtk_glass_labels", "one label", [](Scene3d& s) {
+    auto fewer = *s.labels;
+    fewer.erase(fewer.begin());
+    s.labels = std::make_shared<std::vector<mesh::LabelSurface>>(fewer);
+  });
+}
+
+TEST_F(Golden3d, theVolumeWithTheDeformationGrid) {
+  p.scene.style = HeadStyle::volume;
+  p.scene.planes = false;
+  p.scene.labels = nullptr;
+  p.scene.landmarks.clear();
+  show_slices(12);
+  expect_golden(picture(), "vtk_volume_grid");
+  expect_noticed("vtk_volume_grid", "the volume", [](Scene3d& s) { s.style = HeadStyle::none; });
+  expect_noticed("vtk_volume_grid", "the grid", [](Scene3d& s) {
+    s.slices.grid_mm = 0;
+    ++s.slices_revision;
+  });
+}
+
+TEST_F(Golden3d, theSlicesAloneAtASlant) {
+  p.scene.style = HeadStyle::none;
+  p.scene.labels = nullptr;
+  p.scene.landmarks.clear();
+  p.scene.turn = turned_further(turn_about({0, 0, 1}, 0.4), turn_about({1, 0, 0}, 0.3));
+  ++p.scene.slices_revision;
+  expect_golden(picture(), "vtk_slices");
+  expect_noticed("vtk_slices", "the moving image", [](Scene3d& s) {
+    s.slices.moving.volume = nullptr;
+    ++s.slices_revision;
+  });
+  expect_noticed("vtk_slices", "the warp", [](Scene3d& s) {
+    s.slices.warp = nullptr;
+    ++s.slices_revision;
+  });
 }
 
 TEST_F(Scene3dTest, theCrosshairMovesTheCut) {

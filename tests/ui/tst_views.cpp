@@ -1,10 +1,16 @@
+#include <dlfcn.h>
+
 #include <QDropEvent>
 #include <QMenuBar>
 #include <QMimeData>
 #include <QTreeView>
 #include <QUrl>
 #include <QWheelEvent>
+#include <atomic>
+#include <latch>
+#include <thread>
 
+#include "ui/models/background.h"
 #include "ui/models/readout.h"
 #include "ui/views/brain_view.h"
 #include "ui/watchdog.h"
@@ -340,8 +346,45 @@ TEST_F(Views, theInterfaceIsNeverBlockedWhileVolumesLoadAreScrolledAndRegistered
   ASSERT_TRUE(wait_until([&] { return !window->run().is_active(); }, 300000));
   EXPECT_EQ(window->run().state(), ui::RunController::State::finished)
       << window->run().verdict().toStdString();
-  EXPECT_LT(watchdog.longest_ms, large ? 50 : 250);
-  std::cout << "longest block of the interface thread: " << watchdog.longest_ms << " ms\n";
+  EXPECT_LT(watchdog.longest_ms, large ? 50 : 250) << watchdog.calls();
+  std::cout << watchdog.text() << "\n";
+}
+
+/// What the limits above are worth: a block is measured, and its call is named.
+TEST_F(Views, aBlockOfTheInterfaceIsMeasuredAndItsCallNamed) {
+  QApplication::processEvents();
+  test::Watchdog watchdog;
+  QTest::qWait(20);
+  QElapsedTimer clock;
+  clock.start();
+  while (clock.elapsed() < 120) QTest::qSleep(120);  // the signal that takes the calls ends a sleep
+  QApplication::processEvents();
+  EXPECT_GT(watchdog.longest_ms, 80);
+  EXPECT_NE(watchdog.calls().find("nanosleep"), std::string::npos) << watchdog.calls();
+}
+
+/// glibc makes no thread while it loads a library, so none may be needed then.
+TEST_F(Views, aLibraryThatLoadsSlowlyHoldsUpNoPainting) {
+  QApplication::processEvents();
+  test::Watchdog watchdog;
+  std::atomic<bool> loaded = false;
+  std::jthread loader([&loaded] {
+    void* library = dlopen(GIGAWARP_SLOW_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    EXPECT_NE(library, nullptr) << dlerror();
+    loaded = true;
+  });
+  QTest::qWait(100);
+  // As when everything is busy at once: every thread of both pools is needed.
+  for (QThreadPool* pool : {QThreadPool::globalInstance(), &ui::background_pool()}) {
+    const auto all = std::make_shared<std::latch>(pool->maxThreadCount() + 1);
+    for (int i = 0; i < pool->maxThreadCount(); ++i) pool->start([all] { all->arrive_and_wait(); });
+    all->arrive_and_wait();
+    EXPECT_LT(pool->expiryTimeout(), 0);
+  }
+  window->repaint();
+  EXPECT_FALSE(loaded) << "the library was loaded before anything could be held up";
+  QApplication::processEvents();
+  EXPECT_LT(watchdog.longest_ms, 400) << watchdog.calls();
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <QCoreApplication>
 #include <algorithm>
+#include <latch>
+#include <memory>
 
 namespace gigawarp::ui {
 namespace {
@@ -19,6 +21,15 @@ QThreadPool& background_pool() {
   }();
   static_cast<void>(prepared);
   return pool;
+}
+
+void make_threads(QThreadPool& pool) {
+  constexpr int kNever = -1;
+  pool.setExpiryTimeout(kNever);
+  // Each waits for all, so that none does the work of two.
+  const int count = pool.maxThreadCount();
+  const auto all = std::make_shared<std::latch>(count);
+  for (int i = 0; i < count; ++i) pool.start([all] { all->arrive_and_wait(); });
 }
 
 }  // namespace gigawarp::ui

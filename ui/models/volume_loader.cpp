@@ -1,7 +1,6 @@
 #include "ui/models/volume_loader.h"
 
 #include <QFileInfo>
-#include <QRegularExpression>
 #include <cmath>
 #include <filesystem>
 #include <new>
@@ -11,16 +10,19 @@
 
 namespace gigawarp::ui {
 
+// Plain comparisons: a regular expression is compiled where it is first used, which would be the
+// interface thread, between a click and the first picture.
 bool looks_like_landmarks(const QString& path) {
-  static const QRegularExpression ending(QStringLiteral("\\.(fcsv|csv|mrk\\.json)$"),
-                                         QRegularExpression::CaseInsensitiveOption);
-  return ending.match(path).hasMatch();
+  for (const char* ending : {".fcsv", ".csv", ".mrk.json"})
+    if (path.endsWith(QLatin1String(ending), Qt::CaseInsensitive)) return true;
+  return false;
 }
 
 bool looks_like_labels(const QString& path) {
-  static const QRegularExpression words(QStringLiteral("label|seg|aseg|parc|annotation"),
-                                        QRegularExpression::CaseInsensitiveOption);
-  return words.match(QFileInfo(path).fileName()).hasMatch();
+  const QString name = QFileInfo(path).fileName();
+  for (const char* word : {"label", "seg", "parc", "annotation"})
+    if (name.contains(QLatin1String(word), Qt::CaseInsensitive)) return true;
+  return false;
 }
 
 namespace {

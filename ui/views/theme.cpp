@@ -8,6 +8,7 @@
 #include <QStyle>
 
 #include "job/version.h"
+#include "ui/models/background.h"
 #include "ui/views/style.h"
 
 namespace gigawarp::ui {
@@ -79,6 +80,8 @@ void prepare_application() {
       QIcon(QCoreApplication::applicationDirPath() +
             QStringLiteral("/../share/icons/hicolor/256x256/apps/gigawarp.png")));
   apply_theme();
+  make_threads(*QThreadPool::globalInstance());
+  make_threads(background_pool());
 }
 
 }  // namespace gigawarp::ui
