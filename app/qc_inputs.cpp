@@ -11,6 +11,8 @@
 #include "gigawarp/error.h"
 #include "io/brick_source.h"
 #include "io/transform_io.h"
+#include "io/vdb.h"
+#include "io/volume_sink.h"
 #include "job/source_feed.h"
 
 namespace gigawarp::app {
@@ -24,6 +26,9 @@ constexpr double kProgramBytes = 115e6;  ///< measured: program, libraries, pict
 /// MiB, qc/assess.cpp) with the positions of a tile, or a slab of a displacement with its points.
 constexpr double kLayerBytes = 256.0 * (1 << 20), kBoxBytes = 128.0 * (1 << 20), kTileBytes = 50e6,
                  kPointBytes = 130e6, kSlackBytes = 30e6;
+/// Of a voxel of a map that its format wants whole, measured: the map, what the library turns it
+/// into, and of OpenVDB its grid in memory, twice.
+constexpr double kMapBytes = 8, kVdbMapBytes = 16;
 constexpr double kSurfaceBytes = 8;  ///< of a voxel of a label's box: flags and a distance map
 constexpr std::int64_t kFewestPlanes = 16;  ///< of a thinned image
 
@@ -65,10 +70,16 @@ struct Weights {
   double held = 0;        ///< all transforms in memory
   double unstreamed = 0;  ///< transforms that have to be
   double forward_field = 0;
-  double layer_bytes = 0;  ///< the most that an image's feed reads at once
+  double layer_bytes = 0;                          ///< the most that an image's feed reads at once
+  double jacobian_voxel = 0, local_ncc_voxel = 0;  ///< bytes, to write them; 0: by slabs, or not
   bool surfaces = false;
   bool moving_streams = true;
 };
+
+double bytes_to_write_voxel(const fs::path& map) {
+  if (map.empty() || io::can_stream_to(map)) return 0;
+  return io::is_vdb_name(map) ? kVdbMapBytes : kMapBytes;
+}
 
 /// What a feed of the file reads at once: a layer of bricks, at least 64 MiB.
 double layer_bytes(const std::string& file, const io::ReadOptions& options) {
@@ -117,12 +128,26 @@ Weights weigh(const QcOptions& o) {
       list->push_back(word);
     }
   w.layer_bytes = std::min(bytes_of(w.fixed), layer_bytes(o.fixed, o.fixed_options));
+  w.jacobian_voxel = bytes_to_write_voxel(o.jacobian);
+  w.local_ncc_voxel = bytes_to_write_voxel(o.local_ncc);
   w.moving_streams = can_stream(o.moving, o.moving_options, o.import);
   return w;
 }
 
-/// What measuring takes when `voxels` of the fixed image on planes of `plane` are measured.
-double measuring_bytes(const Weights& w, const Size3& size) {
+/// What writing the maps takes beyond what is kept, one after the other: det J comes from all of a
+/// displacement that stays in its file, else from what is measured.
+double map_bytes(const Weights& w, const Size3& size, bool whole) {
+  const double measured =
+      static_cast<double>(size[0]) * static_cast<double>(size[1]) * static_cast<double>(size[2]);
+  const bool in_file = !whole && std::ranges::any_of(w.forward, [](const Word& t) {
+    return !t.displacement.empty();
+  });
+  const double field = in_file ? w.forward_field / (3 * sizeof(float)) : measured;
+  return std::max(w.jacobian_voxel * field, w.local_ncc_voxel * measured);
+}
+
+/// What measuring `size` voxels of the fixed image takes, and writing the maps then.
+double measuring_bytes(const Weights& w, const Size3& size, bool whole) {
   const auto voxels =
       static_cast<double>(size[0]) * static_cast<double>(size[1]) * static_cast<double>(size[2]);
   const auto f = static_cast<double>(size_of(w.fixed.type)),
@@ -131,7 +156,9 @@ double measuring_bytes(const Weights& w, const Size3& size) {
   const double kept = f + m + kInside + w.mask_voxel + w.fixed_label_voxel + kMap + kDisplacement;
   const double surfaces = w.surfaces ? kSurfaceBytes * available_threads() : 0;
   const double passing = std::max({m + kInside, kMap, w.moving_label_voxel + surfaces});
-  return voxels * (kept + passing) + static_cast<double>(qc::local_ncc_bytes(size, 2));
+  return voxels * kept +
+         std::max(voxels * passing + static_cast<double>(qc::local_ncc_bytes(size, 2)),
+                  map_bytes(w, size, whole));
 }
 
 Size3 thinned(const Size3& size, std::int64_t every) {
@@ -143,7 +170,7 @@ Size3 thinned(const Size3& size, std::int64_t every) {
 double whole_bytes(const Weights& w) {
   return kProgramBytes + bytes_of(w.moving) + w.moving_label_bytes + w.held +
          std::max(0.0, w.forward_field - 12 * voxels_of(w.fixed.grid)) +
-         measuring_bytes(w, w.fixed.grid.size);
+         measuring_bytes(w, w.fixed.grid.size, true);
 }
 
 double streamed_bytes(const Weights& w, std::int64_t every) {
@@ -157,7 +184,7 @@ double streamed_bytes(const Weights& w, std::int64_t every) {
                 std::min(kBoxBytes, bytes_of(w.moving)) + tile,
                 w.held > w.unstreamed ? std::min(kPointBytes, 2 * w.forward_field) : 0.0});
   const double images = w.moving_streams ? 0 : bytes_of(w.moving) + w.moving_label_bytes;
-  return kProgramBytes + slabs + w.unstreamed + images + own + measuring_bytes(w, size);
+  return kProgramBytes + slabs + w.unstreamed + images + own + measuring_bytes(w, size, false);
 }
 
 /// How the files are read: whole, or by slabs with every so-many-th voxel measured.
@@ -173,16 +200,21 @@ Way way_within(const Weights& w, double budget) {
   std::int64_t every = 1;
   for (; every == 1 || shortest / every >= kFewestPlanes; ++every)
     if (streamed_bytes(w, every) <= budget) return {false, every};
+  every = std::max<std::int64_t>(1, every - 1);
+  Weights without_maps = w;
+  without_maps.jacobian_voxel = without_maps.local_ncc_voxel = 0;
+  const std::string advice =
+      streamed_bytes(without_maps, every) <= budget
+          ? "; maps in .nii.gz, .nii or .ome.zarr are written by slabs and need none of it."
+      : w.unstreamed > 0.2 * budget
+          ? "; warps in uncompressed .nii files, or in .nii.gz, are read by slabs and need less."
+          : "; raise --memory.";
   const auto mebibytes = [](double bytes) {
     return std::to_string(static_cast<std::int64_t>(bytes / (1 << 20)) + 1) + " MiB";
   };
   throw Error(ErrorCode::does_not_fit,
-              "The quality check needs at least " +
-                  mebibytes(streamed_bytes(w, std::max<std::int64_t>(1, every - 1))) +
-                  " of memory, more than the " + mebibytes(budget) + " it may use" +
-                  (w.unstreamed > 0.2 * budget ? "; warps in uncompressed .nii files, or in "
-                                                 ".nii.gz, are read by slabs and need less."
-                                               : "; raise --memory."),
+              "The quality check needs at least " + mebibytes(streamed_bytes(w, every)) +
+                  " of memory, more than the " + mebibytes(budget) + " it may use" + advice,
               "--memory");
 }
 

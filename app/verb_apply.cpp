@@ -1,4 +1,7 @@
+#include <algorithm>
+#include <cstring>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <system_error>
@@ -72,33 +75,61 @@ Chain read_chain(const ApplyOptions& options, const Grid& reference) {
   return chain;
 }
 
-/// From disk to disk in bounded memory: the same voxels as in one piece.
-void apply_by_slabs(const std::shared_ptr<const io::BrickSource>& source,
-                    const ApplyOptions& options, const Grid& grid, const Chain& chain,
-                    Interpolation interpolation, const std::stop_token& stop) {
+/// Planes that are computed at once: a displacement that is read with them takes 96 MiB, and so do
+/// the positions of a tile of 256 x 256 voxels (apply_transform_to_box()).
+std::int64_t planes_computed(const Grid& grid) {
+  constexpr std::int64_t kMost = 64, kBytes = std::int64_t{96} << 20;
+  const std::int64_t plane = grid.size[0] * grid.size[1] * 3 * sizeof(float);
+  return std::clamp<std::int64_t>(kBytes / plane, 1, kMost);
+}
+
+/// From disk to disk in bounded memory: the same voxels as in one piece. `feed(c)` is a channel of
+/// the image.
+void apply_by_slabs(const std::function<std::shared_ptr<const VolumeFeed>(int channel)>& feed,
+                    io::VolumeSink& sink, const Chain& chain, const ApplyOptions& options,
+                    const std::stop_token& stop) {
+  const Grid& grid = sink.spec().grid;
+  const Size3& n = grid.size;
+  const Interpolation interpolation = interpolation_of(options.interpolation);
+  const std::int64_t step = planes_computed(grid);
+  const auto plane = static_cast<std::size_t>(n[0] * n[1]) * size_of(sink.spec().type);
+  for (int c = 0; c < sink.spec().channels; ++c) {
+    const std::shared_ptr<const VolumeFeed> moving = feed(c);
+    for (std::int64_t z = 0; z < n[2]; z += sink.planes_at_once()) {
+      const std::int64_t end = std::min(z + sink.planes_at_once(), n[2]);
+      Buffer slab(static_cast<std::size_t>(end - z) * plane);
+      for (std::int64_t first = z; first < end; first += step) {
+        const Volume some =
+            apply_transform_to_box(*moving, chain.first.get(), chain.rest, grid,
+                                   {{0, 0, first}, {n[0], n[1], std::min(step, end - first)}},
+                                   interpolation, options.background, stop);
+        std::memcpy(slab.data() + static_cast<std::size_t>(first - z) * plane, some.data(),
+                    some.bytes());
+      }
+      sink.write(c, z, end - z, slab.data());
+    }
+  }
+  sink.commit();
+}
+
+void apply_to_source(const std::shared_ptr<const io::BrickSource>& source,
+                     const ApplyOptions& options, const Grid& grid, const std::stop_token& stop) {
   job::SourceFeed::Choice choice;
   choice.level = options.read.selection.level.value_or(0);
-  choice.labels = interpolation == Interpolation::label;
+  choice.labels = interpolation_of(options.interpolation) == Interpolation::label;
   const job::SourceFeed first(source, options.input, choice);
   for (const std::string& note : source->info().notes)
     std::cerr << options.input << ": " << note << '\n';
   io::SinkSpec spec{grid, first.type(), source->info().channels, options.write};
   spec.options.labels = spec.options.labels || choice.labels || source->info().labels;
-  const auto sink = io::open_sink(options.out, spec);
-  const Size3& n = grid.size;
-  for (int c = 0; c < spec.channels; ++c) {
-    choice.channel = c;
-    job::SourceFeed moving(source, options.input, choice);
-    moving.stop_with(stop);
-    for (std::int64_t z = 0; z < n[2]; z += sink->planes_at_once()) {
-      const std::int64_t planes = std::min(sink->planes_at_once(), n[2] - z);
-      const Volume slab = apply_transform_to_box(moving, chain.first.get(), chain.rest, grid,
-                                                 {{0, 0, z}, {n[0], n[1], planes}}, interpolation,
-                                                 options.background, stop);
-      sink->write(c, z, planes, slab.data());
-    }
-  }
-  sink->commit();
+  const auto feed = [&](int channel) {
+    choice.channel = channel;
+    auto moving = std::make_shared<job::SourceFeed>(source, options.input, choice);
+    moving->stop_with(stop);
+    return moving;
+  };
+  const Chain chain = read_chain(options, grid);
+  apply_by_slabs(feed, *io::open_sink(options.out, spec), chain, options, stop);
 }
 
 void apply_to_image(ApplyOptions options) {
@@ -107,24 +138,30 @@ void apply_to_image(ApplyOptions options) {
                 "apply needs --reference, the image whose lattice the result gets.", "--reference");
   const Interpolation interpolation = interpolation_of(options.interpolation);
   const Interruption interruption;
-  options.read.stop = options.read_reference.stop = interruption.stop();
+  const std::stop_token stop = interruption.stop();
+  options.read.stop = options.read_reference.stop = stop;
   io::ReadOptions read = options.read;
   read.label_map = interpolation == Interpolation::label;
-  read.stop = interruption.stop();
   const Grid grid = io::read_header(options.reference, options.read_reference).grid;
-  if (io::can_stream_to(options.out))
+  const bool by_slabs = io::can_stream_to(options.out);
+  if (by_slabs)
     if (const std::shared_ptr<const io::BrickSource> source =
-            open_in_part(options.input, options.read, options.import, interruption.stop()))
-      return apply_by_slabs(source, options, grid, read_chain(options, grid), interpolation,
-                            interruption.stop());
-  const Transform transform = read_transform_list(options.transforms, options.inverse);
-  const Volume moving = io::read_image(options.input, read);
-  for (const std::string& note : moving.notes()) std::cerr << options.input << ": " << note << '\n';
-  const Volume resampled = apply_transform(moving, transform, grid, interpolation,
-                                           options.background, interruption.stop());
-  interruption.look();
+            open_in_part(options.input, options.read, options.import, stop))
+      return apply_to_source(source, options, grid, stop);
   io::WriteOptions write = options.write;
   write.labels = write.labels || read.label_map;
+  Volume moving = io::read_image(options.input, read);
+  for (const std::string& note : moving.notes()) std::cerr << options.input << ": " << note << '\n';
+  if (by_slabs && moving.channels() == 1) {
+    const Chain chain = read_chain(options, grid);
+    const auto sink = io::open_sink(options.out, {grid, moving.type(), 1, write});
+    const auto feed = std::make_shared<WholeVolume>(std::move(moving));
+    return apply_by_slabs([&](int) { return feed; }, *sink, chain, options, stop);
+  }
+  const Transform transform = read_transform_list(options.transforms, options.inverse);
+  const Volume resampled =
+      apply_transform(moving, transform, grid, interpolation, options.background, stop);
+  interruption.look();
   io::write_image(resampled, options.out, write);
 }
 

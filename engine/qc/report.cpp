@@ -131,7 +131,7 @@ std::string to_table(const QcReport& r, bool details) {
   out +=
       "fixed      " + r.fixed + "\nmoving     " + r.moving + "\ntransform  " + r.transform + "\n\n";
   if (r.measured_every > 1)
-    print(out, "measured at every %lldth voxel along each axis: all would not fit in memory\n\n",
+    print(out, "measured at one voxel in %lld along each axis: all would not fit in memory\n\n",
           static_cast<long long>(r.measured_every));
   const auto similar = [&](const char* name, const Similarity& s) {
     print(out, "%-26s NCC %.4f   NMI %.4f   (%lld voxels)\n", name, s.ncc, s.nmi,

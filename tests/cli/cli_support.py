@@ -36,6 +36,16 @@ def run(*arguments, **options):
     return subprocess.run([GIGAWARP, *map(str, arguments)], capture_output=True, text=True, timeout=500, **options)
 
 
+def peak_bytes(*arguments, **options):
+    """The most memory that the program held until its end, which must be a success. A process counts what its parent
+    held when it was forked: a small one stands between."""
+    told = subprocess.run([sys.executable, "-c", "import resource, subprocess, sys\n"
+                           "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)\n"
+                           "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)", GIGAWARP,
+                           *map(str, arguments)], capture_output=True, text=True, timeout=500, check=True, **options)
+    return 1024 * int(told.stdout)
+
+
 def head(shape, shift=(0.0, 0.0, 0.0), bend=0.0, seed=1):
     """A textured ellipsoid, smooth enough to register; displaced by `shift` voxels and bent by a sine."""
     rng = np.random.default_rng(seed)

@@ -3,7 +3,8 @@
 import csv
 import unittest
 
-from cli_support import (BAD_INPUT, NOT_WRITTEN, OK, USAGE, PairCase, json, leftovers, nibabel, np, run, sitk)
+from cli_support import (BAD_INPUT, NOT_WRITTEN, OK, USAGE, PairCase, json, leftovers, nibabel, np, peak_bytes, run,
+                         sitk)
 
 
 def displacement(image, amplitude):
@@ -126,6 +127,29 @@ class FileVerbs(PairCase):
         for index in ((3, 4, 5), (20, 21, 22)):
             there = image.TransformPhysicalPointToIndex(original.TransformIndexToPhysicalPoint(index))
             self.assertEqual(image[there], round(original[index]))
+
+    def test_apply_holds_a_few_planes_of_a_warp_and_gives_what_it_gives_in_one_piece(self):
+        image = sitk.GetImageFromArray(np.random.default_rng(4).integers(0, 250, (180, 200, 240)).astype(np.uint8))
+        image.SetSpacing((0.5, 0.5, 0.5))
+        files = {name: self.folder / name for name in ("large.nii", "large.nii.gz", "large.ome.zarr")}
+        sitk.WriteImage(image, str(files["large.nii"]))
+        for name in ("large.nii.gz", "large.ome.zarr"):
+            self.verb("convert", files["large.nii"], files[name])
+        sitk.WriteImage(sitk.Cast(displacement(image, 2.0), sitk.sitkVectorFloat32), str(self.folder / "raw.nii"))
+        self.verb("compose", "--transform", self.folder / "raw.nii", "--reference", files["large.nii"], "--out",
+                  self.folder / "own.nii.gz")
+        common = ("--reference", files["large.nii"], "--transform")
+        self.verb("apply", *common, self.folder / "own.nii.gz", "--input", files["large.nii"], "--out",
+                  self.folder / "whole.nrrd")  # a format that is written whole
+        expected = sitk.GetArrayFromImage(sitk.ReadImage(str(self.folder / "whole.nrrd")))
+        for warp in ("raw.nii", "own.nii.gz"):  # 99 MiB
+            for name, file in files.items():
+                with self.subTest(warp=warp, name=name):
+                    peak = peak_bytes("apply", *common, self.folder / warp, "--input", file, "--out",
+                                      self.folder / "out.nii")
+                    found = sitk.GetArrayFromImage(sitk.ReadImage(str(self.folder / "out.nii")))
+                    np.testing.assert_array_equal(found, expected)
+                    self.assertLess(peak, 220 << 20)
 
     def test_failures_have_their_exit_codes_and_leave_nothing(self):
         before = leftovers(self.folder)

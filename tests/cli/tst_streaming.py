@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import pathlib
 import sys
 import tempfile
@@ -212,6 +213,22 @@ class Streaming(unittest.TestCase):
         self.assertEqual(process.returncode, DOES_NOT_FIT, process.stderr)
         self.assertIn("needs at least", process.stderr)
         self.assertFalse(sheet.exists())
+
+    def test_qc_counts_maps_that_are_written_whole(self):
+        self.register("nii", name="counted")
+
+        def refused(name, memory):
+            process = run("qc", "--result", self.base / "out-counted", "--jacobian", self.base / name, "--memory", memory)
+            self.assertEqual(process.returncode, DOES_NOT_FIT, process.stderr)
+            self.assertFalse((self.base / name).exists())
+            return process.stderr
+
+        def least(name):
+            return int(re.search(r"at least (\d+) MiB", refused(name, "1M"))[1])
+        by_slabs, as_grid = least("m.nii.gz"), least("m.vdb")
+        self.assertGreater(as_grid, by_slabs)
+        self.assertIn(".ome.zarr", refused("m.vdb", f"{by_slabs}M"))
+        self.assertIn("raise --memory", refused("m.vdb", "1M"))
 
     def test_qc_writes_its_maps_as_sparse_grids_too(self):
         self.register("nii", name="mapped")
