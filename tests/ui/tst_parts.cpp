@@ -101,6 +101,24 @@ class Parts : public test::WindowTest {
   }
 };
 
+TEST_F(Parts, theChannelThatIsShownIsTheOneThatIsExported) {
+  open(LayerRole::fixed, "channels.nii.gz");
+  open(LayerRole::moving, "channels.nii.gz");
+  choose("channel", 1, LayerRole::moving);
+  const test::TemporaryFolder folder;
+  const QString path = test::path_in(folder.path(), "shown.nii.gz");
+  const QSignalSpy written(&window->exporter(), &ui::Exporter::written),
+      failed(&window->exporter(), &ui::Exporter::failed);
+  window->exporter().write(ui::Exporter::What::image, path);
+  ASSERT_TRUE(wait_until([&] { return written.count() + failed.count() > 0; }, 60000));
+  ASSERT_EQ(failed.count(), 0) << failed.first().first().toString().toStdString();
+  const Volume shown = io::read_image(path.toStdString());
+  const Volume file = io::read_image(files().path("channels.nii.gz").toStdString());
+  ASSERT_EQ(shown.channels(), 1);
+  EXPECT_NE(shown.value(24, 24, 24), file.value(24, 24, 24, 0));
+  for (std::int64_t i = 0; i < 48; ++i) ASSERT_EQ(shown.value(i, 24, i), file.value(i, 24, i, 1));
+}
+
 TEST_F(Parts, channelsAreChosenByTheirNamesInTheFile) {
   open(LayerRole::fixed, "channels.ome.zarr");
   auto* channel = find<QComboBox>("channel");

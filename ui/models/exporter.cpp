@@ -86,7 +86,6 @@ bool Exporter::write_matrix(const QString& path) {
 QStringList Exporter::words(What what, const QString& path) const {
   const LayerModel& layers = workspace_.layers();
   const Layer& fixed = layers.layer(LayerRole::fixed);
-  const JobSpec* job = workspace_.warp_source() == WarpSource::result ? results_.job() : nullptr;
   QStringList words{what == What::transform ? QStringLiteral("compose") : QStringLiteral("apply"),
                     QStringLiteral("--transform")};
   words << transform_files(path);
@@ -94,17 +93,12 @@ QStringList Exporter::words(What what, const QString& path) const {
     const Layer& input =
         layers.layer(what == What::labels ? LayerRole::moving_labels : LayerRole::moving);
     words << QStringLiteral("--input") << input.path;
-    const bool judged_image = job != nullptr && what == What::image;
-    words << image_options(QStringLiteral("--"),
-                           judged_image ? job->moving_selection : ImageSelection{},
-                           input.spacing_mm);
+    words << image_options(QStringLiteral("--"), selection_of(input), input.spacing_mm);
     if (what == What::labels) words << QStringLiteral("--interpolation") << QStringLiteral("label");
   }
   words << QStringLiteral("--reference") << fixed.path;
   if (what != What::transform)
-    words << image_options(QStringLiteral("--reference-"),
-                           job != nullptr ? job->fixed_selection : ImageSelection{},
-                           fixed.spacing_mm);
+    words << image_options(QStringLiteral("--reference-"), selection_of(fixed), fixed.spacing_mm);
   return words << QStringLiteral("--out") << path;
 }
 
