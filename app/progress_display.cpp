@@ -147,6 +147,11 @@ void StepProgress::finish() {
   on_event(event);
 }
 
+void add_progress_option(CLI::App* verb, std::string& kind, const std::string& json) {
+  verb->add_option("--progress", kind, "bar, lines, json (" + json + "), none or auto (default)")
+      ->type_name("bar|lines|json|none|auto");
+}
+
 std::string duration_text(double seconds) {
   const auto whole = static_cast<long long>(std::llround(std::max(0.0, seconds)));
   std::array<char, 32> text{};

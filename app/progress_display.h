@@ -1,4 +1,5 @@
 #pragma once
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -29,6 +30,10 @@ class StepProgress final : public ProgressSink {
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   double from_ = 0, to_ = 1;
 };
+
+/// --progress of a verb that is no run; `json` says what it prints as "json".
+void add_progress_option(CLI::App* verb, std::string& kind,
+                         const std::string& json = "events on stdout");
 
 /// "1:05", "2:03:00".
 std::string duration_text(double seconds);

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "app/imported.h"
+#include "app/progress_display.h"
 #include "app/run_commands.h"
 #include "app/transform_list.h"
 #include "app/verbs.h"
@@ -23,7 +24,7 @@ namespace {
 
 struct ApplyOptions {
   std::vector<std::string> transforms;
-  std::string input, reference, points, out, interpolation = "linear";
+  std::string input, reference, points, out, interpolation = "linear", progress = "auto";
   io::ReadOptions read, read_reference;
   io::WriteOptions write;
   double background = 0;
@@ -87,12 +88,20 @@ std::int64_t planes_computed(const Grid& grid) {
 /// the image.
 void apply_by_slabs(const std::function<std::shared_ptr<const VolumeFeed>(int channel)>& feed,
                     io::VolumeSink& sink, const Chain& chain, const ApplyOptions& options,
-                    const std::stop_token& stop) {
+                    StepProgress& progress, const std::stop_token& stop) {
   const Grid& grid = sink.spec().grid;
   const Size3& n = grid.size;
   const Interpolation interpolation = interpolation_of(options.interpolation);
   const std::int64_t step = planes_computed(grid);
   const auto plane = static_cast<std::size_t>(n[0] * n[1]) * size_of(sink.spec().type);
+  ProgressEvent event;
+  event.stage = "resampling and writing";
+  // A slab is written when it is whole, which takes as long again.
+  const auto tell = [&](int channel, std::int64_t computed, std::int64_t written) {
+    event.fraction =
+        (channel + static_cast<double>(computed + written) / (2.0 * n[2])) / sink.spec().channels;
+    progress.on_event(event);
+  };
   for (int c = 0; c < sink.spec().channels; ++c) {
     const std::shared_ptr<const VolumeFeed> moving = feed(c);
     for (std::int64_t z = 0; z < n[2]; z += sink.planes_at_once()) {
@@ -105,15 +114,20 @@ void apply_by_slabs(const std::function<std::shared_ptr<const VolumeFeed>(int ch
                                    interpolation, options.background, stop);
         std::memcpy(slab.data() + static_cast<std::size_t>(first - z) * plane, some.data(),
                     some.bytes());
+        tell(c, std::min(first + step, end), z);
       }
+      if (stop.stop_requested()) throw Error(ErrorCode::cancelled, "The work was stopped.");
       sink.write(c, z, end - z, slab.data());
+      tell(c, end, end);
     }
   }
   sink.commit();
+  progress.finish();
 }
 
 void apply_to_source(const std::shared_ptr<const io::BrickSource>& source,
-                     const ApplyOptions& options, const Grid& grid, const std::stop_token& stop) {
+                     const ApplyOptions& options, const Grid& grid, StepProgress& progress,
+                     const std::stop_token& stop) {
   job::SourceFeed::Choice choice;
   choice.level = options.read.selection.level.value_or(0);
   choice.labels = interpolation_of(options.interpolation) == Interpolation::label;
@@ -129,7 +143,8 @@ void apply_to_source(const std::shared_ptr<const io::BrickSource>& source,
     return moving;
   };
   const Chain chain = read_chain(options, grid);
-  apply_by_slabs(feed, *io::open_sink(options.out, spec), chain, options, stop);
+  progress.part(0.02, 1, "resampling and writing");
+  apply_by_slabs(feed, *io::open_sink(options.out, spec), chain, options, progress, stop);
 }
 
 void apply_to_image(ApplyOptions options) {
@@ -137,6 +152,7 @@ void apply_to_image(ApplyOptions options) {
     throw Error(ErrorCode::usage,
                 "apply needs --reference, the image whose lattice the result gets.", "--reference");
   const Interpolation interpolation = interpolation_of(options.interpolation);
+  StepProgress progress(options.progress);
   const Interruption interruption;
   const std::stop_token stop = interruption.stop();
   options.read.stop = options.read_reference.stop = stop;
@@ -147,22 +163,29 @@ void apply_to_image(ApplyOptions options) {
   if (by_slabs)
     if (const std::shared_ptr<const io::BrickSource> source =
             open_in_part(options.input, options.read, options.import, stop))
-      return apply_to_source(source, options, grid, stop);
+      return apply_to_source(source, options, grid, progress, stop);
   io::WriteOptions write = options.write;
   write.labels = write.labels || read.label_map;
+  // What each part takes of the time of a pair in .nii.gz, roughly.
+  progress.part(0, 0.2, "reading the image");
   Volume moving = io::read_image(options.input, read);
+  progress.part(0.2, 0.3, "reading the transforms");
   for (const std::string& note : moving.notes()) std::cerr << options.input << ": " << note << '\n';
   if (by_slabs && moving.channels() == 1) {
     const Chain chain = read_chain(options, grid);
     const auto sink = io::open_sink(options.out, {grid, moving.type(), 1, write});
     const auto feed = std::make_shared<WholeVolume>(std::move(moving));
-    return apply_by_slabs([&](int) { return feed; }, *sink, chain, options, stop);
+    progress.part(0.3, 1, "resampling and writing");
+    return apply_by_slabs([&](int) { return feed; }, *sink, chain, options, progress, stop);
   }
   const Transform transform = read_transform_list(options.transforms, options.inverse);
+  progress.part(0.3, 0.6, "resampling");
   const Volume resampled =
       apply_transform(moving, transform, grid, interpolation, options.background, stop);
   interruption.look();
+  progress.part(0.6, 1, "writing");
   io::write_image(resampled, options.out, write);
+  progress.finish();
 }
 
 void apply(const ApplyOptions& options) {
@@ -211,6 +234,7 @@ void add_apply_verb(CLI::App& app) {
   add_selection_options(verb, "reference-", "--reference", options->read_reference.selection);
   add_write_options(verb, options->write);
   add_import_option(verb, options->import);
+  add_progress_option(verb, options->progress);
   verb->callback([options] { apply(*options); });
 }
 

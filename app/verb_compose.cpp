@@ -1,5 +1,6 @@
 #include <memory>
 
+#include "app/progress_display.h"
 #include "app/run_commands.h"
 #include "app/transform_list.h"
 #include "app/verbs.h"
@@ -13,7 +14,7 @@ namespace {
 
 struct ComposeOptions {
   std::vector<std::string> transforms;
-  std::string reference, out;
+  std::string reference, out, progress = "auto";
 };
 
 bool ends_with_any(const std::string& name, std::initializer_list<const char*> extensions) {
@@ -23,8 +24,11 @@ bool ends_with_any(const std::string& name, std::initializer_list<const char*> e
 }
 
 void compose(const ComposeOptions& options) {
+  StepProgress progress(options.progress);
   const Interruption interruption;
+  progress.part(0, 0.3, "reading the transforms");
   const Transform transform = read_transform_list(options.transforms, false);
+  progress.part(0.3, 1, "writing");
   if (ends_with_any(options.out, {".h5", ".hdf5"}))
     return io::write_composite(transform, options.out);
   if (ends_with_any(options.out, {".mat", ".txt", ".tfm"}))
@@ -36,9 +40,12 @@ void compose(const ComposeOptions& options) {
         ".tfm or .h5.",
         "--reference");
   const Grid grid = io::read_header(options.reference).grid;
+  progress.part(0.3, 0.4, "sampling");
   const DisplacementField total = sample_displacement(transform, grid, interruption.stop());
   interruption.look();
+  progress.part(0.4, 1, "writing");
   io::write_displacement(total, options.out);
+  progress.finish();
 }
 
 }  // namespace
@@ -61,6 +68,7 @@ void add_compose_verb(CLI::App& app) {
                    ".mat .txt .tfm (matrix), .nii.gz .mha .nrrd (field) or .h5 (all stages kept)")
       ->required()
       ->type_name("FILE");
+  add_progress_option(verb, options->progress);
   verb->callback([options] { compose(*options); });
 }
 

@@ -273,9 +273,7 @@ void add_qc_verb(CLI::App& app) {
                    "slabs")
       ->type_name("BYTES");
   add_import_option(verb, options->import);
-  verb->add_option("--progress", options->progress,
-                   "bar, lines, json (events on stdout, no table), none or auto (default)")
-      ->type_name("bar|lines|json|none|auto");
+  add_progress_option(verb, options->progress, "events on stdout, no table");
   verb->callback([options] { check_quality(*options); });
 }
 

@@ -53,6 +53,18 @@ class FileVerbs(PairCase):
                   "--out", out)
         self.assert_same_image(out, self.resampled(self.chain))
 
+    def test_apply_and_compose_tell_how_far_they_are(self):
+        out = self.folder / "told.nii.gz"
+        transforms = ["--transform", self.warp, self.matrix]
+        for verb, more in (("apply", ["--input", self.moving]), ("compose", [])):
+            text = run(verb, *transforms, *more, "--reference", self.fixed, "--out", out, "--progress", "json").stdout
+            fractions = [json.loads(line)["fraction"] for line in text.splitlines()]
+            self.assertGreater(len(fractions), 3, verb)
+            self.assertEqual(fractions, sorted(fractions), verb)
+            self.assertEqual(fractions[-1], 1, verb)
+        silent = run("apply", *transforms, "--input", self.moving, "--reference", self.fixed, "--out", out)
+        self.assertEqual((silent.stdout, silent.stderr), ("", ""), "no bar where there is no terminal")
+
     def test_apply_inverts_an_affine_in_brackets_or_by_flag(self):
         expected = self.resampled(self.affine.GetInverse())
         for name, words in (("bracket.nii", [f"[{self.matrix},1]"]), ("flag.nii", [self.matrix, "--inverse"])):

@@ -1,6 +1,7 @@
 #include <QMenu>
 #include <QMenuBar>
 #include <QPlainTextEdit>
+#include <QProgressBar>
 #include <set>
 
 #include "io/transform_io.h"
@@ -163,6 +164,41 @@ TEST_F(Exports, writingCanBeCancelled) {
   EXPECT_FALSE(cancel->isVisible());
   EXPECT_FALSE(QFile::exists(file("warped.nii.gz")));
   EXPECT_TRUE(said->last().contains("not written")) << said->last().toStdString();
+}
+
+TEST_F(Exports, howMuchIsWrittenIsShownAndALongOneEndsWhenCancelled) {
+  const test::PhantomFiles files(192);  // long enough to be seen, and to be cancelled half-way
+  workspace().open(files.pair());
+  ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::moving}));
+  Affine shift;
+  shift.offset = {3, -2, 1};
+  workspace().change_alignment(shift, "moved");
+  auto* bar = find<QProgressBar>("export_bar");
+  std::set<int> seen;
+  const auto watching =
+      QObject::connect(&window->exporter(), &ui::Exporter::progressed, window.get(), [&] {
+        EXPECT_TRUE(bar->isVisible());
+        EXPECT_EQ(bar->maximum(), 100);
+        EXPECT_GE(bar->value(), seen.empty() ? 0 : *seen.rbegin()) << "never back";
+        seen.insert(bar->value());
+      });
+  export_by("export_image", file("whole.nii.gz"));
+  EXPECT_GE(seen.size(), 3U);
+  EXPECT_GT(*seen.rbegin(), 60);
+  EXPECT_FALSE(bar->isVisible());
+  EXPECT_FALSE(log().contains("--progress")) << "the command that does it again is the short one";
+
+  QObject::disconnect(watching);
+  window->exporter().write(What::image, file("half.nii.gz"));
+  EXPECT_EQ(bar->maximum(), 0) << "nothing is known of this export yet";
+  QObject::connect(&window->exporter(), &ui::Exporter::progressed, window.get(), [&] {
+    if (bar->value() >= 25) QTest::mouseClick(find<QPushButton>("cancel_export"), Qt::LeftButton);
+  });
+  ASSERT_TRUE(wait_until([&] { return !window->exporter().is_busy(); }));
+  EXPECT_LT(bar->value(), 100);
+  const QStringList left = QDir(QFileInfo(file("half.nii.gz")).path())
+                               .entryList({"*half*"}, QDir::AllEntries | QDir::Hidden);
+  EXPECT_TRUE(left.filter("nii").isEmpty()) << left.join(' ').toStdString();
 }
 
 TEST_F(Exports, landmarksPictureAndReportsAreInTheMenuAndInTheLog) {

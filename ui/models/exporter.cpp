@@ -1,6 +1,8 @@
 #include "ui/models/exporter.h"
 
 #include <QFileInfo>
+#include <QJsonDocument>
+#include <QJsonObject>
 
 #include "gigawarp/error.h"
 #include "io/transform_io.h"
@@ -119,13 +121,29 @@ void Exporter::write(What what, const QString& path) {
   path_ = path;
   command_ = shell_command(QStringList{QStringLiteral("gigawarp")} + arguments);
   cancelled_ = false;
+  fraction_ = eta_s_ = -1;
   process_ = std::make_unique<QProcess>();
+  connect(process_.get(), &QProcess::readyReadStandardOutput, this, &Exporter::read_events);
   connect(process_.get(), &QProcess::finished, this, &Exporter::end);
   connect(process_.get(), &QProcess::errorOccurred, this, [this](QProcess::ProcessError error) {
     if (error == QProcess::FailedToStart) end(-1, QProcess::NormalExit);
   });
+  arguments << QStringLiteral("--progress") << QStringLiteral("json");
   process_->start(program(), arguments, QIODevice::ReadOnly);
   Q_EMIT changed();
+}
+
+/// The newest of the lines that are there counts.
+void Exporter::read_events() {
+  QJsonObject event;
+  while (process_->canReadLine()) {
+    const QJsonObject line = QJsonDocument::fromJson(process_->readLine()).object();
+    if (line.contains(QStringLiteral("fraction"))) event = line;
+  }
+  if (event.isEmpty()) return;
+  fraction_ = event[QStringLiteral("fraction")].toDouble();
+  eta_s_ = event[QStringLiteral("eta_s")].toDouble(-1);
+  Q_EMIT progressed();
 }
 
 void Exporter::cancel() {

@@ -29,9 +29,14 @@ class Exporter final : public QObject {
   void cancel();
   bool is_busy() const { return process_ != nullptr; }
   const QString& path() const { return path_; }
+  /// How much of it is done, 0…1; negative until the verb has told.
+  double fraction() const { return fraction_; }
+  /// To its end; negative: unknown.
+  double eta_s() const { return eta_s_; }
 
  Q_SIGNALS:
   void changed();  ///< begun or ended
+  void progressed();
   void written(const QString& path, const QString& command);
   void failed(const QString& sentence);
 
@@ -41,12 +46,14 @@ class Exporter final : public QObject {
   Affine shown_matrix() const;
   bool write_matrix(const QString& path);
   QStringList words(What what, const QString& path) const;
+  void read_events();
   void end(int exit_code, QProcess::ExitStatus status);
 
   Workspace& workspace_;
   const Results& results_;
   std::unique_ptr<QProcess> process_;
   QString path_, command_;
+  double fraction_ = -1, eta_s_ = -1;
   bool cancelled_ = false;
 };
 

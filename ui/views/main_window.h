@@ -126,6 +126,7 @@ class MainWindow final : public QMainWindow {
   bool has_started_ = false;  ///< a run or results have been seen: no newcomer any more
   QWidget* export_row_;
   QLabel* export_text_;
+  QProgressBar* export_bar_;
   QLineEdit* readout_;
   std::optional<Vec3> hovered_mm_;  ///< what the readout tells of; else of the crosshair
 };

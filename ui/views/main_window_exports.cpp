@@ -1,6 +1,7 @@
 #include <QFileDialog>
 #include <QFileInfo>
 #include <QHBoxLayout>
+#include <QProgressBar>
 #include <QStatusBar>
 
 #include "ui/models/landmark_pairs.h"
@@ -53,6 +54,7 @@ void MainWindow::connect_exports() {
   connect(&review_, &ReviewModel::changed, this, follow);
   connect(&exporter_, &Exporter::changed, this, follow);
   connect(&exporter_, &Exporter::changed, this, &MainWindow::show_export);
+  connect(&exporter_, &Exporter::progressed, this, &MainWindow::show_export);
   connect(&exporter_, &Exporter::failed, &workspace_, &Workspace::message);
   connect(&exporter_, &Exporter::written, this,
           [this](const QString& path, const QString& command) {
@@ -68,10 +70,15 @@ void MainWindow::make_export_row() {
   auto* row = new QHBoxLayout(export_row_);
   row->setContentsMargins(0, 0, 0, 0);
   export_text_ = new QLabel(export_row_);
+  export_bar_ = new QProgressBar(export_row_);
+  export_bar_->setObjectName(QStringLiteral("export_bar"));
+  export_bar_->setAccessibleName(tr("How much of the export is written"));
+  export_bar_->setMaximumSize(140, 16);
   auto* cancel = new QPushButton(tr("Cancel"), export_row_);
   cancel->setObjectName(QStringLiteral("cancel_export"));
   cancel->setToolTip(tr("Nothing half-written stays"));
   row->addWidget(export_text_);
+  row->addWidget(export_bar_);
   row->addWidget(cancel);
   connect(cancel, &QPushButton::clicked, &exporter_, &Exporter::cancel);
   statusBar()->addPermanentWidget(export_row_);
@@ -79,7 +86,14 @@ void MainWindow::make_export_row() {
 }
 
 void MainWindow::show_export() {
-  export_text_->setText(tr("Writing %1 …").arg(QFileInfo(exporter_.path()).fileName()));
+  constexpr double kWorthTelling = 2;
+  QString text = tr("Writing %1 …").arg(QFileInfo(exporter_.path()).fileName());
+  if (exporter_.eta_s() >= kWorthTelling)
+    text += QStringLiteral(" ") + tr("about %1 to go").arg(duration_text(exporter_.eta_s()));
+  export_text_->setText(text);
+  const bool known = exporter_.fraction() >= 0;
+  export_bar_->setRange(0, known ? 100 : 0);  // without an end it says that something goes on
+  export_bar_->setValue(known ? static_cast<int>(100 * exporter_.fraction()) : -1);
   export_row_->setVisible(exporter_.is_busy());
 }
 

@@ -15,15 +15,15 @@ namespace {
 
 constexpr int kBarSteps = 1000, kLogLines = 5000;
 
-QString duration(double seconds) {
+}  // namespace
+
+QString duration_text(double seconds) {
   const auto s = static_cast<qint64>(std::llround(std::max(0.0, seconds)));
   const QString rest = QStringLiteral("%1:%2")
                            .arg(s / 60 % 60, s >= 3600 ? 2 : 1, 10, QLatin1Char('0'))
                            .arg(s % 60, 2, 10, QLatin1Char('0'));
   return s >= 3600 ? QStringLiteral("%1:%2").arg(s / 3600).arg(rest) : rest;
 }
-
-}  // namespace
 
 RunPanel::RunPanel(RunController& run, JointModel& joint, QWidget* parent)
     : QWidget(parent), run_(run) {
@@ -149,8 +149,8 @@ void RunPanel::show_progress() {
                                  .arg(p.iterations)
                            : p.stage);
   }
-  if (run_.is_active() && p.eta_s >= 0) parts << tr("about %1 to go").arg(duration(p.eta_s));
-  if (p.elapsed_s > 0) parts << tr("%1 elapsed").arg(duration(p.elapsed_s));
+  if (run_.is_active() && p.eta_s >= 0) parts << tr("about %1 to go").arg(duration_text(p.eta_s));
+  if (p.elapsed_s > 0) parts << tr("%1 elapsed").arg(duration_text(p.elapsed_s));
   if (p.memory_bytes > 0)
     parts << tr("%1 in memory")
                  .arg(QLocale().formattedDataSize(static_cast<qint64>(p.memory_bytes), 0));

@@ -11,6 +11,9 @@
 
 namespace gigawarp::ui {
 
+/// "1:05", "2:03:00".
+QString duration_text(double seconds);
+
 /// The run: how far, how long to go, what it says; pause, cancel, and go on after an end that was
 /// none.
 class RunPanel final : public QWidget {
