@@ -151,9 +151,8 @@ class SolverBench {
     solve::Objective objective(subject_, metric, level_, level_, backend_);
     int iteration = 0;
     const auto iterate = [&] {
-      objective.deformable(problem_.moving_from_fixed, state_.displacement(), state_.gradient(),
-                           state_.scratch());
-      solve::take_step(backend_, stage_, objective, state_, ++iteration, 1.0);
+      solve::begin_iteration(backend_, stage_, objective, state_, problem_.moving_from_fixed,
+                             ++iteration)();
     };
     const Traffic& traffic = metric.kind == MetricKind::mi    ? traffic_.iteration_mi
                              : metric.kind == MetricKind::mse ? traffic_.iteration_mse

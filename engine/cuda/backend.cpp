@@ -5,6 +5,7 @@
 #include "cuda/devices.h"
 #include "cuda/global_memory.h"
 #include "cuda/sparse_memory.h"
+#include "cuda/step_queue.h"
 #include "gigawarp/error.h"
 
 namespace gigawarp::ops {
@@ -12,7 +13,8 @@ namespace {
 
 class CudaBackend final : public Backend {
  public:
-  CudaBackend(int device, std::uint64_t memory_bytes) : device_(device, memory_bytes) {}
+  CudaBackend(int device, std::uint64_t memory_bytes)
+      : device_(device, memory_bytes), steps_(device_) {}
 
   bool on_host() const override { return false; }
   bool compact() const override { return true; }
@@ -90,6 +92,15 @@ class CudaBackend final : public Backend {
   std::array<float, 6> displacement_range(const FieldView& u, ZRange range) override {
     return cuda::displacement_range(here(), u, range);
   }
+  int steps_ahead() const override { return cuda::StepQueue::kSlots; }
+  bool begin_step(const StepArgs& args, int slot) override {
+    here();
+    return steps_.begin(args, slot);
+  }
+  StepNumbers finish_step(int slot) override {
+    here();
+    return steps_.finish(slot);
+  }
   void downsample(const DownsampleArgs& args) override { cuda::downsample(here(), args); }
   void upsample_field(const UpsampleArgs& args) override { cuda::upsample_field(here(), args); }
   void invert(const InvertArgs& args) override { cuda::invert(here(), args); }
@@ -111,18 +122,21 @@ class CudaBackend final : public Backend {
   }
 
   cuda::Device device_;
+  cuda::StepQueue steps_;
 };
 
 }  // namespace
 
-std::vector<DeviceInfo> list_gpus() { return cuda::list_devices(); }
+std::vector<DeviceInfo> list_gpus(const std::vector<int>& asked) {
+  return cuda::list_devices(asked);
+}
 
 namespace {
 
 std::unique_ptr<CudaBackend> usable_backend(int device, std::uint64_t memory_bytes) {
   const std::string id = "cuda:" + std::to_string(device);
   std::string reason = "this machine has no GPU of that number";
-  for (const DeviceInfo& info : list_gpus()) {
+  for (const DeviceInfo& info : list_gpus({device})) {
     if (info.id == id && info.usable) return std::make_unique<CudaBackend>(device, memory_bytes);
     if (info.id == id || info.id == "cuda") reason = info.why_not;
   }

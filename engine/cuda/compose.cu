@@ -3,6 +3,7 @@
 #include "cuda/cuda_ops.h"
 #include "cuda/direct.cuh"
 #include "cuda/march.cuh"
+#include "cuda/queued.h"
 
 /// v(i) = δ(i) + u(i + δ(i)), then smoothed. Per voxel: reads the moments (or a direction) 8 with
 /// halo and u 8 (4 or 8 words, mostly from the caches: |δ| <= 1), writes 8.
@@ -68,7 +69,7 @@ struct ComposeOp {
 
   Plane<const std::uint64_t> from;
   math::AdamStep adam;
-  float scale;
+  StepScale scale;
   SampledField u;
   Plane<std::uint64_t> out;
 
@@ -77,10 +78,10 @@ struct ComposeOp {
   __device__ math::Float3 value(Raw raw, int x, int y, int z) const {
     math::Float3 d;
     if constexpr (kMoments) {
-      d = math::adam_direction(adam, raw, scale);
+      d = math::adam_direction(adam, raw, scale.get());
     } else {
       d = math::unpack_vector(raw);
-      d = {d.x * scale, d.y * scale, d.z * scale};
+      d = {d.x * scale.value, d.y * scale.value, d.z * scale.value};
     }
     math::Float3 v;
     if constexpr (kMoments)
@@ -117,7 +118,7 @@ void launch(Device& device, const ops::ComposeArgs& args, const ComposeOp<kMomen
 
 }  // namespace
 
-void compose(Device& device, const ops::ComposeArgs& args) {
+void queue_compose(Device& device, const ops::ComposeArgs& args, const unsigned* largest) {
   const Range nvtx("compose");
   const ops::Extent& e = args.displacement.packed.extent;
   const SampledField u{readable(args.displacement.packed), Axis(static_cast<int>(e.nx), 1),
@@ -125,20 +126,22 @@ void compose(Device& device, const ops::ComposeArgs& args) {
                        Axis(static_cast<int>(e.nz), static_cast<int>(e.stride_z))};
   const Plane<std::uint64_t> out(args.out.packed);
   if (args.from_moments == nullptr) {
-    launch<false>(device, args, {readable(args.direction.packed), {}, args.scale, u, out});
+    launch<false>(device, args, {readable(args.direction.packed), {}, {args.scale}, u, out});
     return;
   }
   const Plane<const std::uint64_t> moments = readable(args.from_moments->moments);
   const math::AdamStep adam = adam_step(*args.from_moments);
   const ops::Taps taps = ops::Taps::smoothing(args.sigma_voxels);
-  const ShortSteps steps{moments, u.words, out, adam, args.scale};
+  const ShortSteps steps{moments, u.words, out, adam, {args.scale, largest}};
   const int marched = moments.stride_y == u.words.stride_y ? taps.radius : 0;
   switch (marched) {
     case 1: launch_short<1>(device, steps, e, args.range, taps, "compose"); break;
     case 2: launch_short<2>(device, steps, e, args.range, taps, "compose"); break;
     case 3: launch_short<3>(device, steps, e, args.range, taps, "compose"); break;
-    default: launch<true>(device, args, {moments, adam, args.scale, u, out}); break;
+    default: launch<true>(device, args, {moments, adam, {args.scale, largest}, u, out}); break;
   }
 }
+
+void compose(Device& device, const ops::ComposeArgs& args) { queue_compose(device, args, nullptr); }
 
 }  // namespace gigawarp::cuda

@@ -13,11 +13,23 @@
 /// Per voxel: reads the moments 8 and u 8 once (halo of R, of R + 1 for u), writes 8.
 namespace gigawarp::cuda {
 
+/// What a direction is multiplied with: a number, or that over max(1, |d|) where the device keeps
+/// the largest |d|² (queue_direction()). Divided as the host divides.
+struct StepScale {
+  float value = 1;
+  const unsigned* largest = nullptr;
+
+  __device__ float get() const {
+    if (largest == nullptr) return value;
+    return __fdiv_rn(value, fmaxf(1.0F, __fsqrt_rn(__uint_as_float(*largest))));
+  }
+};
+
 struct ShortSteps {
   Plane<const std::uint64_t> moments, u;
   Plane<std::uint64_t> out;
   math::AdamStep adam;
-  float scale;
+  StepScale scale;
 };
 
 template <int R>
@@ -63,6 +75,7 @@ __global__ void __launch_bounds__(ShortShape<R>::kThreads, 3)
   const int z0 = grid.segment_begin(static_cast<int>(blockIdx.z)),
             z1 = grid.segment_end(static_cast<int>(blockIdx.z));
   const int last = grid.nz - 1;
+  const float scale = op.scale.get();
 
   // The columns of tile and halo that this thread brings in, clamped to the volume: a voxel beyond
   // it is computed as the nearest one inside, whose word and neighbours are found from `nearest`.
@@ -133,7 +146,7 @@ __global__ void __launch_bounds__(ShortShape<R>::kThreads, 3)
 #pragma unroll
     for (int c = 0; c < kColumns; ++c) {
       if (c == kColumns - 1 && thread >= kLastThreads) continue;
-      const math::Float3 d = math::adam_direction(op.adam, moments[c], op.scale);
+      const math::Float3 d = math::adam_direction(op.adam, moments[c], scale);
       const auto towards = [](float v) { return __float_as_int(v) >> 31 | 1; };
       const auto at = [](const float4* from) {
         const float4 v = *from;

@@ -1,5 +1,7 @@
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
+
 #include "cuda/devices.h"
 
 namespace gigawarp::cuda {
@@ -40,7 +42,7 @@ void ask_free_memory(int device, DeviceInfo& info) {
 
 }  // namespace
 
-std::vector<DeviceInfo> list_devices() {
+std::vector<DeviceInfo> list_devices(const std::vector<int>& asked) {
   std::vector<DeviceInfo> devices;
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
@@ -77,6 +79,8 @@ std::vector<DeviceInfo> list_devices() {
                      std::to_string(properties.minor) + " is older than 8.0.";
     } else if (compute_mode(i) == cudaComputeModeProhibited) {
       info.why_not = "Its compute mode forbids programs to use it.";
+    } else if (!asked.empty() && std::find(asked.begin(), asked.end(), i) == asked.end()) {
+      info.why_not = "It was not looked at.";
     } else {
       ask_free_memory(i, info);
     }

@@ -5,6 +5,7 @@
 #include "cuda/cuda_ops.h"
 #include "cuda/direct.cuh"
 #include "cuda/march.cuh"
+#include "cuda/queued.h"
 
 /// Smoothing of the gradient fused with Adam. Per voxel: reads g 8 (with halo) and the moments 8,
 /// writes the moments 8. The direction itself is not stored: compose() computes it again from the
@@ -43,12 +44,10 @@ struct DirectionOp {
 
 }  // namespace
 
-float direction(Device& device, const ops::DirectionArgs& args) {
+void queue_direction(Device& device, const ops::DirectionArgs& args, unsigned* largest) {
   const Range nvtx("direction");
-  const ops::Array largest = device.allocate(sizeof(unsigned));
-  check(cudaMemsetAsync(largest.data(), 0, sizeof(unsigned), device.stream()), "direction");
   const DirectionOp op{readable(args.gradient.packed), Plane<std::uint64_t>(args.moments),
-                       adam_step(args), largest.as<unsigned>()};
+                       adam_step(args), largest};
   const ops::Taps taps = ops::Taps::smoothing(args.sigma_voxels);
   const ops::Extent& e = args.moments.extent;
   const char* name = "direction";
@@ -72,7 +71,13 @@ float direction(Device& device, const ops::DirectionArgs& args) {
       break;
     default: launch_direct(device, op, e, args.range, taps, name); break;
   }
-  const auto bits = device.read<unsigned>(largest.data(), name);
+}
+
+float direction(Device& device, const ops::DirectionArgs& args) {
+  const ops::Array largest = device.allocate(sizeof(unsigned));
+  check(cudaMemsetAsync(largest.data(), 0, sizeof(unsigned), device.stream()), "direction");
+  queue_direction(device, args, largest.as<unsigned>());
+  const auto bits = device.read<unsigned>(largest.data(), "direction");
   float square = 0;
   std::memcpy(&square, &bits, sizeof square);
   return std::sqrt(square);

@@ -25,7 +25,9 @@ struct FoldField {
         nz(static_cast<int>(v.extent.z_end - v.extent.z_begin)),
         words((nx + 31) / 32) {}
 
-  std::int64_t all_words() const { return static_cast<std::int64_t>(nz) * ny * words; }
+  GIGAWARP_HD_MEMBER std::int64_t all_words() const {
+    return static_cast<std::int64_t>(nz) * ny * words;
+  }
 
 #if defined(__CUDACC__)
   __device__ std::int64_t at(int x, int y, int z) const { return z * stride_z + y * stride_y + x; }

@@ -42,30 +42,25 @@ struct Rings {
   }
 };
 
-}  // namespace
+/// Where the sums of linear stages go: `slots` of the segments from `first` on, `tiles` each.
+struct LinearSlots {
+  double* slots = nullptr;
+  int first = 0, tiles = 1, segment = 1;
 
-void lncc(Device& device, const ops::LnccArgs& args, std::vector<ops::PlaneSums>& sums) {
-  const Range nvtx("lncc");
+  double* of_plane(std::int64_t z) const {
+    return slots == nullptr ? nullptr : slots + (z / segment - first) * tiles * kSums;
+  }
+};
+
+void run_chunks(Device& device, const ops::LnccArgs& args, LnccTotals* totals,
+                const LinearSlots& slots) {
   const ops::Taps taps = args.window == WindowKind::box ? ops::Taps::box(args.radius)
                                                         : ops::Taps::gaussian_window(args.radius);
   const ops::Extent& e = args.pair.fixed.extent;
   const std::int64_t r = taps.radius, back = args.approximate_gradient ? 0 : r;
   const std::int64_t begin = args.range.begin, end = args.range.end;
-  for (std::int64_t z = begin; z < end; ++z) sums[static_cast<std::size_t>(z)] = {};
-  if (end <= begin) return;
-
   const ops::LnccChunks chunks(e, taps.radius, static_cast<int>(back));
   const Rings rings(device, args, chunks);
-  const ops::Array totals_array = device.allocate(sizeof(LnccTotals));
-  auto* totals = totals_array.as<LnccTotals>();
-  check(cudaMemsetAsync(totals, 0, sizeof(LnccTotals), device.stream()), "lncc");
-  const bool linear = kind_of(args.target) == TargetKind::linear;
-  const int segment = lncc_segment(args), tiles = lncc_tiles(args);
-  const auto first = static_cast<int>(begin / segment);
-  const int segments = static_cast<int>((end - 1) / segment) - first + 1;
-  std::optional<SegmentSums> segment_sums;
-  if (linear) segment_sums.emplace(device, segments, tiles);
-
   std::int64_t sampled = std::max<std::int64_t>(0, begin - r - back),
                windowed = std::max<std::int64_t>(0, begin - back);
   for (std::int64_t z0 = begin; z0 < end;) {
@@ -78,21 +73,48 @@ void lncc(Device& device, const ops::LnccArgs& args, std::vector<ops::PlaneSums>
     sampled = sample_end;
     windowed = window_end;
     if (args.target.wanted)
-      lncc_gradient(
-          device, args, taps, rings.intensities, rings.coefficients, rings.gradients, {z0, z1},
-          linear ? segment_sums->slots() + (z0 / segment - first) * tiles * kSums : nullptr);
+      lncc_gradient(device, args, taps, rings.intensities, rings.coefficients, rings.gradients,
+                    {z0, z1}, slots.of_plane(z0));
     z0 = z1;
   }
+}
 
-  if (linear) {
+}  // namespace
+
+void queue_lncc(Device& device, const ops::LnccArgs& args, LnccTotals* totals) {
+  const Range nvtx("lncc");
+  if (args.range.end > args.range.begin) run_chunks(device, args, totals, {});
+}
+
+void lncc(Device& device, const ops::LnccArgs& args, std::vector<ops::PlaneSums>& sums) {
+  const Range nvtx("lncc");
+  const std::int64_t begin = args.range.begin, end = args.range.end;
+  for (std::int64_t z = begin; z < end; ++z) sums[static_cast<std::size_t>(z)] = {};
+  if (end <= begin) return;
+  const ops::Array totals_array = device.allocate(sizeof(LnccTotals));
+  auto* totals = totals_array.as<LnccTotals>();
+  check(cudaMemsetAsync(totals, 0, sizeof(LnccTotals), device.stream()), "lncc");
+  LinearSlots slots;
+  std::optional<SegmentSums> segment_sums;
+  int segments = 0;
+  if (kind_of(args.target) == TargetKind::linear) {
+    slots.tiles = lncc_tiles(args);
+    slots.segment = lncc_segment(args);
+    slots.first = static_cast<int>(begin / slots.segment);
+    segments = static_cast<int>((end - 1) / slots.segment) - slots.first + 1;
+    segment_sums.emplace(device, segments, slots.tiles);
+    slots.slots = segment_sums->slots();
+  }
+  run_chunks(device, args, totals, slots);
+  if (segment_sums) {
     const std::vector<ops::PlaneSums> parts = segment_sums->collect();
     for (int s = 0; s < segments; ++s)
-      sums[static_cast<std::size_t>(std::max<std::int64_t>(begin, (first + s) * segment))] =
-          parts[static_cast<std::size_t>(s)];
+      sums[static_cast<std::size_t>(std::max<std::int64_t>(
+          begin, (slots.first + s) * slots.segment))] = parts[static_cast<std::size_t>(s)];
   }
   const auto host = device.read<LnccTotals>(totals, "lncc");
   ops::PlaneSums& all = sums[static_cast<std::size_t>(begin)];
-  all.value = -static_cast<double>(static_cast<long long>(host.value)) / kLnccSteps;
+  all.value = lncc_value(host);
   all.count = static_cast<double>(host.count);
 }
 

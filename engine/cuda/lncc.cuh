@@ -1,6 +1,7 @@
 #pragma once
 #include "cuda/cuda_ops.h"
 #include "cuda/march.cuh"
+#include "cuda/queued.h"
 #include "cuda/target.cuh"
 
 /// What the passes of LNCC hand to one another. The intermediates live in rings of planes, so that
@@ -48,12 +49,6 @@ using CoefficientRing = PlaneRing<std::uint64_t>;
 /// is kept there yet, since each voxel reads its word just before it writes the product. (Half the
 /// bits, three mantissas and one exponent, saved 8 of 52 bytes and cost more in packing them.)
 using GradientRing = PlaneRing<std::uint64_t>;
-
-/// Exact whatever the order: fixed point in steps of 2^-22.
-struct LnccTotals {
-  unsigned long long value = 0, count = 0;
-};
-constexpr float kLnccSteps = 4194304.0F;
 
 /// First pass over planes [begin, end): samples into `intensities` and, for voxels of the range and
 /// where a gradient is wanted, `gradients`. Reads u 8, M 2, F 2; writes 4 and 8.

@@ -1,10 +1,12 @@
 #include <vector>
 
 #include "cuda/cuda_ops.h"
+#include "cuda/queued.h"
 #include "cuda/rows.cuh"
 #include "cuda/target.cuh"
 #include "math/bins.h"
 #include "math/metric.h"
+#include "math/mutual_information.h"
 
 /// Mattes MI: the joint histogram in fixed point, exact whatever the order, and its gradient. Bins
 /// and weights are those of cpu/mi.cpp.
@@ -145,6 +147,49 @@ __global__ void __launch_bounds__(kRowThreads, kKind == TargetKind::field ? 6 : 
     store_block_sums(sums, thread, kRowThreads, slots + plan.slot() * kSums);
 }
 
+constexpr int kTableThreads = 1024;
+
+/// One block: sums of rows and columns, then every cell, then the rows' parts of MI in order.
+/// `rows`, `columns` and `row_parts` are of `bins` numbers each, `terms` of bins².
+__global__ void __launch_bounds__(kTableThreads)
+    make_table(const unsigned long long* counts, int bins, long long* rows, long long* columns,
+               double* terms, double* row_parts, float* derivative, MiNumbers* numbers) {
+  __shared__ long long total;
+  const int thread = static_cast<int>(threadIdx.x);
+  const auto count = [&](int f, int m) {
+    return static_cast<long long>(counts[static_cast<std::int64_t>(f) * bins + m]);
+  };
+  for (int i = thread; i < 2 * bins; i += kTableThreads) {
+    const int line = i % bins;
+    long long sum = 0;
+    for (int k = 0; k < bins; ++k) sum += i < bins ? count(line, k) : count(k, line);
+    (i < bins ? rows : columns)[line] = sum;
+  }
+  __syncthreads();
+  if (thread == 0) {
+    total = 0;
+    for (int f = 0; f < bins; ++f) total += rows[f];
+  }
+  __syncthreads();
+  for (int i = thread; i < bins * bins; i += kTableThreads) {
+    const int f = i / bins, m = i % bins;
+    const long long n = count(f, m);
+    terms[i] = math::mi_term(n, total, rows[f], columns[m]);
+    derivative[i] = total > 0 ? math::mi_derivative(n, columns[m]) : 0.0F;
+  }
+  __syncthreads();
+  for (int f = thread; f < bins; f += kTableThreads) {
+    double row = 0;
+    for (int m = 0; m < bins; ++m) row += terms[static_cast<std::int64_t>(f) * bins + m];
+    row_parts[f] = row;
+  }
+  __syncthreads();
+  if (thread != 0) return;
+  double mi = 0;
+  for (int f = 0; f < bins; ++f) mi += row_parts[f];
+  *numbers = {-mi, static_cast<double>(total) / ops::JointHistogram::kOne};
+}
+
 Bins bins_of(const ops::MiArgs& args) {
   return {math::BinAxis::fixed(args.fixed_bins.low, args.fixed_bins.high, args.bins),
           math::BinAxis::moving(args.moving_bins.low, args.moving_bins.high, args.bins), args.bins};
@@ -191,7 +236,49 @@ void launch_gradient(Device& device, const ops::MiArgs& args, const RowPlan& pla
   check_launch("MI gradient");
 }
 
+void launch_histogram(Device& device, const ops::MiArgs& args, unsigned long long* counts) {
+  if (args.warped)
+    launch_histogram<float, false, false>(device, args, counts);
+  else
+    dispatch_pair(args.pair, false, [&]<class T, bool kPlain>() {
+      launch_histogram<T, true, kPlain>(device, args, counts);
+    });
+}
+
 }  // namespace
+
+void queue_mi_histogram(Device& device, const ops::MiArgs& args, unsigned long long* counts) {
+  const Range range("mi_histogram");
+  if (args.range.begin < args.range.end) launch_histogram(device, args, counts);
+}
+
+void queue_mi_table(Device& device, int bins, const unsigned long long* counts, float* derivative,
+                    MiNumbers* numbers) {
+  const Range range("mi_table");
+  const auto n = static_cast<std::size_t>(bins);
+  const ops::Array rows = device.allocate(n * sizeof(long long)),
+                   columns = device.allocate(n * sizeof(long long)),
+                   terms = device.allocate(n * n * sizeof(double)),
+                   row_parts = device.allocate(n * sizeof(double));
+  make_table<<<1, kTableThreads, 0, device.stream()>>>(counts, bins, rows.as<long long>(),
+                                                       columns.as<long long>(), terms.as<double>(),
+                                                       row_parts.as<double>(), derivative, numbers);
+  check_launch("MI table");
+}
+
+void queue_mi_gradient(Device& device, const ops::MiArgs& args, const float* derivative) {
+  const Range range("mi_gradient");
+  const RowPlan plan(args.pair.fixed.extent, args.range, kVoxelsPerBlock);
+  const TargetKind kind = kind_of(args.target);
+  if (plan.segments <= 0) return;
+  dispatch_pair(args.pair, static_cast<bool>(args.warped), [&]<class T, bool kPlain>() {
+    if (kind == TargetKind::field)
+      launch_gradient<T, TargetKind::field, kPlain>(device, args, plan, derivative, nullptr);
+    else if (kind == TargetKind::symmetric_field)
+      launch_gradient<T, TargetKind::symmetric_field, kPlain>(device, args, plan, derivative,
+                                                              nullptr);
+  });
+}
 
 void mi_histogram(Device& device, const ops::MiArgs& args, ops::JointHistogram& histogram) {
   const Range range("mi_histogram");
@@ -202,13 +289,7 @@ void mi_histogram(Device& device, const ops::MiArgs& args, ops::JointHistogram& 
   if (args.range.begin >= args.range.end) return;
   const ops::Array counts = device.allocate(cells * sizeof(unsigned long long));
   check(cudaMemsetAsync(counts.data(), 0, counts.bytes(), device.stream()), "clearing a histogram");
-  auto* const to = counts.as<unsigned long long>();
-  if (args.warped)
-    launch_histogram<float, false, false>(device, args, to);
-  else
-    dispatch_pair(args.pair, false, [&]<class T, bool kPlain>() {
-      launch_histogram<T, true, kPlain>(device, args, to);
-    });
+  launch_histogram(device, args, counts.as<unsigned long long>());
   std::vector<std::int64_t> host(cells);
   device.read(host.data(), counts.data(), counts.bytes(), "reading a histogram");
   for (std::size_t i = 0; i < cells; ++i) histogram.counts[i] += host[i];
@@ -225,20 +306,16 @@ void mi_gradient(Device& device, const ops::MiArgs& args, const ops::MiTable& ta
   check(cudaMemcpyAsync(derivative.data(), table.derivative.data(), derivative.bytes(),
                         cudaMemcpyHostToDevice, device.stream()),
         "sending the table of MI");
-  const auto launch = [&]<TargetKind kKind>(double* slots) {
-    dispatch_pair(args.pair, static_cast<bool>(args.warped), [&]<class T, bool kPlain>() {
-      launch_gradient<T, kKind, kPlain>(device, args, plan, derivative.as<float>(), slots);
-    });
-  };
-  if (kind == TargetKind::linear) {
-    SegmentSums segments(device, plan.segments, plan.per_segment);
-    launch.template operator()<TargetKind::linear>(segments.slots());
-    spread_segments(plan, segments.collect(), sums);
-  } else if (kind == TargetKind::field) {
-    launch.template operator()<TargetKind::field>(nullptr);
-  } else {
-    launch.template operator()<TargetKind::symmetric_field>(nullptr);
+  if (kind != TargetKind::linear) {
+    queue_mi_gradient(device, args, derivative.as<float>());
+    return;
   }
+  SegmentSums segments(device, plan.segments, plan.per_segment);
+  dispatch_pair(args.pair, static_cast<bool>(args.warped), [&]<class T, bool kPlain>() {
+    launch_gradient<T, TargetKind::linear, kPlain>(device, args, plan, derivative.as<float>(),
+                                                   segments.slots());
+  });
+  spread_segments(plan, segments.collect(), sums);
 }
 
 }  // namespace gigawarp::cuda

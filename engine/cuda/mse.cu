@@ -1,6 +1,7 @@
 #include <vector>
 
 #include "cuda/cuda_ops.h"
+#include "cuda/queued.h"
 #include "cuda/rows.cuh"
 #include "cuda/target.cuh"
 
@@ -17,9 +18,11 @@ __global__ void __launch_bounds__(
     kRowThreads, kKind == TargetKind::linear || kKind == TargetKind::symmetric_field ? 3 : 5)
     difference_rows(const __grid_constant__ DevicePair pair,
                     const __grid_constant__ ops::SlabView<float> warped,
-                    const __grid_constant__ RowPlan plan, float scale,
-                    const __grid_constant__ DeviceTarget target, double* slots) {
+                    const __grid_constant__ RowPlan plan, float given_scale,
+                    const float* left_scale, const __grid_constant__ DeviceTarget target,
+                    double* slots) {
   const int thread = static_cast<int>(threadIdx.x), lane = thread & 31;
+  const float scale = left_scale != nullptr ? *left_scale : given_scale;
   ThreadSums sums;
   plan.for_each_row([&](int y, int z) {
     if (lane >= plan.nx) return;
@@ -47,22 +50,46 @@ __global__ void __launch_bounds__(
   store_block_sums(sums, thread, kRowThreads, slots + plan.slot() * kSums);
 }
 
+/// dL/dM of one voxel is this times its difference.
+__host__ __device__ inline float scale_of(double count) {
+  return static_cast<float>(2.0 / (count > 1.0 ? count : 1.0));
+}
+__global__ void leave_scale(const unsigned long long* counted, float* scale) {
+  *scale = scale_of(static_cast<double>(*counted));
+}
+
+void launch(Device& device, const ops::MseArgs& args, const RowPlan& plan, const float* left_scale,
+            double* slots) {
+  dispatch_target(kind_of(args.target), [&]<TargetKind kKind>() {
+    dispatch_pair(args.pair, static_cast<bool>(args.warped), [&]<class T, bool kPlain>() {
+      difference_rows<T, kKind, kPlain><<<plan.grid(), kRowThreads, 0, device.stream()>>>(
+          DevicePair(args.pair), args.warped, plan, scale_of(args.count), left_scale,
+          DeviceTarget(args.target), slots);
+      check_launch("MSE");
+    });
+  });
+}
+
 }  // namespace
+
+void queue_mse(Device& device, const ops::MseArgs& args, const unsigned long long* counted,
+               double* value) {
+  const Range range("mse");
+  const RowPlan plan(args.pair.fixed.extent, args.range, kVoxelsPerBlock);
+  if (plan.segments <= 0) return;
+  const ops::Array scale = device.allocate(sizeof(float));
+  leave_scale<<<1, 1, 0, device.stream()>>>(counted, scale.as<float>());
+  SegmentSums segments(device, plan.segments, plan.per_segment);
+  launch(device, args, plan, scale.as<float>(), segments.slots());
+  segments.queue_value(value);
+}
 
 void mse(Device& device, const ops::MseArgs& args, std::vector<ops::PlaneSums>& sums) {
   const Range range("mse");
   const RowPlan plan(args.pair.fixed.extent, args.range, kVoxelsPerBlock);
   if (plan.segments <= 0) return;
-  const auto scale = static_cast<float>(2.0 / std::max(1.0, args.count));
   SegmentSums segments(device, plan.segments, plan.per_segment);
-  dispatch_target(kind_of(args.target), [&]<TargetKind kKind>() {
-    dispatch_pair(args.pair, static_cast<bool>(args.warped), [&]<class T, bool kPlain>() {
-      difference_rows<T, kKind, kPlain><<<plan.grid(), kRowThreads, 0, device.stream()>>>(
-          DevicePair(args.pair), args.warped, plan, scale, DeviceTarget(args.target),
-          segments.slots());
-      check_launch("MSE");
-    });
-  });
+  launch(device, args, plan, nullptr, segments.slots());
   spread_segments(plan, segments.collect(), sums);
 }
 

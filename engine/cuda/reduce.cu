@@ -25,6 +25,13 @@ __global__ void __launch_bounds__(128)
     totals[static_cast<std::int64_t>(blockIdx.x) * kSums + threadIdx.x] = part[0][threadIdx.x];
 }
 
+/// In the order of the planes, as the host adds them.
+__global__ void add_values(const double* totals, int segments, double* value) {
+  double sum = 0;
+  for (int s = 0; s < segments; ++s) sum += totals[static_cast<std::int64_t>(s) * kSums];
+  *value = sum;
+}
+
 }  // namespace
 
 SegmentSums::SegmentSums(Device& device, int segments, int per_segment)
@@ -35,10 +42,20 @@ SegmentSums::SegmentSums(Device& device, int segments, int per_segment)
                              static_cast<std::size_t>(per_segment) * kSums * sizeof(double))),
       totals_(device.allocate(static_cast<std::size_t>(segments) * kSums * sizeof(double))) {}
 
-std::vector<ops::PlaneSums> SegmentSums::collect() {
+void SegmentSums::add_up() {
   add_slots<<<static_cast<unsigned>(segments_), 128, 0, device_.stream()>>>(slots(), per_segment_,
                                                                             totals_.as<double>());
   check_launch("adding partial sums");
+}
+
+void SegmentSums::queue_value(double* value) {
+  add_up();
+  add_values<<<1, 1, 0, device_.stream()>>>(totals_.as<double>(), segments_, value);
+  check_launch("adding partial sums");
+}
+
+std::vector<ops::PlaneSums> SegmentSums::collect() {
+  add_up();
   std::vector<double> host(static_cast<std::size_t>(segments_) * kSums);
   device_.read(host.data(), totals_.data(), host.size() * sizeof(double), "reading sums");
   std::vector<ops::PlaneSums> out(static_cast<std::size_t>(segments_));

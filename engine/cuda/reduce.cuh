@@ -59,8 +59,12 @@ class SegmentSums {
   double* slots() const { return slots_.as<double>(); }
   /// Adds each segment's slots on the device and brings them to the host: waits for the stream.
   std::vector<ops::PlaneSums> collect();
+  /// Adds each segment's slots, then the segments' values, on the device.
+  void queue_value(double* value);
 
  private:
+  void add_up();
+
   Device& device_;
   int segments_, per_segment_;
   ops::Array slots_, totals_;

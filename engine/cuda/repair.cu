@@ -1,257 +1,197 @@
+#include <cooperative_groups.h>
+
 #include <algorithm>
-#include <array>
 
 #include "cuda/cuda_ops.h"
-#include "cuda/fold_march.cuh"
+#include "cuda/fold_sets.cuh"
+#include "cuda/queued.h"
 #include "gigawarp/error.h"
 
-/// Keeps det(I + grad u) above a minimum as cpu/repair.cpp does. Sets of voxels are bitmaps; lists
-/// name the words of a bitmap that are not zero. Lists are in any order, but what is computed from
-/// them is a set, or a Jacobi step: scheduling cannot show.
+/// Keeps det(I + grad u) above a minimum as cpu/repair.cpp does.
 namespace gigawarp::cuda {
 namespace {
 
-constexpr int kThreads = 256, kWarps = kThreads / 32;
-
 enum Counter { kBadVoxels, kBadWords, kAroundWords, kTouchedWords, kCounters };
-using Count = unsigned long long;
 
-struct WordPlace {
-  int column, y, z;
-};
-
-__device__ inline WordPlace place_of(const FoldField& f, unsigned word) {
-  const unsigned words = static_cast<unsigned>(f.words), ny = static_cast<unsigned>(f.ny);
-  const unsigned row = word / words;
-  return {static_cast<int>(word % words), static_cast<int>(row % ny), static_cast<int>(row / ny)};
-}
-
-/// Appends words that are not zero to a list.
-__global__ void __launch_bounds__(kThreads)
-    list_words(const unsigned* bits, std::int64_t first, std::int64_t end, unsigned* list,
-               Count* count) {
-  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * kThreads;
-  for (std::int64_t i = first + static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
-       i < end; i += step)
-    if (bits[i] != 0) list[atomicAdd(count, Count{1})] = static_cast<unsigned>(i);
-}
-
-/// A warp per listed word; its lanes share the rows around it.
-struct WarpWork {
-  std::int64_t begin, end, step;
-  __device__ explicit WarpWork(const Count* count)
-      : begin(static_cast<std::int64_t>(blockIdx.x) * kWarps + (threadIdx.x >> 5U)),
-        end(static_cast<std::int64_t>(*count)),
-        step(static_cast<std::int64_t>(gridDim.x) * kWarps) {}
-};
-
-/// out = every voxel within `radius` (largest coordinate difference) of one in `in`.
-__global__ void __launch_bounds__(kThreads)
-    dilate(const FoldField f, const unsigned* in, const unsigned* in_list, const Count* in_count,
-           int radius, unsigned* out, unsigned* out_list, Count* out_count) {
-  const WarpWork work(in_count);
-  const int lane = static_cast<int>(threadIdx.x & 31U), side = 2 * radius + 1;
-  for (std::int64_t i = work.begin; i < work.end; i += work.step) {
-    const WordPlace p = place_of(f, in_list[i]);
-    const unsigned b = in[in_list[i]];
-    unsigned middle = b, left = 0, right = 0;
-    for (int k = 1; k <= radius; ++k) {
-      middle |= b << k | b >> k;
-      left |= b << (32 - k);
-      right |= b >> (32 - k);
-    }
-    const auto add = [&](int column, int y, int z, unsigned bits) {
-      if (column < 0 || column >= f.words) return;
-      bits &= f.inside(column);
-      if (bits == 0) return;
-      const std::int64_t w = f.word(column, y, z);
-      if (atomicOr(out + w, bits) == 0)
-        out_list[atomicAdd(out_count, Count{1})] = static_cast<unsigned>(w);
-    };
-    for (int r = lane; r < side * side; r += 32) {
-      const int y = p.y + r % side - radius, z = p.z + r / side - radius;
-      if (y < 0 || y >= f.ny || z < 0 || z >= f.nz) continue;
-      add(p.column, y, z, middle);
-      add(p.column - 1, y, z, left);
-      add(p.column + 1, y, z, right);
-    }
-  }
-}
-
-/// The 3×3×3 binomial mean of u at the voxels of the listed words, kept beside u.
-__global__ void __launch_bounds__(kThreads)
-    relax(const FoldField f, const unsigned* bits, const unsigned* list, const Count* count,
-          std::uint64_t* relaxed) {
-  const WarpWork work(count);
-  const int lane = static_cast<int>(threadIdx.x & 31U);
-  for (std::int64_t i = work.begin; i < work.end; i += work.step) {
-    if ((bits[list[i]] >> lane & 1U) == 0) continue;
-    const WordPlace p = place_of(f, list[i]);
-    const int x = 32 * p.column + lane;
-    math::Float3 sum;
-    for (int dz = -1; dz <= 1; ++dz)
-      for (int dy = -1; dy <= 1; ++dy)
-#pragma unroll
-        for (int dx = -1; dx <= 1; ++dx) {
-          const math::Float3 v =
-              f.steps(min(max(x + dx, 0), f.nx - 1), min(max(p.y + dy, 0), f.ny - 1),
-                      min(max(p.z + dz, 0), f.nz - 1));
-          const auto w = static_cast<float>((2 - dz * dz) * (2 - dy * dy) * (2 - dx * dx));
-          sum = {sum.x + v.x * w, sum.y + v.y * w, sum.z + v.z * w};
-        }
-    constexpr float kScale = 1.0F / (64.0F * math::kPackedSteps);
-    relaxed[i * 32 + lane] = math::pack_vector({sum.x * kScale, sum.y * kScale, sum.z * kScale});
-  }
-}
-
-__global__ void __launch_bounds__(kThreads)
-    store_relaxed(const FoldField f, const unsigned* bits, const unsigned* list, const Count* count,
-                  const std::uint64_t* relaxed) {
-  const WarpWork work(count);
-  const int lane = static_cast<int>(threadIdx.x & 31U);
-  for (std::int64_t i = work.begin; i < work.end; i += work.step) {
-    if ((bits[list[i]] >> lane & 1U) == 0) continue;
-    const WordPlace p = place_of(f, list[i]);
-    f.u[f.at(32 * p.column + lane, p.y, p.z)] = relaxed[i * 32 + lane];
-  }
-}
-
-/// Determinants again at the listed words' voxels; `bad` is overwritten there.
-__global__ void __launch_bounds__(kThreads)
-    check_again(const FoldField f, const unsigned* bits, const unsigned* list, const Count* count,
-                float minimum_steps, unsigned* bad, unsigned* bad_list, Count* bad_words,
-                Count* bad_voxels) {
-  const WarpWork work(count);
-  const int lane = static_cast<int>(threadIdx.x & 31U);
-  for (std::int64_t i = work.begin; i < work.end; i += work.step) {
-    const WordPlace p = place_of(f, list[i]);
-    const bool below = (bits[list[i]] >> lane & 1U) != 0 &&
-                       !(determinant_at(f, 32 * p.column + lane, p.y, p.z) >= minimum_steps);
-    const unsigned word = __ballot_sync(0xffffffffU, below);
-    if (lane != 0) continue;
-    bad[list[i]] = word;
-    if (word == 0) continue;
-    bad_list[atomicAdd(bad_words, Count{1})] = list[i];
-    atomicAdd(bad_voxels, static_cast<Count>(__popc(word)));
-  }
-}
-
-__global__ void __launch_bounds__(kThreads)
-    clear_words(unsigned* bits, const unsigned* list, const Count* count) {
-  const std::int64_t end = static_cast<std::int64_t>(*count);
-  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * kThreads;
-  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < end;
-       i += step)
-    bits[list[i]] = 0;
-}
-
-/// A set of voxels with the list of its words.
+/// A set of voxels: its bits, the words that are not zero, and how many.
 struct VoxelSet {
+  unsigned *bits, *list;
+  FoldCount* words;
+};
+
+/// All of the sweeps of one volume.
+struct SweepArgs {
+  FoldField u;
+  VoxelSet bad, around, touched;
+  FoldCount* counters;      ///< kCounters of them
+  std::int64_t first, end;  ///< words of `bad` that say something
+  std::uint64_t* beside;    ///< a field of u's extent
+  float minimum_steps;
+  int sweeps;
+  FoldCounts* counts;
+};
+
+/// Relaxes around the marked voxels until there are none, or the sweeps are used up. All blocks run
+/// at once and wait for one another between the steps of a sweep, so that the host needs to know
+/// nothing: where nothing folds, which is the rule, they leave at once.
+__global__ void __launch_bounds__(kFoldThreads) sweep_kernel(const __grid_constant__ SweepArgs a) {
+  if (a.counts->found == 0) return;
+  const auto grid = cooperative_groups::this_grid();
+  const auto thread = static_cast<std::int64_t>(grid.thread_rank());
+  for (std::int64_t i = thread; i < a.u.all_words(); i += static_cast<std::int64_t>(grid.size()))
+    a.around.bits[i] = a.touched.bits[i] = 0;
+  if (thread < kCounters) a.counters[thread] = 0;
+  grid.sync();
+  list_words(a.bad.bits, a.first, a.end, a.bad.list, a.bad.words);
+  grid.sync();
+  const auto beside = [&](std::int64_t, int, std::int64_t at) { return a.beside + at; };
+  FoldCount left = a.counts->found;
+  for (int sweep = 0; sweep < a.sweeps && left > 0; ++sweep) {
+    dilate_words(a.u, a.bad.bits, a.bad.list, a.bad.words, ops::relaxation_radius(sweep),
+                 a.around.bits, a.around.list, a.around.words);
+    grid.sync();
+    relax_words(a.u, a.around.bits, a.around.list, a.around.words, beside);
+    if (thread == 0) a.counters[kBadVoxels] = a.counters[kBadWords] = 0;
+    grid.sync();
+    store_words(a.u, a.around.bits, a.around.list, a.around.words, beside);
+    dilate_words(a.u, a.around.bits, a.around.list, a.around.words, 1, a.touched.bits,
+                 a.touched.list, a.touched.words);
+    grid.sync();
+    check_words(a.u, a.touched.bits, a.touched.list, a.touched.words, a.minimum_steps, a.bad.bits,
+                a.bad.list, a.bad.words, a.counters + kBadVoxels);
+    grid.sync();
+    left = a.counters[kBadVoxels];
+    clear_words(a.around.bits, a.around.list, a.around.words);
+    clear_words(a.touched.bits, a.touched.list, a.touched.words);
+    grid.sync();
+    if (thread == 0) *a.around.words = *a.touched.words = 0;
+    grid.sync();
+  }
+  if (thread == 0) a.counts->remaining = left;
+}
+
+float minimum_steps(const ops::RepairArgs& args) {
+  return args.minimum * kIdentitySteps * kIdentitySteps * kIdentitySteps;
+}
+
+void queue_search(Device& device, const ops::RepairArgs& args, FoldCount* found) {
+  const ops::SlabView<std::uint64_t>& u = args.displacement.packed;
+  const FoldField field(u);
+  if (args.range.begin >= args.range.end || field.all_words() == 0) return;
+  const auto begin = static_cast<int>(args.range.begin - u.extent.z_begin),
+             end = static_cast<int>(args.range.end - u.extent.z_begin);
+  const dim3 grid(blocks_for(field.nx, kFoldColumns), blocks_for(field.ny, kFoldRows),
+                  blocks_for(end - begin, kFoldPlanes));
+  mark_folds<<<grid, dim3(kFoldColumns, kFoldWarps), 0, device.stream()>>>(
+      field, begin, end, minimum_steps(args), args.marks, found);
+  check_launch("looking for folds");
+}
+
+/// After queue_search(). Scratch: 5/8 byte per voxel.
+void queue_sweeps(Device& device, const ops::RepairArgs& args, std::uint64_t* beside,
+                  FoldCounts* counts) {
+  const ops::Extent& e = args.displacement.packed.extent;
+  const FoldField field(args.displacement.packed);
+  if (args.range.begin >= args.range.end || field.all_words() == 0) return;
+  const auto words = static_cast<std::size_t>(field.all_words());
+  const ops::Array lists = device.allocate(5 * words * sizeof(unsigned)),
+                   counter_array = device.allocate(kCounters * sizeof(FoldCount));
+  auto* const list = lists.as<unsigned>();
+  auto* const counters = counter_array.as<FoldCount>();
+  const std::int64_t plane = ops::fold_words_of_plane(e);
+  SweepArgs sweep{field,
+                  {args.marks, list, counters + kBadWords},
+                  {list + words, list + 2 * words, counters + kAroundWords},
+                  {list + 3 * words, list + 4 * words, counters + kTouchedWords},
+                  counters,
+                  (args.range.begin - e.z_begin) * plane,
+                  (args.range.end - e.z_begin) * plane,
+                  beside,
+                  minimum_steps(args),
+                  args.sweeps,
+                  counts};
+  constexpr int kMostBlocks = 4;  // of a multiprocessor: more wait for one another longer
+  int fit = 0;
+  check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&fit, sweep_kernel, kFoldThreads, 0),
+        "repairing folds");
+  const std::int64_t blocks =
+      std::clamp<std::int64_t>(field.all_words() / kFoldListWarps, 1,
+                               std::int64_t{std::min(fit, kMostBlocks)} * device.multiprocessors());
+  void* arguments[] = {&sweep};
+  check(cudaLaunchCooperativeKernel(reinterpret_cast<const void*>(&sweep_kernel),
+                                    dim3(static_cast<unsigned>(blocks)), dim3(kFoldThreads),
+                                    arguments, 0, device.stream()),
+        "repairing folds");
+}
+
+/// The field beside u, or memory of its own where there is none.
+class Beside {
+ public:
+  Beside(Device& device, const ops::RepairArgs& args) {
+    const ops::SlabView<std::uint64_t>& u = args.displacement.packed;
+    if (args.beside.packed) {
+      data_ = args.beside.packed.data;
+      return;
+    }
+    own_ = device.allocate(
+        static_cast<std::size_t>((u.extent.z_end - u.extent.z_begin) * u.extent.stride_z) *
+        sizeof(std::uint64_t));
+    data_ = own_.as<std::uint64_t>();
+  }
+  std::uint64_t* data() const { return data_; }
+
+ private:
+  ops::Array own_;
+  std::uint64_t* data_ = nullptr;
+};
+
+ops::FoldRepair report_of(const FoldCounts& counts) {
+  return {static_cast<std::int64_t>(counts.found), static_cast<std::int64_t>(counts.remaining)};
+}
+
+__global__ void __launch_bounds__(kFoldThreads)
+    list_kernel(const unsigned* bits, std::int64_t first, std::int64_t end, unsigned* list,
+                FoldCount* count) {
+  list_words(bits, first, end, list, count);
+}
+__global__ void __launch_bounds__(kFoldThreads)
+    dilate_kernel(const FoldField f, const unsigned* in, const unsigned* in_list,
+                  const FoldCount* in_count, int radius, unsigned* out, unsigned* out_list,
+                  FoldCount* out_count) {
+  dilate_words(f, in, in_list, in_count, radius, out, out_list, out_count);
+}
+/// Relaxed values in the order of the list.
+struct InOrder {
+  std::uint64_t* values;
+  __device__ std::uint64_t* operator()(std::int64_t number, int lane, std::int64_t) const {
+    return values + number * 32 + lane;
+  }
+};
+__global__ void __launch_bounds__(kFoldThreads)
+    relax_kernel(const FoldField f, const unsigned* bits, const unsigned* list,
+                 const FoldCount* count, std::uint64_t* relaxed) {
+  relax_words(f, bits, list, count, InOrder{relaxed});
+}
+__global__ void __launch_bounds__(kFoldThreads)
+    store_kernel(const FoldField f, const unsigned* bits, const unsigned* list,
+                 const FoldCount* count, std::uint64_t* relaxed) {
+  store_words(f, bits, list, count, InOrder{relaxed});
+}
+__global__ void __launch_bounds__(kFoldThreads)
+    check_kernel(const FoldField f, const unsigned* bits, const unsigned* list,
+                 const FoldCount* count, float minimum_steps, unsigned* bad, unsigned* bad_list,
+                 FoldCount* bad_words, FoldCount* bad_voxels) {
+  check_words(f, bits, list, count, minimum_steps, bad, bad_list, bad_words, bad_voxels);
+}
+
+struct OwnSet {
   ops::Array bits, list;
-  VoxelSet(Device& device, std::int64_t words)
+  OwnSet(Device& device, std::int64_t words)
       : bits(device.allocate(static_cast<std::size_t>(words) * sizeof(unsigned))),
         list(device.allocate(static_cast<std::size_t>(words) * sizeof(unsigned))) {
     check(cudaMemsetAsync(bits.data(), 0, bits.bytes(), device.stream()), "clearing a set");
   }
 };
-
-/// The sweeps, once folds were found. Scratch: 5/8 byte per voxel of the volume and 8 bytes per
-/// voxel of the words around folds.
-class Repair {
- public:
-  Repair(Device& device, const ops::RepairArgs& args, const FoldField& field, float minimum)
-      : device_(device),
-        args_(args),
-        f_(field),
-        minimum_(minimum),
-        bad_(args.marks),
-        counter_array_(device.allocate(kCounters * sizeof(Count))),
-        counters_(counter_array_.as<Count>()),
-        bad_list_(device.allocate(static_cast<std::size_t>(field.all_words()) * sizeof(unsigned))),
-        around_(device, field.all_words()),
-        touched_(device, field.all_words()) {}
-
-  std::int64_t run(Count found) {
-    check(cudaMemsetAsync(counters_, 0, counter_array_.bytes(), device_.stream()),
-          "clearing counts of folds");
-    // Words of planes outside the range say nothing.
-    const ops::Extent& e = args_.displacement.packed.extent;
-    const std::int64_t plane = ops::fold_words_of_plane(e),
-                       first = (args_.range.begin - e.z_begin) * plane,
-                       end = (args_.range.end - e.z_begin) * plane;
-    list_words<<<grid((end - first) / kThreads + 1), kThreads, 0, device_.stream()>>>(
-        bad_, first, end, bad_list_.as<unsigned>(), counters_ + kBadWords);
-    check_launch("listing folds");
-    std::array<Count, kCounters> now = read();
-    now[kBadVoxels] = found;
-    for (int sweep = 0; sweep < args_.sweeps && now[kBadVoxels] > 0; ++sweep)
-      now = one_sweep(ops::relaxation_radius(sweep), now[kBadWords]);
-    return static_cast<std::int64_t>(now[kBadVoxels]);
-  }
-
- private:
-  unsigned grid(std::int64_t blocks) const {
-    return static_cast<unsigned>(
-        std::clamp<std::int64_t>(blocks, 1, std::int64_t{16} * device_.multiprocessors()));
-  }
-
-  std::array<Count, kCounters> read() {
-    return device_.read<std::array<Count, kCounters>>(counters_, "reading counts of folds");
-  }
-
-  std::array<Count, kCounters> one_sweep(int radius, Count bad_words) {
-    const cudaStream_t stream = device_.stream();
-    const std::int64_t side = 2 * radius + 1;
-    std::int64_t most = std::min(static_cast<std::int64_t>(bad_words) * 3 * side * side,
-                                 f_.all_words());  // words that relaxation can reach
-    auto* const around = around_.bits.as<unsigned>();
-    auto* const around_list = around_.list.as<unsigned>();
-    auto* const touched = touched_.bits.as<unsigned>();
-    auto* const touched_list = touched_.list.as<unsigned>();
-    Count* const around_count = counters_ + kAroundWords;
-    Count* const touched_count = counters_ + kTouchedWords;
-    check(cudaMemsetAsync(around_count, 0, 2 * sizeof(Count), stream), "clearing counts of folds");
-    dilate<<<grid(static_cast<std::int64_t>(bad_words) / kWarps + 1), kThreads, 0, stream>>>(
-        f_, bad_, bad_list_.as<unsigned>(), counters_ + kBadWords, radius, around, around_list,
-        around_count);
-    if (most > kGuessedWords) most = static_cast<std::int64_t>(read()[kAroundWords]);
-    const unsigned blocks = grid(most / kWarps + 1);
-    {
-      const ops::Array relaxed =
-          device_.allocate(static_cast<std::size_t>(most) * 32 * sizeof(std::uint64_t));
-      relax<<<blocks, kThreads, 0, stream>>>(f_, around, around_list, around_count,
-                                             relaxed.as<std::uint64_t>());
-      store_relaxed<<<blocks, kThreads, 0, stream>>>(f_, around, around_list, around_count,
-                                                     relaxed.as<std::uint64_t>());
-    }
-    dilate<<<blocks, kThreads, 0, stream>>>(f_, around, around_list, around_count, 1, touched,
-                                            touched_list, touched_count);
-    check(cudaMemsetAsync(counters_, 0, 2 * sizeof(Count), stream), "clearing counts of folds");
-    check_again<<<blocks, kThreads, 0, stream>>>(f_, touched, touched_list, touched_count, minimum_,
-                                                 bad_, bad_list_.as<unsigned>(),
-                                                 counters_ + kBadWords, counters_ + kBadVoxels);
-    clear_words<<<blocks, kThreads, 0, stream>>>(around, around_list, around_count);
-    clear_words<<<blocks, kThreads, 0, stream>>>(touched, touched_list, touched_count);
-    check_launch("repairing folds");
-    return read();
-  }
-
-  static constexpr std::int64_t kGuessedWords = std::int64_t{1} << 18;  ///< 64 MiB relaxed
-
-  Device& device_;
-  const ops::RepairArgs& args_;
-  const FoldField f_;
-  const float minimum_;
-  unsigned* const bad_;
-  ops::Array counter_array_;
-  Count* const counters_;
-  ops::Array bad_list_;
-  VoxelSet around_, touched_;
-};
-
-float minimum_steps(const ops::RepairArgs& args) {
-  return args.minimum * kIdentitySteps * kIdentitySteps * kIdentitySteps;
-}
 
 /// One sweep of a slab whose neighbours are others' (ops::Backend::relax_marked): the words of the
 /// range around the marked voxels of all planes stored.
@@ -261,22 +201,22 @@ class SlabSweep {
       : device_(device),
         args_(args),
         f_(args.displacement.packed),
-        counter_array_(device.allocate(kCounters * sizeof(Count))),
-        counters_(counter_array_.as<Count>()),
+        counter_array_(device.allocate(kCounters * sizeof(FoldCount))),
+        counters_(counter_array_.as<FoldCount>()),
         list_(device.allocate(static_cast<std::size_t>(f_.all_words()) * sizeof(unsigned))),
         around_(device, f_.all_words()) {
     const cudaStream_t stream = device.stream();
     check(cudaMemsetAsync(counters_, 0, counter_array_.bytes(), stream),
           "clearing counts of folds");
-    list_words<<<grid(f_.all_words() / kThreads + 1), kThreads, 0, stream>>>(
+    list_kernel<<<grid(f_.all_words() / kFoldThreads + 1), kFoldThreads, 0, stream>>>(
         args.marks, 0, f_.all_words(), list_.as<unsigned>(), counters_ + kBadWords);
-    dilate<<<grid(f_.all_words() / kWarps + 1), kThreads, 0, stream>>>(
+    dilate_kernel<<<grid(f_.all_words() / kFoldListWarps + 1), kFoldThreads, 0, stream>>>(
         f_, args.marks, list_.as<unsigned>(), counters_ + kBadWords, radius,
         around_.bits.as<unsigned>(), around_.list.as<unsigned>(), counters_ + kAroundWords);
     // Of the range alone.
     check(cudaMemsetAsync(counters_, 0, counter_array_.bytes(), stream),
           "clearing counts of folds");
-    list_words<<<grid((end_word() - first_word()) / kThreads + 1), kThreads, 0, stream>>>(
+    list_kernel<<<grid((end_word() - first_word()) / kFoldThreads + 1), kFoldThreads, 0, stream>>>(
         around_.bits.as<unsigned>(), first_word(), end_word(), around_.list.as<unsigned>(),
         counters_ + kAroundWords);
     check_launch("listing folds");
@@ -287,11 +227,11 @@ class SlabSweep {
     if (words_ == 0) return;
     const ops::Array relaxed =
         device_.allocate(static_cast<std::size_t>(words_) * 32 * sizeof(std::uint64_t));
-    const unsigned blocks = grid(words_ / kWarps + 1);
-    relax<<<blocks, kThreads, 0, device_.stream()>>>(f_, around_.bits.as<unsigned>(),
-                                                     around_.list.as<unsigned>(), around_count(),
-                                                     relaxed.as<std::uint64_t>());
-    store_relaxed<<<blocks, kThreads, 0, device_.stream()>>>(
+    const unsigned blocks = grid(words_ / kFoldListWarps + 1);
+    relax_kernel<<<blocks, kFoldThreads, 0, device_.stream()>>>(
+        f_, around_.bits.as<unsigned>(), around_.list.as<unsigned>(), around_count(),
+        relaxed.as<std::uint64_t>());
+    store_kernel<<<blocks, kFoldThreads, 0, device_.stream()>>>(
         f_, around_.bits.as<unsigned>(), around_.list.as<unsigned>(), around_count(),
         relaxed.as<std::uint64_t>());
     check_launch("repairing folds");
@@ -303,7 +243,7 @@ class SlabSweep {
                           device_.stream()),
           "clearing marks of folds");
     if (words_ == 0) return 0;
-    check_again<<<grid(words_ / kWarps + 1), kThreads, 0, device_.stream()>>>(
+    check_kernel<<<grid(words_ / kFoldListWarps + 1), kFoldThreads, 0, device_.stream()>>>(
         f_, around_.bits.as<unsigned>(), around_.list.as<unsigned>(), around_count(),
         minimum_steps(args_), marks_after, list_.as<unsigned>(), counters_ + kBadWords,
         counters_ + kBadVoxels);
@@ -318,22 +258,22 @@ class SlabSweep {
   }
   std::int64_t first_word() const { return word_of(args_.range.begin); }
   std::int64_t end_word() const { return word_of(args_.range.end); }
-  const Count* around_count() const { return counters_ + kAroundWords; }
+  const FoldCount* around_count() const { return counters_ + kAroundWords; }
   unsigned grid(std::int64_t blocks) const {
     return static_cast<unsigned>(
         std::clamp<std::int64_t>(blocks, 1, std::int64_t{16} * device_.multiprocessors()));
   }
-  Count read(Counter which) {
-    return device_.read<Count>(counters_ + which, "reading counts of folds");
+  FoldCount read(Counter which) {
+    return device_.read<FoldCount>(counters_ + which, "reading counts of folds");
   }
 
   Device& device_;
   const ops::RepairArgs& args_;
   const FoldField f_;
   ops::Array counter_array_;
-  Count* const counters_;
+  FoldCount* const counters_;
   ops::Array list_;
-  VoxelSet around_;
+  OwnSet around_;
   std::int64_t words_ = 0;
 };
 
@@ -350,31 +290,43 @@ std::int64_t recheck_marked(Device& device, const ops::RepairArgs& args, int rad
   return SlabSweep(device, args, radius + 1).recheck_range(marks_after);
 }
 
+bool can_repair(const ops::Extent& extent) {
+  return ops::fold_words(extent) <= std::int64_t{0xffffffff};
+}
+
 std::int64_t find_folds(Device& device, const ops::RepairArgs& args) {
-  const ops::SlabView<std::uint64_t>& u = args.displacement.packed;
-  const FoldField field(u);
-  if (args.range.begin >= args.range.end || field.all_words() == 0) return 0;
-  const float minimum = minimum_steps(args);
-  const ops::Array found = device.allocate(sizeof(Count));
+  const ops::Array found = device.allocate(sizeof(FoldCount));
   check(cudaMemsetAsync(found.data(), 0, found.bytes(), device.stream()),
         "clearing a count of folds");
-  const auto begin = static_cast<int>(args.range.begin - u.extent.z_begin),
-             end = static_cast<int>(args.range.end - u.extent.z_begin);
-  const dim3 grid(blocks_for(field.nx, kFoldColumns), blocks_for(field.ny, kFoldRows),
-                  blocks_for(end - begin, kFoldPlanes));
-  mark_folds<<<grid, dim3(kFoldColumns, kFoldWarps), 0, device.stream()>>>(
-      field, begin, end, minimum, args.marks, found.as<Count>());
-  check_launch("looking for folds");
-  return static_cast<std::int64_t>(device.read<Count>(found.data(), "reading a count of folds"));
+  queue_search(device, args, found.as<FoldCount>());
+  return static_cast<std::int64_t>(
+      device.read<FoldCount>(found.data(), "reading a count of folds"));
 }
 
 std::int64_t relax_folds(Device& device, const ops::RepairArgs& args, std::int64_t found) {
   const FoldField field(args.displacement.packed);
   if (args.range.begin >= args.range.end || field.all_words() == 0 || found == 0) return found;
-  if (field.all_words() > std::int64_t{0xffffffff})
+  if (!can_repair(args.displacement.packed.extent))
     throw Error(ErrorCode::does_not_fit,
                 "The volume has too many voxels for the repair of folds on a GPU.", "--device");
-  return Repair(device, args, field, minimum_steps(args)).run(static_cast<Count>(found));
+  const FoldCounts before{static_cast<FoldCount>(found), 0};
+  const ops::Array counts = device.allocate(sizeof(FoldCounts));
+  check(cudaMemcpyAsync(counts.data(), &before, sizeof before, cudaMemcpyHostToDevice,
+                        device.stream()),
+        "sending a count of folds");
+  const Beside beside(device, args);
+  queue_sweeps(device, args, beside.data(), counts.as<FoldCounts>());
+  return report_of(device.read<FoldCounts>(counts.data(), "reading counts of folds")).remaining;
+}
+
+void queue_repair(Device& device, const ops::RepairArgs& args, FoldCounts* counts) {
+  const Range range("repair_folds");
+  const auto words = static_cast<std::size_t>(FoldField(args.displacement.packed).all_words());
+  const ops::Array marks = device.allocate(words * sizeof(std::uint32_t));
+  ops::RepairArgs marked = args;
+  marked.marks = marks.as<std::uint32_t>();
+  queue_search(device, marked, &counts->found);
+  queue_sweeps(device, marked, args.beside.packed.data, counts);
 }
 
 ops::FoldRepair repair_folds(Device& device, const ops::RepairArgs& args) {

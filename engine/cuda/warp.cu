@@ -1,6 +1,7 @@
 #include <limits>
 
 #include "cuda/cuda_ops.h"
+#include "cuda/queued.h"
 #include "cuda/sampler.cuh"
 
 /// The composite sampler. Per voxel: reads u 8 and M (8 corners, one reading of M when coherent),
@@ -35,7 +36,25 @@ __global__ void __launch_bounds__(256)
   if ((threadIdx.x & 31U) == 0 && valid != 0) atomicAdd(count, valid);
 }
 
+void launch(Device& device, const ops::WarpArgs& args, unsigned long long* count) {
+  const DevicePair pair(args.pair);
+  const dim3 block(64, 4), blocks(blocks_for(pair.fixed.nx, 64), blocks_for(pair.fixed.ny, 4),
+                                  blocks_for(args.range.end - args.range.begin, kPlanes));
+  dispatch_pair(args.pair, false, [&]<class T, bool kPlain>() {
+    warp_kernel<T, kPlain><<<blocks, block, 0, device.stream()>>>(
+        pair, Plane<float>(args.warped), static_cast<int>(args.range.begin),
+        static_cast<int>(args.range.end), count);
+  });
+  check_launch("warp");
+}
+
 }  // namespace
+
+void queue_count(Device& device, const ops::ImagePair& pair, ops::ZRange range,
+                 unsigned long long* count) {
+  const Range nvtx("count");
+  if (range.end > range.begin) launch(device, {pair, {}, range}, count);
+}
 
 void warp(Device& device, const ops::WarpArgs& args, std::vector<ops::PlaneSums>& sums) {
   const Range range("warp");
@@ -44,15 +63,7 @@ void warp(Device& device, const ops::WarpArgs& args, std::vector<ops::PlaneSums>
   if (args.range.end <= args.range.begin) return;
   const ops::Array count = device.allocate(sizeof(unsigned long long));
   check(cudaMemsetAsync(count.data(), 0, count.bytes(), device.stream()), "warp");
-  const DevicePair pair(args.pair);
-  const dim3 block(64, 4), blocks(blocks_for(pair.fixed.nx, 64), blocks_for(pair.fixed.ny, 4),
-                                  blocks_for(args.range.end - args.range.begin, kPlanes));
-  dispatch_pair(args.pair, false, [&]<class T, bool kPlain>() {
-    warp_kernel<T, kPlain><<<blocks, block, 0, device.stream()>>>(
-        pair, Plane<float>(args.warped), static_cast<int>(args.range.begin),
-        static_cast<int>(args.range.end), count.as<unsigned long long>());
-  });
-  check_launch("warp");
+  launch(device, args, count.as<unsigned long long>());
   const auto total = device.read<unsigned long long>(count.data(), "warp");
   // Exact, so that it does not matter which plane it is filed under.
   sums[static_cast<std::size_t>(args.range.begin)].count = static_cast<double>(total);

@@ -8,6 +8,7 @@
 #include "ops/array.h"
 #include "ops/resample.h"
 #include "ops/similarity.h"
+#include "ops/step.h"
 #include "ops/update.h"
 
 namespace gigawarp::ops {
@@ -100,6 +101,15 @@ class Backend {
                                       std::uint32_t* marks_after);
   /// Least and greatest displacement of the range, voxels: x, y, z least, then greatest.
   virtual std::array<float, 6> displacement_range(const FieldView& u, ZRange range) = 0;
+  /// How many steps may be begun before the first is finished. None: begin_step() and finish_step()
+  /// are not there, and solvers call the operations above one by one; the results are the same.
+  virtual int steps_ahead() const { return 0; }
+  /// Queues a whole iteration and returns; `slot` in [0, steps_ahead()) is free again after
+  /// finish_step(). False, and nothing is done, for what cannot be queued. Views of the arguments
+  /// stay valid until then.
+  virtual bool begin_step(const StepArgs& args, int slot);
+  /// Waits for that iteration. Slots are finished in the order in which they were begun.
+  virtual StepNumbers finish_step(int slot);
   virtual void downsample(const DownsampleArgs& args) = 0;
   virtual void upsample_field(const UpsampleArgs& args) = 0;
   virtual void invert(const InvertArgs& args) = 0;
@@ -143,8 +153,10 @@ class Backend {
 /// The CPU: threads and SIMD. Results do not depend on the number of threads.
 std::unique_ptr<Backend> make_cpu_backend();
 
-/// Every GPU seen, or one unusable entry that says why there is none.
-std::vector<DeviceInfo> list_gpus();
+/// Every GPU seen, or one unusable entry that says why there is none. Whether a GPU is free costs a
+/// context on it, a quarter of a second and some of its memory: with `asked`, only the GPUs of
+/// these numbers are looked at, and the others come as unusable.
+std::vector<DeviceInfo> list_gpus(const std::vector<int>& asked = {});
 
 /// An NVIDIA GPU by its CUDA number. Throws Error{device_fault} with the reason when it cannot be
 /// used. `memory_bytes`: budget of its memory, 0 for what is free. Definition: cuda/, or stub/ in

@@ -53,6 +53,9 @@ struct RepairArgs {
   int sweeps = 20;
   /// For find_folds() and relax_folds(), the two halves of repair_folds(): fold_words() words.
   std::uint32_t* marks = nullptr;
+  /// Optional: a field of the displacement's extent that nobody needs. Compact back ends keep what
+  /// they relax there, and take memory where there is none.
+  FieldView beside = {};
 };
 /// One bit per voxel of the planes stored: words of 32 voxels along x, rows padded to whole words,
 /// so that planes never share one.
@@ -62,7 +65,7 @@ inline std::int64_t fold_words(const Extent& e) {
 }
 
 /// How far around a fold the given sweep relaxes, voxels; the first is number 0.
-inline int relaxation_radius(int sweep) { return 1 + sweep / 8; }
+constexpr int relaxation_radius(int sweep) { return 1 + sweep / 8; }
 
 /// The inverse displacement by fixed-point iteration, v(i) <- -u(i + v(i)), trilinear with clamped
 /// edges, until a step is below `tolerance_voxels` or `iterations` are used up. Both fields on one

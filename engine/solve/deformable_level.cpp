@@ -1,6 +1,9 @@
 #include "solve/deformable_level.h"
 
+#include <algorithm>
 #include <chrono>
+#include <deque>
+#include <utility>
 
 namespace gigawarp::solve {
 namespace {
@@ -11,76 +14,147 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 /// The greedy iteration's share of Run's progress, per voxel.
 constexpr double kWorkPerVoxel = 2.0;
+/// How far a back end runs ahead of what has been told.
+constexpr double kAheadSeconds = 0.1;
+
+/// One level as it goes.
+class Level {
+ public:
+  Level(Run& run, const LevelPlan& plan)
+      : run_(run),
+        plan_(plan),
+        spec_(run.job.stages[static_cast<std::size_t>(plan.stage)]),
+        voxels_(static_cast<double>(plan.grid.grid.voxel_count())) {
+    position_.stage = plan.stage;
+    position_.level = plan.level;
+    position_.numbers["affine"] = numbers_of(run.output.moving_from_fixed);
+    report_.stage = stage_name(spec_.kind);
+    report_.shrink = plan.spec.shrink;
+    if (plan.resume != nullptr) {
+      position_.iteration = plan.resume->iteration;
+      report_.losses = plan.resume->numbers.at("losses");
+      finished_ = plan.resume->numbers.contains("finished");
+    }
+    first_ = position_.iteration;
+    event_.kind = EventKind::level_started;
+    event_.stage = report_.stage;
+    event_.level = plan.level;
+    event_.levels = plan.levels;
+    event_.shrink = plan.spec.shrink;
+    event_.iterations = plan.spec.iterations;
+    run_.send(event_);
+  }
+
+  void iterate(const std::function<BegunIteration(int)>& begin,
+               const std::function<std::vector<ArrayRef>()>& arrays,
+               const std::function<ShownField()>& shown) {
+    told_at_ = Clock::now();
+    for (int i = first_ + 1; !finished_ && i <= plan_.spec.iterations; ++i) {
+      begun_.push_back(begin(i));
+      const bool looks = i % kLossStride == 0 || i == plan_.spec.iterations;
+      if (!looks && !somebody_waits()) {
+        wait_until(ahead());
+        if (!begun_.empty()) continue;
+      }
+      wait_until(0);
+      const ShownField field = shown();
+      run_.show(run_.output.moving_from_fixed, plan_.grid.grid, field.plus, field.minus);
+      report_.converged =
+          looks && levelled_off(report_.losses, spec_.convergence_window, spec_.convergence_slope);
+      if (report_.converged || i == plan_.spec.iterations) break;
+      position_.numbers["losses"] = report_.losses;
+      run_.check(position_, arrays, std::exchange(save_due_, false));
+    }
+  }
+
+  void finish(const std::function<std::vector<ArrayRef>()>& arrays) {
+    run_.worked(work() * (plan_.spec.iterations - position_.iteration));
+    position_.numbers["losses"] = report_.losses;
+    position_.numbers["finished"] = {1};
+    const bool last = plan_.level + 1 == plan_.levels &&
+                      plan_.stage + 1 == static_cast<int>(run_.job.stages.size());
+    if (!finished_ && !last) run_.save(position_, arrays);
+    report_.iterations = position_.iteration;
+    report_.first_loss = report_.losses.empty() ? 0 : report_.losses.front();
+    report_.last_loss = report_.losses.empty() ? 0 : report_.losses.back();
+    report_.seconds = seconds_since(start_);
+    if (position_.iteration > first_)
+      report_.ns_per_voxel_iteration =
+          report_.seconds * 1e9 / (voxels_ * (position_.iteration - first_));
+    event_.kind = EventKind::level_finished;
+    event_.folds_percent = 100.0 * static_cast<double>(unrepaired_) / voxels_;
+    event_.ns_per_voxel = report_.ns_per_voxel_iteration;
+    run_.send(event_);
+    run_.output.levels.push_back(std::move(report_));
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  double work() const { return kWorkPerVoxel * voxels_ * plan_.cost; }
+
+  /// Iterations that may be on their way while the next one is begun.
+  std::size_t ahead() const {
+    const int most = run_.backend.steps_ahead() - 1;
+    if (most <= 0 || !(iteration_seconds_ > 0)) return 0;
+    return static_cast<std::size_t>(std::min<double>(most, kAheadSeconds / iteration_seconds_));
+  }
+
+  /// Only asked where the back end runs ahead, which no rank of several does: those ask together.
+  bool somebody_waits() {
+    if (run_.backend.steps_ahead() == 0) return true;
+    const RunControl& control = run_.control;
+    save_due_ = control.checkpoints != nullptr && control.checkpoints->due();
+    return save_due_ || control.stop.stop_requested() ||
+           (control.preview != nullptr && control.preview->due());
+  }
+
+  /// Waits until no more than `left` iterations are on their way, and tells of those done.
+  void wait_until(std::size_t left) {
+    while (begun_.size() > left) {
+      const Iteration step = begun_.front()();
+      begun_.pop_front();
+      const Clock::time_point now = Clock::now();
+      iteration_seconds_ = std::chrono::duration<double>(now - told_at_).count();
+      told_at_ = now;
+      report_.losses.push_back(step.loss);
+      unrepaired_ = step.folds.remaining;
+      ++position_.iteration;
+      run_.worked(work());
+      event_.kind = EventKind::iteration;
+      event_.iteration = position_.iteration;
+      event_.loss = step.loss;
+      event_.step_voxels = step.step_voxels;
+      event_.ns_per_voxel = iteration_seconds_ * 1e9 / voxels_;
+      run_.send(event_);
+    }
+  }
+
+  Run& run_;
+  const LevelPlan& plan_;
+  const StageSpec& spec_;
+  const double voxels_;
+  const Clock::time_point start_ = Clock::now();
+  Clock::time_point told_at_;
+  Position position_;  ///< its iteration: the last one told of
+  LevelReport report_;
+  ProgressEvent event_;
+  std::deque<BegunIteration> begun_;
+  double iteration_seconds_ = 0;  ///< the last one's
+  int first_ = 0;
+  bool finished_ = false;
+  bool save_due_ = false;  ///< the store said so
+  std::int64_t unrepaired_ = 0;
+};
 
 }  // namespace
 
-void run_level(Run& run, const LevelPlan& plan, const std::function<Iteration(int)>& iterate,
+void run_level(Run& run, const LevelPlan& plan, const std::function<BegunIteration(int)>& begin,
                const std::function<std::vector<ArrayRef>()>& arrays,
                const std::function<ShownField()>& shown) {
-  const StageSpec& spec = run.job.stages[static_cast<std::size_t>(plan.stage)];
-  const auto start = std::chrono::steady_clock::now();
-  const auto voxels = static_cast<double>(plan.grid.grid.voxel_count());
-  const double work = kWorkPerVoxel * voxels * plan.cost;
-  Position position;
-  position.stage = plan.stage;
-  position.level = plan.level;
-  position.numbers["affine"] = numbers_of(run.output.moving_from_fixed);
-  LevelReport report;
-  report.stage = stage_name(spec.kind);
-  report.shrink = plan.spec.shrink;
-  bool finished = false;
-  if (plan.resume != nullptr) {
-    position.iteration = plan.resume->iteration;
-    report.losses = plan.resume->numbers.at("losses");
-    finished = plan.resume->numbers.contains("finished");
-  }
-  ProgressEvent event;
-  event.kind = EventKind::level_started;
-  event.stage = report.stage;
-  event.level = plan.level;
-  event.levels = plan.levels;
-  event.shrink = plan.spec.shrink;
-  event.iterations = plan.spec.iterations;
-  run.send(event);
-  const int first = position.iteration;
-  std::int64_t unrepaired = 0;
-  for (int i = first + 1; !finished && i <= plan.spec.iterations; ++i) {
-    const auto iteration_start = std::chrono::steady_clock::now();
-    const Iteration step = iterate(i);
-    report.losses.push_back(step.loss);
-    unrepaired = step.folds.remaining;
-    position.iteration = i;
-    run.worked(work);
-    event.kind = EventKind::iteration;
-    event.iteration = i;
-    event.loss = step.loss;
-    event.step_voxels = step.step_voxels;
-    event.ns_per_voxel = seconds_since(iteration_start) * 1e9 / voxels;
-    run.send(event);
-    const ShownField field = shown();
-    run.show(run.output.moving_from_fixed, plan.grid.grid, field.plus, field.minus);
-    report.converged = levelled_off(report.losses, spec.convergence_window, spec.convergence_slope);
-    if (report.converged || i == plan.spec.iterations) break;
-    position.numbers["losses"] = report.losses;
-    run.check(position, arrays);
-  }
-  run.worked(work * (plan.spec.iterations - position.iteration));
-  position.numbers["losses"] = report.losses;
-  position.numbers["finished"] = {1};
-  const bool last =
-      plan.level + 1 == plan.levels && plan.stage + 1 == static_cast<int>(run.job.stages.size());
-  if (!finished && !last) run.save(position, arrays);
-  report.iterations = position.iteration;
-  report.first_loss = report.losses.empty() ? 0 : report.losses.front();
-  report.last_loss = report.losses.empty() ? 0 : report.losses.back();
-  report.seconds = seconds_since(start);
-  if (position.iteration > first)
-    report.ns_per_voxel_iteration = report.seconds * 1e9 / (voxels * (position.iteration - first));
-  event.kind = EventKind::level_finished;
-  event.folds_percent = 100.0 * static_cast<double>(unrepaired) / voxels;
-  event.ns_per_voxel = report.ns_per_voxel_iteration;
-  run.send(event);
-  run.output.levels.push_back(std::move(report));
+  Level level(run, plan);
+  level.iterate(begin, arrays, shown);
+  level.finish(arrays);
 }
 
 }  // namespace gigawarp::solve

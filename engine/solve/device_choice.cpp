@@ -89,10 +89,10 @@ std::string chosen_device(const std::string& device) {
       refuse(device, "the CPU is cut in 1 to " + std::to_string(kMostHostSlabs) + " slabs");
     return device;
   }
-  const std::vector<DeviceInfo> gpus = ops::list_gpus();
-  if (device == "auto") return best_gpu_or_cpu(gpus);
-  if (device == "cuda:all") return all_gpus(gpus);
+  if (device == "auto") return best_gpu_or_cpu(ops::list_gpus());
+  if (device == "cuda:all") return all_gpus(ops::list_gpus());
   std::vector<int> numbers = device_numbers(device);
+  const std::vector<DeviceInfo> gpus = ops::list_gpus(numbers);
   for (const int n : numbers) require_usable("cuda:" + std::to_string(n), device, gpus);
   std::sort(numbers.begin(), numbers.end());
   if (std::adjacent_find(numbers.begin(), numbers.end()) != numbers.end())
@@ -103,8 +103,9 @@ std::string chosen_device(const std::string& device) {
 std::vector<DeviceInfo> gpus_of(const std::string& chosen) {
   std::vector<DeviceInfo> found;
   if (!is_gpu(chosen)) return found;
-  const std::vector<DeviceInfo> all = ops::list_gpus();
-  for (const int n : device_numbers(chosen))
+  const std::vector<int> numbers = device_numbers(chosen);
+  const std::vector<DeviceInfo> all = ops::list_gpus(numbers);
+  for (const int n : numbers)
     for (const DeviceInfo& gpu : all)
       if (gpu.id == "cuda:" + std::to_string(n)) found.push_back(gpu);
   return found;

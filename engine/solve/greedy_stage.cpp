@@ -10,18 +10,51 @@ constexpr int kRepairSweeps = 40;
 /// Where very noisy volumes stop adding to the smoothing of the gradient.
 constexpr double kLargestSigma = 4.0;
 
-Iteration iterate(Run& run, const StageSpec& spec, Objective& objective, GreedyState& state,
-                  int iteration) {
-  Iteration out;
-  out.loss = objective.deformable(run.output.moving_from_fixed, state.displacement(),
-                                  state.gradient(), state.scratch());
-  const FieldStep step = take_step(run.backend, spec, objective, state, iteration, 1.0);
-  out.step_voxels = step.step_voxels;
-  out.folds = step.folds;
-  return out;
+/// Steps too long for ComposeArgs::short_step go in equal parts, smoothed once.
+int parts_of(const StageSpec& spec, double share) {
+  return spec.learning_rate * share > ops::ComposeArgs::kLongestShortStep ? 2 : 1;
+}
+
+/// The longest step of one of `parts`, by the learning rate.
+float longest_step(const StageSpec& spec, double share) {
+  return static_cast<float>(spec.learning_rate * share);
 }
 
 }  // namespace
+
+BegunIteration begin_iteration(ops::Backend& backend, const StageSpec& spec, Objective& objective,
+                               GreedyState& state, const Affine& moving_from_fixed, int iteration) {
+  if (backend.steps_ahead() > 0) {
+    ops::StepArgs args;
+    args.channels =
+        objective.channel_args(moving_from_fixed, state.displacement(), state.gradient());
+    args.direction = direction_args(spec, objective, state, iteration);
+    args.displacement = state.displacement();
+    args.beside = state.gradient();
+    args.parts = parts_of(spec, 1.0);
+    args.step_voxels = longest_step(spec, 1.0 / args.parts);
+    args.sigma_voxels = spec.sigma_warp_voxels;
+    args.minimum = static_cast<float>(spec.minimum_jacobian);
+    args.sweeps = kRepairSweeps;
+    const int slot = iteration % backend.steps_ahead();
+    if (backend.begin_step(args, slot)) {
+      for (int part = 0; part < args.parts; ++part) state.accept();
+      return [&backend, &objective, slot, parts = args.parts, step = args.step_voxels] {
+        const ops::StepNumbers numbers = backend.finish_step(slot);
+        const float scale = step / std::max(1.0F, numbers.largest);
+        return Iteration{objective.loss_of(numbers),
+                         parts * static_cast<double>(scale * numbers.largest), numbers.folds};
+      };
+    }
+  }
+  Iteration out;
+  out.loss = objective.deformable(moving_from_fixed, state.displacement(), state.gradient(),
+                                  state.scratch());
+  const FieldStep step = take_step(backend, spec, objective, state, iteration, 1.0);
+  out.step_voxels = step.step_voxels;
+  out.folds = step.folds;
+  return [out] { return out; };
+}
 
 ops::DirectionArgs direction_args(const StageSpec& spec, const Objective& objective,
                                   const GreedyState& state, int iteration) {
@@ -53,7 +86,7 @@ ops::ComposeArgs compose_args(const StageSpec& spec, const GreedyState& state,
   args.displacement = state.displacement();
   args.out = state.gradient();
   args.range = direction.range;
-  args.scale = static_cast<float>(-spec.learning_rate * share) / std::max(1.0F, largest);
+  args.scale = -longest_step(spec, share) / std::max(1.0F, largest);
   args.sigma_voxels = spec.sigma_warp_voxels;
   args.short_step = true;
   return args;
@@ -63,15 +96,16 @@ ops::RepairArgs repair_args(const StageSpec& spec, const GreedyState& state) {
   return {state.displacement(),
           {0, state.size()[2]},
           static_cast<float>(spec.minimum_jacobian),
-          kRepairSweeps};
+          kRepairSweeps,
+          nullptr,
+          state.gradient()};
 }
 
 FieldStep take_step(ops::Backend& backend, const StageSpec& spec, const Objective& objective,
                     GreedyState& state, int iteration, double share) {
   const ops::DirectionArgs direction = direction_args(spec, objective, state, iteration);
   const float largest = backend.direction(direction);
-  // Steps too long for ComposeArgs::short_step go in equal parts, smoothed once.
-  const int parts = spec.learning_rate * share > ops::ComposeArgs::kLongestShortStep ? 2 : 1;
+  const int parts = parts_of(spec, share);
   FieldStep out;
   for (int part = 1; part <= parts; ++part) {
     ops::ComposeArgs compose = compose_args(spec, state, direction, largest, share / parts);
@@ -130,7 +164,11 @@ DeformableResult run_greedy_stage(Run& run, int stage, DeformableResult previous
     Objective objective(run.subject, spec.metric, plan.grid, moving_level(run, level.shrink),
                         run.backend);
     run_level(
-        run, plan, [&](int i) { return iterate(run, spec, objective, *state, i); },
+        run, plan,
+        [&](int i) {
+          return begin_iteration(run.backend, spec, objective, *state, run.output.moving_from_fixed,
+                                 i);
+        },
         [&] { return state->arrays(); },
         [&] {
           return ShownField{state->displacement(), {}};

@@ -107,23 +107,66 @@ float Objective::lncc_epsilon(std::size_t channel) const {
   return static_cast<float>(std::clamp(product, 1e-4, 0.25));
 }
 
+ops::ImagePair Objective::pair_of(std::size_t channel, const Affine& t,
+                                  const ops::FieldView& u) const {
+  ops::ImagePair pair;
+  pair.fixed = fixed_[channel].view();
+  pair.moving = moving_[channel].view();
+  pair.fixed_mask = fixed_mask_.view();
+  pair.moving_mask = moving_mask_.view();
+  pair.moving_from_fixed = t;
+  pair.displacement = u;
+  return pair;
+}
+
+ops::GradientTarget Objective::target_of(std::size_t channel,
+                                         const ops::FieldView& gradient) const {
+  return {gradient,
+          channel > 0,
+          static_cast<float>(subject_.weights[channel]),
+          metric_.symmetric_gradient,
+          true,
+          gradient_unit()};
+}
+
+ops::LnccArgs Objective::lncc_args(const ops::ImagePair& pair, const ops::SlabView<float>& warped,
+                                   std::size_t channel, const ops::GradientTarget& target) const {
+  ops::LnccArgs args;
+  args.pair = pair;
+  args.warped = warped;
+  args.range = all_planes();
+  args.radius = metric_.radius;
+  args.window = metric_.window;
+  args.approximate_gradient = metric_.approximate_gradient;
+  args.epsilon = lncc_epsilon(channel);
+  args.count = reference_count_;
+  args.target = target;
+  return args;
+}
+
+ops::MiArgs Objective::mi_args(const ops::ImagePair& pair, const ops::SlabView<float>& warped,
+                               std::size_t channel, bool swapped,
+                               const ops::GradientTarget& target) const {
+  const IntensityScale& f = (swapped ? subject_.moving_scale : subject_.fixed_scale)[channel];
+  const IntensityScale& m = (swapped ? subject_.fixed_scale : subject_.moving_scale)[channel];
+  ops::MiArgs args;
+  args.pair = pair;
+  args.warped = warped;
+  args.range = all_planes();
+  args.bins = metric_.bins;
+  args.fixed_bins = {f.low, f.high};
+  args.moving_bins = {m.low, m.high};
+  args.count = reference_count_;
+  args.target = target;
+  return args;
+}
+
 double Objective::channel_loss(const ops::ImagePair& pair, const ops::SlabView<float>& warped,
                                std::size_t channel, bool swapped, const ops::GradientTarget& target,
                                bool value_only) {
-  const ops::ZRange range{0, fixed_level_.grid.size[2]};
   const double weight = subject_.weights[channel];
   if (metric_.kind == MetricKind::mi) {
-    const IntensityScale& f = (swapped ? subject_.moving_scale : subject_.fixed_scale)[channel];
-    const IntensityScale& m = (swapped ? subject_.fixed_scale : subject_.moving_scale)[channel];
-    ops::MiArgs args;
-    args.pair = pair;
-    args.warped = warped;
-    args.range = range;
-    args.bins = metric_.bins;
-    args.fixed_bins = {f.low, f.high};
-    args.moving_bins = {m.low, m.high};
-    args.count = reference_count_;
-    args.target = target;
+    const ops::MiArgs args = mi_args(pair, warped, channel, swapped, target);
     ops::JointHistogram histogram;
     backend_.mi_histogram(args, histogram);
     if (!warped) count_ = histogram.total();
@@ -132,23 +175,13 @@ double Objective::channel_loss(const ops::ImagePair& pair, const ops::SlabView<f
     return weight * table.loss * count_ / reference_count_;
   }
   if (metric_.kind == MetricKind::lncc) {
-    ops::LnccArgs args;
-    args.pair = pair;
-    args.warped = warped;
-    args.range = range;
-    args.radius = metric_.radius;
-    args.window = metric_.window;
-    args.approximate_gradient = metric_.approximate_gradient;
-    args.epsilon = lncc_epsilon(channel);
-    args.count = reference_count_;
-    args.target = target;
-    backend_.lncc(args, channel_sums_);
+    backend_.lncc(lncc_args(pair, warped, channel, target), channel_sums_);
   } else {
     if (!warped) {  // the gradient needs the number of voxels reached
-      backend_.warp({pair, {}, range}, channel_sums_);
+      backend_.warp({pair, {}, all_planes()}, channel_sums_);
       count_ = counted(channel_sums_);
     }
-    backend_.mse({pair, warped, range, count_, target}, channel_sums_);
+    backend_.mse({pair, warped, all_planes(), count_, target}, channel_sums_);
   }
   if (!warped && metric_.kind == MetricKind::lncc) count_ = counted(channel_sums_);
   double value = 0;
@@ -157,29 +190,57 @@ double Objective::channel_loss(const ops::ImagePair& pair, const ops::SlabView<f
          (metric_.kind == MetricKind::mse ? std::max(1.0, count_) : reference_count_);
 }
 
+std::vector<ops::ChannelArgs> Objective::channel_args(const Affine& moving_from_fixed,
+                                                      const ops::FieldView& u,
+                                                      const ops::FieldView& gradient) const {
+  const Affine t = moving_voxel_from_fixed_voxel(moving_from_fixed);
+  std::vector<ops::ChannelArgs> channels;
+  for (std::size_t c = 0; c < fixed_.size(); ++c) {
+    const ops::ImagePair pair = pair_of(c, t, u);
+    const ops::GradientTarget target = target_of(c, gradient);
+    switch (metric_.kind) {
+      case MetricKind::lncc: channels.emplace_back(lncc_args(pair, {}, c, target)); break;
+      case MetricKind::mi: channels.emplace_back(mi_args(pair, {}, c, false, target)); break;
+      case MetricKind::mse:
+        channels.emplace_back(ops::MseArgs{pair, {}, all_planes(), 1, target});
+        break;
+    }
+  }
+  return channels;
+}
+
+double Objective::loss_of(const ops::StepNumbers& numbers) const {
+  double loss = 0;
+  for (std::size_t c = 0; c < numbers.channels.size(); ++c) {
+    const auto [value, count] = numbers.channels[c];
+    const double weight = subject_.weights[c];
+    if (metric_.kind == MetricKind::mi)
+      loss += weight * value * count / reference_count_;
+    else
+      loss += weight * value /
+              (metric_.kind == MetricKind::mse ? std::max(1.0, count) : reference_count_);
+  }
+  return loss;
+}
+
 double Objective::evaluate(const Affine& t, const ops::FieldView& u, const ops::FieldView& gradient,
                            const ops::SlabView<float>& scratch, bool value_only, Linear* linear) {
-  const ops::ZRange range{0, fixed_level_.grid.size[2]};
   sums_.assign(sums_.size(), {});
   double loss = 0;
   for (std::size_t c = 0; c < fixed_.size(); ++c) {
-    ops::ImagePair pair;
-    pair.fixed = fixed_[c].view();
-    pair.moving = moving_[c].view();
-    pair.fixed_mask = fixed_mask_.view();
-    pair.moving_mask = moving_mask_.view();
-    pair.moving_from_fixed = t;
-    pair.displacement = u;
+    const ops::ImagePair pair = pair_of(c, t, u);
+    ops::GradientTarget target = target_of(c, gradient);
+    target.wanted = !value_only;
+    if (linear != nullptr) {
+      target.symmetric = false;
+      target.unit = 1;
+    }
     channel_sums_.assign(sums_.size(), {});
     if (scratch) {
-      backend_.warp({pair, scratch, range}, channel_sums_);
+      backend_.warp({pair, scratch, all_planes()}, channel_sums_);
       count_ = counted(channel_sums_);
     }
-    loss += channel_loss(pair, scratch, c, false,
-                         {gradient, c > 0, static_cast<float>(subject_.weights[c]),
-                          metric_.symmetric_gradient && linear == nullptr, !value_only,
-                          linear == nullptr ? gradient_unit() : 1.0},
-                         value_only);
+    loss += channel_loss(pair, scratch, c, false, target, value_only);
     if (linear != nullptr) linear->overlap = count_ / reference_count_;
     for (std::size_t z = 0; z < sums_.size(); ++z) sums_[z] += channel_sums_[z];
   }

@@ -39,6 +39,13 @@ class Objective {
   double deformable(const Affine& moving_from_fixed, const ops::FieldView& u,
                     const ops::FieldView& gradient, const ops::SlabView<float>& scratch);
 
+  /// The same as the part of a step that a back end queues (ops::StepArgs::channels), and the loss
+  /// once that is done. Only for back ends that sample themselves.
+  std::vector<ops::ChannelArgs> channel_args(const Affine& moving_from_fixed,
+                                             const ops::FieldView& u,
+                                             const ops::FieldView& gradient) const;
+  double loss_of(const ops::StepNumbers& numbers) const;
+
   /// Both volumes warped to a common middle on the fixed level's grid: F(i + u_f(i)) against
   /// M(T(i + u_m(i))). Gradients with respect to both; scratch is one float per voxel each.
   struct Side {
@@ -71,6 +78,15 @@ class Objective {
 
  private:
   float lncc_epsilon(std::size_t channel) const;
+  ops::ZRange all_planes() const { return {0, fixed_level_.grid.size[2]}; }
+  ops::ImagePair pair_of(std::size_t channel, const Affine& t, const ops::FieldView& u) const;
+  /// Where channel `channel` leaves its gradient.
+  ops::GradientTarget target_of(std::size_t channel, const ops::FieldView& gradient) const;
+  /// The arguments of one channel's metric. `swapped`: the moving volume is the pair's fixed one.
+  ops::LnccArgs lncc_args(const ops::ImagePair& pair, const ops::SlabView<float>& warped,
+                          std::size_t channel, const ops::GradientTarget& target) const;
+  ops::MiArgs mi_args(const ops::ImagePair& pair, const ops::SlabView<float>& warped,
+                      std::size_t channel, bool swapped, const ops::GradientTarget& target) const;
   /// Metric of one channel whose warped volume is in `warped`; returns the weighted loss.
   double channel_loss(const ops::ImagePair& pair, const ops::SlabView<float>& warped,
                       std::size_t channel, bool swapped, const ops::GradientTarget& target,

@@ -59,7 +59,7 @@ Position unpacked(const std::string& bytes) {
 std::string lacks_gpu(const shard::Communicator& communicator) {
   const std::string id = "cuda:" + std::to_string(communicator.rank_of_host());
   std::string why = "this host has no GPU " + id + " for it";
-  for (const DeviceInfo& gpu : ops::list_gpus()) {
+  for (const DeviceInfo& gpu : ops::list_gpus({communicator.rank_of_host()})) {
     if (gpu.id == id && gpu.usable) return {};
     if ((gpu.id == id || gpu.id == "cuda") && !gpu.why_not.empty()) why = gpu.why_not;
   }
@@ -107,7 +107,7 @@ std::vector<RankDevice> rank_devices(const std::string& chosen, shard::Communica
   own.budget = static_cast<double>(memory_bytes);
   if (chosen == "mpi:cuda") {
     name = "cuda:" + std::to_string(communicator.rank_of_host());
-    for (const DeviceInfo& gpu : ops::list_gpus())
+    for (const DeviceInfo& gpu : ops::list_gpus({communicator.rank_of_host()}))
       if (gpu.id == name) own.gpu_free = static_cast<double>(gpu.free_bytes);
   }
   std::copy_n(name.begin(), std::min<std::size_t>(name.size(), 31), own.name);

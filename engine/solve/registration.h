@@ -86,7 +86,8 @@ class PreviewSink {
 struct RunControl {
   ProgressSink* progress = nullptr;
   std::stop_token stop;  ///< looked at every iteration: throws Error{cancelled} after a checkpoint
-  std::function<void()> pause_gate;  ///< called every iteration; blocks while paused
+  /// Called after every iteration, or a few where the back end runs ahead; blocks while paused.
+  std::function<void()> pause_gate;
   CheckpointStore* checkpoints = nullptr;
   PreviewSink* preview = nullptr;
   /// Leave the displacements where they are: RegistrationOutput::forward and inverse in place of

@@ -96,7 +96,8 @@ void Run::save(const Position& position, const std::function<std::vector<ArrayRe
   send(event);
 }
 
-void Run::check(const Position& position, const std::function<std::vector<ArrayRef>()>& arrays) {
+void Run::check(const Position& position, const std::function<std::vector<ArrayRef>()>& arrays,
+                bool due) {
   if (control.pause_gate) control.pause_gate();
   if (backend.any(control.stop.stop_requested())) {
     save(position, arrays);
@@ -106,7 +107,7 @@ void Run::check(const Position& position, const std::function<std::vector<ArrayR
                     ? "The run was stopped; continue it with --resume from its checkpoint."
                     : "The run was stopped.");
   }
-  if (control.checkpoints != nullptr && backend.any(control.checkpoints->due()))
+  if (control.checkpoints != nullptr && backend.any(due || control.checkpoints->due()))
     save(position, arrays);
 }
 

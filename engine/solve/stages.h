@@ -30,8 +30,10 @@ class Run {
   void show(const Affine& moving_from_fixed, const Grid& grid = {}, const ops::FieldView& plus = {},
             const ops::FieldView& minus = {}) const;
   /// Blocks while paused; saves and throws Error{cancelled} when asked to stop; saves when due.
-  /// `arrays` is only called when there is something to save: it may have to fetch them.
-  void check(const Position& position, const std::function<std::vector<ArrayRef>()>& arrays = {});
+  /// `arrays` is only called when there is something to save: it may have to fetch them. `due`: the
+  /// store has said already that it is, which it says once.
+  void check(const Position& position, const std::function<std::vector<ArrayRef>()>& arrays = {},
+             bool due = false);
   void save(const Position& position, const std::function<std::vector<ArrayRef>()>& arrays = {});
 
  private:
@@ -57,6 +59,20 @@ struct DeformableResult {
 };
 DeformableResult run_greedy_stage(Run& run, int stage, DeformableResult previous,
                                   const Position* resume);
+
+/// What one iteration of a deformable stage did.
+struct Iteration {
+  double loss = 0;
+  double step_voxels = 0;
+  ops::FoldRepair folds;
+};
+/// An iteration that has begun, and may be done: called once, it waits for that and tells.
+using BegunIteration = std::function<Iteration()>;
+
+/// One iteration of the greedy stage: loss, gradient and step. `state` is as after it, for whoever
+/// asks the back end, from here on; so are the arguments until the iteration is waited for.
+BegunIteration begin_iteration(ops::Backend& backend, const StageSpec& spec, Objective& objective,
+                               GreedyState& state, const Affine& moving_from_fixed, int iteration);
 
 /// From a gradient in state.gradient() to the next displacement: direction, composition with
 /// `share` of the learning rate, smoothing, folds. `count` voxels make up the loss.

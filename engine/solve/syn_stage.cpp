@@ -54,7 +54,8 @@ void join(Run& run, Halves& halves) {
   compose.sigma_voxels = 0;
   run.backend.compose(compose);
   halves.moving.accept();
-  run.backend.repair_folds({halves.moving.displacement(), compose.range, 0.05F, 40});
+  run.backend.repair_folds(
+      {halves.moving.displacement(), compose.range, 0.05F, 40, nullptr, halves.moving.gradient()});
 }
 
 }  // namespace
@@ -93,7 +94,11 @@ DeformableResult run_syn_stage(Run& run, int stage, DeformableResult previous,
     Objective objective(run.subject, spec.metric, plan.grid, moving_level(run, level.shrink),
                         run.backend);
     run_level(
-        run, plan, [&](int i) { return iterate(run, spec, objective, *next, i); },
+        run, plan,
+        [&](int i) {
+          const Iteration done = iterate(run, spec, objective, *next, i);
+          return [done] { return done; };
+        },
         [&] { return next->arrays(); },
         [&] {
           return ShownField{next->moving.displacement(), next->fixed.displacement()};

@@ -5,7 +5,9 @@
 
 namespace gigawarp::ops {
 
-std::vector<DeviceInfo> list_gpus() { return cuda::list_devices(); }
+std::vector<DeviceInfo> list_gpus(const std::vector<int>& asked) {
+  return cuda::list_devices(asked);
+}
 
 std::unique_ptr<Backend> make_cuda_backend(int device, std::uint64_t /*memory_bytes*/) {
   throw Error(ErrorCode::device_fault,

@@ -2,7 +2,7 @@
 
 namespace gigawarp::cuda {
 
-std::vector<DeviceInfo> list_devices() {
+std::vector<DeviceInfo> list_devices(const std::vector<int>& /*asked*/) {
   DeviceInfo none;
   none.id = "cuda";
   none.name = "NVIDIA GPU";

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "base/parallel.h"
+#include "math/logarithm.h"
 #include "support/device_problem.h"
 
 namespace gigawarp {
@@ -233,6 +234,24 @@ TEST_P(Mi, valueAndGradientMatchTheReference) {
   EXPECT_EQ(static_cast<double>(total), args.count * ops::JointHistogram::kOne);
   backend->mi_gradient(args, table, engine.sums);
   expect_gradient(p, engine, loss, 5e-3);
+}
+
+TEST(Logarithm, isThatOfTheLibraryToTwoUlp) {
+  double worst = 0;
+  const auto look = [&](double v) {
+    const double expected = std::log(v),
+                 ulp = std::nextafter(std::abs(expected), 1e9) - std::abs(expected);
+    worst = std::max(worst, std::abs(math::logarithm(v) - expected) / ulp);
+  };
+  for (double v = 1e-300; v < 1e300; v *= 1.37) look(v);
+  for (int i = 1; i < 20000; ++i) look(0.5 + i * 1e-4);
+  for (int i = 1; i < 60; ++i) {
+    look(1 + std::ldexp(1.0, -i));
+    look(1 - std::ldexp(1.0, -i));
+    look(std::sqrt(2.0) * (1 + (i - 30) * 1e-16));
+  }
+  EXPECT_LE(worst, 2);
+  EXPECT_EQ(math::logarithm(1), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Bins, Mi, testing::Values(16, 32, 64, 128));

@@ -1,0 +1,54 @@
+#pragma once
+#include "cuda/support.h"
+#include "ops/similarity.h"
+#include "ops/update.h"
+
+/// The operations of a step without their waiting: they leave their numbers on the device and take
+/// from there what earlier ones left. Gradients go to fields; for linear stages, and for who wants
+/// the numbers at once, there are the functions of cuda_ops.h.
+namespace gigawarp::cuda {
+
+/// Exact whatever the order: fixed point in steps of 2^-22.
+struct LnccTotals {
+  unsigned long long value = 0, count = 0;
+};
+constexpr float kLnccSteps = 4194304.0F;
+/// The sum of the voxel losses.
+inline double lncc_value(const LnccTotals& totals) {
+  return -static_cast<double>(static_cast<long long>(totals.value)) /
+         static_cast<double>(kLnccSteps);
+}
+
+/// −MI and the voxels that count.
+struct MiNumbers {
+  double loss = 0, count = 0;
+};
+/// Before the first sweep and after the last (ops::FoldRepair).
+struct FoldCounts {
+  unsigned long long found = 0, remaining = 0;
+};
+
+/// `totals`, zero before.
+void queue_lncc(Device& device, const ops::LnccArgs& args, LnccTotals* totals);
+/// `counts`, bins × bins, zero before, as in ops::JointHistogram.
+void queue_mi_histogram(Device& device, const ops::MiArgs& args, unsigned long long* counts);
+/// ops::mutual_information() to the bit: `derivative` is bins × bins.
+void queue_mi_table(Device& device, int bins, const unsigned long long* counts, float* derivative,
+                    MiNumbers* numbers);
+void queue_mi_gradient(Device& device, const ops::MiArgs& args, const float* derivative);
+/// Voxels that count; adds to `count`.
+void queue_count(Device& device, const ops::ImagePair& pair, ops::ZRange range,
+                 unsigned long long* count);
+/// With `counted` in place of args.count. `value`: the sum of the squares.
+void queue_mse(Device& device, const ops::MseArgs& args, const unsigned long long* counted,
+               double* value);
+/// `largest`, zero before: the bits of the largest |d|², a non-negative float.
+void queue_direction(Device& device, const ops::DirectionArgs& args, unsigned* largest);
+/// With args.scale / max(1, |d|) in place of args.scale; `largest` as queue_direction() left it.
+void queue_compose(Device& device, const ops::ComposeArgs& args, const unsigned* largest);
+/// Whether volumes of this size can be repaired at all: lists name words of 32 voxels by 32 bits.
+bool can_repair(const ops::Extent& extent);
+/// With args.beside; `counts`, zero before.
+void queue_repair(Device& device, const ops::RepairArgs& args, FoldCounts* counts);
+
+}  // namespace gigawarp::cuda

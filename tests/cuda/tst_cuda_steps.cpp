@@ -1,0 +1,156 @@
+#include <gtest/gtest.h>
+
+#include <stop_token>
+#include <utility>
+
+#include "gigawarp/error.h"
+#include "support/forwarding_backend.h"
+#include "support/gpu.h"
+#include "support/memory_store.h"
+#include "support/slab_runs.h"
+
+/// Iterations that a GPU is given ahead of their numbers, against the same operations one by one.
+namespace gigawarp {
+namespace {
+
+/// The GPU without its queue.
+class OneByOne final : public test::ForwardingBackend {
+ public:
+  using ForwardingBackend::ForwardingBackend;
+  bool fast_window(WindowKind kind, int radius) const override {
+    return ForwardingBackend::fast_window(kind, radius);
+  }
+  ops::FoldRepair repair_folds(const ops::RepairArgs& args) override {
+    const ops::FoldRepair repair = ForwardingBackend::repair_folds(args);
+    folds_found += repair.found;
+    folds_left += repair.remaining;
+    return repair;
+  }
+  std::int64_t folds_found = 0, folds_left = 0;
+};
+
+class CudaSteps : public test::GpuTest {
+ protected:
+  CudaSteps() : pair_({67, 35, 41}, {65, 37, 40}, 1.0, Affine{}) {}
+
+  static StageSpec greedy(MetricKind metric, std::vector<LevelSpec> levels = {{2, 21}, {1, 13}}) {
+    return test::whole_stage(StageKind::greedy, metric, std::move(levels));
+  }
+  static std::unique_ptr<OneByOne> one_by_one() {
+    std::string why_not;
+    return std::make_unique<OneByOne>(test::make_gpu(why_not));
+  }
+  void expect_same_bits(const StageSpec& stage, const solve::RegistrationInput& input) {
+    const JobSpec job = test::job_of({stage}, Initialisation::transform);
+    const auto slow = one_by_one();
+    const std::string apart = test::run_on(*slow, input, job);
+    EXPECT_TRUE(test::run_on(*gpu_, input, job) == apart);
+    folds_found_ = slow->folds_found;
+    folds_left_ = slow->folds_left;
+  }
+
+  test::TurnedPair pair_;
+  std::int64_t folds_found_ = 0, folds_left_ = 0;
+};
+
+TEST_F(CudaSteps, queuedIterationsGiveTheBitsOfTheirOperations) {
+  ASSERT_GT(gpu_->steps_ahead(), 1);
+  for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse}) {
+    StageSpec stage = greedy(metric);
+    expect_same_bits(stage, pair_.input());
+    stage.metric.symmetric_gradient = true;
+    stage.metric.bins = 64;
+    stage.metric.radius = 5;
+    expect_same_bits(stage, pair_.input());
+    stage.metric.window = WindowKind::gaussian;
+    stage.metric.approximate_gradient = true;
+    expect_same_bits(stage, pair_.input());
+  }
+}
+
+TEST_F(CudaSteps, longStepsInTwoPartsAndFoldsAreRepairedAlike) {
+  StageSpec stage = greedy(MetricKind::mse);
+  stage.learning_rate = 1.0;  // two parts
+  stage.sigma_gradient_voxels = 0.5;
+  stage.sigma_warp_voxels = 0.3;
+  stage.minimum_jacobian = 0.7;
+  expect_same_bits(stage, pair_.input());
+  EXPECT_GT(folds_found_, 100);
+  stage.minimum_jacobian = 1.2;  // more than sweeps can do: some remain
+  expect_same_bits(stage, pair_.input());
+  EXPECT_GT(folds_left_, 0);
+  stage.minimum_jacobian = 0;
+  expect_same_bits(stage, pair_.input());
+  EXPECT_EQ(folds_found_, 0);
+}
+
+TEST_F(CudaSteps, severalChannelsAndMasksAreQueuedToo) {
+  Volume mask(pair_.fixed.grid(), ScalarType::u8);
+  for (std::size_t i = 0; i < mask.bytes(); ++i)
+    mask.data()[i] = static_cast<std::byte>(i % 11 != 3 ? 1 : 0);
+  solve::RegistrationInput input = pair_.input();
+  input.fixed.emplace_back(&pair_.fixed);
+  input.moving.emplace_back(&pair_.moving);
+  input.fixed_mask = &mask;
+  for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
+    expect_same_bits(greedy(metric), input);
+}
+
+/// Keeps what it is told, and asks for a stop at one iteration.
+class Listener final : public ProgressSink {
+ public:
+  explicit Listener(int stop_at = 0) : stop_at_(stop_at) {}
+  void on_event(const ProgressEvent& event) override {
+    if (event.kind != EventKind::iteration) return;
+    told.emplace_back(event.level, event.iteration);
+    if (stop_at_ > 0 && static_cast<int>(told.size()) == stop_at_) stop.request_stop();
+  }
+  std::vector<std::pair<int, int>> told;
+  std::stop_source stop;
+
+ private:
+  int stop_at_;
+};
+
+TEST_F(CudaSteps, everyIterationIsToldOnceAndInOrder) {
+  Listener listener;
+  solve::RunControl control;
+  control.progress = &listener;
+  const JobSpec job = test::job_of({greedy(MetricKind::lncc)}, Initialisation::transform);
+  test::run_on(*gpu_, pair_.input(), job, control);
+  std::vector<std::pair<int, int>> expected;
+  for (int i = 1; i <= 21; ++i) expected.emplace_back(0, i);
+  for (int i = 1; i <= 13; ++i) expected.emplace_back(1, i);
+  EXPECT_EQ(listener.told, expected);
+}
+
+TEST_F(CudaSteps, aStoppedRunGoesOnToTheSameBits) {
+  const JobSpec job = test::job_of({greedy(MetricKind::mi)}, Initialisation::transform);
+  const std::string whole = test::fields_of(solve::register_volumes(pair_.input(), job, {}, *gpu_));
+  for (const int stop_at : {1, 5, 11, 24, 30}) {
+    SCOPED_TRACE(stop_at);
+    Listener listener(stop_at);
+    test::MemoryStore store(0);
+    solve::RunControl control;
+    control.progress = &listener;
+    control.stop = listener.stop.get_token();
+    control.checkpoints = &store;
+    try {
+      test::run_on(*gpu_, pair_.input(), job, control);
+      ADD_FAILURE() << "a run went on that was asked to stop";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::cancelled);
+    }
+    // No more than were on their way when it was asked.
+    EXPECT_LT(static_cast<int>(listener.told.size()), stop_at + 2 * gpu_->steps_ahead());
+    store.thaw();
+    ASSERT_TRUE(store.position());
+    control = {};
+    control.checkpoints = &store;
+    EXPECT_TRUE(test::fields_of(solve::register_volumes(pair_.input(), job, control, *gpu_)) ==
+                whole);
+  }
+}
+
+}  // namespace
+}  // namespace gigawarp
