@@ -2,6 +2,7 @@
 #include <cfloat>
 
 #include "cuda/cuda_ops.h"
+#include "cuda/queued.h"
 #include "math/packed.h"
 
 /// Whole-field helpers: inversion, voxels two warped volumes share, filling.
@@ -139,18 +140,22 @@ void invert(Device& device, const ops::InvertArgs& args) {
   check_launch("inversion");
 }
 
-double keep_common(Device& device, const ops::SlabView<float>& a, const ops::SlabView<float>& b,
-                   ops::ZRange range) {
+void queue_keep_common(Device& device, const ops::SlabView<float>& a, const ops::SlabView<float>& b,
+                       ops::ZRange range, unsigned long long* count) {
   const Range marker("keep_common");
-  if (range.begin >= range.end) return 0;
-  const ops::Array count = device.allocate(sizeof(unsigned long long));
-  check(cudaMemsetAsync(count.data(), 0, count.bytes(), device.stream()), "clearing a count");
+  if (range.begin >= range.end) return;
   // Several planes per thread: fewer additions to the one count.
   const dim3 grid = plane_grid(a.extent, (range.end - range.begin + 7) / 8);
   keep_common_voxels<<<grid, dim3(kColumns, kRows), 0, device.stream()>>>(
-      a, b, static_cast<int>(range.begin), static_cast<int>(range.end),
-      count.as<unsigned long long>());
+      a, b, static_cast<int>(range.begin), static_cast<int>(range.end), count);
   check_launch("common voxels");
+}
+
+double keep_common(Device& device, const ops::SlabView<float>& a, const ops::SlabView<float>& b,
+                   ops::ZRange range) {
+  const ops::Array count = device.allocate(sizeof(unsigned long long));
+  check(cudaMemsetAsync(count.data(), 0, count.bytes(), device.stream()), "clearing a count");
+  queue_keep_common(device, a, b, range, count.as<unsigned long long>());
   return static_cast<double>(device.read<unsigned long long>(count.data(), "reading a count"));
 }
 

@@ -36,9 +36,11 @@ void queue_mi_histogram(Device& device, const ops::MiArgs& args, unsigned long l
 void queue_mi_table(Device& device, int bins, const unsigned long long* counts, float* derivative,
                     MiNumbers* numbers);
 void queue_mi_gradient(Device& device, const ops::MiArgs& args, const float* derivative);
-/// Voxels that count; adds to `count`.
-void queue_count(Device& device, const ops::ImagePair& pair, ops::ZRange range,
-                 unsigned long long* count);
+/// Samples to args.warped, where there is one; adds the voxels that count to `count`.
+void queue_warp(Device& device, const ops::WarpArgs& args, unsigned long long* count);
+/// Adds the voxels that count in both to `count`.
+void queue_keep_common(Device& device, const ops::SlabView<float>& a, const ops::SlabView<float>& b,
+                       ops::ZRange range, unsigned long long* count);
 /// With `counted` in place of args.count. `value`: the sum of the squares.
 void queue_mse(Device& device, const ops::MseArgs& args, const unsigned long long* counted,
                double* value);

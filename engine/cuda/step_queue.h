@@ -12,7 +12,7 @@ namespace gigawarp::cuda {
 class StepQueue {
  public:
   static constexpr int kSlots = 8;
-  static constexpr std::size_t kMostChannels = 8;
+  static constexpr std::size_t kMostChannels = 8, kMostSides = 2;
 
   explicit StepQueue(Device& device) : device_(device) {}
   ~StepQueue();
@@ -23,10 +23,15 @@ class StepQueue {
   ops::StepNumbers finish(int slot);
 
  private:
+  struct MetricRecord;
+  struct SideRecord;
   struct Record;
 
   void prepare();
+  void queue_metric(const ops::MetricArgs& args, MetricRecord* record,
+                    const unsigned long long* common);
   void queue_channel(const ops::ChannelArgs& args, Record* record, std::size_t channel);
+  void queue_side(const ops::StepArgs& args, const ops::SideArgs& side, SideRecord* record);
   Record* on_device(int slot) const;
   Record* on_host(int slot) const;
 
@@ -34,7 +39,12 @@ class StepQueue {
   ops::Array records_;
   void* landed_ = nullptr;
   std::array<cudaEvent_t, kSlots> done_{};
-  std::array<std::vector<ops::ChannelArgs>, kSlots> channels_;
+  struct Shape {
+    std::vector<MetricKind> metrics;  ///< of the channels
+    std::vector<bool> meets;
+    std::size_t sides = 0;
+  };
+  std::array<Shape, kSlots> shapes_;
 };
 
 }  // namespace gigawarp::cuda

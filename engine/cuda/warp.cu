@@ -50,10 +50,9 @@ void launch(Device& device, const ops::WarpArgs& args, unsigned long long* count
 
 }  // namespace
 
-void queue_count(Device& device, const ops::ImagePair& pair, ops::ZRange range,
-                 unsigned long long* count) {
-  const Range nvtx("count");
-  if (range.end > range.begin) launch(device, {pair, {}, range}, count);
+void queue_warp(Device& device, const ops::WarpArgs& args, unsigned long long* count) {
+  const Range range("warp");
+  if (args.range.end > args.range.begin) launch(device, args, count);
 }
 
 void warp(Device& device, const ops::WarpArgs& args, std::vector<ops::PlaneSums>& sums) {

@@ -46,14 +46,15 @@ std::size_t voxel_bytes(const std::vector<std::string>& paths, const io::ReadOpt
   return bytes;
 }
 
-/// The arrays of a checkpoint of the finest level, at most.
-std::uint64_t checkpoint_bytes(const JobSpec& job, const Grid& fixed) {
+/// The arrays of a checkpoint of the finest level, at most: the displacement and the moments, which
+/// GPUs keep in a word each.
+std::uint64_t checkpoint_bytes(const JobSpec& job, const Grid& fixed, bool gpu) {
   if (job.stages.empty() || job.stages.back().levels.empty()) return 0;
   const StageSpec& last = job.stages.back();
   if (!is_deformable(last.kind)) return 0;
   const auto voxels =
       static_cast<std::uint64_t>(solve::level_voxels(fixed, last.levels.back().shrink));
-  return 24 * voxels * (last.kind == StageKind::syn ? 2 : 1);
+  return (gpu ? 16 : 24) * voxels * (last.kind == StageKind::syn ? 2 : 1);
 }
 
 void look_at_disk(const JobSpec& job, std::size_t moving_bytes, Plan& plan) {
@@ -66,7 +67,8 @@ void look_at_disk(const JobSpec& job, std::size_t moving_bytes, Plan& plan) {
   plan.disk_needed = field * (job.write_inverse ? 2 : 1) +
                      (job.write_warped ? moving_bytes * voxels : 0) +
                      (job.moving_labels.empty() ? 0 : 2 * voxels) +
-                     std::max(plan.forecast.state_bytes, checkpoint_bytes(job, plan.fixed)) +
+                     std::max(plan.forecast.state_bytes,
+                              checkpoint_bytes(job, plan.fixed, solve::is_gpu(plan.device))) +
                      (std::uint64_t{1} << 20);
   std::error_code failure;
   std::filesystem::path folder = std::filesystem::absolute(job.output_directory, failure);

@@ -16,8 +16,8 @@ GIGAWARP_HD double logarithm(double v) {
   constexpr std::uint64_t kOne = 0x3ff0000000000000U, kRootHalf = 0x3fe6a09e667f3bcdU;
   const auto bits = std::bit_cast<std::uint64_t>(v);
   const std::uint64_t above = bits + (kOne - kRootHalf);  // carries into the exponent from √2 on
-  const double k = static_cast<double>(static_cast<std::int64_t>(above >> 52U) - 1023);
-  const double m = std::bit_cast<double>((above & 0x000fffffffffffffU) + kRootHalf);
+  const auto k = static_cast<double>(static_cast<std::int64_t>(above >> 52U) - 1023);
+  const auto m = std::bit_cast<double>((above & 0x000fffffffffffffU) + kRootHalf);
   const double s = (m - 1.0) / (m + 1.0), q = s * s;
   double series = 1.0 / 21;  // (artanh s / s − 1) / q, to q^10
   for (int n = 19; n >= 3; n -= 2) series = std::fma(series, q, 1.0 / n);

@@ -22,30 +22,46 @@ float longest_step(const StageSpec& spec, double share) {
 
 }  // namespace
 
+BegunIteration queue_iteration(ops::Backend& backend, const StageSpec& spec,
+                               const Objective& objective, std::vector<ops::ChannelArgs> channels,
+                               const std::vector<GreedyState*>& sides, int iteration,
+                               double share) {
+  ops::StepArgs args;
+  args.channels = std::move(channels);
+  for (const GreedyState* side : sides)
+    args.sides.push_back({direction_args(spec, objective, *side, iteration), side->displacement(),
+                          side->gradient()});
+  args.parts = parts_of(spec, share);
+  args.step_voxels = longest_step(spec, share / args.parts);
+  args.sigma_voxels = spec.sigma_warp_voxels;
+  args.minimum = static_cast<float>(spec.minimum_jacobian);
+  args.sweeps = kRepairSweeps;
+  const int slot = iteration % backend.steps_ahead();
+  if (!backend.begin_step(args, slot)) return {};
+  for (GreedyState* side : sides)
+    for (int part = 0; part < args.parts; ++part) side->accept();
+  return [&backend, &objective, slot, parts = args.parts, step = args.step_voxels] {
+    const ops::StepNumbers numbers = backend.finish_step(slot);
+    Iteration out;
+    out.loss = objective.loss_of(numbers);
+    for (const ops::StepNumbers::Side& side : numbers.sides) {
+      const float scale = step / std::max(1.0F, side.largest);
+      out.step_voxels += parts * static_cast<double>(scale * side.largest);
+      out.folds.found += side.folds.found;
+      out.folds.remaining += side.folds.remaining;
+    }
+    return out;
+  };
+}
+
 BegunIteration begin_iteration(ops::Backend& backend, const StageSpec& spec, Objective& objective,
                                GreedyState& state, const Affine& moving_from_fixed, int iteration) {
   if (backend.steps_ahead() > 0) {
-    ops::StepArgs args;
-    args.channels =
-        objective.channel_args(moving_from_fixed, state.displacement(), state.gradient());
-    args.direction = direction_args(spec, objective, state, iteration);
-    args.displacement = state.displacement();
-    args.beside = state.gradient();
-    args.parts = parts_of(spec, 1.0);
-    args.step_voxels = longest_step(spec, 1.0 / args.parts);
-    args.sigma_voxels = spec.sigma_warp_voxels;
-    args.minimum = static_cast<float>(spec.minimum_jacobian);
-    args.sweeps = kRepairSweeps;
-    const int slot = iteration % backend.steps_ahead();
-    if (backend.begin_step(args, slot)) {
-      for (int part = 0; part < args.parts; ++part) state.accept();
-      return [&backend, &objective, slot, parts = args.parts, step = args.step_voxels] {
-        const ops::StepNumbers numbers = backend.finish_step(slot);
-        const float scale = step / std::max(1.0F, numbers.largest);
-        return Iteration{objective.loss_of(numbers),
-                         parts * static_cast<double>(scale * numbers.largest), numbers.folds};
-      };
-    }
+    BegunIteration queued = queue_iteration(
+        backend, spec, objective,
+        objective.channel_args(moving_from_fixed, state.displacement(), state.gradient()), {&state},
+        iteration, 1.0);
+    if (queued) return queued;
   }
   Iteration out;
   out.loss = objective.deformable(moving_from_fixed, state.displacement(), state.gradient(),

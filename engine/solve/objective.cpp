@@ -190,22 +190,25 @@ double Objective::channel_loss(const ops::ImagePair& pair, const ops::SlabView<f
          (metric_.kind == MetricKind::mse ? std::max(1.0, count_) : reference_count_);
 }
 
+ops::MetricArgs Objective::metric_args(const ops::ImagePair& pair,
+                                       const ops::SlabView<float>& warped, std::size_t channel,
+                                       bool swapped, const ops::GradientTarget& target) const {
+  switch (metric_.kind) {
+    case MetricKind::lncc: return lncc_args(pair, warped, channel, target);
+    case MetricKind::mi: return mi_args(pair, warped, channel, swapped, target);
+    case MetricKind::mse: break;
+  }
+  return ops::MseArgs{pair, warped, all_planes(), 1, target};
+}
+
 std::vector<ops::ChannelArgs> Objective::channel_args(const Affine& moving_from_fixed,
                                                       const ops::FieldView& u,
                                                       const ops::FieldView& gradient) const {
   const Affine t = moving_voxel_from_fixed_voxel(moving_from_fixed);
   std::vector<ops::ChannelArgs> channels;
-  for (std::size_t c = 0; c < fixed_.size(); ++c) {
-    const ops::ImagePair pair = pair_of(c, t, u);
-    const ops::GradientTarget target = target_of(c, gradient);
-    switch (metric_.kind) {
-      case MetricKind::lncc: channels.emplace_back(lncc_args(pair, {}, c, target)); break;
-      case MetricKind::mi: channels.emplace_back(mi_args(pair, {}, c, false, target)); break;
-      case MetricKind::mse:
-        channels.emplace_back(ops::MseArgs{pair, {}, all_planes(), 1, target});
-        break;
-    }
-  }
+  for (std::size_t c = 0; c < fixed_.size(); ++c)
+    channels.push_back(
+        {metric_args(pair_of(c, t, u), {}, c, false, target_of(c, gradient)), std::nullopt});
   return channels;
 }
 
@@ -247,39 +250,77 @@ double Objective::evaluate(const Affine& t, const ops::FieldView& u, const ops::
   return loss;
 }
 
+namespace {
+
+/// A sampled volume, intensities scaled already, as an image.
+ops::ImageView warped_view(const ops::SlabView<float>& slab) {
+  ops::ImageView view;
+  view.data = slab.data;
+  view.extent = slab.extent;
+  return view;
+}
+
+}  // namespace
+
+ops::ImagePair Objective::to_moving(std::size_t channel, const Affine& t, const Side& fixed_side,
+                                    const Side& moving_side) const {
+  ops::ImagePair pair;
+  pair.fixed = warped_view(fixed_side.scratch);
+  pair.moving = moving_[channel].view();
+  pair.moving_mask = moving_mask_.view();
+  pair.moving_from_fixed = t;
+  pair.displacement = moving_side.u;
+  return pair;
+}
+
+ops::ImagePair Objective::to_fixed(std::size_t channel, const Side& fixed_side,
+                                   const Side& moving_side) const {
+  ops::ImagePair pair;
+  pair.fixed = warped_view(moving_side.scratch);
+  pair.moving = fixed_[channel].view();
+  pair.moving_mask = fixed_mask_.view();
+  pair.displacement = fixed_side.u;
+  return pair;
+}
+
+std::vector<ops::ChannelArgs> Objective::symmetric_args(const Affine& moving_from_fixed,
+                                                        const Side& fixed_side,
+                                                        const Side& moving_side) const {
+  const Affine t = moving_voxel_from_fixed_voxel(moving_from_fixed);
+  std::vector<ops::ChannelArgs> channels;
+  for (std::size_t c = 0; c < fixed_.size(); ++c) {
+    const auto target = [&](const Side& side) {
+      ops::GradientTarget own = target_of(c, side.gradient);
+      own.symmetric = false;
+      return own;
+    };
+    const ops::ImagePair there = to_moving(c, t, fixed_side, moving_side),
+                         back = to_fixed(c, fixed_side, moving_side);
+    channels.push_back(
+        {metric_args(there, moving_side.scratch, c, false, target(moving_side)),
+         ops::MeetingArgs{there, back, moving_side.scratch, fixed_side.scratch,
+                          metric_args(back, fixed_side.scratch, c, true, target(fixed_side))}});
+  }
+  return channels;
+}
+
 double Objective::symmetric(const Affine& moving_from_fixed, const Side& fixed_side,
                             const Side& moving_side) {
-  const ops::ZRange range{0, fixed_level_.grid.size[2]};
   const Affine t = moving_voxel_from_fixed_voxel(moving_from_fixed);
-  const auto warped_view = [](const ops::SlabView<float>& slab) {
-    ops::ImageView view;  // intensities are scaled already
-    view.data = slab.data;
-    view.extent = slab.extent;
-    return view;
-  };
   double loss = 0;
   for (std::size_t c = 0; c < fixed_.size(); ++c) {
-    ops::ImagePair to_moving, to_fixed;
-    to_moving.fixed = warped_view(fixed_side.scratch);
-    to_moving.moving = moving_[c].view();
-    to_moving.moving_mask = moving_mask_.view();
-    to_moving.moving_from_fixed = t;
-    to_moving.displacement = moving_side.u;
-    to_fixed.fixed = warped_view(moving_side.scratch);
-    to_fixed.moving = fixed_[c].view();
-    to_fixed.moving_mask = fixed_mask_.view();
-    to_fixed.displacement = fixed_side.u;
+    const ops::ImagePair there = to_moving(c, t, fixed_side, moving_side),
+                         back = to_fixed(c, fixed_side, moving_side);
     channel_sums_.assign(sums_.size(), {});
-    backend_.warp({to_moving, moving_side.scratch, range}, channel_sums_);
-    backend_.warp({to_fixed, fixed_side.scratch, range}, channel_sums_);
+    backend_.warp({there, moving_side.scratch, all_planes()}, channel_sums_);
+    backend_.warp({back, fixed_side.scratch, all_planes()}, channel_sums_);
     // A voxel counts when both sides reach it.
-    count_ = backend_.keep_common(fixed_side.scratch, moving_side.scratch, range);
-    const auto weight = static_cast<float>(subject_.weights[c]);
-    const double unit = gradient_unit();
-    loss += channel_loss(to_moving, moving_side.scratch, c, false,
-                         {moving_side.gradient, c > 0, weight, false, true, unit}, false);
-    channel_loss(to_fixed, fixed_side.scratch, c, true,
-                 {fixed_side.gradient, c > 0, weight, false, true, unit}, false);
+    count_ = backend_.keep_common(fixed_side.scratch, moving_side.scratch, all_planes());
+    ops::GradientTarget target = target_of(c, moving_side.gradient);
+    target.symmetric = false;
+    loss += channel_loss(there, moving_side.scratch, c, false, target, false);
+    target.field = fixed_side.gradient;
+    channel_loss(back, fixed_side.scratch, c, true, target, false);
   }
   return loss;
 }

@@ -39,19 +39,24 @@ class Objective {
   double deformable(const Affine& moving_from_fixed, const ops::FieldView& u,
                     const ops::FieldView& gradient, const ops::SlabView<float>& scratch);
 
+  /// Of SyN; scratch is one float per voxel.
+  struct Side {
+    ops::FieldView u, gradient;
+    ops::SlabView<float> scratch;
+  };
+
   /// The same as the part of a step that a back end queues (ops::StepArgs::channels), and the loss
   /// once that is done. Only for back ends that sample themselves.
   std::vector<ops::ChannelArgs> channel_args(const Affine& moving_from_fixed,
                                              const ops::FieldView& u,
                                              const ops::FieldView& gradient) const;
+  std::vector<ops::ChannelArgs> symmetric_args(const Affine& moving_from_fixed,
+                                               const Side& fixed_side,
+                                               const Side& moving_side) const;
   double loss_of(const ops::StepNumbers& numbers) const;
 
   /// Both volumes warped to a common middle on the fixed level's grid: F(i + u_f(i)) against
-  /// M(T(i + u_m(i))). Gradients with respect to both; scratch is one float per voxel each.
-  struct Side {
-    ops::FieldView u, gradient;
-    ops::SlabView<float> scratch;
-  };
+  /// M(T(i + u_m(i))). Gradients with respect to both.
   double symmetric(const Affine& moving_from_fixed, const Side& fixed_side,
                    const Side& moving_side);
 
@@ -82,6 +87,14 @@ class Objective {
   ops::ImagePair pair_of(std::size_t channel, const Affine& t, const ops::FieldView& u) const;
   /// Where channel `channel` leaves its gradient.
   ops::GradientTarget target_of(std::size_t channel, const ops::FieldView& gradient) const;
+  /// Both ways between the middle and the volumes of a channel.
+  ops::ImagePair to_moving(std::size_t channel, const Affine& t, const Side& fixed_side,
+                           const Side& moving_side) const;
+  ops::ImagePair to_fixed(std::size_t channel, const Side& fixed_side,
+                          const Side& moving_side) const;
+  ops::MetricArgs metric_args(const ops::ImagePair& pair, const ops::SlabView<float>& warped,
+                              std::size_t channel, bool swapped,
+                              const ops::GradientTarget& target) const;
   /// The arguments of one channel's metric. `swapped`: the moving volume is the pair's fixed one.
   ops::LnccArgs lncc_args(const ops::ImagePair& pair, const ops::SlabView<float>& warped,
                           std::size_t channel, const ops::GradientTarget& target) const;

@@ -69,6 +69,13 @@ struct Iteration {
 /// An iteration that has begun, and may be done: called once, it waits for that and tells.
 using BegunIteration = std::function<Iteration()>;
 
+/// Queues an iteration (ops::Backend::begin_step(), of a back end that has it): `channels` by the
+/// objective, and for each of `sides` a step with `share` of the learning rate. Empty, and nothing
+/// is done, where the back end cannot.
+BegunIteration queue_iteration(ops::Backend& backend, const StageSpec& spec,
+                               const Objective& objective, std::vector<ops::ChannelArgs> channels,
+                               const std::vector<GreedyState*>& sides, int iteration, double share);
+
 /// One iteration of the greedy stage: loss, gradient and step. `state` is as after it, for whoever
 /// asks the back end, from here on; so are the arguments until the iteration is waited for.
 BegunIteration begin_iteration(ops::Backend& backend, const StageSpec& spec, Objective& objective,

@@ -25,19 +25,27 @@ struct Halves {
   }
 };
 
-Iteration iterate(Run& run, const StageSpec& spec, Objective& objective, Halves& halves, int i) {
+BegunIteration begin(Run& run, const StageSpec& spec, Objective& objective, Halves& halves, int i) {
+  const Affine& affine = run.output.moving_from_fixed;
+  const Objective::Side fixed{halves.fixed.displacement(), halves.fixed.gradient(),
+                              halves.fixed.symmetric_scratch()},
+      moving{halves.moving.displacement(), halves.moving.gradient(),
+             halves.moving.symmetric_scratch()};
+  if (run.backend.steps_ahead() > 0) {
+    BegunIteration queued = queue_iteration(run.backend, spec, objective,
+                                            objective.symmetric_args(affine, fixed, moving),
+                                            {&halves.fixed, &halves.moving}, i, kShareOfEachSide);
+    if (queued) return queued;
+  }
   Iteration out;
-  out.loss = objective.symmetric(
-      run.output.moving_from_fixed,
-      {halves.fixed.displacement(), halves.fixed.gradient(), halves.fixed.symmetric_scratch()},
-      {halves.moving.displacement(), halves.moving.gradient(), halves.moving.symmetric_scratch()});
+  out.loss = objective.symmetric(affine, fixed, moving);
   for (GreedyState* side : {&halves.fixed, &halves.moving}) {
     const FieldStep step = take_step(run.backend, spec, objective, *side, i, kShareOfEachSide);
     out.step_voxels += step.step_voxels;
     out.folds.found += step.folds.found;
     out.folds.remaining += step.folds.remaining;
   }
-  return out;
+  return [out] { return out; };
 }
 
 /// phi = (id + u_m) o (id + u_f)^-1 as one displacement, in the moving half's buffers.
@@ -94,11 +102,7 @@ DeformableResult run_syn_stage(Run& run, int stage, DeformableResult previous,
     Objective objective(run.subject, spec.metric, plan.grid, moving_level(run, level.shrink),
                         run.backend);
     run_level(
-        run, plan,
-        [&](int i) {
-          const Iteration done = iterate(run, spec, objective, *next, i);
-          return [done] { return done; };
-        },
+        run, plan, [&](int i) { return begin(run, spec, objective, *next, i); },
         [&] { return next->arrays(); },
         [&] {
           return ShownField{next->moving.displacement(), next->fixed.displacement()};

@@ -68,6 +68,14 @@ TEST_F(CudaSteps, queuedIterationsGiveTheBitsOfTheirOperations) {
   }
 }
 
+TEST_F(CudaSteps, queuedIterationsOfSynGiveTheBitsOfTheirOperations) {
+  for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse}) {
+    StageSpec stage = greedy(metric, {{2, 11}, {1, 7}});
+    stage.kind = StageKind::syn;
+    expect_same_bits(stage, pair_.input());
+  }
+}
+
 TEST_F(CudaSteps, longStepsInTwoPartsAndFoldsAreRepairedAlike) {
   StageSpec stage = greedy(MetricKind::mse);
   stage.learning_rate = 1.0;  // two parts
@@ -92,8 +100,12 @@ TEST_F(CudaSteps, severalChannelsAndMasksAreQueuedToo) {
   input.fixed.emplace_back(&pair_.fixed);
   input.moving.emplace_back(&pair_.moving);
   input.fixed_mask = &mask;
-  for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
-    expect_same_bits(greedy(metric), input);
+  for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse}) {
+    StageSpec stage = greedy(metric);
+    expect_same_bits(stage, input);
+    stage.kind = StageKind::syn;
+    expect_same_bits(stage, input);
+  }
 }
 
 /// Keeps what it is told, and asks for a stop at one iteration.
