@@ -72,9 +72,11 @@ if [ "$sanitize" = yes ]; then
       [ -f "$test" ] && [ -x "$test" ] || continue
       case "$test" in *registration) continue ;; esac  # nothing of it is left by the filter
       # Races in shared memory are a kernel's own, and several devices take minutes to say nothing new.
-      case "$tool $test" in racecheck*grid) continue ;; esac
+      case "$tool $test" in racecheck*grid | racecheck*ranks) continue ;; esac
+      # NCCL asks the driver for what this one lacks, and goes on without.
+      options=(); case "$test" in *ranks) options=(--report-api-errors no) ;; esac
       log=$build/$tool-$(basename "$test").log code=0
-      timeout 300 compute-sanitizer --tool "$tool" --error-exitcode 9 "$test" --gtest_brief=1 > "$log" 2>&1 || code=$?
+      timeout 120 compute-sanitizer --tool "$tool" ${options[@]+"${options[@]}"} --error-exitcode 9 "$test" --gtest_brief=1 > "$log" 2>&1 || code=$?
       printf '%-28s exit %d: %s\n' "$(basename "$test")" "$code" "$(grep -E '(ERROR|RACECHECK) SUMMARY' "$log" || tail -1 "$log")"
       case $code in 0 | 77) ;; *) status=1; grep -m 20 -E '^=+ +(Invalid|Error|Race|Unini|    at)|FAILED|Failure' "$log" || true ;; esac
     done

@@ -161,6 +161,12 @@ void for_each_plane(const VolumeFeed& feed, const PlaneWalk& walk,
 void PlaneWindow::move_to(std::int64_t begin, std::int64_t end) {
   if (begin == begin_ && end == end_) return;
   const Size3& n = feed_->grid().size;
+  whole_ = feed_->whole();
+  if (whole_ != nullptr) {
+    begin_ = 0;
+    end_ = n[2];
+    return;
+  }
   Volume next(Grid{{n[0], n[1], end - begin}, {}}, feed_->type(), feed_->channels());
   const std::int64_t keep_begin = std::max(begin, begin_), keep_end = std::min(end, end_);
   const auto channel_plane = feed_->plane_bytes() / static_cast<std::size_t>(feed_->channels());

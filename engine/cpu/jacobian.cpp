@@ -232,7 +232,9 @@ JacobianSummary summarise_jacobian(const VolumeFeed& displacement_mm, const Volu
   if (mask != nullptr) require_mask_on(displacement_mm.grid(), mask->grid());
   std::vector<Sums> planes(static_cast<std::size_t>(n[2]));
   PlaneWindow window(displacement_mm);
-  const std::int64_t border = border_of(n[2]), slab = displacement_mm.slab_planes();
+  const std::int64_t border = border_of(n[2]);
+  const std::int64_t slab =
+      displacement_mm.whole() != nullptr ? n[2] : displacement_mm.slab_planes();
   for (std::int64_t z = border; z < n[2] - border; z += slab) {
     const std::int64_t end = std::min(z + slab, n[2] - border);
     window.move_to(std::max<std::int64_t>(0, z - 1), std::min(n[2], end + 1));

@@ -7,6 +7,7 @@
 #include "io/volume_sink.h"
 #include "job/source_feed.h"
 #include "ops/apply.h"
+#include "solve/forecast.h"
 
 namespace gigawarp::job {
 
@@ -55,10 +56,12 @@ Results::Results(const JobSpec& job, RunInputs&& inputs, solve::RegistrationOutp
        {std::pair{&output.forward_mm, &forward_}, std::pair{&output.inverse_mm, &inverse_}})
     if (*brought) *feed = std::make_shared<WholeVolume>(std::move((*brought)->volume()));
   // Slabs of the file that are not slabs of the field would bring all of it from the device each
-  // time: it is brought once.
-  if (inputs_.fixed_order.inverse().axis[2] != 2)
-    for (auto* field : {&forward_, &inverse_})
-      if (*field != nullptr) *field = std::make_shared<WholeVolume>(read_all(**field));
+  // time: it is brought once. So is a small field, which five passes ask for.
+  const bool across = inputs_.fixed_order.inverse().axis[2] != 2;
+  for (auto* field : {&forward_, &inverse_})
+    if (*field != nullptr && (*field)->whole() == nullptr &&
+        (across || solve::is_held_whole((*field)->grid().voxel_count())))
+      *field = std::make_shared<WholeVolume>(read_all(**field));
   if (forward_ != nullptr && forward_->grid().same_lattice(canonical_, 1e-4)) {
     first_ = forward_.get();
   } else if (forward_ != nullptr) {  // of a coarser level: small

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "job/results.h"
 #include "job/source_feed.h"
@@ -135,10 +136,20 @@ void Results::warp_labels() {
   measures_.dice_p30 = overlap.dice_p30;
 }
 
+namespace {
+/// Ones where the moving image is: in memory where it is, since box by box takes longer.
+std::shared_ptr<const VolumeFeed> ones_beside(const VolumeFeed& moving) {
+  if (moving.whole() == nullptr) return ones_on(moving.grid());
+  Volume ones(moving.grid(), ScalarType::u8);
+  std::memset(ones.data(), 1, ones.bytes());
+  return std::make_shared<WholeVolume>(std::move(ones));
+}
+}  // namespace
+
 void Results::warp_image() {
   const VolumeFeed& fixed = *inputs_.fixed[0];
   const auto carried = warped(inputs_.moving[0], Interpolation::linear);
-  const auto inside = warped(ones_on(inputs_.moving[0]->grid()), Interpolation::nearest);
+  const auto inside = warped(ones_beside(*inputs_.moving[0]), Interpolation::nearest);
   qc::Similarity similarity;
   const std::int64_t step = fixed.whole() != nullptr ? 1 : step_for(canonical_, kComparedVoxels);
   if (step == 1) {

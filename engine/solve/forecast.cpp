@@ -248,9 +248,11 @@ MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed
     for (const SlabForecast& slab : out.slabs)
       out.device_bytes = std::max(out.device_bytes, slab.bytes);
     // Only the results come to the host, or a few slabs of them at a time.
-    const double planes = streamed.fields
-                              ? std::min<double>(kFieldPlanes, static_cast<double>(fixed.size[2]))
-                              : static_cast<double>(fixed.size[2]);
+    const bool whole =
+        !streamed.fields || is_held_whole(static_cast<std::int64_t>(field_voxels(fixed, job)));
+    const double planes = whole
+                              ? static_cast<double>(fixed.size[2])
+                              : std::min<double>(kFieldPlanes, static_cast<double>(fixed.size[2]));
     peak_state = field_voxels(fixed, job) * planes / static_cast<double>(fixed.size[2]) *
                  (job.write_inverse ? 24 : 12);
   } else if (is_ranks(job.device)) {

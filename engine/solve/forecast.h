@@ -24,6 +24,13 @@ struct Streaming {
 };
 Streaming streamable(const Grid& fixed, const Grid& moving, const JobSpec& job);
 
+/// Whether results that a GPU keeps, fields of so many voxels, come to host memory whole: small
+/// ones, which several passes go through.
+inline bool is_held_whole(std::int64_t voxels) {
+  constexpr std::int64_t kMostBytes = std::int64_t{128} << 20;
+  return voxels * static_cast<std::int64_t>(3 * sizeof(float)) <= kMostBytes;
+}
+
 /// Of a level of a grid.
 std::int64_t level_voxels(const Grid& full, int shrink);
 

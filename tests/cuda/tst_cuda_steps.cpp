@@ -137,7 +137,9 @@ TEST_F(CudaSteps, everyIterationIsToldOnceAndInOrder) {
 }
 
 TEST_F(CudaSteps, aStoppedRunGoesOnToTheSameBits) {
-  const JobSpec job = test::job_of({greedy(MetricKind::mi)}, Initialisation::transform);
+  // Long enough that a stop is seen before the last iteration is on its way.
+  const JobSpec job =
+      test::job_of({greedy(MetricKind::mi, {{2, 21}, {1, 40}})}, Initialisation::transform);
   const std::string whole = test::fields_of(solve::register_volumes(pair_.input(), job, {}, *gpu_));
   for (const int stop_at : {1, 5, 11, 24, 30}) {
     SCOPED_TRACE(stop_at);

@@ -153,21 +153,23 @@ void displace(const VolumeFeed& displacement_mm, std::span<Vec3> points_mm);
 class PlaneWindow {
  public:
   explicit PlaneWindow(const VolumeFeed& feed) : feed_(&feed) {}
-  /// Holds planes [begin, end) from here on.
+  /// Holds planes [begin, end) from here on, or all of them where the feed has them in memory:
+  /// nothing is copied then.
   void move_to(std::int64_t begin, std::int64_t end);
   std::int64_t begin() const { return begin_; }
   std::int64_t end() const { return end_; }
   /// Planes begin() … end() of one channel, x fastest.
   template <class T>
   const T* channel(int c = 0) const {
-    return planes_.channel<T>(c);
+    return planes().channel<T>(c);
   }
-  const Volume& planes() const { return planes_; }
+  const Volume& planes() const { return whole_ != nullptr ? *whole_ : planes_; }
 
  private:
   const VolumeFeed* feed_;
   std::int64_t begin_ = 0, end_ = 0;
   Volume planes_;
+  const Volume* whole_ = nullptr;
 };
 
 }  // namespace gigawarp
