@@ -1,18 +1,22 @@
 #include "io/file_support.h"
 
 #include <fcntl.h>
-#include <stdio.h>  // NOLINT(modernize-deprecated-headers): renameat2
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): kill
+#include <stdio.h>   // NOLINT(modernize-deprecated-headers): renameat2
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 
 #include "base/parallel.h"
 #include "io/http.h"
+#include "io/random_file.h"
 
 namespace gigawarp::io {
 
@@ -115,18 +119,44 @@ void check_memory(const fs::path& path, std::uint64_t bytes) {
 }
 
 namespace {
-/// A hidden name beside `target`, in a folder that exists.
+/// ".<machine>-": what begins the names of this machine's temporary files.
+std::string machine_prefix() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return ".-";
+  return "." + std::string(name.data()) + "-";
+}
+
+/// Removes what processes of this machine that are no more left of `target`.
+void remove_leftovers(const fs::path& folder, const std::string& prefix,
+                      const std::string& ending) {
+  std::error_code code;
+  std::vector<fs::path> left;
+  for (const auto& entry : fs::directory_iterator(folder, code)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(prefix) || !name.ends_with(ending)) continue;
+    const long process = std::strtol(name.c_str() + prefix.size(), nullptr, 10);
+    if (process > 0 && ::kill(static_cast<pid_t>(process), 0) != 0 && errno == ESRCH)
+      left.push_back(entry.path());
+  }
+  for (const fs::path& path : left) fs::remove_all(path, code);
+}
+
+/// A hidden name beside `target`, ".<machine>-<process>-<number>.part-<name>", in a folder that
+/// exists.
 fs::path temporary_beside(const fs::path& target) {
   if (is_address(target))
     refuse_output(target, "nothing is written over the network; name a file or folder here.");
   static std::atomic<unsigned> counter{0};
   const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
   std::error_code code;
+  if (fs::exists(folder, code) && !fs::is_directory(folder, code))
+    refuse_output(target, "\"" + folder.string() + "\" is a file and no folder.");
   if (!fs::is_directory(folder, code))
     refuse_output(target,
                   "the folder \"" + folder.string() + "\" does not exist; create it first.");
-  return folder / ("." + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".part-" +
-                   target.filename().string());
+  const std::string prefix = machine_prefix(), ending = ".part-" + target.filename().string();
+  remove_leftovers(folder, prefix, ending);
+  return folder / (prefix + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ending);
 }
 }  // namespace
 
@@ -148,16 +178,44 @@ AtomicFile::~AtomicFile() {
   }
 }
 
-void AtomicFile::write(const void* data, std::size_t bytes) {
+namespace {
+/// `put(data, bytes)` writes some of it, as write(2) does.
+template <class Put>
+void write_all(const fs::path& target, const void* data, std::size_t bytes, const Put& put) {
   const char* p = static_cast<const char*>(data);
   while (bytes > 0) {
-    const ssize_t n = ::write(descriptor_, p, std::min<std::size_t>(bytes, 1U << 30));
+    const ssize_t n = put(p, std::min<std::size_t>(bytes, 1U << 30));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0)
-      refuse_output(target_, std::string(n < 0 ? std::strerror(errno) : "the disk is full") +
-                                 "; make space or choose another folder.");
+      refuse_output(target, std::string(n < 0 ? std::strerror(errno) : "the disk is full") +
+                                "; make space or choose another folder.");
     p += n;
     bytes -= static_cast<std::size_t>(n);
+  }
+}
+}  // namespace
+
+void AtomicFile::write(const void* data, std::size_t bytes) {
+  write_all(target_, data, bytes,
+            [this](const char* p, std::size_t n) { return ::write(descriptor_, p, n); });
+}
+
+void AtomicFile::write_at(std::uint64_t offset, const void* data, std::size_t bytes) {
+  write_all(target_, data, bytes, [&](const char* p, std::size_t n) {
+    const ssize_t done = ::pwrite(descriptor_, p, n, static_cast<off_t>(offset));
+    if (done > 0) offset += static_cast<std::uint64_t>(done);
+    return done;
+  });
+}
+
+void AtomicFile::append(const AtomicFile& other) {
+  const RandomFile from(other.temporary_);
+  std::vector<std::byte> block(std::min<std::uint64_t>(from.size(), 4U << 20));
+  for (std::uint64_t at = 0; at < from.size(); at += block.size()) {
+    const auto part =
+        std::span(block).first(std::min<std::uint64_t>(block.size(), from.size() - at));
+    from.read(at, part);
+    write(part.data(), part.size());
   }
 }
 

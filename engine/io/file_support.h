@@ -53,6 +53,10 @@ class AtomicFile {
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
   void write(const void* data, std::size_t bytes);
+  /// At that place, whatever write() has reached, which goes on from where it was.
+  void write_at(std::uint64_t offset, const void* data, std::size_t bytes);
+  /// Appends what another has written so far.
+  void append(const AtomicFile& other);
   /// Makes sure that `bytes` fit on the disk, for libraries that cannot survive a full one.
   void reserve(std::uint64_t bytes);
   /// Closes the file so that another library may fill `temporary()` before commit().

@@ -396,12 +396,10 @@ void write_itk(ItkFormat format, const Volume& volume, const fs::path& path) {
     } else {
       io->Write(volume.data());
     }
-  } catch (const itk::ExceptionObject& error) {
-    refuse_output(path, reason_of(error) + ".");
-  } catch (const std::exception& error) {
-    refuse_output(path, std::string(error.what()) + ".");
-  } catch (...) {
-    refuse_output(path, "the disk is full or the file library failed.");
+  } catch (...) {  // what the libraries say names their functions and the temporary file
+    refuse_output(path,
+                  "the disk is full, or the file library failed; make space or choose "
+                  "another folder or format.");
   }
   if (format == ItkFormat::meta && !meta_is_complete(file.temporary(), volume.bytes()))
     refuse_output(path, "the disk is full.");

@@ -2,7 +2,9 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <span>
+#include <vector>
 
 #include "io/gzip.h"
 #include "io/nifti.h"
@@ -158,37 +160,79 @@ int effort(ScalarType type) { return type == ScalarType::f32 || type == ScalarTy
 
 class NiftiSink : public VolumeSink {
  public:
-  NiftiSink(const fs::path& path, const SinkSpec& spec)
-      : VolumeSink(spec), gzip_(has_extension(path, ".gz")), file_(path) {
-    const HeaderBytes header = header_for(spec);
-    const auto bytes = volume_bytes(spec.grid.size, spec.channels, size_of(spec.type));
-    if (!gzip_ && bytes) file_.reserve(*bytes);
-    put(header.span());
-  }
+  NiftiSink(const fs::path& path, const SinkSpec& spec);
   std::int64_t planes_at_once() const override {
     constexpr std::int64_t kSlab = std::int64_t{64} << 20;
     const std::int64_t plane = plane_bytes();
     return std::max<std::int64_t>(1, kSlab / plane);
   }
-  void write(int, std::int64_t, std::int64_t planes, const std::byte* voxels) override {
-    put({voxels, static_cast<std::size_t>(planes * plane_bytes())});
-  }
-  void commit() override { file_.commit(); }
+  bool takes_channels_in_turn() const override { return true; }
+  void write(int channel, std::int64_t z, std::int64_t planes, const std::byte* voxels) override;
+  void commit() override;
 
  private:
+  struct Channel {
+    std::int64_t planes = 0;           ///< written
+    std::unique_ptr<AtomicFile> part;  ///< compressed, to be appended; null: goes to the file
+  };
   std::int64_t plane_bytes() const {
     const Size3& n = spec().grid.size;
     return n[0] * n[1] * static_cast<std::int64_t>(size_of(spec().type));
   }
-  void put(std::span<const std::byte> bytes) {
-    if (gzip_)
-      write_gzip(file_, bytes, effort(spec().type));
-    else
-      file_.write(bytes.data(), bytes.size());
-  }
+  /// All channels before have gone to the file whole.
+  bool is_next(std::size_t channel) const;
+
+  fs::path path_;
   bool gzip_;
   AtomicFile file_;
+  std::uint64_t header_bytes_ = 0;
+  std::vector<Channel> channels_;
 };
+
+NiftiSink::NiftiSink(const fs::path& path, const SinkSpec& spec)
+    : VolumeSink(spec),
+      path_(path),
+      gzip_(has_extension(path, ".gz")),
+      file_(path),
+      channels_(static_cast<std::size_t>(spec.channels)) {
+  const HeaderBytes header = header_for(spec);
+  header_bytes_ = header.span().size();
+  const auto bytes = volume_bytes(spec.grid.size, spec.channels, size_of(spec.type));
+  if (!gzip_ && bytes) file_.reserve(*bytes);
+  if (gzip_)
+    write_gzip(file_, header.span(), effort(spec.type));
+  else
+    file_.write(header.span().data(), header.span().size());
+}
+
+bool NiftiSink::is_next(std::size_t channel) const {
+  return std::all_of(channels_.begin(), channels_.begin() + static_cast<std::ptrdiff_t>(channel),
+                     [&](const Channel& before) {
+                       return before.part == nullptr && before.planes == spec().grid.size[2];
+                     });
+}
+
+void NiftiSink::write(int channel, std::int64_t z, std::int64_t planes, const std::byte* voxels) {
+  const auto bytes = static_cast<std::size_t>(planes * plane_bytes());
+  if (!gzip_) {
+    const std::int64_t first = channel * spec().grid.size[2] + z;
+    return file_.write_at(header_bytes_ + static_cast<std::uint64_t>(first * plane_bytes()), voxels,
+                          bytes);
+  }
+  const auto index = static_cast<std::size_t>(channel);
+  Channel& c = channels_[index];
+  if (c.part == nullptr && !is_next(index)) c.part = std::make_unique<AtomicFile>(path_);
+  write_gzip(c.part != nullptr ? *c.part : file_, {voxels, bytes}, effort(spec().type));
+  c.planes += planes;
+}
+
+void NiftiSink::commit() {
+  for (Channel& channel : channels_) {
+    if (channel.part != nullptr) file_.append(*channel.part);
+    channel.part = nullptr;  // gone from the disk
+  }
+  file_.commit();
+}
 }  // namespace
 
 std::unique_ptr<VolumeSink> create_nifti(const fs::path& path, const SinkSpec& spec) {

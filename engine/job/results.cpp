@@ -128,7 +128,9 @@ void Results::write(const VolumeFeed& feed, const std::string& name, bool labels
   files_.push_back(name);
   const auto sink = io::open_sink(folder_.pending(name), spec);
   const Size3& n = spec.grid.size;
-  for (int c = 0; c < spec.channels; ++c)
+  // A feed gives all its channels at once: they are read once where the file takes them so.
+  const bool in_turn = sink->takes_channels_in_turn();
+  for (int first = 0; first < spec.channels; first += in_turn ? spec.channels : 1)
     for (std::int64_t z = 0; z < n[2]; z += sink->planes_at_once()) {
       look_at_stop();
       const std::int64_t planes = std::min(sink->planes_at_once(), n[2] - z);
@@ -140,7 +142,8 @@ void Results::write(const VolumeFeed& feed, const std::string& name, bool labels
       if (!file_from_canonical.is_identity()) slab = reordered(slab, file_from_canonical);
       const std::size_t channel_bytes = slab.bytes() / static_cast<std::size_t>(spec.channels);
       const TimeSum::Piece writing(write_time_);
-      sink->write(c, z, planes, slab.data() + static_cast<std::size_t>(c) * channel_bytes);
+      for (int c = first; c < (in_turn ? spec.channels : first + 1); ++c)
+        sink->write(c, z, planes, slab.data() + static_cast<std::size_t>(c) * channel_bytes);
     }
   const TimeSum::Piece writing(write_time_);
   sink->commit();

@@ -384,6 +384,36 @@ TEST(PlainFiles, areReadInPlaceWhereTheyAreUncompressed) {
   EXPECT_EQ(io::open_source(folder / "none.nii"), nullptr);
 }
 
+TEST(Sinks, ofNiftiTakeChannelsInTurnAndWriteTheSameFile) {
+  const test::Folder folder;
+  const Size3 n{300, 250, 260};  // more than one slab
+  Volume volume(test::oblique_grid(n), ScalarType::f32, 3);
+  for (std::int64_t i = 0; i < 3 * volume.grid().voxel_count(); ++i)
+    volume.channel<float>()[i] = static_cast<float>(i % 1000 * (i / 1000 % 7));
+  for (const std::string ending : {".nii", ".nii.gz"}) {
+    const std::filesystem::path whole = folder / ("whole" + ending),
+                                turns = folder / ("in" + ending);
+    io::write_image(volume, whole);
+    {
+      const auto sink = io::open_sink(turns, {volume.grid(), volume.type(), 3, {}});
+      ASSERT_TRUE(sink->takes_channels_in_turn());
+      ASSERT_LT(sink->planes_at_once(), n[2]);
+      for (std::int64_t z = 0; z < n[2]; z += sink->planes_at_once())
+        for (int c = 0; c < 3; ++c)
+          sink->write(
+              c, z, std::min(sink->planes_at_once(), n[2] - z),
+              reinterpret_cast<const std::byte*>(volume.channel<float>(c) + z * n[0] * n[1]));
+      sink->commit();
+    }
+    std::ifstream a(whole, std::ios::binary), b(turns, std::ios::binary);
+    EXPECT_TRUE(
+        std::equal(std::istreambuf_iterator<char>(a), {}, std::istreambuf_iterator<char>(b), {}));
+    std::filesystem::remove(whole);
+    std::filesystem::remove(turns);
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));  // no part is left
+}
+
 TEST(Rows, areCopiedToTheirPlacesAndNothingBetweenThemWhetherPastTheCacheOrNot) {
   constexpr std::int64_t kPlanes = 3, kRows = 21, kFromRow = 311, kToRow = 389;
   std::vector<std::byte> from(kPlanes * kRows * kFromRow + 64);

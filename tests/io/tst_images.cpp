@@ -1,8 +1,10 @@
 // Volumes come out of files as they went in, in LPS millimetres, whatever the format.
 #include <gtest/gtest.h>
-
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <cstring>
 #include <fstream>
@@ -301,6 +303,28 @@ TEST(RealVolumes, thatCannotBeReadAreRefusedByName) {
   contains(refusal("formats/z5py.n5"), "name one of the datasets inside it (");
   contains(refusal("formats/example_nifti2.nii.gz"), "2 time points");
   contains(refusal("formats/no_such_file.nii"), "does not exist");
+}
+
+TEST(Leftovers, ofKilledWritersGoWhenTheirFileIsWrittenAgainAndThoseOfLivingOnesStay) {
+  const test::Folder folder;
+  std::array<char, 256> machine{};
+  ASSERT_EQ(gethostname(machine.data(), machine.size() - 1), 0);
+  const pid_t gone = fork();
+  if (gone == 0) _exit(0);
+  ASSERT_EQ(waitpid(gone, nullptr, 0), gone);
+  const auto left = [&](const std::string& host, pid_t process, const std::string& name) {
+    const std::filesystem::path path =
+        folder / ("." + host + "-" + std::to_string(process) + "-0.part-" + name);
+    std::filesystem::create_directories(path / "0");
+    return path;
+  };
+  const auto dead = left(machine.data(), gone, "a.nii"),
+             other = left(machine.data(), gone, "b.nii"),
+             living = left(machine.data(), getppid(), "a.nii"),
+             elsewhere = left(std::string(machine.data()) + "x", gone, "a.nii");
+  io::write_image(test::textured(test::oblique_grid({5, 4, 3}), ScalarType::u8), folder / "a.nii");
+  EXPECT_FALSE(std::filesystem::exists(dead));
+  for (const auto& path : {other, living, elsewhere}) EXPECT_TRUE(std::filesystem::exists(path));
 }
 
 }  // namespace
