@@ -76,6 +76,7 @@ std::string event_json(const ProgressEvent& event) {
   if (event.eta_s >= 0) json["eta_s"] = event.eta_s;
   json["fraction"] = event.fraction;
   json["memory_bytes"] = event.memory_bytes;
+  if (!event.device_peak_bytes.empty()) json["device_peak_bytes"] = event.device_peak_bytes;
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -228,6 +229,8 @@ void Recorder::log(const ProgressEvent& event) {
                   " after %d iterations: loss %.6g, folds %.4f %%, %.2f ns per voxel",
                   event.iteration, event.loss, event.folds_percent, event.ns_per_voxel);
     log_ << text.data();
+    for (const std::uint64_t bytes : event.device_peak_bytes)
+      log_ << ", " << (bytes >> 20) << " MiB on the GPU";
   }
   if (!event.text.empty()) log_ << ": " << event.text;
   log_ << '\n';

@@ -38,8 +38,7 @@ void check_input(const RegistrationInput& input, const JobSpec& job) {
                   "The channels of a volume must lie on one grid; resample them first.");
 }
 
-void send_stage(const Run& run, EventKind kind, const std::string& name,
-                const std::string& text = {}) {
+void send_stage(Run& run, EventKind kind, const std::string& name, const std::string& text = {}) {
   ProgressEvent event;
   event.kind = kind;
   event.stage = name;

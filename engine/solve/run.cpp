@@ -66,13 +66,25 @@ Run::Run(const Subject& s, const JobSpec& j, const RunControl& c, ops::Backend& 
   for (const StageSpec& stage : job.stages) planned_ += stage_work(subject.fixed_grid(), stage);
 }
 
-void Run::send(ProgressEvent event) const {
+void Run::look_at_devices(EventKind kind) {
+  if (kind == EventKind::level_started) looked_ = false;
+  const bool iterated = kind == EventKind::iteration && !looked_;
+  if (!iterated && kind != EventKind::level_finished) return;
+  looked_ = true;
+  // Where a level's images are made is where its arrays lie, of ranks too, which are never "on the
+  // host".
+  if (!backend.takes_levels_of_files()) device_peak_bytes_ = backend.peak_bytes_of_each();
+}
+
+void Run::send(ProgressEvent event) {
+  look_at_devices(event.kind);
   if (control.progress == nullptr) return;
   event.elapsed_s =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
   event.fraction = planned_ > 0 ? std::clamp(done_ / planned_, 0.0, 1.0) : 0;
   if (event.fraction > 0.02) event.eta_s = event.elapsed_s * (1 - event.fraction) / event.fraction;
   event.memory_bytes = resident_bytes();
+  event.device_peak_bytes = device_peak_bytes_;
   control.progress->on_event(event);
 }
 

@@ -19,8 +19,9 @@ class Run {
   ops::Backend& backend;
   RegistrationOutput output;
 
-  /// Sends an event with the run's clock, progress and memory filled in.
-  void send(ProgressEvent event) const;
+  /// Sends an event with the run's clock, progress and memory filled in. Where several processes
+  /// run one registration all call it at the same points, though one alone tells.
+  void send(ProgressEvent event);
   void warn(const std::string& sentence);
   /// Counts work towards the run's fraction: `voxels` of one iteration, weighted by the stage's
   /// cost.
@@ -37,7 +38,12 @@ class Run {
   void save(const Position& position, const std::function<std::vector<ArrayRef>()>& arrays = {});
 
  private:
+  /// A level has allocated what it needs once it has iterated.
+  void look_at_devices(EventKind kind);
+
   double planned_ = 0, done_ = 0;
+  bool looked_ = false;  ///< at the devices, in this level
+  std::vector<std::uint64_t> device_peak_bytes_;
   std::chrono::steady_clock::time_point start_;
 };
 

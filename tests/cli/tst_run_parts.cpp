@@ -256,6 +256,27 @@ TEST(Recorder, KeepsEventsAsJsonLinesAndCollectsWarnings) {
   EXPECT_EQ(lines, 2);
 }
 
+TEST(Recorder, TellsTheMemoryOfEachGpuAndNothingOfItOnTheCpu) {
+  const TemporaryFolder temporary;
+  Recorder recorder(temporary.path(), false, WorkModel(two_levels(), 1000, 1), nullptr);
+  ProgressEvent event;
+  event.kind = EventKind::level_finished;
+  event.levels = 2;
+  recorder.on_event(event);
+  event.device_peak_bytes = {5'000'000'000, 7};
+  recorder.on_event(event);
+  recorder.close();
+  std::ifstream stream(temporary.path() / "events.jsonl");
+  std::string on_cpu, on_gpus;
+  std::getline(stream, on_cpu);
+  std::getline(stream, on_gpus);
+  EXPECT_EQ(on_cpu.find("device_peak_bytes"), std::string::npos) << on_cpu;
+  EXPECT_NE(on_gpus.find("\"device_peak_bytes\":[5000000000,7]"), std::string::npos) << on_gpus;
+  std::ifstream log(temporary.path() / "log.txt");
+  const std::string text((std::istreambuf_iterator<char>(log)), {});
+  EXPECT_NE(text.find("4768 MiB on the GPU"), std::string::npos) << text;
+}
+
 TEST(InputChecks, NotFiniteVoxelsBecomeTheMinimumWithAWarning) {
   Grid grid;
   grid.size = {8, 8, 8};

@@ -287,6 +287,44 @@ TEST_F(Runs, endAlikeWhetherImagesAreInMemoryOrNot) {
     }
 }
 
+/// A device that counts how often its memory is asked for: between ranks each time is a message.
+class CountedBackend : public DistantBackend {
+ public:
+  std::vector<std::uint64_t> peak_bytes_of_each() const override {
+    ++asked_;
+    return {5'000'000'000, 7};
+  }
+  int asked() const { return asked_; }
+
+ private:
+  mutable int asked_ = 0;
+};
+
+TEST_F(Runs, tellTheMemoryOfEachDeviceFromTheFirstIterationOn) {
+  struct : ProgressSink {
+    void on_event(const ProgressEvent& event) override { events.push_back(event); }
+    std::vector<ProgressEvent> events;
+  } sink;
+  solve::RunControl control;
+  control.progress = &sink;
+  CountedBackend counted;
+  solve::register_volumes(whole(), small_job(), control, counted);
+  const std::vector<std::uint64_t> expected{5'000'000'000, 7};
+  bool iterated = false;
+  for (const ProgressEvent& event : sink.events) {
+    iterated = iterated || event.kind == EventKind::iteration;
+    EXPECT_EQ(event.device_peak_bytes, iterated ? expected : std::vector<std::uint64_t>{});
+  }
+  EXPECT_TRUE(iterated);
+  EXPECT_EQ(counted.asked(), 2 * 2) << "twice a level";
+  CountedBackend silent;  // as ranks that tell nothing: they must ask just as often
+  solve::register_volumes(whole(), small_job(), {}, silent);
+  EXPECT_EQ(silent.asked(), counted.asked());
+  sink.events.clear();
+  solve::register_volumes(whole(), small_job(), control);
+  for (const ProgressEvent& event : sink.events) EXPECT_TRUE(event.device_peak_bytes.empty());
+}
+
 TEST_F(Runs, leaveTheirFieldsWithTheSameBits) {
   for (const bool distant : {false, true})
     for (const WarpGrid grid : {WarpGrid::full, WarpGrid::level}) {

@@ -230,6 +230,38 @@ TEST_F(Run, aFolderOfAStoppedRunIsOpenedByGoingOn) {
   ASSERT_TRUE(wait_until([&] { return window->results().state() == ui::Results::State::ready; }));
 }
 
+/// As a run on GPUs tells it, which this machine need not have.
+TEST_F(Run, theMemoryOfEachGpuIsShownBesideThatOfTheHost) {
+  const test::TemporaryFolder folder;
+  const auto* numbers = find<QLabel>("run_numbers");
+  const auto watch = [&](const QByteArray& lines) {
+    QFile events(test::path_in(folder.path(), "events.jsonl"));
+    ASSERT_TRUE(events.open(QIODevice::WriteOnly | QIODevice::Truncate));
+    events.write(lines);
+    events.close();
+    window->run().watch(QString::fromStdString(folder.path().string()));
+    ASSERT_TRUE(wait_until([&] { return !window->run().is_watching(); }));
+  };
+  const QByteArray start =
+      R"({"event":"run_started","elapsed_s":0,"fraction":0,"memory_bytes":9437184})"
+      "\n";
+  watch(start);
+  EXPECT_TRUE(numbers->text().contains("9 MiB in memory")) << numbers->text().toStdString();
+  EXPECT_FALSE(numbers->text().contains("GPU"));
+  watch(start +
+        R"({"event":"iteration","elapsed_s":1,"fraction":0.1,"device_peak_bytes":[3221225472]})"
+        "\n"
+        R"({"event":"checkpoint_written","elapsed_s":2,"fraction":0.1,"memory_bytes":9437184})"
+        "\n");
+  EXPECT_TRUE(numbers->text().contains("3.0 GiB on the GPU")) << numbers->text().toStdString();
+  watch(
+      start +
+      R"({"event":"iteration","elapsed_s":1,"fraction":0.1,"device_peak_bytes":[3221225472,1073741824]})"
+      "\n");
+  EXPECT_TRUE(numbers->text().contains("3.0 GiB, 1.0 GiB on the GPUs"))
+      << numbers->text().toStdString();
+}
+
 TEST_F(Run, theInterfaceIsNeverBlockedWhileARunGoesOn) {
   long_job(40);
   QApplication::processEvents();

@@ -6,6 +6,7 @@
 #include <QDir>
 #include <QFile>
 #include <QFileInfo>
+#include <QJsonArray>
 #include <QJsonDocument>
 #include <QJsonObject>
 #include <QLocale>
@@ -236,6 +237,12 @@ void RunController::take_event(const QByteArray& line) {
   progress_.elapsed_s = event[QStringLiteral("elapsed_s")].toDouble();
   progress_.eta_s = event[QStringLiteral("eta_s")].toDouble(-1);
   progress_.memory_bytes = static_cast<quint64>(event[QStringLiteral("memory_bytes")].toDouble());
+  if (const QJsonArray peaks = event[QStringLiteral("device_peak_bytes")].toArray();
+      !peaks.isEmpty()) {
+    progress_.device_peak_bytes.clear();
+    for (const QJsonValue& bytes : peaks)
+      progress_.device_peak_bytes.push_back(static_cast<quint64>(bytes.toDouble()));
+  }
   if (event.contains(QStringLiteral("stage")))
     progress_.stage = event[QStringLiteral("stage")].toString();
   if (event.contains(QStringLiteral("iteration")) || what == QLatin1String("level_started"))

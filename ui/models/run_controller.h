@@ -26,6 +26,7 @@ struct RunProgress {
   double loss = 0, step_voxels = 0, ns_per_voxel = 0, folds_percent = 0;
   double fraction = 0, elapsed_s = 0, eta_s = -1;
   quint64 memory_bytes = 0;
+  std::vector<quint64> device_peak_bytes;  ///< of each GPU; empty on the CPU
 };
 
 /// One registration as a child process of the same program: it alone knows that a process exists.

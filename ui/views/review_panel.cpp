@@ -7,6 +7,7 @@
 #include <QKeyEvent>
 #include <QPainter>
 #include <QStyledItemDelegate>
+#include <QTextOption>
 #include <QUrl>
 #include <QVBoxLayout>
 
@@ -36,7 +37,8 @@ class PairDelegate final : public QStyledItemDelegate {
     const int line = option.fontMetrics.height();
     const QRect picture(inner.left(), inner.top() + line + 2, inner.width(),
                         inner.height() - 2 * line - 6);
-    draw_picture(*painter, picture, index.data(Qt::DecorationRole).value<QImage>());
+    const auto thumbnail = index.data(Qt::DecorationRole).value<QImage>();
+    draw_picture(*painter, picture, thumbnail);
     const QString verdict = text(ReviewModel::verdict_column);
     const int width = option.fontMetrics.horizontalAdvance(verdict) + 4;
     painter->setPen(option.palette.color(selected ? QPalette::HighlightedText : QPalette::Text));
@@ -50,9 +52,15 @@ class PairDelegate final : public QStyledItemDelegate {
     painter->drawText(inner, Qt::AlignRight | Qt::AlignTop, verdict);
     painter->setFont(option.font);
     const QRect bottom(inner.left(), inner.bottom() - line + 1, inner.width(), line);
-    painter->drawText(bottom, Qt::AlignLeft,
-                      option.fontMetrics.elidedText(text(ReviewModel::figures_column),
-                                                    Qt::ElideRight, bottom.width()));
+    if (thumbnail.isNull()) {  // why there is none takes its place
+      QTextOption whole;
+      whole.setWrapMode(QTextOption::WrapAtWordBoundaryOrAnywhere);
+      painter->drawText(QRectF(picture.united(bottom)), text(ReviewModel::figures_column), whole);
+    } else {
+      painter->drawText(bottom, Qt::AlignLeft,
+                        option.fontMetrics.elidedText(text(ReviewModel::figures_column),
+                                                      Qt::ElideRight, bottom.width()));
+    }
     painter->restore();
   }
 

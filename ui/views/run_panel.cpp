@@ -100,6 +100,8 @@ RunPanel::RunPanel(RunController& run, JointModel& joint, QWidget* parent)
       log_->verticalScrollBar()->setValue(log_->verticalScrollBar()->maximum());
   };
   connect(log_, &QPlainTextEdit::blockCountChanged, this, to_end, Qt::QueuedConnection);
+  connect(log_->verticalScrollBar(), &QScrollBar::rangeChanged, this, to_end,
+          Qt::QueuedConnection);  // lines that are wrapped anew
   show_state();
   show_progress();
 }
@@ -154,6 +156,13 @@ void RunPanel::show_progress() {
   if (p.memory_bytes > 0)
     parts << tr("%1 in memory")
                  .arg(QLocale().formattedDataSize(static_cast<qint64>(p.memory_bytes), 0));
+  if (const auto& gpus = p.device_peak_bytes; !gpus.empty()) {
+    QStringList each;
+    for (const quint64 bytes : gpus)
+      each << QLocale().formattedDataSize(static_cast<qint64>(bytes), 1);
+    parts << (gpus.size() == 1 ? tr("%1 on the GPU") : tr("%1 on the GPUs"))
+                 .arg(each.join(QStringLiteral(", ")));
+  }
   if (p.ns_per_voxel > 0 && run_.is_active())
     parts << tr("%1 ns/voxel").arg(p.ns_per_voxel, 0, 'f', 1);
   numbers_->setText(parts.join(QStringLiteral(" · ")));

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <optional>
+#include <vector>
 
 #include "render/charts.h"
 #include "ui/models/landmark_pairs.h"
@@ -195,6 +196,32 @@ void draw_mark(QPainter& painter, const QPointF& at, bool moving, bool held_out)
   }
 }
 
+/// Where a name of that size goes beside its mark: where no other is, and within the picture.
+QRectF place_of_name(const QPointF& mark, const QSizeF& size, double picture_width,
+                     const std::vector<QRectF>& taken) {
+  constexpr double kGap = 8;
+  const double right = kGap, left = -kGap - size.width(), middle = -0.5 * size.height();
+  const std::array<QPointF, 4> places{QPointF(right, middle), QPointF(left, middle),
+                                      QPointF(right, kGap), QPointF(right, -kGap - size.height())};
+  for (const QPointF& place : places) {
+    const QRectF box(mark + place, size);
+    const bool is_free = std::none_of(taken.begin(), taken.end(),
+                                      [&](const QRectF& other) { return other.intersects(box); });
+    if (is_free && box.left() >= 0 && box.right() <= picture_width) return box;
+  }
+  return {mark + places[0], size};
+}
+
+/// On a dark plate: an outline of letters this small is more black than colour.
+void draw_name(QPainter& painter, const QRectF& box, const QString& name, const QColor& colour) {
+  painter.setPen(Qt::NoPen);
+  painter.setBrush(QColor(0, 0, 0, 150));
+  painter.drawRoundedRect(box, 3, 3);
+  painter.setBrush(Qt::NoBrush);
+  painter.setPen(colour);
+  painter.drawText(box, Qt::AlignCenter, name);
+}
+
 /// Landmarks within a few slices: of the fixed image a circle, or a square when held out; the
 /// moving one's as a cross where the warped image shows it, with a line that is the residual. In a
 /// view of the moving image alone only the crosses, where they are.
@@ -212,6 +239,7 @@ void draw_landmarks(QPainter& painter, const Decorations& d, const Workspace& wo
   painter.setFont(font);
   painter.setBrush(Qt::NoBrush);
   constexpr QColor kMoving(90, 180, 255);
+  std::vector<QRectF> taken;  // by names
   for (const LandmarkPairs::Pair& pair : workspace.pairs().pairs()) {
     const std::optional<Vec3> seen = alone ? pair.moving_mm : pair.seen_mm;
     if (!is_near(d, workspace, alone ? pair.moving_mm : pair.fixed_mm)) continue;
@@ -226,10 +254,12 @@ void draw_landmarks(QPainter& painter, const Decorations& d, const Workspace& wo
     const QColor colour = alone ? kMoving : QColor(render::kFixedColour);
     painter.setPen(QPen(chosen ? kSide : colour, width));
     if (fixed) draw_mark(painter, at, false, pair.held_out);
-    if (fixed || (alone && moving))
-      outlined(painter, QRectF((alone ? point_on(d, *seen) : at) + QPointF(8, -8), QSizeF(160, 16)),
-               Qt::AlignLeft | Qt::AlignVCenter, QString::fromStdString(pair.name),
-               chosen ? kSide : colour);
+    if (!fixed && !(alone && moving)) continue;
+    const QString name = QString::fromStdString(pair.name);
+    const QSizeF size(painter.fontMetrics().horizontalAdvance(name) + 8.0,
+                      painter.fontMetrics().height() + 1.0);
+    taken.push_back(place_of_name(alone ? point_on(d, *seen) : at, size, d.geometry.width, taken));
+    draw_name(painter, taken.back(), name, chosen ? kSide : colour);
   }
 }
 

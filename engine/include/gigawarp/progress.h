@@ -41,6 +41,9 @@ struct ProgressEvent {
   double eta_s = -1;               ///< to the end of the run; negative: unknown
   double fraction = 0;             ///< of the whole run, 0…1
   std::uint64_t memory_bytes = 0;  ///< resident memory of the process now
+  /// Most that the run has held on each GPU so far, as of a level's first iteration and its end;
+  /// empty on the CPU and before.
+  std::vector<std::uint64_t> device_peak_bytes;
 };
 
 /// Receives events on the thread that runs the registration; must return quickly.
