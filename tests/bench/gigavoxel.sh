@@ -1,8 +1,8 @@
 #!/bin/sh
 # A pair of gigavoxels from files to files: phantom, register, apply, with the split of the time. For a machine with a
 # GPU and an unpacked bundle:
-#   tests/bench/gigavoxel.sh GIGAWARP [FOLDER [SIZE [DEVICE [LEVELS]]]]
-# GIGAWARP is the program. The default pair, 1760x1760x1280 u16 as OME-Zarr, takes 16 GB of disk, its warp and inverse
+#   tests/bench/gigavoxel.sh GIGAWARP [FOLDER [SIZE [DEVICE [LEVELS [OPTIONS]]]]]
+# GIGAWARP is the program; OPTIONS go to register, such as --no-inverse where the disk is small. The default pair, 1760x1760x1280 u16 as OME-Zarr, takes 16 GB of disk, its warp and inverse
 # 95 GB more. A pair that is there already is used again.
 set -eu
 gigawarp=$1
@@ -10,6 +10,7 @@ folder=${2:-gigavoxel}
 size=${3:-1760,1760,1280}
 device=${4:-cuda:0}
 levels=${5:-8x200,4x150,2x100,1x50}
+options=${6:-}
 timed() {
   echo "== $*"
   if [ -x /usr/bin/time ]; then
@@ -22,10 +23,10 @@ mkdir -p "$folder"
 [ -f "$folder/pair/phantom.json" ] ||
   timed "$gigawarp" phantom --out "$folder/pair" --size "$size" --moving-contrast t2 --format ome.zarr --no-warp
 "$gigawarp" plan --fixed "$folder/pair/fixed.ome.zarr" --moving "$folder/pair/moving.ome.zarr" \
-  --preset brain-cross-modality --levels "$levels" --device "$device" --out "$folder/result" --uncompressed || true
+  --preset brain-cross-modality --levels "$levels" --device "$device" --out "$folder/result" --uncompressed $options || true
 timed "$gigawarp" register --fixed "$folder/pair/fixed.ome.zarr" --moving "$folder/pair/moving.ome.zarr" \
   --preset brain-cross-modality --levels "$levels" --device "$device" --out "$folder/result" --uncompressed \
-  --format ome.zarr --overwrite --progress lines
+  --format ome.zarr --overwrite --progress lines $options
 python3 - "$folder/result/result.json" <<'END'
 import json, sys
 result = json.load(open(sys.argv[1]))
