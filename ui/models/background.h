@@ -9,7 +9,7 @@ QThreadPool& background_pool();
 
 /// Makes the threads of a pool now and keeps them. A thread cannot be made while another one loads
 /// a library (pthread_create waits for glibc's loader, which reads and relocates under one lock:
-/// 0.3 s for OpenVDB's from a cold disk), and Qt's painting would make them when it first needs
+/// 0.3 s were seen, OpenVDB's most likely), and Qt's painting would make them when it first needs
 /// them, or needs them again after half a minute. Interface thread.
 void make_threads(QThreadPool& pool);
 
