@@ -174,7 +174,7 @@ void apply_to_image(ApplyOptions options) {
   if (by_slabs && moving.channels() == 1) {
     const Chain chain = read_chain(options, grid);
     const auto sink = io::open_sink(options.out, {grid, moving.type(), 1, write});
-    const auto feed = std::make_shared<WholeVolume>(std::move(moving));
+    std::shared_ptr<const VolumeFeed> feed = std::make_shared<WholeVolume>(std::move(moving));
     progress.part(0.3, 1, "resampling and writing");
     return apply_by_slabs([&](int) { return feed; }, *sink, chain, options, progress, stop);
   }

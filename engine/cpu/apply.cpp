@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "base/parallel.h"
@@ -111,14 +112,16 @@ void sample_box(const RowProgram& program, const Volume& moving, const Grid& ref
 Volume read_and_sample(const RowProgram& program, const VolumeFeed& moving, const Grid& reference,
                        const Box& box, const ResampleRule& rule, const std::stop_token& stop) {
   const Size3& n = box.size;
-  std::vector<MappedRow> rows(static_cast<std::size_t>(n[1] * n[2]), MappedRow(n[0]));
+  // Each row's memory is got and given back by the thread that fills and uses it.
+  std::vector<std::unique_ptr<MappedRow>> rows(static_cast<std::size_t>(n[1] * n[2]));
   std::vector<Reach> reaches(rows.size());
   for_row_blocks(n[1] * n[2], stop, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t r = first; r < last; ++r) {
       const Size3 at{box.begin[0], box.begin[1] + r % n[1], box.begin[2] + r / n[1]};
-      find_positions(program, reference, at, rows[static_cast<std::size_t>(r)]);
-      reaches[static_cast<std::size_t>(r)].add(rows[static_cast<std::size_t>(r)],
-                                               moving.grid().size);
+      auto& row = rows[static_cast<std::size_t>(r)];
+      row = std::make_unique<MappedRow>(n[0]);
+      find_positions(program, reference, at, *row);
+      reaches[static_cast<std::size_t>(r)].add(*row, moving.grid().size);
     }
   });
   Reach reach;
@@ -131,9 +134,11 @@ Volume read_and_sample(const RowProgram& program, const VolumeFeed& moving, cons
   if (needed.size[0] > 0) moving.read(needed, part.data());
   for_row_blocks(n[1] * n[2], stop, [&](std::int64_t first, std::int64_t last) {
     RowCorners corners(n[0]);
-    for (std::int64_t r = first; r < last; ++r)
-      sample_row(part, moving.grid().size, needed, rule, rows[static_cast<std::size_t>(r)], corners,
-                 out, r);
+    for (std::int64_t r = first; r < last; ++r) {
+      auto& row = rows[static_cast<std::size_t>(r)];
+      sample_row(part, moving.grid().size, needed, rule, *row, corners, out, r);
+      row.reset();
+    }
   });
   return out;
 }

@@ -149,6 +149,9 @@ JacobianSummary summary_of(const Sums& s) {
   return out;
 }
 
+/// Planes in memory at once for the threads' sake.
+constexpr std::int64_t kMostPlanes = 16;
+
 std::int64_t border_of(std::int64_t n) { return std::min<std::int64_t>(2, (n - 1) / 2); }
 
 }  // namespace
@@ -233,8 +236,12 @@ JacobianSummary summarise_jacobian(const VolumeFeed& displacement_mm, const Volu
   std::vector<Sums> planes(static_cast<std::size_t>(n[2]));
   PlaneWindow window(displacement_mm);
   const std::int64_t border = border_of(n[2]);
+  // Of a plane for each thread, where planes are so large that a slab has fewer.
   const std::int64_t slab =
-      displacement_mm.whole() != nullptr ? n[2] : displacement_mm.slab_planes();
+      displacement_mm.whole() != nullptr
+          ? n[2]
+          : std::max<std::int64_t>(displacement_mm.slab_planes(),
+                                   std::min<std::int64_t>(available_threads(), kMostPlanes));
   for (std::int64_t z = border; z < n[2] - border; z += slab) {
     const std::int64_t end = std::min(z + slab, n[2] - border);
     window.move_to(std::max<std::int64_t>(0, z - 1), std::min(n[2], end + 1));

@@ -25,14 +25,13 @@ bool has_whole_planes(const Box& box, const Grid& grid) {
 
 /// Voxels of the grid to mm, in place.
 void to_millimetres(const Grid& grid, float* const component[3], std::int64_t planes) {
-  const std::int64_t plane = grid.size[0] * grid.size[1];
   float t[3][3];
   for (int r = 0; r < 3; ++r)
     for (int c = 0; c < 3; ++c) t[r][c] = static_cast<float>(grid.world_from_voxel.linear[r][c]);
-  parallel_for(planes, [&](std::int64_t z) {
+  parallel_for(planes * grid.size[1], [&](std::int64_t row) {  // a plane may be all there is
     float* p[3];
-    for (int c = 0; c < 3; ++c) p[c] = component[c] + z * plane;
-    for (std::int64_t i = 0; i < plane; ++i) {
+    for (int c = 0; c < 3; ++c) p[c] = component[c] + row * grid.size[0];
+    for (std::int64_t i = 0; i < grid.size[0]; ++i) {
       const float a = p[0][i], b = p[1][i], c = p[2][i];
       for (int r = 0; r < 3; ++r) p[r][i] = t[r][0] * a + t[r][1] * b + t[r][2] * c;
     }
