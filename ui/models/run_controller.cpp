@@ -240,7 +240,7 @@ void RunController::take_event(const QByteArray& line) {
   if (const QJsonArray peaks = event[QStringLiteral("device_peak_bytes")].toArray();
       !peaks.isEmpty()) {
     progress_.device_peak_bytes.clear();
-    for (const QJsonValue& bytes : peaks)
+    for (const auto& bytes : peaks)
       progress_.device_peak_bytes.push_back(static_cast<quint64>(bytes.toDouble()));
   }
   if (event.contains(QStringLiteral("stage")))
