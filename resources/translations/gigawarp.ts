@@ -1995,6 +1995,14 @@ Only what is looked at is read.</source>
         <source>No file and no address was copied.</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>How much of the export is written</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>about %1 to go</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>gigawarp::ui::OverlapModel</name>
@@ -2694,6 +2702,14 @@ Only what is looked at is read.</source>
     </message>
     <message>
         <source>%1 ns/voxel</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1 on the GPU</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1 on the GPUs</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

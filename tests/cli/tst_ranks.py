@@ -55,8 +55,10 @@ class Ranks(PairCase):
         return subprocess.run([*MPIRUN, "-n", str(count), GIGAWARP, *map(str, arguments)], capture_output=True,
                               text=True, timeout=200)
 
-    def start(self, count, *arguments):
-        return subprocess.Popen([*MPIRUN, "-n", str(count), GIGAWARP, *map(str, arguments)], stdin=subprocess.PIPE,
+    def start(self, count, *arguments, last_words_s=1):
+        """`last_words_s`: what mpirun leaves the others of a process that died."""
+        launcher = [*MPIRUN, "--mca", "odls_base_sigkill_timeout", str(last_words_s), "-n", str(count)]
+        return subprocess.Popen([*launcher, GIGAWARP, *map(str, arguments)], stdin=subprocess.PIPE,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def until(self, process, stage, level, iteration):
@@ -119,7 +121,7 @@ class Ranks(PairCase):
             with self.subTest(killed=killed):
                 out = self.folder / f"killed{killed}"
                 process = self.start(3, "register", *self.job(out), "--device", "mpi:cpu", "--progress", "json",
-                                     "--checkpoint-every", "0")
+                                     "--checkpoint-every", "0", last_words_s=4)  # a second is little on a busy machine
                 self.until(process, "greedy", 1, 2)
                 ranks = self.rank_pids(process)
                 self.assertEqual(len(ranks), 3)

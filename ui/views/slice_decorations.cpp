@@ -239,10 +239,17 @@ void draw_landmarks(QPainter& painter, const Decorations& d, const Workspace& wo
   painter.setFont(font);
   painter.setBrush(Qt::NoBrush);
   constexpr QColor kMoving(90, 180, 255);
-  std::vector<QRectF> taken;  // by names
-  for (const LandmarkPairs::Pair& pair : workspace.pairs().pairs()) {
-    const std::optional<Vec3> seen = alone ? pair.moving_mm : pair.seen_mm;
-    if (!is_near(d, workspace, alone ? pair.moving_mm : pair.fixed_mm)) continue;
+  const auto draw_pair_name = [&](const LandmarkPairs::Pair& pair, const QPointF& at,
+                                  std::vector<QRectF>& taken) {
+    const QString name = QString::fromStdString(pair.name);
+    const QSizeF size(painter.fontMetrics().horizontalAdvance(name) + 8.0,
+                      painter.fontMetrics().height() + 1.0);
+    taken.push_back(place_of_name(at, size, d.geometry.width, taken));
+    const QColor colour = alone ? kMoving : QColor(render::kFixedColour);
+    draw_name(painter, taken.back(), name,
+              pair.name == workspace.chosen_landmark() ? kSide : colour);
+  };
+  const auto draw_marks = [&](const LandmarkPairs::Pair& pair, const std::optional<Vec3>& seen) {
     const bool chosen = pair.name == workspace.chosen_landmark();
     const double width = chosen ? 2.4 : 1.5;
     const QPointF at = point_on(d, pair.fixed_mm);
@@ -251,16 +258,20 @@ void draw_landmarks(QPainter& painter, const Decorations& d, const Workspace& wo
       if (fixed) painter.drawLine(at, point_on(d, *seen));
       draw_mark(painter, point_on(d, *seen), true, pair.held_out);
     }
-    const QColor colour = alone ? kMoving : QColor(render::kFixedColour);
-    painter.setPen(QPen(chosen ? kSide : colour, width));
+    painter.setPen(QPen(chosen ? kSide : QColor(render::kFixedColour), width));
     if (fixed) draw_mark(painter, at, false, pair.held_out);
-    if (!fixed && !(alone && moving)) continue;
-    const QString name = QString::fromStdString(pair.name);
-    const QSizeF size(painter.fontMetrics().horizontalAdvance(name) + 8.0,
-                      painter.fontMetrics().height() + 1.0);
-    taken.push_back(place_of_name(alone ? point_on(d, *seen) : at, size, d.geometry.width, taken));
-    draw_name(painter, taken.back(), name, chosen ? kSide : colour);
-  }
+  };
+  // All names first: no plate hides a residual.
+  std::vector<QRectF> taken;
+  for (const bool names : {true, false})
+    for (const LandmarkPairs::Pair& pair : workspace.pairs().pairs()) {
+      const std::optional<Vec3> seen = alone ? pair.moving_mm : pair.seen_mm;
+      if (!is_near(d, workspace, alone ? pair.moving_mm : pair.fixed_mm)) continue;
+      if (!names)
+        draw_marks(pair, seen);
+      else if (fixed || (alone && moving))
+        draw_pair_name(pair, point_on(d, alone ? *seen : pair.fixed_mm), taken);
+    }
 }
 
 void draw_handles(QPainter& painter, const Decorations& d) {
