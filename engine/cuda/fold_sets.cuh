@@ -73,17 +73,26 @@ __device__ inline void dilate_words(const FoldField f, const unsigned* in, const
   }
 }
 
-/// The 3×3×3 binomial mean of u at the voxels of the listed words, kept beside u: `beside` says
-/// where, from the number in the list, the lane and the voxel.
-template <class Beside>
-__device__ inline void relax_words(const FoldField f, const unsigned* bits, const unsigned* list,
-                                   const FoldCount* count, const Beside& beside) {
+/// body(number in the list, lane, x, place of the word) for every voxel of the listed words.
+template <class Body>
+__device__ inline void for_each_voxel(const FoldField& f, const unsigned* bits,
+                                      const unsigned* list, const FoldCount* count,
+                                      const Body& body) {
   const WarpWork work(count);
   const int lane = static_cast<int>(threadIdx.x & 31U);
   for (std::int64_t i = work.begin; i < work.end; i += work.step) {
     if ((bits[list[i]] >> lane & 1U) == 0) continue;
     const WordPlace p = place_of(f, list[i]);
-    const int x = 32 * p.column + lane;
+    body(i, lane, 32 * p.column + lane, p);
+  }
+}
+
+/// The 3×3×3 binomial mean of u at the voxels of the listed words, kept beside u: `beside` says
+/// where, from the number in the list, the lane and the voxel.
+template <class Beside>
+__device__ inline void relax_words(const FoldField f, const unsigned* bits, const unsigned* list,
+                                   const FoldCount* count, const Beside& beside) {
+  for_each_voxel(f, bits, list, count, [&](std::int64_t i, int lane, int x, const WordPlace& p) {
     math::Float3 sum;
     for (int dz = -1; dz <= 1; ++dz)
       for (int dy = -1; dy <= 1; ++dy)
@@ -98,20 +107,16 @@ __device__ inline void relax_words(const FoldField f, const unsigned* bits, cons
     constexpr float kScale = 1.0F / (64.0F * math::kPackedSteps);
     *beside(i, lane, f.at(x, p.y, p.z)) =
         math::pack_vector({sum.x * kScale, sum.y * kScale, sum.z * kScale});
-  }
+  });
 }
 
 template <class Beside>
 __device__ inline void store_words(const FoldField f, const unsigned* bits, const unsigned* list,
                                    const FoldCount* count, const Beside& beside) {
-  const WarpWork work(count);
-  const int lane = static_cast<int>(threadIdx.x & 31U);
-  for (std::int64_t i = work.begin; i < work.end; i += work.step) {
-    if ((bits[list[i]] >> lane & 1U) == 0) continue;
-    const WordPlace p = place_of(f, list[i]);
-    const std::int64_t at = f.at(32 * p.column + lane, p.y, p.z);
+  for_each_voxel(f, bits, list, count, [&](std::int64_t i, int lane, int x, const WordPlace& p) {
+    const std::int64_t at = f.at(x, p.y, p.z);
     f.u[at] = *beside(i, lane, at);
-  }
+  });
 }
 
 /// Determinants again at the listed words' voxels; `bad` is overwritten there.

@@ -145,9 +145,22 @@ class Beside {
   std::uint64_t* data_ = nullptr;
 };
 
-ops::FoldRepair report_of(const FoldCounts& counts) {
-  return {static_cast<std::int64_t>(counts.found), static_cast<std::int64_t>(counts.remaining)};
-}
+/// `args` with marks of their own, in memory of the device.
+class Marked {
+ public:
+  Marked(Device& device, const ops::RepairArgs& given)
+      : marks_(device.allocate(
+            static_cast<std::size_t>(FoldField(given.displacement.packed).all_words()) *
+            sizeof(std::uint32_t))),
+        args_(given) {
+    args_.marks = marks_.as<std::uint32_t>();
+  }
+  const ops::RepairArgs& args() const { return args_; }
+
+ private:
+  ops::Array marks_;
+  ops::RepairArgs args_;
+};
 
 __global__ void __launch_bounds__(kFoldThreads)
     list_kernel(const unsigned* bits, std::int64_t first, std::int64_t end, unsigned* list,
@@ -184,6 +197,7 @@ __global__ void __launch_bounds__(kFoldThreads)
   check_words(f, bits, list, count, minimum_steps, bad, bad_list, bad_words, bad_voxels);
 }
 
+/// A set of voxels with the list of its words, in memory of its own.
 struct OwnSet {
   ops::Array bits, list;
   OwnSet(Device& device, std::int64_t words)
@@ -316,28 +330,23 @@ std::int64_t relax_folds(Device& device, const ops::RepairArgs& args, std::int64
         "sending a count of folds");
   const Beside beside(device, args);
   queue_sweeps(device, args, beside.data(), counts.as<FoldCounts>());
-  return report_of(device.read<FoldCounts>(counts.data(), "reading counts of folds")).remaining;
+  return static_cast<std::int64_t>(
+      device.read<FoldCounts>(counts.data(), "reading counts of folds").remaining);
 }
 
 void queue_repair(Device& device, const ops::RepairArgs& args, FoldCounts* counts) {
   const Range range("repair_folds");
-  const auto words = static_cast<std::size_t>(FoldField(args.displacement.packed).all_words());
-  const ops::Array marks = device.allocate(words * sizeof(std::uint32_t));
-  ops::RepairArgs marked = args;
-  marked.marks = marks.as<std::uint32_t>();
-  queue_search(device, marked, &counts->found);
-  queue_sweeps(device, marked, args.beside.packed.data, counts);
+  const Marked marked(device, args);
+  queue_search(device, marked.args(), &counts->found);
+  queue_sweeps(device, marked.args(), args.beside.packed.data, counts);
 }
 
 ops::FoldRepair repair_folds(Device& device, const ops::RepairArgs& args) {
   const Range range("repair_folds");
-  const auto words = static_cast<std::size_t>(FoldField(args.displacement.packed).all_words());
-  const ops::Array marks = device.allocate(words * sizeof(std::uint32_t));
-  ops::RepairArgs marked = args;
-  marked.marks = marks.as<std::uint32_t>();
+  const Marked marked(device, args);
   ops::FoldRepair report;
-  report.found = find_folds(device, marked);
-  report.remaining = relax_folds(device, marked, report.found);
+  report.found = find_folds(device, marked.args());
+  report.remaining = relax_folds(device, marked.args(), report.found);
   return report;
 }
 

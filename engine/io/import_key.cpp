@@ -56,7 +56,7 @@ Json stamp_of(const fs::path& file) {
 std::optional<fs::path> voxels_of(const fs::path& path) {
   const auto format = itk_text_format(path);
   if (!format) return std::nullopt;
-  const auto text = *format == ItkFormat::nrrd ? read_nrrd_text(path) : read_meta_text(path);
+  const auto text = read_text_header(*format, path);
   return text ? std::optional(text->voxels) : std::nullopt;
 }
 

@@ -34,7 +34,7 @@ std::optional<PlainLayout> nifti_layout(const fs::path& path, const ReadOptions&
 
 std::optional<PlainLayout> itk_layout(ItkFormat format, const fs::path& path,
                                       const ReadOptions& options) {
-  const auto text = format == ItkFormat::nrrd ? read_nrrd_text(path) : read_meta_text(path);
+  const auto text = read_text_header(format, path);
   if (!text || text->deflated) return std::nullopt;
   const ItkDescription about = describe_itk(format, path, options);
   // Colour, 64-bit integers and several values per voxel are turned into something else.

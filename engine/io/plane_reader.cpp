@@ -136,7 +136,7 @@ std::unique_ptr<PlaneReader> open_nifti_planes(const fs::path& path, const ReadO
 
 std::unique_ptr<PlaneReader> open_deflated_planes(ItkFormat format, const fs::path& path,
                                                   const ReadOptions& options) {
-  const auto text = format == ItkFormat::nrrd ? read_nrrd_text(path) : read_meta_text(path);
+  const auto text = read_text_header(format, path);
   if (!text || !text->deflated || options.selection.channel.value_or(0) != 0) return nullptr;
   const ItkDescription about = describe_itk(format, path, options);
   if (about.header.channels != 1 || !own_scalar(about.stored)) return nullptr;

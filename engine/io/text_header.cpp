@@ -57,7 +57,6 @@ std::optional<fs::path> beside(const fs::path& header, const std::string& name) 
     return std::nullopt;
   return file;
 }
-}  // namespace
 
 std::optional<TextHeader> read_nrrd_text(const fs::path& path) {
   const std::string text = head_text(path);
@@ -104,6 +103,11 @@ std::optional<TextHeader> read_meta_text(const fs::path& path) {
   out.voxels = *file;
   out.offset = 0;
   return out;
+}
+}  // namespace
+
+std::optional<TextHeader> read_text_header(ItkFormat format, const fs::path& path) {
+  return format == ItkFormat::nrrd ? read_nrrd_text(path) : read_meta_text(path);
 }
 
 }  // namespace gigawarp::io

@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <optional>
 
+#include "io/itk_images.h"
+
 namespace gigawarp::io {
 
 /// Where the voxels of a NRRD or MetaImage lie and how: in the file itself or in one beside it, as
@@ -14,10 +16,9 @@ struct TextHeader {
   bool deflated = false;
 };
 
-/// Of a file with that beginning. Nothing where the header is none, or has the voxels lie in
+/// Of a NRRD or MetaImage. Nothing where the header is none, or has the voxels lie in
 /// several files, skips lines or bytes, or uses text or another encoding: ITK's reader takes those.
 /// Throws Error{bad_input} when the file cannot be read.
-std::optional<TextHeader> read_nrrd_text(const std::filesystem::path& path);
-std::optional<TextHeader> read_meta_text(const std::filesystem::path& path);
+std::optional<TextHeader> read_text_header(ItkFormat format, const std::filesystem::path& path);
 
 }  // namespace gigawarp::io

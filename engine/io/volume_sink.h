@@ -26,11 +26,11 @@ class VolumeSink {
   const SinkSpec& spec() const { return spec_; }
   /// Planes that are best written at once.
   virtual std::int64_t planes_at_once() const = 0;
+  /// Whether write() may also go slab by slab, every channel of each: what makes all of them at
+  /// once has to make them once only. Files are the same.
+  virtual bool takes_channels_in_turn() const { return false; }
   /// Planes z … z + planes of one channel, x fastest. From the first plane of the first channel to
   /// the last of the last, in steps of planes_at_once(), fewer at a channel's end only.
-  /// Where takes_channels_in_turn(), also slab by slab, every channel of each: what makes all of
-  /// them at once has to make them once only. Files are the same.
-  virtual bool takes_channels_in_turn() const { return false; }
   virtual void write(int channel, std::int64_t z, std::int64_t planes, const std::byte* voxels) = 0;
   virtual void commit() = 0;
 

@@ -14,7 +14,7 @@ constexpr double kDeformableCost = 2.0;
 double stage_work(const Grid& fixed, const StageSpec& stage) {
   double work = 0;
   for (const LevelSpec& level : effective_levels(fixed, stage)) {
-    const bool deformable = stage.kind == StageKind::greedy || stage.kind == StageKind::syn;
+    const bool deformable = is_deformable(stage.kind);
     // Linear levels stop by themselves long before their limit.
     const double iterations = deformable ? level.iterations : std::min(level.iterations, 20);
     work += static_cast<double>(level_grid(fixed, level.shrink).grid.voxel_count()) * iterations *
