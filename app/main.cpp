@@ -30,7 +30,11 @@ int main(int argc, char** argv) {
 #ifdef __GLIBC__
   // Large buffers go back to the system when freed. By default each one freed raises the limit to
   // its own size, and the arrays of the coarse levels stay in the peak of a run (4 MiB at 1 mm).
-  mallopt(M_MMAP_THRESHOLD, 128 << 10);
+  // Smaller ones are kept: the codecs of chunked files take a few hundred KiB for each chunk, and
+  // mapping them afresh, clearing their pages and telling every core that they are gone cost more
+  // than the decoding, and does not spread over cores.
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  mallopt(M_TRIM_THRESHOLD, 2 << 20);
 #endif
   std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the size limit is a failed write, told as one
   try {

@@ -123,6 +123,39 @@ Volume read_thinned(const VolumeFeed& feed, std::int64_t step) {
   return out;
 }
 
+namespace {
+using PlaneBody = std::function<void(std::int64_t z, const std::byte* plane)>;
+
+/// for_each_plane() of `count` planes from `begin` on, each read with its neighbours alone.
+void for_each_apart(const VolumeFeed& feed, const PlaneWalk& walk, std::int64_t begin,
+                    std::int64_t count, const PlaneBody& body) {
+  const std::int64_t planes = feed.grid().size[2], each = 2 * walk.halo + 1;
+  const std::size_t bytes = feed.plane_bytes();
+  const std::int64_t most =
+      std::max<std::int64_t>(1, kSlabBytes / (each * static_cast<std::int64_t>(bytes)));
+  const std::int64_t at_once = std::min(count, std::max<std::int64_t>(most, available_threads()));
+  Buffer held(static_cast<std::size_t>(std::max<std::int64_t>(0, at_once) * each) * bytes);
+  const auto low = [&](std::int64_t z) { return std::max<std::int64_t>(0, z - walk.halo); };
+  const auto place = [&](std::int64_t i) {
+    return held.data() + static_cast<std::size_t>(i * each) * bytes;
+  };
+  for (std::int64_t first = 0; first < count; first += at_once) {
+    const std::int64_t some = std::min(at_once, count - first);
+    const auto plane = [&](std::int64_t i) { return begin + (first + i) * walk.step; };
+    for (std::int64_t i = 0; i < some; ++i) {
+      const std::int64_t z = plane(i);
+      feed.read(planes_of(feed.grid(), low(z), std::min(planes, z + walk.halo + 1) - low(z)),
+                place(i));
+    }
+    parallel_for(some, [&](std::int64_t i) {
+      const std::int64_t z = plane(i);
+      body(z, place(i) + static_cast<std::size_t>(z - low(z)) * bytes /
+                             static_cast<std::size_t>(feed.channels()));
+    });
+  }
+}
+}  // namespace
+
 void for_each_plane(const VolumeFeed& feed, const PlaneWalk& walk,
                     const std::function<void(std::int64_t z, const std::byte* plane)>& body) {
   const std::int64_t planes = feed.grid().size[2];
@@ -143,13 +176,21 @@ void for_each_plane(const VolumeFeed& feed, const PlaneWalk& walk,
     });
     return;
   }
+  // Planes further apart than bricks are deep come without what lies between them.
+  if (walk.step >= std::max(feed.brick_planes(), 2 * (2 * walk.halo + 1)))
+    return for_each_apart(feed, walk, begin, visits(begin, end), body);
   const std::int64_t slab = feed.slab_planes();
+  Buffer part;  // one for all slabs: fresh pages are dear, and clearing them does not spread well
   for (std::int64_t first = begin; first < end;) {
     // Up to the end of the slab that this plane is in.
     const std::int64_t until = std::min(end, (first / slab + 1) * slab);
     const std::int64_t count = visits(first, until), last = first + (count - 1) * walk.step;
     const std::int64_t low = std::max<std::int64_t>(0, first - walk.halo);
-    const Volume part = read_planes(feed, low, std::min(planes, last + walk.halo + 1) - low);
+    const std::int64_t read = std::min(planes, last + walk.halo + 1) - low;
+    if (const std::size_t all = static_cast<std::size_t>(read) * feed.plane_bytes();
+        part.bytes() < all)
+      part = Buffer(all);
+    feed.read(planes_of(feed.grid(), low, read), part.data());
     parallel_for(count, [&](std::int64_t i) {
       const std::int64_t z = first + i * walk.step;
       body(z, part.data() + static_cast<std::size_t>(z - low) * bytes);

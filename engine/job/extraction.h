@@ -17,12 +17,17 @@ struct Extraction {
   /// not told from heads with blackened air, and do not count.
   bool cut_out() const;
 };
-Extraction examine_extraction(const VolumeFeed& volume);
+/// A volume of more than `every_voxel` voxels that is not in memory is looked at on some planes
+/// only, a brick's depth or 16 apart, as its file has them cheapest; shares of zeros and the
+/// thresholds are still of all voxels where the feed knows its statistics.
+constexpr std::int64_t kEveryVoxel = std::int64_t{256} << 20;
+Extraction examine_extraction(const VolumeFeed& volume, std::int64_t every_voxel = kEveryVoxel);
 
 /// Fixed alone: it was cut out, and the moving volume was not and shows clearly more than it. Then
 /// what surrounds the fixed brain is no background that the moving tissue there could be compared
 /// with. Perhaps: much more of the fixed volume than of the moving one is zero, but its rim fades.
 enum class ExtractedSide { neither_or_both, fixed_alone, fixed_alone_perhaps };
-ExtractedSide compare_extraction(const VolumeFeed& fixed, const VolumeFeed& moving);
+ExtractedSide compare_extraction(const VolumeFeed& fixed, const VolumeFeed& moving,
+                                 std::int64_t every_voxel = kEveryVoxel);
 
 }  // namespace gigawarp::job

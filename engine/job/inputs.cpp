@@ -105,8 +105,8 @@ Loaded load_image(const std::string& path, const io::ReadOptions& options, bool 
     loaded.source->set_sharing(sharing);
     note(loaded.source->source().info().notes);
     loaded.order = canonical_order(loaded.file_grid);
+    loaded.source->set_statistics(counted_statistics(*loaded.source));
     loaded.statistics = check_intensities(*loaded.source, path, loaded.warnings);
-    loaded.source->set_statistics(loaded.statistics);
     // An import's own coarse levels would make the result depend on whether there is one.
     if (levels && !opened.imported && loaded.statistics.not_finite == 0)
       loaded.source->set_coarser(proper_levels(*loaded.source, path, loaded.warnings));

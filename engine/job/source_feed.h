@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/time_sum.h"
+#include "base/value_counts.h"
 #include "gigawarp/volume_feed.h"
 #include "io/brick_source.h"
 
@@ -14,7 +15,7 @@ namespace gigawarp::job {
 
 /// One level and channel of a volume on disk as a feed, in an axis order of the caller's: the same
 /// voxels, and geometry, as io::read_image() and reordered() give.
-class SourceFeed final : public VolumeFeed {
+class SourceFeed final : public VolumeFeed, public CountedFeed {
  public:
   struct Choice {
     int level = 0, channel = 0;
@@ -27,8 +28,12 @@ class SourceFeed final : public VolumeFeed {
 
   const Grid& grid() const override { return grid_; }
   void set_grid(const Grid& grid) { grid_ = grid; }  ///< same size; before it is shared
-  /// What intensity_statistics() found, so that nobody passes over the file for it again.
-  void set_statistics(const IntensityStatistics& statistics) { statistics_ = statistics; }
+  /// What one pass found, so that nobody passes over the file for it again.
+  void set_statistics(CountedStatistics&& counted) {
+    statistics_ = counted.statistics;
+    counts_ = std::move(counted.counts);
+  }
+  const ValueCounts* known_counts() const override { return counts_ ? &*counts_ : nullptr; }
   const IntensityStatistics* known_statistics() const override {
     return statistics_ ? &*statistics_ : nullptr;
   }
@@ -58,6 +63,7 @@ class SourceFeed final : public VolumeFeed {
   Size3 source_size_;
   Grid grid_;
   std::optional<IntensityStatistics> statistics_;
+  std::optional<ValueCounts> counts_;
   std::vector<CoarserFeed> coarser_;
   std::shared_ptr<TimeSum> read_time_;
   std::stop_token stop_;

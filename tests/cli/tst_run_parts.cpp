@@ -16,6 +16,7 @@
 #include "job/output_folder.h"
 #include "job/recorder.h"
 #include "job/run_switch.h"
+#include "support/sliced_feed.h"
 #include "support/temporary_folder.h"
 
 namespace gigawarp::job {
@@ -127,6 +128,44 @@ TEST(Extraction, ABrainCutOutOfItsHeadIsToldFromTheHead) {
   EXPECT_FALSE(examine_extraction(WholeVolume(ball(10, 0, 2))).cut_out())
       << "the background is not zero";
   EXPECT_FALSE(examine_extraction(WholeVolume(ball(10, 0, 0, 0.1))).cut_out()) << "the rim is dark";
+}
+
+/// ball() not in memory, as a file with bricks would give it.
+class BrickedBall final : public test::SlicedFeed {
+ public:
+  BrickedBall(const Volume& ball, std::int64_t brick)
+      : SlicedFeed(ball, 2 * brick), brick_(brick) {}
+  std::int64_t brick_planes() const override { return brick_; }
+
+ private:
+  std::int64_t brick_;
+};
+
+TEST(Extraction, SomePlanesOfALargeVolumeTellTheSame) {
+  const Volume brain = ball(10, 0, 0), smaller = ball(9, 0, 0), head = ball(10, 6, 2),
+               dark = ball(10, 0, 0, 0.1), blackened = ball(10, 6, 0), noisy = ball(10, 0, 2);
+  for (const std::int64_t brick : {1, 2, 8, 64}) {
+    const auto some = [&](const Volume& volume) {
+      return examine_extraction(BrickedBall(volume, brick), 0);
+    };
+    for (const Volume* volume : {&brain, &smaller, &head, &dark, &blackened, &noisy}) {
+      const Extraction all = examine_extraction(WholeVolume(volume)), part = some(*volume);
+      EXPECT_EQ(part.cut_out(), all.cut_out());
+      EXPECT_EQ(part.zero_share, all.zero_share);
+      EXPECT_NEAR(part.zero_faces, all.zero_faces, 0.03);
+      EXPECT_NEAR(part.bright_rim, all.bright_rim, 0.1);
+      EXPECT_NEAR(part.tissue_mm3 / all.tissue_mm3, 1, 0.1);
+      EXPECT_EQ(part.not_zero_mm3, all.not_zero_mm3);
+    }
+    const auto compare = [&](const Volume& fixed, const Volume& moving) {
+      return compare_extraction(BrickedBall(fixed, brick), BrickedBall(moving, brick), 0);
+    };
+    EXPECT_EQ(compare(brain, head), ExtractedSide::fixed_alone);
+    EXPECT_EQ(compare(brain, smaller), ExtractedSide::neither_or_both);
+    EXPECT_EQ(compare(head, brain), ExtractedSide::neither_or_both);
+    EXPECT_EQ(compare(brain, noisy), ExtractedSide::neither_or_both);
+    EXPECT_EQ(compare(dark, head), ExtractedSide::fixed_alone_perhaps);
+  }
 }
 
 TEST(Extraction, OnlyAFixedBrainWithAMovingHeadMasksItself) {

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 
+#include "base/value_counts.h"
 #include "ops/invert_field.h"
 #include "ops/jacobian.h"
 #include "solve/forecast.h"
@@ -127,6 +128,87 @@ TEST(Feed, statisticsAreThoseOfTheVolume) {
       EXPECT_EQ(m.axes, n.axes);
     }
   }
+}
+
+/// A volume not in memory that knows what one pass found.
+class CountedSlices final : public SlicedFeed, public CountedFeed {
+ public:
+  explicit CountedSlices(const Volume& volume)
+      : SlicedFeed(volume, 5), found_(counted_statistics(*this)) {}
+  const IntensityStatistics* known_statistics() const override {
+    return found_ ? &found_->statistics : nullptr;
+  }
+  const ValueCounts* known_counts() const override {
+    return found_ && found_->counts ? &*found_->counts : nullptr;
+  }
+
+ private:
+  std::optional<CountedStatistics> found_;
+};
+
+/// Sum and sum of squares voxel by voxel in doubles, plane after plane.
+std::pair<double, double> plain_sums(const Volume& volume) {
+  const Size3& n = volume.grid().size;
+  double sum = 0, squares = 0;
+  dispatch(volume.type(), [&]<class T>() {
+    for (std::int64_t z = 0; z < n[2]; ++z) {
+      double of_plane = 0, squares_of_plane = 0;
+      for (std::int64_t i = 0; i < n[0] * n[1]; ++i) {
+        const auto v = static_cast<double>(volume.channel<T>()[z * n[0] * n[1] + i]);
+        of_plane += v;
+        squares_of_plane += v * v;
+      }
+      sum += of_plane;
+      squares += squares_of_plane;
+    }
+  });
+  return {sum, squares};
+}
+
+TEST(Feed, countsOfValuesGiveTheHistogramOfTheVoxels) {
+  for (const ScalarType type : {ScalarType::u8, ScalarType::i8, ScalarType::u16, ScalarType::i16,
+                                ScalarType::f32, ScalarType::i32}) {
+    Volume volume = scene(type);
+    dispatch(type, [&]<class T>() {  // both ends of what the type holds
+      volume.channel<T>()[5] = std::is_integral_v<T> ? std::numeric_limits<T>::min() : T(-5);
+      volume.channel<T>()[50000] = std::is_integral_v<T> ? std::numeric_limits<T>::max() : T(500);
+    });
+    const CountedSlices counted(volume);
+    EXPECT_EQ(counted.known_counts() != nullptr, size_of(type) <= 2) << name_of(type);
+    const IntensityStatistics known = intensity_statistics(counted);
+    const auto [sum, squares] = plain_sums(volume);
+    const auto voxels = static_cast<double>(volume.grid().voxel_count());
+    EXPECT_EQ(known.mean, sum / voxels);
+    EXPECT_EQ(known.standard_deviation, std::sqrt(squares / voxels - known.mean * known.mean));
+    const solve::IntensityScale a = solve::intensity_scale(SlicedFeed(volume, 5)),
+                                b = solve::intensity_scale(counted);
+    EXPECT_EQ(a.offset, b.offset);
+    EXPECT_EQ(a.scale, b.scale);
+    EXPECT_EQ(a.low, b.low);
+    EXPECT_EQ(a.high, b.high);
+    EXPECT_EQ(a.noise_variance, b.noise_variance);
+  }
+}
+
+TEST(Feed, planesApartComeWithTheirNeighboursWhereverTheyLie) {
+  const Volume volume = scene(ScalarType::i16);
+  const std::int64_t plane = kSize[0] * kSize[1];
+  for (const std::int64_t halo : {0, 1})
+    for (const std::int64_t step : {1, 3, 6, 17, 36}) {
+      PlaneWalk walk{1, {}, step, halo};
+      std::vector<int> visits(static_cast<std::size_t>(kSize[2]), 0);
+      for_each_plane(SlicedFeed(volume, 5), walk, [&](std::int64_t z, const std::byte* voxels) {
+        ++visits[static_cast<std::size_t>(z)];
+        const std::int64_t low = std::max<std::int64_t>(0, z - halo),
+                           high = std::min(kSize[2], z + halo + 1);
+        EXPECT_EQ(std::memcmp(voxels - (z - low) * plane * 2,
+                              volume.channel<std::int16_t>() + low * plane,
+                              static_cast<std::size_t>((high - low) * plane * 2)),
+                  0);
+      });
+      for (std::int64_t z = 0; z < kSize[2]; ++z)
+        EXPECT_EQ(visits[static_cast<std::size_t>(z)], z >= 1 && (z - 1) % step == 0 ? 1 : 0);
+    }
 }
 
 /// Half along x and y alone.
