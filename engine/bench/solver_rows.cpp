@@ -160,6 +160,18 @@ class SolverBench {
     stopwatch_.measure(name, traffic, iterate);
   }
 
+  /// Evaluations of a linear stage: loss and the sums for the affine parameters, on the host.
+  void linear(const MetricSpec& metric, const std::string& name) {
+    solve::Objective objective(subject_, metric, level_, level_, backend_);
+    Affine t = problem_.moving_from_fixed;
+    stopwatch_.measure(name,
+                       metric.kind == MetricKind::mi ? traffic_.linear_mi : traffic_.linear,
+                       [&] {
+                         t.offset[0] += 1e-3;
+                         objective.linear(t);
+                       });
+  }
+
  private:
   ops::GradientTarget target() const {
     ops::GradientTarget target;
@@ -200,12 +212,10 @@ class SolverBench {
   StageSpec stage_;
 };
 
-std::string iteration_name(const MetricSpec& metric) {
-  if (metric.kind == MetricKind::lncc)
-    return "iteration, lncc radius " + std::to_string(metric.radius);
-  if (metric.kind == MetricKind::mi)
-    return "iteration, mi " + std::to_string(metric.bins) + " bins";
-  return "iteration, mse";
+std::string name_of(const MetricSpec& metric) {
+  if (metric.kind == MetricKind::lncc) return "lncc radius " + std::to_string(metric.radius);
+  if (metric.kind == MetricKind::mi) return "mi " + std::to_string(metric.bins) + " bins";
+  return "mse";
 }
 
 }  // namespace
@@ -229,10 +239,12 @@ void measure_solver_operations(const Problem& problem, const Spec& spec, ops::Ba
   }
   bench.step(metrics.front());
   for (MetricSpec& metric : metrics) {
-    bench.iterations(metric, iteration_name(metric));
+    const std::string name = name_of(metric);
+    bench.linear(metric, "linear, " + name);
+    bench.iterations(metric, "iteration, " + name);
     if (metric.kind != MetricKind::lncc) continue;
     metric.symmetric_gradient = true;
-    bench.iterations(metric, iteration_name(metric) + ", symmetric");
+    bench.iterations(metric, "iteration, " + name + ", symmetric");
   }
   bench.levels();
 }

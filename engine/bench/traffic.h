@@ -23,7 +23,7 @@ constexpr double kCoarse = 1.0 / 8;  // a grid shrunk by two has one voxel for e
 /// What the solver's operations move in one of the two forms of a back end's fields.
 struct SolverTraffic {
   Traffic warp_affine, warp, metric_gradient, metric_value, histogram, direction, compose, repair,
-      upsample, iteration_lncc, iteration_mi, iteration_mse;
+      upsample, linear, linear_mi, iteration_lncc, iteration_mi, iteration_mse;
 };
 
 /// Planar floats, sampled once into a warped image that the metrics read (the CPU).
@@ -36,6 +36,9 @@ constexpr SolverTraffic planar_traffic() {
   // for LNCC, MSE and the backward pass of MI.
   t.metric_gradient = fresh(kImage + kScalar + kField + kImage + kField);
   t.metric_value = t.histogram = fresh(kImage + kScalar);
+  // Samples, then reads F and the warped image and samples ∇M; MI reads F and the image once more.
+  t.linear = fresh(t.warp_affine.moved + kImage + kScalar + kImage);
+  t.linear_mi = {t.linear.moved + t.histogram.moved, t.linear.state};
   // Reads g, m, v; writes m, v, d (ops/update.h: 22 + 22).
   constexpr double kMoments = kFirstMoment + kScalar;
   t.direction = {2 * kField + 2 * kMoments, 2 * kField + kMoments};
@@ -62,6 +65,9 @@ constexpr SolverTraffic compact_traffic() {
   // Reads u, F, M; with a gradient writes dL/du.
   t.metric_value = t.histogram = fresh(kWord + 2 * kImage);
   t.metric_gradient = fresh(2 * kWord + 2 * kImage);
+  // Reads F and M; MI twice.
+  t.linear = fresh(2 * kImage);
+  t.linear_mi = {4 * kImage, 2 * kImage};
   // Reads g and both moments, writes the moments.
   t.direction = {3 * kWord, 2 * kWord};
   // Reads the moments and u; writes the new u beside the old one.

@@ -4,6 +4,7 @@
 #include "cuda/cuda_ops.h"
 #include "cuda/devices.h"
 #include "cuda/global_memory.h"
+#include "cuda/linear_evaluation.h"
 #include "cuda/sparse_memory.h"
 #include "cuda/step_queue.h"
 #include "gigawarp/error.h"
@@ -100,6 +101,9 @@ class CudaBackend final : public Backend {
   StepNumbers finish_step(int slot) override {
     here();
     return steps_.finish(slot);
+  }
+  std::unique_ptr<LinearEvaluation> linear_evaluation(const MetricArgs& args) override {
+    return std::make_unique<cuda::LinearEvaluation>(here(), args);
   }
   void downsample(const DownsampleArgs& args) override { cuda::downsample(here(), args); }
   void upsample_field(const UpsampleArgs& args) override { cuda::upsample_field(here(), args); }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cuda/recorded_graph.h"
 #include "cuda/support.h"
 #include "gigawarp/error.h"
 
@@ -13,8 +14,6 @@ namespace {
 constexpr std::uint64_t kReserveBytes = std::uint64_t{256} << 20U;
 /// The store of small blocks: what one may have, and all. Within what forecasts leave for trifles.
 constexpr std::size_t kSmallBlock = std::size_t{4} << 20U, kStoreBytes = std::size_t{24} << 20U;
-/// Results that land in page-locked memory; larger ones take the driver's way.
-constexpr std::size_t kLandingBytes = std::size_t{256} << 10U;
 
 std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20U) + " MiB"; }
 
@@ -79,18 +78,24 @@ void Device::take(std::size_t bytes) {
 }
 
 ops::Array Device::allocate(std::size_t bytes) {
+  if (kept_ != nullptr) return kept_->take(bytes);
+  return {static_cast<std::byte*>(take_out(bytes)), bytes,
+          [this, bytes](std::byte* p) { put_back(p, bytes); }};
+}
+
+void* Device::take_out(std::size_t bytes) {
   take(bytes);
-  void* data = nullptr;
   try {
-    data = take_block(bytes);
+    return take_block(bytes);
   } catch (...) {
     give_back(bytes);
     throw;
   }
-  return {static_cast<std::byte*>(data), bytes, [this, bytes](std::byte* p) {
-            give_block(p, bytes);
-            give_back(bytes);
-          }};
+}
+
+void Device::put_back(void* block, std::size_t bytes) {
+  give_block(block, bytes);
+  give_back(bytes);
 }
 
 /// The stream is one, and in order: who takes a block runs after who gave it.

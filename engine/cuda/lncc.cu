@@ -42,18 +42,15 @@ struct Rings {
   }
 };
 
-/// Where the sums of linear stages go: `slots` of the segments from `first` on, `tiles` each.
-struct LinearSlots {
-  double* slots = nullptr;
-  int first = 0, tiles = 1, segment = 1;
-
-  double* of_plane(std::int64_t z) const {
-    return slots == nullptr ? nullptr : slots + (z / segment - first) * tiles * kSums;
-  }
-};
+/// Where the sums of linear stages go that begin at plane z.
+double* slots_of_plane(const SegmentSums* linear, std::int64_t z) {
+  if (linear == nullptr) return nullptr;
+  const Segments& s = linear->segments();
+  return linear->slots() + (z / s.planes - s.first) * s.blocks * kSums;
+}
 
 void run_chunks(Device& device, const ops::LnccArgs& args, LnccTotals* totals,
-                const LinearSlots& slots) {
+                const SegmentSums* linear) {
   const ops::Taps taps = args.window == WindowKind::box ? ops::Taps::box(args.radius)
                                                         : ops::Taps::gaussian_window(args.radius);
   const ops::Extent& e = args.pair.fixed.extent;
@@ -74,16 +71,21 @@ void run_chunks(Device& device, const ops::LnccArgs& args, LnccTotals* totals,
     windowed = window_end;
     if (args.target.wanted)
       lncc_gradient(device, args, taps, rings.intensities, rings.coefficients, rings.gradients,
-                    {z0, z1}, slots.of_plane(z0));
+                    {z0, z1}, slots_of_plane(linear, z0));
     z0 = z1;
   }
 }
 
 }  // namespace
 
-void queue_lncc(Device& device, const ops::LnccArgs& args, LnccTotals* totals) {
+Segments lncc_segments(const ops::LnccArgs& args) {
+  return {args.range, lncc_segment(args), lncc_tiles(args)};
+}
+
+void queue_lncc(Device& device, const ops::LnccArgs& args, LnccTotals* totals,
+                const SegmentSums* linear) {
   const Range nvtx("lncc");
-  if (args.range.end > args.range.begin) run_chunks(device, args, totals, {});
+  if (args.range.end > args.range.begin) run_chunks(device, args, totals, linear);
 }
 
 void lncc(Device& device, const ops::LnccArgs& args, std::vector<ops::PlaneSums>& sums) {
@@ -94,24 +96,10 @@ void lncc(Device& device, const ops::LnccArgs& args, std::vector<ops::PlaneSums>
   const ops::Array totals_array = device.allocate(sizeof(LnccTotals));
   auto* totals = totals_array.as<LnccTotals>();
   check(cudaMemsetAsync(totals, 0, sizeof(LnccTotals), device.stream()), "lncc");
-  LinearSlots slots;
-  std::optional<SegmentSums> segment_sums;
-  int segments = 0;
-  if (kind_of(args.target) == TargetKind::linear) {
-    slots.tiles = lncc_tiles(args);
-    slots.segment = lncc_segment(args);
-    slots.first = static_cast<int>(begin / slots.segment);
-    segments = static_cast<int>((end - 1) / slots.segment) - slots.first + 1;
-    segment_sums.emplace(device, segments, slots.tiles);
-    slots.slots = segment_sums->slots();
-  }
-  run_chunks(device, args, totals, slots);
-  if (segment_sums) {
-    const std::vector<ops::PlaneSums> parts = segment_sums->collect();
-    for (int s = 0; s < segments; ++s)
-      sums[static_cast<std::size_t>(std::max<std::int64_t>(
-          begin, (slots.first + s) * slots.segment))] = parts[static_cast<std::size_t>(s)];
-  }
+  std::optional<SegmentSums> linear;
+  if (kind_of(args.target) == TargetKind::linear) linear.emplace(device, lncc_segments(args));
+  run_chunks(device, args, totals, linear ? &*linear : nullptr);
+  if (linear) linear->collect(sums);
   const auto host = device.read<LnccTotals>(totals, "lncc");
   ops::PlaneSums& all = sums[static_cast<std::size_t>(begin)];
   all.value = lncc_value(host);

@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <cstddef>
 
 #include "cuda/lncc.cuh"
+#include "cuda/recorded_graph.h"
 
 namespace gigawarp::cuda {
 namespace {
@@ -88,9 +90,11 @@ void lncc_sample(Device& device, const ops::LnccArgs& args, const IntensityRing&
   dispatch_pair(args.pair, static_cast<bool>(args.warped), [&]<class T, bool kPlain>() {
     dispatch_target(kind_of(args.target), [&]<TargetKind kKind>() {
       sample_kernel<T, kKind, kPlain><<<blocks, block, 0, device.stream()>>>(a);
+      check_launch("lncc sampling");
+      static_assert(offsetof(SampleArgs, pair) == 0);
+      note_sampler(device, &sample_kernel<T, kKind, kPlain>);
     });
   });
-  check_launch("lncc sampling");
 }
 
 }  // namespace gigawarp::cuda

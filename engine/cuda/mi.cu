@@ -2,6 +2,7 @@
 
 #include "cuda/cuda_ops.h"
 #include "cuda/queued.h"
+#include "cuda/recorded_graph.h"
 #include "cuda/rows.cuh"
 #include "cuda/target.cuh"
 #include "math/bins.h"
@@ -202,6 +203,10 @@ void allow_shared(Kernel* kernel, std::size_t bytes) {
         "asking for shared memory");
 }
 
+RowPlan plan_of(const ops::MiArgs& args) {
+  return {args.pair.fixed.extent, args.range, kVoxelsPerBlock};
+}
+
 template <class T, bool kSample, bool kPlain>
 void launch_histogram(Device& device, const ops::MiArgs& args, unsigned long long* counts) {
   const RowPlan plan({std::min<std::int64_t>(args.pair.fixed.extent.nx, kColumnsPerBlock),
@@ -219,6 +224,7 @@ void launch_histogram(Device& device, const ops::MiArgs& args, unsigned long lon
   histogram_rows<T, kSample, kPlain><<<grid, kRowThreads, shared, device.stream()>>>(
       DevicePair(args.pair), args.warped, whole, bins_of(args), copies, counts);
   check_launch("MI histogram");
+  note_sampler(device, &histogram_rows<T, kSample, kPlain>);
 }
 
 template <class T, TargetKind kKind, bool kPlain>
@@ -234,6 +240,7 @@ void launch_gradient(Device& device, const ops::MiArgs& args, const RowPlan& pla
       DevicePair(args.pair), args.warped, plan, bins, table, scale, DeviceTarget(args.target),
       slots);
   check_launch("MI gradient");
+  note_sampler(device, &gradient_rows<T, kKind, kPlain>);
 }
 
 void launch_histogram(Device& device, const ops::MiArgs& args, unsigned long long* counts) {
@@ -245,15 +252,9 @@ void launch_histogram(Device& device, const ops::MiArgs& args, unsigned long lon
     });
 }
 
-}  // namespace
-
-void queue_mi_histogram(Device& device, const ops::MiArgs& args, unsigned long long* counts) {
-  const Range range("mi_histogram");
-  if (args.range.begin < args.range.end) launch_histogram(device, args, counts);
-}
-
-void queue_mi_table(Device& device, int bins, const unsigned long long* counts, float* derivative,
-                    MiNumbers* numbers) {
+/// ops::mutual_information() to the bit: `derivative` is bins × bins.
+void launch_table(Device& device, int bins, const unsigned long long* counts, float* derivative,
+                  MiNumbers* numbers) {
   const Range range("mi_table");
   const auto n = static_cast<std::size_t>(bins);
   const ops::Array rows = device.allocate(n * sizeof(long long)),
@@ -266,56 +267,78 @@ void queue_mi_table(Device& device, int bins, const unsigned long long* counts, 
   check_launch("MI table");
 }
 
-void queue_mi_gradient(Device& device, const ops::MiArgs& args, const float* derivative) {
+void launch_gradient(Device& device, const ops::MiArgs& args, const float* derivative,
+                     const SegmentSums* linear) {
   const Range range("mi_gradient");
-  const RowPlan plan(args.pair.fixed.extent, args.range, kVoxelsPerBlock);
   const TargetKind kind = kind_of(args.target);
-  if (plan.segments <= 0) return;
+  if (args.range.begin >= args.range.end || kind == TargetKind::none) return;
+  const RowPlan plan = plan_of(args);
   dispatch_pair(args.pair, static_cast<bool>(args.warped), [&]<class T, bool kPlain>() {
     if (kind == TargetKind::field)
       launch_gradient<T, TargetKind::field, kPlain>(device, args, plan, derivative, nullptr);
     else if (kind == TargetKind::symmetric_field)
       launch_gradient<T, TargetKind::symmetric_field, kPlain>(device, args, plan, derivative,
                                                               nullptr);
+    else
+      launch_gradient<T, TargetKind::linear, kPlain>(device, args, plan, derivative,
+                                                     linear->slots());
   });
 }
 
-void mi_histogram(Device& device, const ops::MiArgs& args, ops::JointHistogram& histogram) {
+std::size_t cells_of(const ops::MiArgs& args) {
+  return static_cast<std::size_t>(args.bins) * static_cast<std::size_t>(args.bins);
+}
+
+/// A histogram of the range, cleared first.
+ops::Array queue_histogram(Device& device, const ops::MiArgs& args) {
   const Range range("mi_histogram");
-  const std::size_t cells =
-      static_cast<std::size_t>(args.bins) * static_cast<std::size_t>(args.bins);
-  histogram.bins = args.bins;
-  histogram.counts.resize(cells, 0);
-  if (args.range.begin >= args.range.end) return;
-  const ops::Array counts = device.allocate(cells * sizeof(unsigned long long));
+  ops::Array counts = device.allocate(cells_of(args) * sizeof(unsigned long long));
   check(cudaMemsetAsync(counts.data(), 0, counts.bytes(), device.stream()), "clearing a histogram");
-  launch_histogram(device, args, counts.as<unsigned long long>());
-  std::vector<std::int64_t> host(cells);
+  if (args.range.begin < args.range.end)
+    launch_histogram(device, args, counts.as<unsigned long long>());
+  return counts;
+}
+
+}  // namespace
+
+Segments mi_segments(const ops::MiArgs& args) { return plan_of(args).sums(); }
+
+void queue_mi(Device& device, const ops::MiArgs& args, MiNumbers* numbers,
+              const SegmentSums* linear) {
+  const ops::Array counts = queue_histogram(device, args),
+                   derivative = device.allocate(cells_of(args) * sizeof(float));
+  launch_table(device, args.bins, counts.as<unsigned long long>(), derivative.as<float>(), numbers);
+  launch_gradient(device, args, derivative.as<float>(), linear);
+}
+
+void mi_histogram(Device& device, const ops::MiArgs& args, ops::JointHistogram& histogram) {
+  histogram.bins = args.bins;
+  histogram.counts.resize(cells_of(args), 0);
+  if (args.range.begin >= args.range.end) return;
+  const ops::Array counts = queue_histogram(device, args);
+  std::vector<std::int64_t> host(cells_of(args));
   device.read(host.data(), counts.data(), counts.bytes(), "reading a histogram");
-  for (std::size_t i = 0; i < cells; ++i) histogram.counts[i] += host[i];
+  for (std::size_t i = 0; i < host.size(); ++i) histogram.counts[i] += host[i];
 }
 
 void mi_gradient(Device& device, const ops::MiArgs& args, const ops::MiTable& table,
                  std::vector<ops::PlaneSums>& sums) {
-  const Range range("mi_gradient");
-  const RowPlan plan(args.pair.fixed.extent, args.range, kVoxelsPerBlock);
+  const Segments planned = mi_segments(args);
   const TargetKind kind = kind_of(args.target);
-  spread_segments(plan, {}, sums);
-  if (kind == TargetKind::none || plan.segments <= 0) return;
+  for (std::int64_t z = args.range.begin; z < args.range.end; ++z)
+    sums[static_cast<std::size_t>(z)] = {};
+  if (kind == TargetKind::none || planned.count == 0) return;
   const ops::Array derivative = device.allocate(table.derivative.size() * sizeof(float));
   check(cudaMemcpyAsync(derivative.data(), table.derivative.data(), derivative.bytes(),
                         cudaMemcpyHostToDevice, device.stream()),
         "sending the table of MI");
   if (kind != TargetKind::linear) {
-    queue_mi_gradient(device, args, derivative.as<float>());
+    launch_gradient(device, args, derivative.as<float>(), nullptr);
     return;
   }
-  SegmentSums segments(device, plan.segments, plan.per_segment);
-  dispatch_pair(args.pair, static_cast<bool>(args.warped), [&]<class T, bool kPlain>() {
-    launch_gradient<T, TargetKind::linear, kPlain>(device, args, plan, derivative.as<float>(),
-                                                   segments.slots());
-  });
-  spread_segments(plan, segments.collect(), sums);
+  SegmentSums segments(device, planned);
+  launch_gradient(device, args, derivative.as<float>(), &segments);
+  segments.collect(sums);
 }
 
 }  // namespace gigawarp::cuda

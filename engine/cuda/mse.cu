@@ -2,6 +2,7 @@
 
 #include "cuda/cuda_ops.h"
 #include "cuda/queued.h"
+#include "cuda/recorded_graph.h"
 #include "cuda/rows.cuh"
 #include "cuda/target.cuh"
 
@@ -66,31 +67,36 @@ void launch(Device& device, const ops::MseArgs& args, const RowPlan& plan, const
           DevicePair(args.pair), args.warped, plan, scale_of(args.count), left_scale,
           DeviceTarget(args.target), slots);
       check_launch("MSE");
+      note_sampler(device, &difference_rows<T, kKind, kPlain>);
     });
   });
 }
 
+RowPlan plan_of(const ops::MseArgs& args) {
+  return {args.pair.fixed.extent, args.range, kVoxelsPerBlock};
+}
+
 }  // namespace
 
+Segments mse_segments(const ops::MseArgs& args) { return plan_of(args).sums(); }
+
 void queue_mse(Device& device, const ops::MseArgs& args, const unsigned long long* counted,
-               double* value) {
+               SegmentSums& segments) {
   const Range range("mse");
-  const RowPlan plan(args.pair.fixed.extent, args.range, kVoxelsPerBlock);
-  if (plan.segments <= 0) return;
+  if (segments.segments().count == 0) return;
   const ops::Array scale = device.allocate(sizeof(float));
   leave_scale<<<1, 1, 0, device.stream()>>>(counted, scale.as<float>());
-  SegmentSums segments(device, plan.segments, plan.per_segment);
-  launch(device, args, plan, scale.as<float>(), segments.slots());
-  segments.queue_value(value);
+  check_launch("MSE");
+  launch(device, args, plan_of(args), scale.as<float>(), segments.slots());
 }
 
 void mse(Device& device, const ops::MseArgs& args, std::vector<ops::PlaneSums>& sums) {
   const Range range("mse");
-  const RowPlan plan(args.pair.fixed.extent, args.range, kVoxelsPerBlock);
-  if (plan.segments <= 0) return;
-  SegmentSums segments(device, plan.segments, plan.per_segment);
-  launch(device, args, plan, nullptr, segments.slots());
-  spread_segments(plan, segments.collect(), sums);
+  const Segments planned = mse_segments(args);
+  if (planned.count == 0) return;
+  SegmentSums segments(device, planned);
+  launch(device, args, plan_of(args), nullptr, segments.slots());
+  segments.collect(sums);
 }
 
 }  // namespace gigawarp::cuda

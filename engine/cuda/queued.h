@@ -1,11 +1,13 @@
 #pragma once
+#include "cuda/segment_sums.h"
 #include "cuda/support.h"
 #include "ops/similarity.h"
 #include "ops/update.h"
 
 /// The operations of a step without their waiting: they leave their numbers on the device and take
-/// from there what earlier ones left. Gradients go to fields; for linear stages, and for who wants
-/// the numbers at once, there are the functions of cuda_ops.h.
+/// from there what earlier ones left. For who wants the numbers at once there are the functions of
+/// cuda_ops.h. Gradients go to fields, or in linear stages to the slots of `linear`, for which
+/// SegmentSums::add_up() remains to be called.
 namespace gigawarp::cuda {
 
 /// Exact whatever the order: fixed point in steps of 2^-22.
@@ -28,22 +30,25 @@ struct FoldCounts {
   unsigned long long found = 0, remaining = 0;
 };
 
+/// How each metric's linear sums are kept.
+Segments lncc_segments(const ops::LnccArgs& args);
+Segments mi_segments(const ops::MiArgs& args);
+Segments mse_segments(const ops::MseArgs& args);
+
 /// `totals`, zero before.
-void queue_lncc(Device& device, const ops::LnccArgs& args, LnccTotals* totals);
-/// `counts`, bins × bins, zero before, as in ops::JointHistogram.
-void queue_mi_histogram(Device& device, const ops::MiArgs& args, unsigned long long* counts);
-/// ops::mutual_information() to the bit: `derivative` is bins × bins.
-void queue_mi_table(Device& device, int bins, const unsigned long long* counts, float* derivative,
-                    MiNumbers* numbers);
-void queue_mi_gradient(Device& device, const ops::MiArgs& args, const float* derivative);
+void queue_lncc(Device& device, const ops::LnccArgs& args, LnccTotals* totals,
+                const SegmentSums* linear = nullptr);
+/// Histogram, table (ops::mutual_information() to the bit) and gradient.
+void queue_mi(Device& device, const ops::MiArgs& args, MiNumbers* numbers,
+              const SegmentSums* linear = nullptr);
 /// Samples to args.warped, where there is one; adds the voxels that count to `count`.
 void queue_warp(Device& device, const ops::WarpArgs& args, unsigned long long* count);
 /// Adds the voxels that count in both to `count`.
 void queue_keep_common(Device& device, const ops::SlabView<float>& a, const ops::SlabView<float>& b,
                        ops::ZRange range, unsigned long long* count);
-/// With `counted` in place of args.count. `value`: the sum of the squares.
+/// With `counted` in place of args.count. `sums`: the squares too, whatever the target.
 void queue_mse(Device& device, const ops::MseArgs& args, const unsigned long long* counted,
-               double* value);
+               SegmentSums& sums);
 /// `largest`, zero before: the bits of the largest |d|², a non-negative float.
 void queue_direction(Device& device, const ops::DirectionArgs& args, unsigned* largest);
 /// With args.scale / max(1, |d|) in place of args.scale; `largest` as queue_direction() left it.

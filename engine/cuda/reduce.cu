@@ -1,5 +1,7 @@
 #include "cuda/reduce.cuh"
 
+#include <algorithm>
+
 namespace gigawarp::cuda {
 namespace {
 
@@ -34,41 +36,48 @@ __global__ void add_values(const double* totals, int segments, double* value) {
 
 }  // namespace
 
-SegmentSums::SegmentSums(Device& device, int segments, int per_segment)
+void Segments::spread(const double* totals, std::vector<ops::PlaneSums>& sums) const {
+  for (std::int64_t z = range.begin; z < range.end; ++z) sums[static_cast<std::size_t>(z)] = {};
+  for (int s = 0; s < count; ++s) {
+    const double* v = totals + static_cast<std::int64_t>(s) * kSums;
+    const std::int64_t z = std::max(range.begin, std::int64_t{first + s} * planes);
+    ops::PlaneSums& out = sums[static_cast<std::size_t>(z)];
+    out.value = v[0];
+    out.count = v[1];
+    for (std::size_t r = 0; r < 3; ++r) {
+      out.gradient[r] = v[2 + r];
+      for (std::size_t c = 0; c < 3; ++c) out.moment[r][c] = v[5 + 3 * r + c];
+    }
+  }
+}
+
+SegmentSums::SegmentSums(Device& device, const Segments& segments, double* totals)
     : device_(device),
       segments_(segments),
-      per_segment_(per_segment),
-      slots_(device.allocate(static_cast<std::size_t>(segments) *
-                             static_cast<std::size_t>(per_segment) * kSums * sizeof(double))),
-      totals_(device.allocate(static_cast<std::size_t>(segments) * kSums * sizeof(double))) {}
+      slots_(device.allocate(segments.total_bytes() * static_cast<std::size_t>(segments.blocks))),
+      totals_(totals) {
+  if (totals_ != nullptr) return;
+  own_totals_ = device.allocate(segments.total_bytes());
+  totals_ = own_totals_.as<double>();
+}
 
 void SegmentSums::add_up() {
-  add_slots<<<static_cast<unsigned>(segments_), 128, 0, device_.stream()>>>(slots(), per_segment_,
-                                                                            totals_.as<double>());
+  add_slots<<<static_cast<unsigned>(segments_.count), 128, 0, device_.stream()>>>(
+      slots(), segments_.blocks, totals_);
   check_launch("adding partial sums");
 }
 
 void SegmentSums::queue_value(double* value) {
   add_up();
-  add_values<<<1, 1, 0, device_.stream()>>>(totals_.as<double>(), segments_, value);
+  add_values<<<1, 1, 0, device_.stream()>>>(totals_, segments_.count, value);
   check_launch("adding partial sums");
 }
 
-std::vector<ops::PlaneSums> SegmentSums::collect() {
+void SegmentSums::collect(std::vector<ops::PlaneSums>& sums) {
   add_up();
-  std::vector<double> host(static_cast<std::size_t>(segments_) * kSums);
-  device_.read(host.data(), totals_.data(), host.size() * sizeof(double), "reading sums");
-  std::vector<ops::PlaneSums> out(static_cast<std::size_t>(segments_));
-  for (std::size_t s = 0; s < out.size(); ++s) {
-    const double* v = host.data() + s * kSums;
-    out[s].value = v[0];
-    out[s].count = v[1];
-    for (std::size_t r = 0; r < 3; ++r) {
-      out[s].gradient[r] = v[2 + r];
-      for (std::size_t c = 0; c < 3; ++c) out[s].moment[r][c] = v[5 + 3 * r + c];
-    }
-  }
-  return out;
+  std::vector<double> host(segments_.total_bytes() / sizeof(double));
+  device_.read(host.data(), totals_, segments_.total_bytes(), "reading sums");
+  segments_.spread(host.data(), sums);
 }
 
 }  // namespace gigawarp::cuda

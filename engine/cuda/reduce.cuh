@@ -1,17 +1,8 @@
 #pragma once
-#include <cstdint>
-#include <vector>
+#include "cuda/segment_sums.h"
 
-#include "cuda/support.h"
-#include "ops/similarity.h"
-
-/// Sums that repeat bit for bit. A block keeps its partial sums in a slot of its own; slots belong
-/// to segments of planes whose borders are multiples of a constant in global z, and are added in a
-/// fixed order: first those of a segment, then segments. So neither scheduling nor the number of
-/// slabs can show.
+/// The device's part of SegmentSums: what threads and blocks add up.
 namespace gigawarp::cuda {
-
-constexpr int kSums = 14;  ///< value, count, gradient 3, moment 3×3 (ops::PlaneSums)
 
 /// What one thread adds up: fp32 over the few hundred voxels it visits.
 struct ThreadSums {
@@ -51,23 +42,5 @@ __device__ inline void store_block_sums(const ThreadSums& sums, int thread, int 
     slot[thread] = s;
   }
 }
-
-/// Slots of one operation: `segments` × `per_segment`, made before the launch.
-class SegmentSums {
- public:
-  SegmentSums(Device& device, int segments, int per_segment);
-  double* slots() const { return slots_.as<double>(); }
-  /// Adds each segment's slots on the device and brings them to the host: waits for the stream.
-  std::vector<ops::PlaneSums> collect();
-  /// Adds each segment's slots, then the segments' values, on the device.
-  void queue_value(double* value);
-
- private:
-  void add_up();
-
-  Device& device_;
-  int segments_, per_segment_;
-  ops::Array slots_, totals_;
-};
 
 }  // namespace gigawarp::cuda

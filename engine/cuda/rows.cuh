@@ -1,10 +1,8 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
-#include "cuda/support.h"
-#include "ops/similarity.h"
+#include "cuda/segment_sums.h"
 
 /// How the metrics that look at single voxels (MI, MSE) walk a volume: a block takes a run of rows
 /// of one segment of planes, each of its warps a row at a time. The division into blocks depends on
@@ -36,6 +34,7 @@ struct RowPlan {
     segments = (z_end + kSegmentPlanes - 1) / kSegmentPlanes - first_segment;
     per_segment = static_cast<int>(blocks_for(std::int64_t{kSegmentPlanes} * ny, rows));
   }
+  Segments sums() const { return {{z_begin, z_end}, kSegmentPlanes, per_segment}; }
   dim3 grid(unsigned depth = 1) const {
     return {static_cast<unsigned>(per_segment), static_cast<unsigned>(segments), depth};
   }
@@ -50,21 +49,11 @@ struct RowPlan {
     for (int r = first + static_cast<int>(threadIdx.x >> 5U); r < end; r += kRowWarps)
       body(r % ny, z0 + r / ny);
   }
-  /// This block's place in SegmentSums(segments, per_segment).
+  /// This block's place in SegmentSums.
   __device__ std::int64_t slot() const {
     return static_cast<std::int64_t>(blockIdx.y) * per_segment + blockIdx.x;
   }
 #endif
 };
-
-/// Segments' sums where the back end's callers look for them: each at its first plane.
-inline void spread_segments(const RowPlan& plan, const std::vector<ops::PlaneSums>& segments,
-                            std::vector<ops::PlaneSums>& sums) {
-  for (int z = plan.z_begin; z < plan.z_end; ++z) sums[static_cast<std::size_t>(z)] = {};
-  for (std::size_t s = 0; s < segments.size(); ++s) {
-    const int first = (plan.first_segment + static_cast<int>(s)) * kSegmentPlanes;
-    sums[static_cast<std::size_t>(std::max(plan.z_begin, first))] = segments[s];
-  }
-}
 
 }  // namespace gigawarp::cuda

@@ -63,18 +63,11 @@ void StepQueue::queue_metric(const ops::MetricArgs& args, MetricRecord* record,
     queue_lncc(device_, *lncc, &record->lncc);
   } else if (const auto* mse = std::get_if<ops::MseArgs>(&args)) {
     if (common == nullptr) queue_warp(device_, {mse->pair, {}, mse->range}, &record->lncc.count);
-    queue_mse(device_, *mse, common != nullptr ? common : &record->lncc.count, &record->squares);
+    SegmentSums sums(device_, mse_segments(*mse));
+    queue_mse(device_, *mse, common != nullptr ? common : &record->lncc.count, sums);
+    sums.queue_value(&record->squares);
   } else {
-    const auto& mi = std::get<ops::MiArgs>(args);
-    const auto cells = static_cast<std::size_t>(mi.bins) * static_cast<std::size_t>(mi.bins);
-    const ops::Array counts = device_.allocate(cells * sizeof(unsigned long long)),
-                     derivative = device_.allocate(cells * sizeof(float));
-    check(cudaMemsetAsync(counts.data(), 0, counts.bytes(), device_.stream()),
-          "clearing a histogram");
-    queue_mi_histogram(device_, mi, counts.as<unsigned long long>());
-    queue_mi_table(device_, mi.bins, counts.as<unsigned long long>(), derivative.as<float>(),
-                   &record->mi);
-    queue_mi_gradient(device_, mi, derivative.as<float>());
+    queue_mi(device_, std::get<ops::MiArgs>(args), &record->mi);
   }
 }
 

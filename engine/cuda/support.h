@@ -11,6 +11,9 @@
 /// What every launcher needs on the host side: errors, the stream, stream-ordered memory.
 namespace gigawarp::cuda {
 
+class KeptBlocks;
+class RecordedGraph;
+
 /// Throws Error{device_fault} naming what was being done; does_not_fit when memory ran out.
 void check(cudaError_t status, const char* what);
 /// After a launch: errors of its configuration. Errors inside a kernel show at the next
@@ -40,9 +43,20 @@ class Device {
   /// Counts memory that was got otherwise. Throws as allocate().
   void take(std::size_t bytes);
   void give_back(std::size_t bytes) { used_ -= bytes; }
+  /// A block as allocate() has it, without an owner. Throws as allocate().
+  void* take_out(std::size_t bytes);
+  void put_back(void* block, std::size_t bytes);
+  /// From now on allocate() takes from there (KeptBlocks::Use); nullptr: as usual.
+  void keep_blocks(KeptBlocks* kept) { kept_ = kept; }
+  /// The graph that what is queued now goes into, if any.
+  RecordedGraph* recording() const { return recording_; }
+  void set_recording(RecordedGraph* graph) { recording_ = graph; }
   std::uint64_t peak_bytes() const { return peak_; }
   std::uint64_t budget_bytes() const { return budget_; }
   void synchronise();
+  /// Page-locked memory for results, free until the next read().
+  static constexpr std::size_t kLandingBytes = std::size_t{256} << 10U;
+  void* landing() const { return landing_; }
   /// Brings a result to the host and waits for it.
   void read(void* host, const void* from, std::size_t bytes, const char* what);
   template <class T>
@@ -62,7 +76,9 @@ class Device {
   std::uint64_t budget_ = 0, used_ = 0, peak_ = 0;
   std::map<std::size_t, std::vector<void*>> store_;  ///< blocks that nobody uses, by bytes
   std::size_t stored_bytes_ = 0;
-  void* landing_ = nullptr;  ///< page-locked: results land there without a detour
+  void* landing_ = nullptr;  ///< results land there without a detour
+  KeptBlocks* kept_ = nullptr;
+  RecordedGraph* recording_ = nullptr;
 };
 
 /// Names a range for profilers (NVTX) while it lives.

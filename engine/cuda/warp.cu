@@ -2,6 +2,7 @@
 
 #include "cuda/cuda_ops.h"
 #include "cuda/queued.h"
+#include "cuda/recorded_graph.h"
 #include "cuda/sampler.cuh"
 
 /// The composite sampler. Per voxel: reads u 8 and M (8 corners, one reading of M when coherent),
@@ -44,8 +45,9 @@ void launch(Device& device, const ops::WarpArgs& args, unsigned long long* count
     warp_kernel<T, kPlain><<<blocks, block, 0, device.stream()>>>(
         pair, Plane<float>(args.warped), static_cast<int>(args.range.begin),
         static_cast<int>(args.range.end), count);
+    check_launch("warp");
+    note_sampler(device, &warp_kernel<T, kPlain>);
   });
-  check_launch("warp");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "gigawarp/device.h"
 #include "ops/array.h"
+#include "ops/linear_evaluation.h"
 #include "ops/resample.h"
 #include "ops/similarity.h"
 #include "ops/step.h"
@@ -110,6 +111,12 @@ class Backend {
   virtual bool begin_step(const StepArgs& args, int slot);
   /// Waits for that iteration. Slots are finished in the order in which they were begun.
   virtual StepNumbers finish_step(int slot);
+  /// For linear stages: a metric's value and sums in one go. Nothing where that gains nothing:
+  /// then solvers call the operations above; the results are the same. The views of the arguments
+  /// stay valid as long as it lives.
+  virtual std::unique_ptr<LinearEvaluation> linear_evaluation(const MetricArgs& /*args*/) {
+    return nullptr;
+  }
   virtual void downsample(const DownsampleArgs& args) = 0;
   virtual void upsample_field(const UpsampleArgs& args) = 0;
   virtual void invert(const InvertArgs& args) = 0;

@@ -71,8 +71,10 @@ Objective::Linear Objective::linear(const Affine& moving_from_fixed, bool value_
     scratch = {linear_scratch_.as<float>(), ops::Extent::whole(fixed_level_.grid.size)};
   }
   Linear out;
-  out.loss =
-      evaluate(moving_voxel_from_fixed_voxel(moving_from_fixed), {}, {}, scratch, value_only, &out);
+  const Affine t = moving_voxel_from_fixed_voxel(moving_from_fixed);
+  out.loss = !value_only && has_linear_evaluations(t)
+                 ? evaluate_linear(t, out)
+                 : evaluate(t, {}, {}, scratch, value_only, &out);
   if (value_only) return out;
   // The sums are in voxels: gradient ∇M of the moving level, positions of the fixed level. With
   // q = Vm · (L p + o), p = Wf(i): dL/dL = Vmᵀ Σ ∇M s pᵀ and dL/do = Vmᵀ Σ ∇M s.
@@ -212,16 +214,43 @@ std::vector<ops::ChannelArgs> Objective::channel_args(const Affine& moving_from_
   return channels;
 }
 
+double Objective::channel_loss_of(std::size_t channel,
+                                  const ops::StepNumbers::Channel& numbers) const {
+  const double weight = subject_.weights[channel];
+  if (metric_.kind == MetricKind::mi)
+    return weight * numbers.value * numbers.count / reference_count_;
+  return weight * numbers.value /
+         (metric_.kind == MetricKind::mse ? std::max(1.0, numbers.count) : reference_count_);
+}
+
 double Objective::loss_of(const ops::StepNumbers& numbers) const {
   double loss = 0;
-  for (std::size_t c = 0; c < numbers.channels.size(); ++c) {
-    const auto [value, count] = numbers.channels[c];
-    const double weight = subject_.weights[c];
-    if (metric_.kind == MetricKind::mi)
-      loss += weight * value * count / reference_count_;
-    else
-      loss += weight * value /
-              (metric_.kind == MetricKind::mse ? std::max(1.0, count) : reference_count_);
+  for (std::size_t c = 0; c < numbers.channels.size(); ++c)
+    loss += channel_loss_of(c, numbers.channels[c]);
+  return loss;
+}
+
+bool Objective::has_linear_evaluations(const Affine& t) {
+  if (!linear_evaluations_.empty()) return linear_evaluations_.front() != nullptr;
+  for (std::size_t c = 0; c < fixed_.size(); ++c) {
+    ops::GradientTarget target = target_of(c, {});
+    target.symmetric = false;
+    target.unit = 1;
+    linear_evaluations_.push_back(
+        backend_.linear_evaluation(metric_args(pair_of(c, t, {}), {}, c, false, target)));
+  }
+  return linear_evaluations_.front() != nullptr;
+}
+
+double Objective::evaluate_linear(const Affine& t, Linear& linear) {
+  sums_.assign(sums_.size(), {});
+  double loss = 0;
+  for (std::size_t c = 0; c < fixed_.size(); ++c) {
+    const ops::StepNumbers::Channel numbers = linear_evaluations_[c]->run(t, channel_sums_);
+    count_ = numbers.count;
+    loss += channel_loss_of(c, numbers);
+    linear.overlap = count_ / reference_count_;
+    for (std::size_t z = 0; z < sums_.size(); ++z) sums_[z] += channel_sums_[z];
   }
   return loss;
 }

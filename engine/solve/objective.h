@@ -104,6 +104,12 @@ class Objective {
   double channel_loss(const ops::ImagePair& pair, const ops::SlabView<float>& warped,
                       std::size_t channel, bool swapped, const ops::GradientTarget& target,
                       bool value_only);
+  /// evaluate() of a linear stage where the back end has it in one piece.
+  double evaluate_linear(const Affine& t, Linear& linear);
+  /// Loss of one channel from what a back end leaves of it; weighted.
+  double channel_loss_of(std::size_t channel, const ops::StepNumbers::Channel& numbers) const;
+  /// Makes them, where there are any.
+  bool has_linear_evaluations(const Affine& t);
   double evaluate(const Affine& t, const ops::FieldView& u, const ops::FieldView& gradient,
                   const ops::SlabView<float>& scratch, bool value_only, Linear* linear);
 
@@ -115,6 +121,7 @@ class Objective {
   LevelMask fixed_mask_, moving_mask_;
   std::vector<ops::PlaneSums> sums_, channel_sums_;
   ops::Array linear_scratch_;
+  std::vector<std::unique_ptr<ops::LinearEvaluation>> linear_evaluations_;  ///< of each channel
   double count_ = 0, reference_count_ = 1;
 };
 

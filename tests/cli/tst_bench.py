@@ -50,6 +50,7 @@ class Bench(unittest.TestCase):
                      "mse, value", "direction", "compose",
                      "repair_folds, none found", "downsample by 2", "upsample_field by 2",
                      "iteration, lncc radius 2", "iteration, lncc radius 2, symmetric", "iteration, mi 32 bins",
+                     "linear, lncc radius 2", "linear, mi 32 bins", "linear, mse",
                      "apply, linear", "apply, label",
                      "jacobian_determinant", "invert", "inverse_error"]:
             self.assertIn(name, self.rows)

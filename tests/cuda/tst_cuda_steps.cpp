@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "gigawarp/error.h"
+#include "solve/objective.h"
 #include "support/forwarding_backend.h"
 #include "support/gpu.h"
 #include "support/memory_store.h"
@@ -105,6 +106,69 @@ TEST_F(CudaSteps, severalChannelsAndMasksAreQueuedToo) {
     expect_same_bits(stage, input);
     stage.kind = StageKind::syn;
     expect_same_bits(stage, input);
+  }
+}
+
+TEST_F(CudaSteps, linearEvaluationsInOnePieceGiveTheBitsOfTheirOperations) {
+  solve::RegistrationInput masked = pair_.input();
+  Volume mask(pair_.fixed.grid(), ScalarType::u8);
+  for (std::size_t i = 0; i < mask.bytes(); ++i)
+    mask.data()[i] = static_cast<std::byte>(i % 13 != 5 ? 1 : 0);
+  masked.fixed_mask = &mask;
+  masked.fixed.emplace_back(&pair_.fixed);
+  masked.moving.emplace_back(&pair_.moving);
+  for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse}) {
+    StageSpec stage = test::whole_stage(StageKind::affine, metric, {{2, 9}, {1, 7}});
+    expect_same_bits(stage, pair_.input());
+    expect_same_bits(stage, masked);
+    stage.kind = StageKind::rigid;
+    stage.metric.radius = 5;
+    stage.metric.bins = 64;
+    expect_same_bits(stage, pair_.input());
+    stage.metric.approximate_gradient = true;
+    stage.metric.window = WindowKind::gaussian;
+    expect_same_bits(stage, pair_.input());
+  }
+}
+
+/// Losses and gradients at a row of transforms, with other work between them that takes memory.
+void expect_same_evaluations(ops::Backend& gpu, ops::Backend& apart, const Size3& size,
+                             MetricKind kind, const Volume* mask) {
+  const test::TurnedPair pair(size, size, 1.0, Affine{});
+  solve::RegistrationInput input = pair.input();
+  input.moving_mask = mask;
+  MetricSpec metric;
+  metric.kind = kind;
+  const solve::LevelGrid level = solve::level_grid(pair.fixed.grid(), 1);
+  const solve::Subject subject(input, {}, gpu), other(input, {}, apart);
+  solve::Objective whole(subject, metric, level, level, gpu);
+  solve::Objective parts(other, metric, level, level, apart);
+  Affine t;
+  for (int i = 0; i < 6; ++i) {
+    t.offset[0] = 0.3 * i;
+    t.linear[0][1] = 0.01 * i;
+    t.linear[2][2] = 1 - 0.02 * i;
+    const solve::Objective::Linear a = whole.linear(t), b = parts.linear(t);
+    EXPECT_EQ(a.loss, b.loss);
+    EXPECT_EQ(a.overlap, b.overlap);
+    for (int r = 0; r < 3; ++r)
+      for (int c = 0; c < 4; ++c) EXPECT_EQ(a.gradient[r][c], b.gradient[r][c]);
+    EXPECT_EQ(whole.linear(t, true).loss, parts.linear(t, true).loss);
+    const ops::Array beside = gpu.allocate(std::size_t{1} << (16U + static_cast<unsigned>(i)));
+  }
+}
+
+TEST_F(CudaSteps, linearEvaluationsFollowTheTransform) {
+  const auto apart = one_by_one();
+  Volume mask(test::TurnedPair({67, 35, 41}, {67, 35, 41}, 1.0, Affine{}).moving.grid(),
+              ScalarType::u8);
+  for (std::size_t i = 0; i < mask.bytes(); ++i)
+    mask.data()[i] = static_cast<std::byte>(i % 7 != 2 ? 1 : 0);
+  for (const MetricKind kind : {MetricKind::lncc, MetricKind::mi, MetricKind::mse}) {
+    expect_same_evaluations(*gpu_, *apart, {67, 35, 41}, kind, nullptr);
+    expect_same_evaluations(*gpu_, *apart, {67, 35, 41}, kind, &mask);
+    expect_same_evaluations(*gpu_, *apart, {131, 131, 127}, kind, nullptr);  // no graph any more
+    expect_same_evaluations(*gpu_, *apart, {31, 1, 17}, kind, nullptr);
   }
 }
 
