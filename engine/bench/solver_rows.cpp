@@ -164,8 +164,7 @@ class SolverBench {
   void linear(const MetricSpec& metric, const std::string& name) {
     solve::Objective objective(subject_, metric, level_, level_, backend_);
     Affine t = problem_.moving_from_fixed;
-    stopwatch_.measure(name,
-                       metric.kind == MetricKind::mi ? traffic_.linear_mi : traffic_.linear,
+    stopwatch_.measure(name, metric.kind == MetricKind::mi ? traffic_.linear_mi : traffic_.linear,
                        [&] {
                          t.offset[0] += 1e-3;
                          objective.linear(t);

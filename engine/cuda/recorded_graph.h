@@ -71,7 +71,7 @@ class RecordedGraph {
 
 /// To be called right after the launch of such a kernel.
 template <class First, class... Others>
-void note_sampler(Device& device, void (*/*kernel*/)(First, Others...)) {
+void note_sampler(Device& device, void (* /*kernel*/)(First, Others...)) {
   if (RecordedGraph* graph = device.recording())
     graph->note_sampler(sizeof(First), 1 + sizeof...(Others));
 }

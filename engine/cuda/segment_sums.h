@@ -26,7 +26,9 @@ struct Segments {
     first = static_cast<int>(range.begin / planes);
     count = static_cast<int>((range.end - 1) / planes) - first + 1;
   }
-  std::size_t total_bytes() const { return static_cast<std::size_t>(count) * kSums * sizeof(double); }
+  std::size_t total_bytes() const {
+    return static_cast<std::size_t>(count) * kSums * sizeof(double);
+  }
   /// Totals, as SegmentSums leaves them, where the back end's callers look for them: each at its
   /// first plane, the others zero.
   void spread(const double* totals, std::vector<ops::PlaneSums>& sums) const;

@@ -150,6 +150,16 @@ class GridBackend final : public Backend {
       }
     return all;
   }
+  /// What one member does alone it does as if it were alone in all.
+  int steps_ahead() const override { return first().steps_ahead(); }
+  bool begin_step(const StepArgs& args, int slot) override {
+    return is_small(args.sides.front().direction.gradient.extent()) &&
+           alone([&] { return first().begin_step(args, slot); });
+  }
+  StepNumbers finish_step(int slot) override {
+    return alone([&] { return first().finish_step(slot); });
+  }
+  std::unique_ptr<LinearEvaluation> linear_evaluation(const MetricArgs& args) override;
   void downsample(const DownsampleArgs& args) override {
     slabs(
         args, args.out.extent, args.range, slab_multiple(),
@@ -181,6 +191,8 @@ class GridBackend final : public Backend {
   }
 
  private:
+  class AloneEvaluation;
+
   Backend& first() { return *members_.backends.front(); }
   const Backend& first() const { return *members_.backends.front(); }
   bool is_small(const Extent& e) const { return e.nx * e.ny * e.nz < members_.small_voxels; }
@@ -269,6 +281,27 @@ class GridBackend final : public Backend {
   GridTimes times_;
   shard::Lanes lanes_;
 };
+
+class GridBackend::AloneEvaluation final : public LinearEvaluation {
+ public:
+  AloneEvaluation(GridBackend& grid, std::unique_ptr<LinearEvaluation> of_first)
+      : grid_(grid), of_first_(std::move(of_first)) {}
+  StepNumbers::Channel run(const Affine& moving_from_fixed, std::vector<PlaneSums>& sums) override {
+    return grid_.alone([&] { return of_first_->run(moving_from_fixed, sums); });
+  }
+
+ private:
+  GridBackend& grid_;
+  std::unique_ptr<LinearEvaluation> of_first_;
+};
+
+std::unique_ptr<LinearEvaluation> GridBackend::linear_evaluation(const MetricArgs& args) {
+  if (!is_small(std::visit([](const auto& of) { return of.pair.fixed.extent; }, args)))
+    return nullptr;
+  auto of_first = alone([&] { return first().linear_evaluation(args); });
+  if (of_first == nullptr) return nullptr;
+  return std::make_unique<AloneEvaluation>(*this, std::move(of_first));
+}
 
 Array GridBackend::allocate_volume(std::size_t bytes, std::int64_t voxels) {
   std::vector<std::size_t> borders(lanes_.count() + 1, bytes);
