@@ -91,7 +91,6 @@ void apply_by_slabs(const std::function<std::shared_ptr<const VolumeFeed>(int ch
                     StepProgress& progress, const std::stop_token& stop) {
   const Grid& grid = sink.spec().grid;
   const Size3& n = grid.size;
-  const Interpolation interpolation = interpolation_of(options.interpolation);
   const std::int64_t step = planes_computed(grid);
   const auto plane = static_cast<std::size_t>(n[0] * n[1]) * size_of(sink.spec().type);
   ProgressEvent event;
@@ -102,18 +101,18 @@ void apply_by_slabs(const std::function<std::shared_ptr<const VolumeFeed>(int ch
         (channel + static_cast<double>(computed + written) / (2.0 * n[2])) / sink.spec().channels;
     progress.on_event(event);
   };
+  const BoxRule rule{interpolation_of(options.interpolation), options.background, stop};
+  Volume displacement;
+  Buffer slab(static_cast<std::size_t>(std::min(sink.planes_at_once(), n[2])) * plane);
   for (int c = 0; c < sink.spec().channels; ++c) {
     const std::shared_ptr<const VolumeFeed> moving = feed(c);
     for (std::int64_t z = 0; z < n[2]; z += sink.planes_at_once()) {
       const std::int64_t end = std::min(z + sink.planes_at_once(), n[2]);
-      Buffer slab(static_cast<std::size_t>(end - z) * plane);
       for (std::int64_t first = z; first < end; first += step) {
-        const Volume some =
-            apply_transform_to_box(*moving, chain.first.get(), chain.rest, grid,
-                                   {{0, 0, first}, {n[0], n[1], std::min(step, end - first)}},
-                                   interpolation, options.background, stop);
-        std::memcpy(slab.data() + static_cast<std::size_t>(first - z) * plane, some.data(),
-                    some.bytes());
+        apply_transform_to_box(*moving, chain.first.get(), chain.rest, grid,
+                               {{0, 0, first}, {n[0], n[1], std::min(step, end - first)}}, rule,
+                               displacement,
+                               slab.data() + static_cast<std::size_t>(first - z) * plane);
         tell(c, std::min(first + step, end), z);
       }
       if (stop.stop_requested()) throw Error(ErrorCode::cancelled, "The work was stopped.");

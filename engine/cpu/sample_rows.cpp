@@ -135,14 +135,15 @@ void label_row(const T* moving, const RowCorners& c, T background, T* out) {
 
 }  // namespace
 
-void sample_row(const Volume& moving, const Size3& whole, const Box& box, const ResampleRule& rule,
-                const MappedRow& row, RowCorners& corners, Volume& out, std::int64_t out_row) {
-  find_corners(row, whole, box, rule.interpolation == Interpolation::nearest, corners);
-  dispatch(moving.type(), [&]<class T>() {
+void sample_row(const HeldVoxels& moving, const ResampleRule& rule, const MappedRow& row,
+                RowCorners& corners, const RowTarget& out) {
+  find_corners(row, moving.whole, moving.box, rule.interpolation == Interpolation::nearest,
+               corners);
+  dispatch(moving.type, [&]<class T>() {
     const T background = as_type<T>(rule.background);
-    for (int c = 0; c < moving.channels(); ++c) {
-      const T* from = moving.channel<T>(c);
-      T* to = out.channel<T>(c) + out_row * row.size();
+    for (int c = 0; c < moving.channels; ++c) {
+      const T* from = reinterpret_cast<const T*>(moving.voxels) + c * moving.box.voxel_count();
+      T* to = reinterpret_cast<T*>(out.first) + c * out.channel_step;
       switch (rule.interpolation) {
         case Interpolation::linear: linear_row(from, corners, background, to); break;
         case Interpolation::nearest: nearest_row(from, corners, background, to); break;

@@ -1,10 +1,11 @@
 #pragma once
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "cpu/transform_rows.h"
-#include "gigawarp/volume.h"
+#include "gigawarp/volume_feed.h"
 #include "ops/apply.h"
 
 /// Values of a moving volume at the positions of a row.
@@ -29,9 +30,36 @@ struct ResampleRule {
   double background;
 };
 
-/// One row of all channels: `row` in the moving grid of size `whole`, of which `moving` holds
-/// `box`.
-void sample_row(const Volume& moving, const Size3& whole, const Box& box, const ResampleRule& rule,
-                const MappedRow& row, RowCorners& corners, Volume& out, std::int64_t out_row);
+/// What is in memory of a moving volume: `box` of its grid of size `whole`, all channels.
+struct HeldVoxels {
+  const std::byte* voxels = nullptr;
+  ScalarType type = ScalarType::u8;
+  int channels = 1;
+  Box box;
+  Size3 whole{};
+
+  explicit HeldVoxels(const Volume& volume)
+      : voxels(volume.data()),
+        type(volume.type()),
+        channels(volume.channels()),
+        box{{0, 0, 0}, volume.grid().size},
+        whole(volume.grid().size) {}
+  HeldVoxels(const std::byte* held, const VolumeFeed& feed, const Box& held_box)
+      : voxels(held),
+        type(feed.type()),
+        channels(feed.channels()),
+        box(held_box),
+        whole(feed.grid().size) {}
+};
+
+/// Where a row goes: its first voxel of channel 0, and voxels from one channel to the next.
+struct RowTarget {
+  std::byte* first = nullptr;
+  std::int64_t channel_step = 0;
+};
+
+/// One row of all channels, of the moving volume's type.
+void sample_row(const HeldVoxels& moving, const ResampleRule& rule, const MappedRow& row,
+                RowCorners& corners, const RowTarget& out);
 
 }  // namespace gigawarp::cpu

@@ -1,7 +1,9 @@
 #include "job/results.h"
 
-#include <cstring>
+#include <array>
+#include <mutex>
 
+#include "base/beside.h"
 #include "gigawarp/error.h"
 #include "io/transform_io.h"
 #include "io/volume_sink.h"
@@ -27,18 +29,27 @@ class WarpedFeed final : public VolumeFeed {
   const Grid& grid() const override { return grid_; }
   ScalarType type() const override { return moving_->type(); }
   void read(const Box& box, std::byte* out) const override {
-    const Volume part =
-        apply_transform_to_box(*moving_, first_, transform_, grid_, box, interpolation_, 0, stop_);
-    std::memcpy(out, part.data(), part.bytes());
+    Volume first = take_first();
+    apply_transform_to_box(*moving_, first_, transform_, grid_, box, {interpolation_, 0, stop_},
+                           first, out);
+    const std::lock_guard lock(mutex_);
+    first_box_ = std::move(first);
   }
 
  private:
+  Volume take_first() const {
+    const std::lock_guard lock(mutex_);
+    return std::move(first_box_);
+  }
+
   std::shared_ptr<const VolumeFeed> moving_;
   const VolumeFeed* first_;
   const Transform& transform_;
   Grid grid_;
   Interpolation interpolation_;
   std::stop_token stop_;
+  mutable std::mutex mutex_;
+  mutable Volume first_box_;  ///< of the last box, whose memory the next one takes
 };
 
 }  // namespace
@@ -127,26 +138,42 @@ void Results::write(const VolumeFeed& feed, const std::string& name, bool labels
   spec.options.labels = labels;
   files_.push_back(name);
   const auto sink = io::open_sink(folder_.pending(name), spec);
-  const Size3& n = spec.grid.size;
   // A feed gives all its channels at once: they are read once where the file takes them so.
-  const bool in_turn = sink->takes_channels_in_turn();
-  for (int first = 0; first < spec.channels; first += in_turn ? spec.channels : 1)
-    for (std::int64_t z = 0; z < n[2]; z += sink->planes_at_once()) {
-      look_at_stop();
-      const std::int64_t planes = std::min(sink->planes_at_once(), n[2] - z);
-      const Box box =
-          in_source({{0, 0, z}, {n[0], n[1], planes}}, file_from_canonical, feed.grid().size);
-      Volume slab(Grid{box.size, {}}, feed.type(), feed.channels());
-      feed.read(box, slab.data());
-      if (look) look(box, slab);
-      if (!file_from_canonical.is_identity()) slab = reordered(slab, file_from_canonical);
-      const std::size_t channel_bytes = slab.bytes() / static_cast<std::size_t>(spec.channels);
-      const TimeSum::Piece writing(write_time_);
-      for (int c = first; c < (in_turn ? spec.channels : first + 1); ++c)
-        sink->write(c, z, planes, slab.data() + static_cast<std::size_t>(c) * channel_bytes);
-    }
+  const int together = sink->takes_channels_in_turn() ? spec.channels : 1;
+  for (int first = 0; first < spec.channels; first += together)
+    write_channels(feed, *sink, {first, first + together}, look);
   const TimeSum::Piece writing(write_time_);
   sink->commit();
+}
+
+void Results::write_channels(const VolumeFeed& feed, io::VolumeSink& sink,
+                             std::pair<int, int> channels, const Look& look) {
+  const AxisOrder file_from_canonical = inputs_.fixed_order.inverse();
+  const Size3& n = sink.spec().grid.size;
+  const std::int64_t step = sink.planes_at_once();
+  std::array<Volume, 2> slabs;  // one is made while the other is written
+  const auto planes_from = [&](std::int64_t z) { return std::min(step, n[2] - z); };
+  const auto make = [&](std::int64_t z) {
+    look_at_stop();
+    const Box box =
+        in_source({{0, 0, z}, {n[0], n[1], planes_from(z)}}, file_from_canonical, feed.grid().size);
+    Volume& slab = slabs[static_cast<std::size_t>(z / step % 2)];
+    if (slab.grid().size != box.size || !file_from_canonical.is_identity())
+      slab = Volume(Grid{box.size, {}}, feed.type(), feed.channels());
+    feed.read(box, slab.data());
+    if (look) look(box, slab);
+    if (!file_from_canonical.is_identity()) slab = reordered(slab, file_from_canonical);
+  };
+  const auto put = [&](std::int64_t z) {
+    const Volume& slab = slabs[static_cast<std::size_t>(z / step % 2)];
+    const std::size_t bytes = slab.bytes() / static_cast<std::size_t>(slab.channels());
+    const TimeSum::Piece writing(write_time_);
+    for (int c = channels.first; c < channels.second; ++c)
+      sink.write(c, z, planes_from(z), slab.data() + static_cast<std::size_t>(c) * bytes);
+  };
+  make(0);
+  for (std::int64_t z = step; z < n[2]; z += step) beside([&] { make(z); }, [&] { put(z - step); });
+  put((n[2] - 1) / step * step);
 }
 
 void Results::visit(const VolumeFeed& feed, const Look& look) const {

@@ -3,10 +3,12 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gigawarp/job.h"
 #include "gigawarp/transform.h"
+#include "io/volume_sink.h"
 #include "job/inputs.h"
 #include "job/measures.h"
 #include "job/output_folder.h"
@@ -42,6 +44,10 @@ class Results {
                                            Interpolation interpolation) const;
   /// A feed on a canonical grid, to a file in the fixed file's axis order.
   void write(const VolumeFeed& feed, const std::string& name, bool labels, const Look& look = {});
+  /// Channels first … second of `feed` into an open file, each slab made while the one before is
+  /// written.
+  void write_channels(const VolumeFeed& feed, io::VolumeSink& sink, std::pair<int, int> channels,
+                      const Look& look);
   void write_image(const VolumeFeed& feed, const std::string& name, bool labels, const Look& look);
   void write_field(std::shared_ptr<const VolumeFeed>& field, const std::string& name);
   void visit(const VolumeFeed& feed, const Look& look) const;

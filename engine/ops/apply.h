@@ -24,14 +24,26 @@ Volume apply_transform(const Volume& moving, const Transform& moving_from_fixed,
                        std::stop_token stop = {});
 
 /// The voxels of `box` of what apply_transform() would give, bit for bit, reading of `moving` only
-/// what they need: for volumes larger than memory. Beside a tile of 256 voxels along x and y
-/// through the box, with 24 bytes for each of its voxels, memory holds the box and what is read for
-/// a tile. `first_mm` (may be null): a displacement on `reference`, 3 channels of f32, that goes
-/// before the transform and is read by the box, too.
+/// what they need: for volumes larger than memory. Memory holds the box and what is read for some
+/// tiles of 256 voxels along x and y through the box; with fields in the transform also 24 bytes
+/// for each voxel of up to four tiles. `first_mm` (may be null): a displacement on `reference`, 3
+/// channels of f32, that goes before the transform and is read by the box, too.
 Volume apply_transform_to_box(const VolumeFeed& moving, const VolumeFeed* first_mm,
                               const Transform& moving_from_fixed, const Grid& reference,
                               const Box& box, Interpolation interpolation, double background = 0,
                               const std::stop_token& stop = {});
+
+/// How a box is resampled.
+struct BoxRule {
+  Interpolation interpolation = Interpolation::linear;
+  double background = 0;
+  std::stop_token stop;
+};
+/// The same into the caller's memory, as VolumeFeed::read() fills it. `first` holds the box of the
+/// displacement; a caller that keeps it has its memory used again.
+void apply_transform_to_box(const VolumeFeed& moving, const VolumeFeed* first_mm,
+                            const Transform& moving_from_fixed, const Grid& reference,
+                            const Box& box, const BoxRule& rule, Volume& first, std::byte* out);
 
 /// The whole transform as displacements in mm on `grid`; NaN where it is undefined. Throws as
 /// above.
