@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/beside.h"
 #include "base/parallel.h"
 #include "cpu/multiversion.h"
 #include "gigawarp/error.h"
@@ -230,29 +231,68 @@ std::shared_ptr<const VolumeFeed> jacobian_feed(std::shared_ptr<const VolumeFeed
   return std::make_shared<JacobianFeed>(std::move(displacement_mm));
 }
 
-JacobianSummary summarise_jacobian(const VolumeFeed& displacement_mm, const VolumeFeed* mask) {
-  const Size3& n = displacement_mm.grid().size;
-  if (mask != nullptr) require_mask_on(displacement_mm.grid(), mask->grid());
-  std::vector<Sums> planes(static_cast<std::size_t>(n[2]));
-  PlaneWindow window(displacement_mm);
-  const std::int64_t border = border_of(n[2]);
-  // Of a plane for each thread, where planes are so large that a slab has fewer.
-  const std::int64_t slab =
-      displacement_mm.whole() != nullptr
-          ? n[2]
-          : std::max<std::int64_t>(displacement_mm.slab_planes(),
-                                   std::min<std::int64_t>(available_threads(), kMostPlanes));
-  for (std::int64_t z = border; z < n[2] - border; z += slab) {
-    const std::int64_t end = std::min(z + slab, n[2] - border);
-    window.move_to(std::max<std::int64_t>(0, z - 1), std::min(n[2], end + 1));
-    const Rows rows(displacement_mm.grid(), window.planes(), window.begin());
-    const Volume mask_planes = mask != nullptr ? read_planes(*mask, z, end - z) : Volume();
-    parallel_for(end - z, [&](std::int64_t k) {
-      planes[static_cast<std::size_t>(z + k)] =
-          sums_of_plane(rows, n, z + k, mask != nullptr ? &mask_planes : nullptr, k);
-    });
+namespace {
+/// Planes [begin, end) of a field with one neighbour on either side, in memory that is used again.
+struct FieldSlab {
+  std::int64_t begin = 0, end = 0, low = 0;
+  Volume planes;
+
+  void read(const VolumeFeed& field, std::int64_t first, std::int64_t behind) {
+    const Size3& n = field.grid().size;
+    begin = first;
+    end = behind;
+    low = std::max<std::int64_t>(0, begin - 1);
+    const Box box{{0, 0, low}, {n[0], n[1], std::min(n[2], end + 1) - low}};
+    if (planes.grid().size != box.size) planes = Volume(Grid{box.size, {}}, ScalarType::f32, 3);
+    field.read(box, planes.data());
   }
-  return summary_of_planes(planes);
+};
+
+/// Adds the sums of the slab's planes.
+void sum_slab(const FieldSlab& slab, const Grid& grid, const VolumeFeed* mask,
+              std::vector<Sums>& planes) {
+  const std::int64_t count = slab.end - slab.begin;
+  const Rows rows(grid, slab.planes, slab.low);
+  const Volume mask_planes = mask != nullptr ? read_planes(*mask, slab.begin, count) : Volume();
+  parallel_for(count, [&](std::int64_t k) {
+    planes[static_cast<std::size_t>(slab.begin + k)] =
+        sums_of_plane(rows, grid.size, slab.begin + k, mask != nullptr ? &mask_planes : nullptr, k);
+  });
+}
+}  // namespace
+
+JacobianSummary summarise_jacobian(const VolumeFeed& displacement_mm, const VolumeFeed* mask) {
+  const Grid& grid = displacement_mm.grid();
+  const std::int64_t planes = grid.size[2], border = border_of(planes);
+  if (mask != nullptr) require_mask_on(grid, mask->grid());
+  std::vector<Sums> sums(static_cast<std::size_t>(planes));
+  if (const Volume* whole = displacement_mm.whole()) {
+    const Rows rows(grid, *whole, 0);
+    const Volume mask_planes = mask != nullptr ? read_all(*mask) : Volume();
+    parallel_for(planes - 2 * border, [&](std::int64_t k) {
+      const std::int64_t z = k + border;
+      sums[static_cast<std::size_t>(z)] =
+          sums_of_plane(rows, grid.size, z, mask != nullptr ? &mask_planes : nullptr, z);
+    });
+    return summary_of_planes(sums);
+  }
+  // Of a plane for each thread, where planes are so large that a slab has fewer.
+  const std::int64_t step = std::max<std::int64_t>(
+      displacement_mm.slab_planes(), std::min<std::int64_t>(available_threads(), kMostPlanes));
+  FieldSlab slabs[2];  // one is brought while the other is summed
+  const auto bring = [&](FieldSlab& slab, std::int64_t z) {
+    slab.read(displacement_mm, z, std::min(z + step, planes - border));
+  };
+  if (border < planes - border) bring(slabs[0], border);
+  for (std::int64_t z = border, i = 0; z < planes - border; z += step, ++i) {
+    const FieldSlab& here = slabs[i % 2];
+    const auto sum = [&] { sum_slab(here, grid, mask, sums); };
+    if (here.end < planes - border)
+      beside([&] { bring(slabs[(i + 1) % 2], here.end); }, sum);
+    else
+      sum();
+  }
+  return summary_of_planes(sums);
 }
 
 JacobianSummary summarise_jacobian(const DisplacementField& displacement_mm, const Volume* mask) {
