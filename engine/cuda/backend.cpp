@@ -3,6 +3,7 @@
 
 #include "cuda/cuda_ops.h"
 #include "cuda/devices.h"
+#include "cuda/event_clock.h"
 #include "cuda/global_memory.h"
 #include "cuda/linear_evaluation.h"
 #include "cuda/sparse_memory.h"
@@ -30,12 +31,14 @@ class CudaBackend final : public Backend {
     return array;
   }
   void upload(void* to, const void* host, std::size_t bytes) override {
-    cuda::check(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, here().stream()),
+    here().wait_where_somebody_looks();
+    cuda::check(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, device_.stream()),
                 "copying to the device");
     device_.synchronise();
   }
   void download(void* host, const void* from, std::size_t bytes) override {
-    cuda::check(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, here().stream()),
+    here().wait_where_somebody_looks();
+    cuda::check(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, device_.stream()),
                 "copying from the device");
     device_.synchronise();
   }
@@ -183,6 +186,10 @@ RankParts make_cuda_rank(int device, std::uint64_t memory_bytes) {
   parts.small_voxels = kSmallVolume;
   parts.planes_ahead = kPlanesAhead;
   parts.stream = own.stream();
+  parts.clock = cuda::make_event_clock(own);
+  parts.look_while_waiting = [&own](std::function<void()> look) {
+    own.look_while_waiting(std::move(look));
+  };
   parts.device = device;
   parts.backend = std::move(backend);
   return parts;

@@ -7,6 +7,7 @@
 
 #include "base/page_set.h"
 #include "cuda/virtual_memory.h"
+#include "gigawarp/error.h"
 
 namespace gigawarp::cuda {
 namespace {
@@ -63,7 +64,11 @@ class DeviceSparseMemory final : public ops::SparseMemory {
     check(cudaMemsetAsync(at, 0, bytes, device_.stream()), "clearing memory");
   }
   void release(std::byte* data, std::size_t whole) {
-    cudaStreamSynchronize(device_.stream());
+    try {
+      device_.synchronise();
+    } catch (const Error&) {  // a destructor's; who looked has ended what would not end by itself
+      cudaStreamSynchronize(device_.stream());
+    }
     const auto array = arrays_.find(data);
     for (const Part& part : array->second.parts) {
       driver_.unmap(part.address, part.bytes);

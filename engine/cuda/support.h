@@ -2,8 +2,10 @@
 #include <cuda_runtime_api.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ops/array.h"
@@ -54,6 +56,12 @@ class Device {
   std::uint64_t peak_bytes() const { return peak_; }
   std::uint64_t budget_bytes() const { return budget_; }
   void synchronise();
+  /// What synchronise() calls again and again until the stream is done; it may throw.
+  void look_while_waiting(std::function<void()> look) { look_ = std::move(look); }
+  /// Before copies in which the driver itself waits for the stream, and nobody could look.
+  void wait_where_somebody_looks() {
+    if (look_) synchronise();
+  }
   /// Page-locked memory for results, free until the next read().
   static constexpr std::size_t kLandingBytes = std::size_t{256} << 10U;
   void* landing() const { return landing_; }
@@ -79,6 +87,7 @@ class Device {
   void* landing_ = nullptr;  ///< results land there without a detour
   KeptBlocks* kept_ = nullptr;
   RecordedGraph* recording_ = nullptr;
+  std::function<void()> look_;
 };
 
 /// Names a range for profilers (NVTX) while it lives.

@@ -1,5 +1,7 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -22,16 +24,31 @@ class SparseMemory {
   virtual std::uint64_t peak_bytes() const = 0;
 };
 
+/// Moments in the work of a processor, in the order of that work.
+class WorkClock {
+ public:
+  virtual ~WorkClock() = default;
+  /// When what has been asked for so far is done.
+  virtual std::size_t mark() = 0;
+  /// Between two marks whose work is done.
+  virtual double seconds(std::size_t from, std::size_t to) const = 0;
+  virtual void forget_marks() = 0;
+};
+
 struct RankParts {
   std::unique_ptr<Backend> backend;
   std::unique_ptr<SparseMemory> memory;
+  std::unique_ptr<WorkClock> clock;
   std::string name;         ///< of the processor: "cpu", "cuda:1"
   double memory_bytes = 1;  ///< that may be used; ranks get planes in proportion
   /// Volumes below this many voxels are worth no messages: every rank computes all of them.
   std::int64_t small_voxels = 0;
   int planes_ahead = 0;    ///< that kernels load beyond what they use
   void* stream = nullptr;  ///< cudaStream_t of the back end's work; null on the host
-  int device = -1;         ///< CUDA number; -1 on the host
+  /// Takes what the host calls again and again while it waits for the stream: what another rank was
+  /// to send may never come, and then that throws. Null on the host.
+  std::function<void(std::function<void()>)> look_while_waiting;
+  int device = -1;  ///< CUDA number; -1 on the host
 };
 
 /// The CPU of this process. Definition: shard/.

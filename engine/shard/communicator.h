@@ -23,10 +23,17 @@ struct Message {
 
 /// Carries parts of arrays between ranks. Definitions: over a communicator's own messages (host
 /// memory), through host memory (any other), NCCL (GPU to GPU).
+///
+/// NCCL works in the order of the back end's stream, as kernels do, and the host does not wait for
+/// it: an exchange of a few planes takes less than the host needs to see its end and to start what
+/// comes next. (Splitting operations into border and interior, so that exchange and interior
+/// overlap, would cost two more launches of a few planes each, which take about as long as the
+/// exchange that they would hide.)
 class Exchange {
  public:
   virtual ~Exchange() = default;
-  /// All ranks at once; returns when this rank's are done.
+  /// All ranks at once. When it returns, what the back end is asked for from then on finds the
+  /// received bytes, and may overwrite those sent.
   virtual void operator()(std::span<const Message> sends, std::span<const Message> receives) = 0;
   virtual std::string name() const = 0;
 };

@@ -142,8 +142,8 @@ void MovingWindows::copy_boxes(const ops::ImageView& view, Window& window) {
         receives.push_back({part.from, place, bytes});
       }
     }
-    parts_.backend->synchronise();
     exchange_(sends, receives);
+    parts_.backend->synchronise();  // what was packed goes
   }
 }
 

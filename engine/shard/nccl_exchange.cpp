@@ -7,7 +7,6 @@
 #include <nccl.h>
 
 #include <cstdlib>
-#include <thread>
 #include <utility>
 
 namespace gigawarp::shard {
@@ -93,6 +92,7 @@ class NcclExchange final : public Exchange {
     check_cuda(cudaSetDevice(device_), "choosing the device");
     nccl_.check(nccl_.init_rank(&nccl_communicator_, communicator.size(), id, communicator.rank()),
                 "joining the ranks");
+    parts.look_while_waiting([this] { look(); });
   }
   ~NcclExchange() override {
     if (nccl_communicator_ == nullptr) return;
@@ -108,7 +108,6 @@ class NcclExchange final : public Exchange {
       if (sends.empty() && receives.empty()) return;
       check_cuda(cudaSetDevice(device_), "choosing the device");
       start(sends, receives);
-      wait();
     } catch (...) {
       abort();
       throw;
@@ -144,17 +143,18 @@ class NcclExchange final : public Exchange {
     nccl_.abort(std::exchange(nccl_communicator_, nullptr));
   }
 
-  /// Not inside the driver: a rank that fails must be heard of.
-  void wait() {
-    for (;;) {
-      const cudaError_t status = cudaStreamQuery(stream_);
-      if (status == cudaSuccess) return;
-      if (status != cudaErrorNotReady) check_cuda(status, "exchanging");
+  /// While the host waits for the stream, where what a rank that failed was to send never comes.
+  void look() {
+    try {
       ncclResult_t state = ncclSuccess;
-      nccl_.check(nccl_.async_error(nccl_communicator_, &state), "exchanging");
-      nccl_.check(state, "exchanging");
+      if (nccl_communicator_ != nullptr) {
+        nccl_.check(nccl_.async_error(nccl_communicator_, &state), "exchanging");
+        nccl_.check(state, "exchanging");
+      }
       communicator_.require_unbroken();
-      std::this_thread::yield();
+    } catch (...) {
+      abort();
+      throw;
     }
   }
 

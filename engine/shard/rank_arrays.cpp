@@ -1,7 +1,6 @@
 #include "shard/rank_arrays.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "gigawarp/error.h"
@@ -21,8 +20,12 @@ Bytes clipped(Bytes a, Bytes b) { return {std::max(a.begin, b.begin), std::min(a
 }  // namespace
 
 RankArrays::RankArrays(ops::RankParts& parts, Communicator& communicator, Exchange& exchange,
-                       std::vector<double> shares)
-    : parts_(parts), communicator_(communicator), exchange_(exchange), shares_(std::move(shares)) {}
+                       std::vector<double> shares, PartTimes& times)
+    : parts_(parts),
+      communicator_(communicator),
+      exchange_(exchange),
+      shares_(std::move(shares)),
+      times_(times) {}
 
 ops::Array RankArrays::allocate(std::size_t bytes) {
   auto memory =
@@ -70,7 +73,7 @@ Span RankArrays::planes(const void* data, const ops::Extent& e, std::size_t elem
   return span(static_cast<const std::byte*>(data) + first, count);
 }
 
-void RankArrays::prepare(const std::vector<Access>& access) {
+bool RankArrays::prepare(const std::vector<Access>& access) {
   std::vector<std::pair<RankArray*, Transfer>> transfers;
   std::vector<Transfer> lacking;
   for (int r = 0; r < size(); ++r)
@@ -88,11 +91,11 @@ void RankArrays::prepare(const std::vector<Access>& access) {
                               part.bytes.end - part.bytes.begin);
   carry(transfers);
   for (const auto& [array, t] : transfers) array->directory.arrived();
+  return !transfers.empty();
 }
 
 void RankArrays::carry(const std::vector<std::pair<RankArray*, Transfer>>& transfers) {
   if (transfers.empty()) return;
-  const auto start = std::chrono::steady_clock::now();
   std::vector<Message> sends, receives;
   for (const auto& [array, t] : transfers) {
     std::byte* const data = array->base + t.bytes.begin;
@@ -103,9 +106,7 @@ void RankArrays::carry(const std::vector<std::pair<RankArray*, Transfer>>& trans
       received_bytes_ += bytes;
     }
   }
-  exchange_(sends, receives);
-  exchange_seconds_ +=
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  times_.time(PartTimes::exchange, [&] { exchange_(sends, receives); });
 }
 
 void RankArrays::note_writes(const std::vector<Access>& access, bool by_all) {
@@ -178,7 +179,6 @@ void RankArrays::fill_words(std::uint64_t* to, std::uint64_t word, std::int64_t 
   if (own.empty()) return;
   parts_.backend->fill_words(reinterpret_cast<std::uint64_t*>(part.array->base + own.begin), word,
                              static_cast<std::int64_t>((own.end - own.begin) / sizeof word));
-  parts_.backend->synchronise();
 }
 
 void RankArrays::copy(void* to, const void* from, std::size_t bytes) {
@@ -198,7 +198,6 @@ void RankArrays::copy(void* to, const void* from, std::size_t bytes) {
     const Bytes b = own.writes.front().bytes;
     parts_.backend->copy(target.array->base + b.begin,
                          source.array->base + own.reads.front().bytes.begin, b.end - b.begin);
-    parts_.backend->synchronise();
   }
   note_writes(access, false);
 }

@@ -8,6 +8,7 @@
 #include "ops/rank_parts.h"
 #include "shard/communicator.h"
 #include "shard/directory.h"
+#include "shard/part_times.h"
 
 namespace gigawarp::shard {
 
@@ -36,7 +37,7 @@ struct Access {
 class RankArrays {
  public:
   RankArrays(ops::RankParts& parts, Communicator& communicator, Exchange& exchange,
-             std::vector<double> shares);
+             std::vector<double> shares, PartTimes& times);
 
   ops::Array allocate(std::size_t bytes);
   /// The array around an address; a view must not leave it. Throws Error{internal}.
@@ -54,8 +55,9 @@ class RankArrays {
   }
 
   /// Brings every rank what it reads, and gives this one's reads and writes memory. Indexed by
-  /// rank.
-  void prepare(const std::vector<Access>& access);
+  /// rank. It is there for the back end's work that is asked for from then on. Returns whether
+  /// anything had to come, to any of them.
+  bool prepare(const std::vector<Access>& access);
   /// After the operation; `by_all`: every rank has computed the whole.
   void note_writes(const std::vector<Access>& access, bool by_all);
 
@@ -71,7 +73,6 @@ class RankArrays {
   void copy(void* to, const void* from, std::size_t bytes);
 
   /// Of this rank, since the last call.
-  double take_exchange_seconds() { return std::exchange(exchange_seconds_, 0); }
   std::uint64_t take_received_bytes() { return std::exchange(received_bytes_, 0); }
 
  private:
@@ -89,9 +90,9 @@ class RankArrays {
   Communicator& communicator_;
   Exchange& exchange_;
   std::vector<double> shares_;
+  PartTimes& times_;
   std::map<const std::byte*, std::shared_ptr<RankArray>> arrays_;
   std::uint64_t next_id_ = 0;
-  double exchange_seconds_ = 0;
   std::uint64_t received_bytes_ = 0;
 };
 

@@ -26,7 +26,8 @@ RankBackend::RankBackend(ops::RankParts parts, Communicator& communicator, Excha
     : parts_(std::move(parts)),
       communicator_(communicator),
       shares_(shares_of(communicator.values(parts_.memory_bytes))),
-      arrays_(parts_, communicator, exchange, shares_),
+      times_(*parts_.clock),
+      arrays_(parts_, communicator, exchange, shares_, times_),
       windows_(parts_, communicator, arrays_, exchange, shares_, member().slab_multiple()) {}
 
 RankBackend::Work RankBackend::work_on(const ops::Extent& e, ZRange range, std::int64_t multiple,
@@ -264,10 +265,12 @@ void RankBackend::mse(const ops::MseArgs& args, std::vector<ops::PlaneSums>& sum
 }
 
 ops::GridTimes RankBackend::take_grid_times() {
+  member().synchronise();
+  const auto taken = times_.take();
   ops::GridTimes times;
-  times.seconds = std::exchange(seconds_, 0);
-  times.busy_seconds = communicator_.values(std::exchange(busy_seconds_, 0));
-  times.exchange_seconds = communicator_.values(arrays_.take_exchange_seconds());
+  times.seconds = taken[PartTimes::operation];
+  times.busy_seconds = communicator_.values(taken[PartTimes::computation]);
+  times.exchange_seconds = communicator_.values(taken[PartTimes::exchange]);
   times.received_bytes = communicator_.values(arrays_.take_received_bytes());
   return times;
 }

@@ -37,8 +37,10 @@ float RankBackend::direction(const ops::DirectionArgs& args) {
     float largest = 0;
     perform(work, args,
             [&](const ops::DirectionArgs& slab) { largest = member().direction(slab); });
-    const std::vector<float> all = communicator_.values(largest);
-    largest = *std::max_element(all.begin(), all.end());
+    if (!work.by_all) {
+      const std::vector<float> all = communicator_.values(largest);
+      largest = *std::max_element(all.begin(), all.end());
+    }
     largest_[args.moments ? static_cast<const void*>(args.moments.data) : key_of(args.direction)] =
         largest;
     return largest;
@@ -212,6 +214,7 @@ std::array<float, 6> RankBackend::displacement_range(const ops::FieldView& u, ZR
     std::array<float, 6> mine{kMost, kMost, kMost, -kMost, -kMost, -kMost};
     perform(work, args,
             [&](const auto& slab) { mine = member().displacement_range(u, slab.range); });
+    if (work.by_all) return mine;
     for (const std::array<float, 6>& other : communicator_.values(mine))
       for (std::size_t a = 0; a < 3; ++a) {
         mine[a] = std::min(mine[a], other[a]);

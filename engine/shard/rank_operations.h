@@ -1,6 +1,5 @@
 #pragma once
 #include <algorithm>
-#include <chrono>
 #include <map>
 #include <new>
 #include <numeric>
@@ -127,6 +126,10 @@ class RankBackend final : public ops::Backend {
   std::int64_t recheck_marked(const ops::RepairArgs& args, int radius,
                               std::uint32_t* marks_after) override;
   std::array<float, 6> displacement_range(const ops::FieldView& u, ZRange range) override;
+  int steps_ahead() const override { return member().steps_ahead(); }
+  bool begin_step(const ops::StepArgs& args, int slot) override;
+  ops::StepNumbers finish_step(int slot) override;
+  std::unique_ptr<ops::LinearEvaluation> linear_evaluation(const ops::MetricArgs& args) override;
   void downsample(const ops::DownsampleArgs& args) override;
   void upsample_field(const ops::UpsampleArgs& args) override;
   void invert(const ops::InvertArgs& args) override;
@@ -134,6 +137,8 @@ class RankBackend final : public ops::Backend {
                      ZRange range) override;
 
  private:
+  class WholeEvaluation;
+
   /// What every rank does in one operation.
   struct Work {
     std::vector<ZRange> slabs;   ///< by rank
@@ -147,9 +152,6 @@ class RankBackend final : public ops::Backend {
   };
   void ask(Request& request) { communicator_.broadcast(&request, sizeof request, 0); }
 
-  static double since(std::chrono::steady_clock::time_point start) {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  }
   ops::Backend& member() const { return *parts_.backend; }
   std::size_t own() const { return static_cast<std::size_t>(communicator_.rank()); }
   std::size_t ranks() const { return shares_.size(); }
@@ -178,6 +180,8 @@ class RankBackend final : public ops::Backend {
     return "Rank " + std::to_string(communicator_.rank()) + " (" + parts_.name + "): " + sentence;
   }
 
+  /// Whether every rank computes all of it, and has the moving volume whole for that.
+  bool is_small(const ops::ImagePair& pair) const;
   Work work_on(const ops::Extent& e, ZRange range, std::int64_t multiple,
                const ops::Extent& by) const;
   Work work_on(const ops::Extent& e, ZRange range, std::int64_t multiple) const {
@@ -189,7 +193,8 @@ class RankBackend final : public ops::Backend {
     for (std::size_t r = 0; r < work.slabs.size(); ++r)
       if (work.slabs[r].begin < work.slabs[r].end) needs(work.access[r], work.slabs[r]);
   }
-  /// Fetches, computes this rank's part, and takes note of what was written.
+  /// Fetches, computes this rank's part, and takes note of what was written. GPUs do both in the
+  /// order of their stream: the host waits for neither, only for the numbers that it reads.
   template <class Args, class Body>
   void perform(const Work& work, const Args& args, const Body& body);
 
@@ -219,6 +224,7 @@ class RankBackend final : public ops::Backend {
   ops::RankParts parts_;
   Communicator& communicator_;
   std::vector<double> shares_;
+  PartTimes times_;
   RankArrays arrays_;
   MovingWindows windows_;
   /// Of displacements, by address; `second` of the pair: measured, not added up.
@@ -230,24 +236,18 @@ class RankBackend final : public ops::Backend {
   std::map<const void*, KnownShift> shifts_;
   std::map<const void*, float> largest_;  ///< that direction() found, by what it wrote
   ops::Array marks_;                      ///< of folds, twice
-  double seconds_ = 0, busy_seconds_ = 0;
-  bool is_served_ = false;  ///< rank 0, between serve_downloads() and end_service()
+  bool is_served_ = false;                ///< rank 0, between serve_downloads() and end_service()
 };
 
 template <class Args, class Body>
 void RankBackend::perform(const Work& work, const Args& args, const Body& body) {
-  const std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
-  arrays_.prepare(work.access);
-  Args slab = args;
-  slab.range = work.slabs[own()];
-  if (slab.range.begin < slab.range.end) {
-    const std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
-    body(slab);
-    member().synchronise();
-    busy_seconds_ += since(began);
-  }
+  times_.time(PartTimes::operation, [&] {
+    arrays_.prepare(work.access);
+    Args slab = args;
+    slab.range = work.slabs[own()];
+    if (slab.range.begin < slab.range.end) times_.time(PartTimes::computation, [&] { body(slab); });
+  });
   arrays_.note_writes(work.access, work.by_all);
-  seconds_ += since(start);
 }
 
 template <class View>

@@ -1,8 +1,14 @@
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstring>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <thread>
+#include <vector>
 
 #include "gigawarp/error.h"
 #include "shard/communicator.h"
@@ -10,17 +16,22 @@
 namespace gigawarp::shard {
 namespace {
 
-/// What the threads share: each lays open what it has, all meet, each takes what it wants, all meet
-/// again.
+/// What the threads share: each lays open what it has, all meet, each takes what it wants, and all
+/// meet again before anybody takes back what it laid open.
 class Hub {
  public:
-  explicit Hub(int size) : sends_(static_cast<std::size_t>(size)), gifts_(sends_.size()) {}
+  explicit Hub(int size)
+      : sends_(static_cast<std::size_t>(size)),
+        has_core_each_(std::thread::hardware_concurrency() >= 2 * sends_.size()) {
+    for (auto& gifts : gifts_) gifts.resize(sends_.size());
+  }
 
   std::size_t size() const { return sends_.size(); }
   void fail(ErrorCode code, const std::string& sentence) {
     {
       const std::lock_guard lock(mutex_);
       if (!failure_) failure_.emplace(code, sentence, "--device");
+      failed_ = true;
     }
     changed_.notify_all();
   }
@@ -38,22 +49,37 @@ class Hub {
       changed_.notify_all();
       return;
     }
+    lock.unlock();
+    watch(round);
+    lock.lock();
     changed_.wait(lock, [&] { return round_ != round || failure_; });
     if (round_ == round) throw_failure();
   }
 
   std::vector<std::span<const Message>> sends_;
-  std::vector<const void*> gifts_;
+  const void* told_ = nullptr;  ///< by the root of a broadcast
+  /// Of gather(), every other call in the second set: who comes to the next call may fill its own
+  /// while others still read this one's, and nobody gets to the one after before all have.
+  std::array<std::vector<std::vector<std::byte>>, 2> gifts_;
 
  private:
   void throw_failure() const {
     if (failure_) throw Error(*failure_);
   }
+  /// The others of a GPU run come within microseconds, and to be woken takes as long.
+  void watch(std::uint64_t round) const {
+    if (!has_core_each_) return;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(100);
+    while (round_ == round && !failed_ && std::chrono::steady_clock::now() < end)
+      std::this_thread::yield();
+  }
 
+  const bool has_core_each_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::size_t arrived_ = 0;
-  std::uint64_t round_ = 0;
+  std::atomic<std::uint64_t> round_{0};
+  std::atomic<bool> failed_{false};
   std::optional<Error> failure_;
 };
 
@@ -74,19 +100,18 @@ class ThreadCommunicator final : public Communicator {
     hub_->meet();
   }
   void gather(const void* mine, std::span<const std::size_t> bytes, void* all) override {
-    hub_->gifts_[own()] = mine;
+    auto& gifts = hub_->gifts_[gathered_++ % 2];
+    const auto* const from = static_cast<const std::byte*>(mine);
+    gifts[own()].assign(from, from + bytes[own()]);
     hub_->meet();
     auto* to = static_cast<std::byte*>(all);
-    for (std::size_t i = 0; i < hub_->size(); ++i) {
-      if (bytes[i] > 0) std::memcpy(to, hub_->gifts_[i], bytes[i]);
-      to += bytes[i];
-    }
-    hub_->meet();
+    for (std::size_t i = 0; i < hub_->size(); ++i)
+      to = std::copy(gifts[i].begin(), gifts[i].end(), to);
   }
   void broadcast(void* data, std::size_t bytes, int root) override {
-    hub_->gifts_[own()] = data;
+    if (rank_ == root) hub_->told_ = data;
     hub_->meet();
-    if (rank_ != root) std::memcpy(data, hub_->gifts_[static_cast<std::size_t>(root)], bytes);
+    if (rank_ != root) std::memcpy(data, hub_->told_, bytes);
     hub_->meet();
   }
 
@@ -102,6 +127,7 @@ class ThreadCommunicator final : public Communicator {
 
   std::shared_ptr<Hub> hub_;
   const int rank_;
+  std::uint64_t gathered_ = 0;
 };
 
 class HostExchange final : public Exchange {

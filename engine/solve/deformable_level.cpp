@@ -51,11 +51,10 @@ class Level {
     told_at_ = Clock::now();
     for (int i = first_ + 1; !finished_ && i <= plan_.spec.iterations; ++i) {
       begun_.push_back(begin(i));
+      wait_until(ahead());
       const bool looks = i % kLossStride == 0 || i == plan_.spec.iterations;
-      if (!looks && !somebody_waits()) {
-        wait_until(ahead());
-        if (!begun_.empty()) continue;
-      }
+      if (begun_.empty() && run_.control.pause_gate) run_.control.pause_gate();
+      if (!somebody_waits() && !looks) continue;
       wait_until(0);
       const ShownField field = shown();
       run_.show(run_.output.moving_from_fixed, plan_.grid.grid, field.plus, field.minus);
@@ -100,13 +99,12 @@ class Level {
     return static_cast<std::size_t>(std::min<double>(most, kAheadSeconds / iteration_seconds_));
   }
 
-  /// Only asked where the back end runs ahead, which no rank of several does: those ask together.
+  /// Of several ranks, which ask together once for all, on any.
   bool somebody_waits() {
-    if (run_.backend.steps_ahead() == 0) return true;
     const RunControl& control = run_.control;
     save_due_ = control.checkpoints != nullptr && control.checkpoints->due();
-    return save_due_ || control.stop.stop_requested() ||
-           (control.preview != nullptr && control.preview->due());
+    return run_.backend.any(save_due_ || control.stop.stop_requested() ||
+                            (control.preview != nullptr && control.preview->due()));
   }
 
   /// Waits until no more than `left` iterations are on their way, and tells of those done.

@@ -131,6 +131,7 @@ solve::RegistrationOutput register_on_ranks(const solve::RegistrationInput& inpu
   test::on_ranks(
       ranks_of(job.device),
       [&](test::Rank& rank) {
+        rank.backend.take_grid_times();  // from here on they are taken
         solve::RegistrationOutput own = solve::register_volumes(
             input, job, rank.number() == 0 ? control : solve::RunControl{}, rank.backend);
         const ops::GridTimes times = rank.backend.take_grid_times();
