@@ -9,6 +9,7 @@
 #include "math/packed.h"
 #include "shard/device_exchange.h"
 #include "solve/registration.h"
+#include "support/forwarding_backend.h"
 #include "support/gpu.h"
 #include "support/rank_threads.h"
 #include "support/slab_runs.h"
@@ -25,13 +26,16 @@ class CudaRanks : public test::GpusTest {
   static bool all_different() {
     return std::set<int>(GetParam().begin(), GetParam().end()).size() == GetParam().size();
   }
-  static void on_gpus(const std::function<void(Rank&)>& body, std::int64_t small_voxels = 0) {
+  static void on_gpus(
+      const std::function<void(Rank&)>& body, std::int64_t small_voxels = 0,
+      const std::function<void(int, ops::RankParts&)>& change = [](int, ops::RankParts&) {}) {
     test::on_ranks(
         static_cast<int>(GetParam().size()), body,
         [&](int rank) {
           ops::RankParts parts = ops::make_cuda_rank(GetParam()[static_cast<std::size_t>(rank)], 0);
           parts.small_voxels = small_voxels;
           parts.memory_bytes = 1;  // free memory changes while the others start
+          change(rank, parts);
           return parts;
         },
         [&](shard::Communicator& c, ops::RankParts& parts) {
@@ -93,6 +97,41 @@ TEST_P(CudaRanks, smallLevelsAndAQuarterTurnGiveTheBitsOfOneGpu) {
                    200000);
   expect_same_bits({test::whole_stage(StageKind::greedy, MetricKind::lncc, {{2, 20}, {1, 10}})}, 0,
                    test::quarter_turn());
+}
+
+/// Fails when it is asked for the n-th composition: its neighbours have then sent it planes, and
+/// wait for its own.
+class FailingGpu final : public test::ForwardingBackend {
+ public:
+  FailingGpu(std::unique_ptr<ops::Backend> to, int when)
+      : ForwardingBackend(std::move(to)), left_(when) {}
+  void compose(const ops::ComposeArgs& args) override {
+    if (--left_ == 0) throw Error(ErrorCode::device_fault, "It fell off the bus.", "bus");
+    ForwardingBackend::compose(args);
+  }
+
+ private:
+  int left_;
+};
+
+TEST_P(CudaRanks, aRankThatFailsWhileOthersWaitForItsPlanesEndsTheRun) {
+  const test::TurnedPair pair({67, 71, 133}, {71, 129, 130}, 1.0, {});
+  const JobSpec job =
+      test::job_of({test::whole_stage(StageKind::greedy, MetricKind::lncc, {{2, 20}, {1, 10}})},
+                   Initialisation::transform);
+  const int last = static_cast<int>(GetParam().size()) - 1;
+  try {
+    on_gpus([&](Rank& rank) { test::run_on(rank.backend, pair.input(), job); }, 0,
+            [&](int rank, ops::RankParts& parts) {
+              if (rank == last)
+                parts.backend = std::make_unique<FailingGpu>(std::move(parts.backend), 7);
+            });
+    FAIL() << "a run went on without one of its ranks";
+  } catch (const Error& error) {  // of rank 0
+    EXPECT_EQ(error.code(), ErrorCode::device_fault);
+    EXPECT_NE(std::string(error.what()).find("It fell off the bus."), std::string::npos)
+        << error.what();
+  }
 }
 
 TEST_P(CudaRanks, aRankHoldsItsSlabAndLittleMore) {

@@ -15,6 +15,10 @@ class ForwardingBackend : public ops::Backend {
   bool on_host() const override { return to_->on_host(); }
   bool compact() const override { return to_->compact(); }
   bool samples_itself() const override { return to_->samples_itself(); }
+  std::int64_t slab_multiple() const override { return to_->slab_multiple(); }
+  std::int64_t lncc_slab_multiple(const ops::LnccArgs& args) const override {
+    return to_->lncc_slab_multiple(args);
+  }
   ops::Array allocate(std::size_t bytes) override { return to_->allocate(bytes); }
   void upload(void* to, const void* host, std::size_t bytes) override {
     to_->upload(to, host, bytes);
