@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/beside.h"
 #include "base/parallel.h"
 #include "base/time_sum.h"
 #include "ops/taps.h"
@@ -246,10 +247,26 @@ void bring_planes(const VolumeFeed& feed, const ops::ZRange& own,
     return;
   }
   const std::int64_t slab = feed.slab_planes();  // from multiples of them on
-  for (std::int64_t z = own.begin, end = 0; z < own.end; z = end) {
-    end = std::min(own.end, (z / slab + 1) * slab);
-    const Volume planes = sampled_planes(feed, z, end - z);
-    put(z, end - z, planes.data());
+  const auto end_of = [&](std::int64_t z) { return std::min(own.end, (z / slab + 1) * slab); };
+  Volume slabs[2];  // one is read while the other goes to the back end
+  const auto fetch = [&](Volume& to, std::int64_t z) {
+    const Size3& n = feed.grid().size;
+    const Box box{{0, 0, z}, {n[0], n[1], end_of(z) - z}};
+    if (!samples_natively(feed.type())) {
+      to = sampled_planes(feed, z, box.size[2]);
+      return;
+    }
+    if (to.grid().size != box.size) to = Volume(Grid{box.size, {}}, feed.type());
+    feed.read(box, to.data());
+  };
+  if (own.begin < own.end) fetch(slabs[0], own.begin);
+  std::size_t here = 0;
+  for (std::int64_t z = own.begin; z < own.end; z = end_of(z), here = 1 - here) {
+    const auto bring = [&] { put(z, end_of(z) - z, slabs[here].data()); };
+    if (end_of(z) < own.end)
+      beside(bring, [&] { fetch(slabs[1 - here], end_of(z)); });
+    else
+      bring();
   }
 }
 }  // namespace
