@@ -6,6 +6,7 @@
 #include "cuda/event_clock.h"
 #include "cuda/global_memory.h"
 #include "cuda/linear_evaluation.h"
+#include "cuda/member_order.h"
 #include "cuda/sparse_memory.h"
 #include "cuda/step_queue.h"
 #include "gigawarp/error.h"
@@ -169,6 +170,7 @@ GridMembers make_cuda_members(const std::vector<int>& devices, std::uint64_t mem
   ops::even_out(members.shares);
   owners.front()->make_current();
   members.memory = cuda::make_global_memory(owners);
+  members.order = cuda::make_member_order(owners);
   members.small_voxels = kSmallVolume;
   return members;
 }

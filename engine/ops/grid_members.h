@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <cstddef>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -26,11 +27,26 @@ class GlobalMemory {
 /// to finish (tests/bench/RESULTS.md).
 inline constexpr std::int64_t kSmallVolume = std::int64_t{8} << 20;
 
+/// Keeps the members' work in order without the host's waiting for it.
+class MemberOrder {
+ public:
+  virtual ~MemberOrder() = default;
+  /// Before a step, by one thread; then, by one thread each, begin() and end() of the members that
+  /// take part: all, or any one.
+  virtual void next_step() = 0;
+  /// What the member is asked for from now on begins when the step before has ended on those that
+  /// took part in it.
+  virtual void begin(std::size_t member) = 0;
+  /// The step ends for the member with what it has been asked for so far.
+  virtual void end(std::size_t member) = 0;
+};
+
 struct GridMembers {
   std::vector<std::unique_ptr<Backend>> backends;
   std::vector<std::string> names;  ///< "cuda:1"
   std::vector<double> shares;      ///< of the planes and of the memory, adding up to one
   std::unique_ptr<GlobalMemory> memory;
+  std::unique_ptr<MemberOrder> order;  ///< null: members are waited for
   /// Volumes below this many voxels lie with the first member, which works on them alone.
   std::int64_t small_voxels = 0;
 };
@@ -54,7 +70,7 @@ GridMembers make_cuda_members(const std::vector<int>& devices, std::uint64_t mem
 GridMembers make_host_members(int count);
 
 /// One back end of several, to the bits of one: every operation is cut in slabs of planes, one per
-/// member, and ends when all have ended. Definition: shard/.
+/// member, and the next begins when all have ended. Definition: shard/.
 std::unique_ptr<Backend> make_grid_backend(GridMembers members);
 
 }  // namespace gigawarp::ops

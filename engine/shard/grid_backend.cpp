@@ -13,7 +13,8 @@
 
 /// Grid Parallel in one address space. Every member sees all arrays, so that a slab reads its halo,
 /// and the moving volume wherever the transform leads, from whoever holds it; nothing is exchanged,
-/// and no member's memory grows with their number. Between operations all wait for all.
+/// and no member's memory grows with their number. Between operations all wait for all: GPUs for
+/// marks in one another's streams, so that the host only waits for numbers.
 ///
 /// Results are those of one device to the bit: what a voxel gets depends on its neighbourhood
 /// alone; maxima and integer sums are exact; floating-point sums stay apart by planes or by
@@ -208,10 +209,15 @@ class GridBackend final : public Backend {
     }
   }
   void run(const std::function<void(std::size_t)>& work) {
-    if (alone_) alone([&] { first().synchronise(); });
-    alone_ = false;
+    if (std::exchange(alone_, false)) named(0, [&] { end(0); });
+    next_step();
     std::size_t failed = 0;
-    named(failed, [&] { lanes_.run(work, failed); });
+    const std::function<void(std::size_t)> part = [&](std::size_t i) {
+      begin(i);
+      work(i);
+      end(i);
+    };
+    named(failed, [&] { lanes_.run(part, failed); });
     times_.seconds += lanes_.whole_seconds();
     for (std::size_t i = 0; i < lanes_.count(); ++i) times_.busy_seconds[i] += lanes_.seconds()[i];
   }
@@ -219,8 +225,26 @@ class GridBackend final : public Backend {
   /// needed.
   template <class Work>
   std::invoke_result_t<const Work&> alone(const Work& work) {
-    alone_ = true;
-    return named(0, work);
+    return named(0, [&] {
+      if (!std::exchange(alone_, true)) {
+        next_step();
+        begin(0);
+      }
+      return work();
+    });
+  }
+  void next_step() {
+    if (members_.order != nullptr) members_.order->next_step();
+  }
+  /// A member's part of an operation, which begins when all members have ended the one before.
+  void begin(std::size_t i) {
+    if (members_.order != nullptr) members_.order->begin(i);
+  }
+  void end(std::size_t i) {
+    if (members_.order != nullptr)
+      members_.order->end(i);
+    else
+      members_.backends[i]->synchronise();
   }
   /// body(member, args with its slab as range, number) for every member that has one, and waits.
   /// The size of `by` decides whether that is worth while.
@@ -237,7 +261,6 @@ class GridBackend final : public Backend {
       slab.range = shard::slab_of(borders, i, range);
       if (slab.range.begin >= slab.range.end) return;
       body(*members_.backends[i], slab, i);
-      members_.backends[i]->synchronise();
     });
   }
   template <class Args, class Body>
@@ -270,7 +293,6 @@ class GridBackend final : public Backend {
       const std::size_t end = std::clamp((*held.borders)[i + 1], offset, offset + bytes);
       if (begin == end) return;
       body(*members_.backends[i], from + (begin - offset), begin - offset, end - begin);
-      members_.backends[i]->synchronise();
     });
   }
 

@@ -9,8 +9,9 @@
 
 namespace gigawarp::shard {
 
-/// A thread per device, and the caller's for the first: devices are waited for, so that each needs
-/// one of its own. On the host, where all would compete for the same cores, the pool does the same.
+/// A thread per device, and the caller's for the first: what brings numbers is waited for, so that
+/// each needs one of its own. On the host, where all would compete for the same cores, the pool
+/// does the same.
 class Lanes {
  public:
   Lanes(std::size_t count, bool own_threads);
@@ -30,7 +31,7 @@ class Lanes {
   void serve(std::size_t lane);
   void work_on(std::size_t lane);
 
-  const bool own_threads_;
+  const bool own_threads_, looks_;
   const std::function<void(std::size_t)>* work_ = nullptr;
   std::vector<double> seconds_;
   std::vector<std::exception_ptr> errors_;
