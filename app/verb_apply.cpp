@@ -102,7 +102,7 @@ void apply_by_slabs(const std::function<std::shared_ptr<const VolumeFeed>(int ch
     progress.on_event(event);
   };
   const BoxRule rule{interpolation_of(options.interpolation), options.background, stop};
-  Volume displacement;
+  HeldField displacement;
   Buffer slab(static_cast<std::size_t>(std::min(sink.planes_at_once(), n[2])) * plane);
   for (int c = 0; c < sink.spec().channels; ++c) {
     const std::shared_ptr<const VolumeFeed> moving = feed(c);

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <vector>
 
+#include "base/beside.h"
 #include "base/parallel.h"
 #include "cpu/multiversion.h"
 #include "cpu/sample_rows.h"
@@ -264,9 +265,9 @@ class TileSampler {
   BufferPool pool_;
 };
 
-/// The box tile by tile, several at once: one alone has too little for many cores in each of its
-/// parts.
-void sample_tiles(TileSampler& sampler, const Box& box, const BoxPlace& out) {
+/// The box into its place in `out`, which begins at `corner`, tile by tile, several at once: one
+/// alone has too little for many cores in each of its parts.
+void sample_tiles(TileSampler& sampler, const Box& box, const Size3& corner, const BoxPlace& out) {
   const std::int64_t columns = (box.size[0] + kTile - 1) / kTile,
                      tiles = columns * ((box.size[1] + kTile - 1) / kTile);
   // Kept positions take 24 bytes for each voxel of a tile.
@@ -278,38 +279,70 @@ void sample_tiles(TileSampler& sampler, const Box& box, const BoxPlace& out) {
       const Box tile{
           {box.begin[0] + x, box.begin[1] + y, box.begin[2]},
           {std::min(kTile, box.size[0] - x), std::min(kTile, box.size[1] - y), box.size[2]}};
-      sampler(tile, box.begin, out);
+      sampler(tile, corner, out);
     });
 }
 
 }  // namespace
 
+namespace {
+/// Fewest planes of a part of a box: bricks of the moving volume are read once for each.
+constexpr std::int64_t kLeastPart = 16;
+/// A displacement of a box that is larger comes in two parts.
+constexpr std::int64_t kMostWhole = std::int64_t{64} << 20;
+
+std::vector<Box> parts_of(const Box& box, bool apart) {
+  const std::int64_t planes = box.size[2], half = (planes + 1) / 2;
+  const auto bytes = box.voxel_count() * static_cast<std::int64_t>(3 * sizeof(float));
+  if (!apart || half < kLeastPart || bytes <= kMostWhole) return {box};
+  Box low = box, high = box;
+  low.size[2] = half;
+  high.begin[2] += half;
+  high.size[2] = planes - half;
+  return {low, high};
+}
+}  // namespace
+
 void apply_transform_to_box(const VolumeFeed& moving, const VolumeFeed* first_mm,
                             const Transform& moving_from_fixed, const Grid& reference,
-                            const Box& box, const BoxRule& rule, Volume& first, std::byte* out) {
-  RowProgram program = compile(moving_from_fixed, reference, moving.grid(), first_mm == nullptr);
-  if (first_mm != nullptr && first_mm->whole() != nullptr) {
-    set_first_field(program, *first_mm->whole(), {{0, 0, 0}, first_mm->grid().size});
-  } else if (first_mm != nullptr) {
-    if (first.grid().size != box.size) first = Volume(Grid{box.size, {}}, ScalarType::f32, 3);
-    first_mm->read(box, first.data());
-    set_first_field(program, first, box);
-  }
+                            const Box& box, const BoxRule& rule, HeldField& held, std::byte* out) {
+  const RowProgram compiled =
+      compile(moving_from_fixed, reference, moving.grid(), first_mm == nullptr);
+  const Volume* field = first_mm != nullptr ? first_mm->whole() : nullptr;
+  const bool comes = first_mm != nullptr && field == nullptr;
   const ResampleRule how{rule.interpolation, rule.background};
   const BoxPlace place{out, box.size, size_of(moving.type())};
-  if (const Volume* whole = moving.whole())
-    return sample_box(program, *whole, reference, box, how, rule.stop, place);
-  TileSampler sampler(program, moving, reference, how, rule.stop);
-  sample_tiles(sampler, box, place);
+  const std::vector<Box> parts = parts_of(box, comes && moving.whole() == nullptr);
+  const auto bring = [&](std::size_t i) {
+    if (!comes) return;
+    Volume& part = held.part[i];
+    if (part.grid().size != parts[i].size)
+      part = Volume(Grid{parts[i].size, {}}, ScalarType::f32, 3);
+    first_mm->read(parts[i], part.data());
+  };
+  const auto sample = [&](std::size_t i) {
+    RowProgram program = compiled;
+    if (comes) set_first_field(program, held.part[i], parts[i]);
+    if (field != nullptr) set_first_field(program, *field, {{0, 0, 0}, first_mm->grid().size});
+    if (const Volume* whole = moving.whole())
+      return sample_box(program, *whole, reference, box, how, rule.stop, place);
+    TileSampler sampler(program, moving, reference, how, rule.stop);
+    sample_tiles(sampler, parts[i], box.begin, place);
+  };
+  bring(0);
+  if (parts.size() == 1) return sample(0);
+  beside([&] { bring(1); }, [&] { sample(0); });
+  sample(1);
 }
 
 Volume apply_transform_to_box(const VolumeFeed& moving, const VolumeFeed* first_mm,
                               const Transform& moving_from_fixed, const Grid& reference,
                               const Box& box, Interpolation interpolation, double background,
                               const std::stop_token& stop) {
-  Volume first, out(Grid{box.size, {}}, moving.type(), moving.channels());
+  HeldField held;
+  Volume out(Grid{box.size, {}}, moving.type(), moving.channels());
   apply_transform_to_box(moving, first_mm, moving_from_fixed, reference, box,
-                         BoxRule{interpolation, background, stop}, first, out.data());
+                         BoxRule{interpolation, background, stop}, held, out.data());
   return out;
 }
 

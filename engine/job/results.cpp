@@ -29,17 +29,17 @@ class WarpedFeed final : public VolumeFeed {
   const Grid& grid() const override { return grid_; }
   ScalarType type() const override { return moving_->type(); }
   void read(const Box& box, std::byte* out) const override {
-    Volume first = take_first();
+    HeldField held = take_held();
     apply_transform_to_box(*moving_, first_, transform_, grid_, box, {interpolation_, 0, stop_},
-                           first, out);
+                           held, out);
     const std::lock_guard lock(mutex_);
-    first_box_ = std::move(first);
+    held_ = std::move(held);
   }
 
  private:
-  Volume take_first() const {
+  HeldField take_held() const {
     const std::lock_guard lock(mutex_);
-    return std::move(first_box_);
+    return std::move(held_);
   }
 
   std::shared_ptr<const VolumeFeed> moving_;
@@ -49,7 +49,7 @@ class WarpedFeed final : public VolumeFeed {
   Interpolation interpolation_;
   std::stop_token stop_;
   mutable std::mutex mutex_;
-  mutable Volume first_box_;  ///< of the last box, whose memory the next one takes
+  mutable HeldField held_;  ///< of the last box, whose memory the next one takes
 };
 
 }  // namespace

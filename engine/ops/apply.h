@@ -39,11 +39,16 @@ struct BoxRule {
   double background = 0;
   std::stop_token stop;
 };
-/// The same into the caller's memory, as VolumeFeed::read() fills it. `first` holds the box of the
-/// displacement; a caller that keeps it has its memory used again.
+/// The displacement of a box, or of its two halves, of which one is brought while the other is
+/// used.
+struct HeldField {
+  Volume part[2];
+};
+/// The same into the caller's memory, as VolumeFeed::read() fills it. A caller that keeps `held`
+/// has its memory used again.
 void apply_transform_to_box(const VolumeFeed& moving, const VolumeFeed* first_mm,
                             const Transform& moving_from_fixed, const Grid& reference,
-                            const Box& box, const BoxRule& rule, Volume& first, std::byte* out);
+                            const Box& box, const BoxRule& rule, HeldField& held, std::byte* out);
 
 /// The whole transform as displacements in mm on `grid`; NaN where it is undefined. Throws as
 /// above.

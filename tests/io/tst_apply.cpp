@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <set>
 
 #include "base/parallel.h"
 #include "io/io_fixtures.h"
 #include "ops/invert_field.h"
+#include "support/sliced_feed.h"
 
 namespace gigawarp {
 namespace {
@@ -232,6 +234,29 @@ TEST(Boxes, areTheSameBitsAsTheWholeAndReadOnlyWhatTheyNeed) {
       EXPECT_GT(read, 0);
       EXPECT_LT(read, 200);
     }
+}
+
+TEST(Boxes, ofManyTilesWithADisplacementThatComesInPartsAreTheSameBits) {
+  const Grid reference = test::oblique_grid({420, 410, 34}, {1, 1, 1});
+  const Volume moving = test::textured(test::oblique_grid({400, 400, 40}), ScalarType::u8, 2);
+  Transform all = only(bump(reference, 4));
+  all.stages.emplace_back(shift(1.25, -2.5, 0.75));
+  const auto& first = std::get<DisplacementField>(all.stages.front());
+  const Volume whole = apply_transform(moving, all, reference, Interpolation::linear, 3);
+  const test::SlicedFeed sliced(moving, 7), field(first.volume(), 5);
+  HeldField held;  // of one box after another
+  for (const Box& box : {Box{{0, 0, 0}, reference.size}, Box{{0, 0, 1}, {420, 410, 33}},
+                         Box{{0, 0, 9}, {420, 410, 4}}}) {
+    Volume part(Grid{box.size, {}}, moving.type(), 2);
+    apply_transform_to_box(sliced, &field, only(shift(1.25, -2.5, 0.75)), reference, box,
+                           {Interpolation::linear, 3, {}}, held, part.data());
+    const std::int64_t plane = 420 * 410;
+    for (int c = 0; c < 2; ++c)
+      EXPECT_EQ(std::memcmp(part.channel<std::uint8_t>(c),
+                            whole.channel<std::uint8_t>(c) + box.begin[2] * plane,
+                            static_cast<std::size_t>(box.size[2] * plane)),
+                0);
+  }
 }
 
 TEST(Inversion, ofAConstantShiftIsExact) {
