@@ -98,7 +98,9 @@ struct Sums {
   double maximum = -std::numeric_limits<double>::infinity();
   double sum = 0, log_sum = 0, log_square_sum = 0;
 
-  void add(float det) {
+  void add(float det) { add(det, det > 0 ? std::log(det) : 0.0F); }
+  /// `logarithm`: of a determinant above zero.
+  void add(float det, float logarithm_of_det) {
     if (std::isnan(det)) {
       ++undefined;
       return;
@@ -113,7 +115,7 @@ struct Sums {
       return;
     }
     ++positive;
-    const double logarithm = std::log(det);
+    const double logarithm = logarithm_of_det;
     log_sum += logarithm;
     log_square_sum += logarithm * logarithm;
   }
@@ -307,5 +309,88 @@ JacobianSummary summarise_jacobian(const DisplacementField& displacement_mm, con
   });
   return summary_of_planes(planes);
 }
+
+namespace {
+constexpr std::int64_t kRowsAtOnce = 16;
+}
+
+struct JacobianOfSlabs::State {
+  Grid grid;
+  std::vector<Sums> planes;
+  std::int64_t seen = 0;  ///< planes so far
+  Volume joint;           ///< the last two of them, and room for the first two of the next slab
+  std::vector<float> det, logarithm;
+
+  explicit State(const Grid& of) : grid(of), planes(static_cast<std::size_t>(of.size[2])) {
+    joint = Volume(Grid{{of.size[0], of.size[1], 4}, {}}, ScalarType::f32, 3);
+  }
+  /// Planes [begin, end), inside the border or not, of which `held` has the neighbours; it begins
+  /// with plane `first`. Rows side by side, since a slab may have few planes.
+  void sum(const Volume& held, std::int64_t first, std::int64_t begin, std::int64_t end) {
+    const Size3& n = grid.size;
+    const std::int64_t border[3] = {border_of(n[0]), border_of(n[1]), border_of(n[2])};
+    begin = std::max(begin, border[2]);
+    end = std::min(end, n[2] - border[2]);
+    if (begin >= end) return;
+    const Rows rows(grid, held, first);
+    const auto values = static_cast<std::size_t>((end - begin) * n[0] * n[1]);
+    if (det.size() < values) {
+      det.resize(values);
+      logarithm.resize(values);
+    }
+    const std::int64_t all = (end - begin) * n[1];
+    parallel_for((all + kRowsAtOnce - 1) / kRowsAtOnce, [&](std::int64_t block) {
+      for (std::int64_t r = block * kRowsAtOnce; r < std::min(all, (block + 1) * kRowsAtOnce);
+           ++r) {
+        float* const d = det.data() + r * n[0];
+        float* const l = logarithm.data() + r * n[0];
+        rows(r % n[1], begin + r / n[1], d);
+        for (std::int64_t x = 0; x < n[0]; ++x) l[x] = d[x] > 0 ? std::log(d[x]) : 0.0F;
+      }
+    });
+    parallel_for(end - begin, [&](std::int64_t k) {
+      Sums sums;
+      for (std::int64_t y = border[1]; y < n[1] - border[1]; ++y)
+        for (std::int64_t x = border[0]; x < n[0] - border[0]; ++x) {
+          const auto i = static_cast<std::size_t>((k * n[1] + y) * n[0] + x);
+          sums.add(det[i], logarithm[i]);
+        }
+      planes[static_cast<std::size_t>(begin + k)] = sums;
+    });
+  }
+  /// Copies planes of one volume to another, each channel by channel.
+  void copy(const Volume& from, std::int64_t at, Volume& to, std::int64_t place,
+            std::int64_t count) const {
+    const std::int64_t plane = grid.size[0] * grid.size[1];
+    parallel_for(3 * count, [&](std::int64_t i) {
+      const auto c = static_cast<int>(i / count);
+      std::copy_n(from.channel<float>(c) + (at + i % count) * plane, plane,
+                  to.channel<float>(c) + (place + i % count) * plane);
+    });
+  }
+};
+
+JacobianOfSlabs::JacobianOfSlabs(const Grid& grid) : state_(std::make_unique<State>(grid)) {}
+JacobianOfSlabs::~JacobianOfSlabs() = default;
+
+void JacobianOfSlabs::add(const Volume& slab) {
+  State& s = *state_;
+  const std::int64_t count = slab.grid().size[2], z = s.seen;
+  const std::int64_t tail = std::min<std::int64_t>(2, z), head = std::min<std::int64_t>(2, count);
+  if (tail > 0) {
+    s.copy(slab, 0, s.joint, tail, head);
+    s.sum(s.joint, z - tail, z - tail + 1, z + head - 1);
+  }
+  s.sum(slab, z, z + 1, z + count - 1);
+  s.seen += count;
+  if (count >= 2) {
+    s.copy(slab, count - 2, s.joint, 0, 2);
+  } else {  // the last of before, and this one
+    if (tail == 2) s.copy(s.joint, 1, s.joint, 0, 1);
+    s.copy(slab, 0, s.joint, std::min<std::int64_t>(1, z), 1);
+  }
+}
+
+JacobianSummary JacobianOfSlabs::summary() const { return summary_of_planes(state_->planes); }
 
 }  // namespace gigawarp::ops

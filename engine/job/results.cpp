@@ -108,15 +108,16 @@ Measures Results::measure_and_write(const std::stop_token& stop) {
   inputs_.moving.clear();
   measure_field();
   look_at_stop();
-  if (forward_ != nullptr) write_field(forward_, "1Warp");
-  if (inverse_ != nullptr && job_.write_inverse) write_field(inverse_, "1InverseWarp");
+  write_forward();
+  if (inverse_ != nullptr && job_.write_inverse) write_field(inverse_, "1InverseWarp", {});
   files_.emplace_back("0GenericAffine.mat");
   io::write_affine(affine_, folder_.pending(files_.back()));
   return measures_;
 }
 
-void Results::write_field(std::shared_ptr<const VolumeFeed>& field, const std::string& name) {
-  write(*field, name + (job_.compress ? ".nii.gz" : ".nii"), false);
+void Results::write_field(std::shared_ptr<const VolumeFeed>& field, const std::string& name,
+                          const Look& look) {
+  write(*field, name + (job_.compress ? ".nii.gz" : ".nii"), false, look);
   field.reset();
 }
 

@@ -13,6 +13,7 @@
 #include "job/measures.h"
 #include "job/output_folder.h"
 #include "ops/apply.h"
+#include "ops/jacobian.h"
 #include "solve/registration.h"
 
 namespace gigawarp::job {
@@ -36,6 +37,8 @@ class Results {
   using Look = std::function<void(const Box& box, const Volume& voxels)>;
 
   void measure_field();
+  bool measures_while_writing() const;
+  void set_jacobian(const ops::JacobianSummary& jacobian);
   void measure_landmarks();
   void warp_image();
   void warp_labels();
@@ -49,7 +52,9 @@ class Results {
   void write_channels(const VolumeFeed& feed, io::VolumeSink& sink, std::pair<int, int> channels,
                       const Look& look);
   void write_image(const VolumeFeed& feed, const std::string& name, bool labels, const Look& look);
-  void write_field(std::shared_ptr<const VolumeFeed>& field, const std::string& name);
+  void write_field(std::shared_ptr<const VolumeFeed>& field, const std::string& name,
+                   const Look& look);
+  void write_forward();
   void visit(const VolumeFeed& feed, const Look& look) const;
   void look_at_stop() const;
 

@@ -172,12 +172,32 @@ void Results::warp_image() {
   if (similarity.voxels > 0) measures_.global_ncc = similarity.ncc;
 }
 
-void Results::measure_field() {
-  if (forward_ == nullptr) return;
-  const ops::JacobianSummary jacobian = ops::summarise_jacobian(*forward_);
+/// A field that is not in memory, and of which the file takes planes in its own order, comes from
+/// the device once for both.
+bool Results::measures_while_writing() const {
+  const AxisOrder order = inputs_.fixed_order.inverse();
+  return forward_ != nullptr && forward_->whole() == nullptr && order.axis[2] == 2 &&
+         !order.flipped[2] && forward_->grid().size[2] >= 3;
+}
+
+void Results::set_jacobian(const ops::JacobianSummary& jacobian) {
   measures_.folds_percent = jacobian.folds_percent;
   measures_.minimum_jacobian = jacobian.minimum;
   measures_.sd_log_jacobian = jacobian.sd_log;
+}
+
+void Results::write_forward() {
+  if (forward_ == nullptr) return;
+  if (!measures_while_writing()) return write_field(forward_, "1Warp", {});
+  ops::JacobianOfSlabs jacobian(forward_->grid());
+  write_field(forward_, "1Warp",
+              [&](const Box& /*box*/, const Volume& slab) { jacobian.add(slab); });
+  set_jacobian(jacobian.summary());
+}
+
+void Results::measure_field() {
+  if (forward_ == nullptr) return;
+  if (!measures_while_writing()) set_jacobian(ops::summarise_jacobian(*forward_));
   if (inverse_ == nullptr) return;
   const std::int64_t step =
       inverse_->whole() != nullptr ? 1 : step_for(inverse_->grid(), kInvertedVoxels);

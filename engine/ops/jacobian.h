@@ -33,6 +33,23 @@ JacobianSummary summarise_jacobian(const DisplacementField& displacement_mm,
 JacobianSummary summarise_jacobian(const VolumeFeed& displacement_mm,
                                    const VolumeFeed* mask = nullptr);
 
+/// summarise_jacobian() of displacements that come by, slab by slab along z, such as while they are
+/// written: the same bits. `grid` has at least three planes.
+class JacobianOfSlabs {
+ public:
+  explicit JacobianOfSlabs(const Grid& grid);
+  ~JacobianOfSlabs();
+  JacobianOfSlabs(const JacobianOfSlabs&) = delete;
+  JacobianOfSlabs& operator=(const JacobianOfSlabs&) = delete;
+  /// The next planes, from the first on: 3 channels of f32, mm.
+  void add(const Volume& slab);
+  JacobianSummary summary() const;  ///< once all have come
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 /// jacobian_determinant() of displacements of which planes are read, as it is asked for by planes.
 std::shared_ptr<const VolumeFeed> jacobian_feed(std::shared_ptr<const VolumeFeed> displacement_mm);
 

@@ -287,6 +287,33 @@ TEST(Feed, fieldsAreMeasuredAlike) {
     EXPECT_EQ(forward.at_world(p), displacement_at(SlicedFeed(forward.volume(), 4), p));
 }
 
+TEST(Feed, determinantsOfSlabsThatComeByAreThoseOfTheField) {
+  DisplacementField field = waves(9);  // folds as well
+  field.component_mm(2)[45 * 52 * 20 + 45 * 26 + 20] = std::numeric_limits<float>::quiet_NaN();
+  const ops::JacobianSummary whole = ops::summarise_jacobian(field);
+  EXPECT_GT(whole.folds, 0);
+  EXPECT_GT(whole.undefined, 0);
+  const WholeVolume feed(&field.volume());
+  for (const std::vector<std::int64_t>& slabs :
+       {std::vector<std::int64_t>{37}, {1}, {2}, {3}, {5}, {1, 4, 2, 1, 1, 20}, {36, 1}}) {
+    ops::JacobianOfSlabs some(field.grid());
+    std::size_t turn = 0;
+    for (std::int64_t z = 0; z < kSize[2];) {
+      const std::int64_t planes = std::min(slabs[turn++ % slabs.size()], kSize[2] - z);
+      some.add(read_planes(feed, z, planes));
+      z += planes;
+    }
+    const ops::JacobianSummary found = some.summary();
+    EXPECT_EQ(found.voxels, whole.voxels);
+    EXPECT_EQ(found.folds, whole.folds);
+    EXPECT_EQ(found.undefined, whole.undefined);
+    EXPECT_EQ(found.minimum, whole.minimum);
+    EXPECT_EQ(found.maximum, whole.maximum);
+    EXPECT_EQ(found.mean, whole.mean);
+    EXPECT_EQ(found.sd_log, whole.sd_log);
+  }
+}
+
 TEST(Feed, inversesAreFittedPlaneByPlaneAlike) {
   DisplacementField whole = waves(3);
   whole.component_mm(1)[45 * 52 * 20 + 45 * 26 + 20] = std::numeric_limits<float>::quiet_NaN();
