@@ -175,6 +175,15 @@ GridMembers make_cuda_members(const std::vector<int>& devices, std::uint64_t mem
   return members;
 }
 
+std::string gpu_identity(int device) {
+  cudaDeviceProp properties{};
+  if (cudaGetDeviceProperties(&properties, device) != cudaSuccess) {
+    cudaGetLastError();
+    return {};
+  }
+  return {properties.uuid.bytes, sizeof properties.uuid.bytes};
+}
+
 RankParts make_cuda_rank(int device, std::uint64_t memory_bytes) {
   /// Kernels load the planes after next while they work on one.
   constexpr int kPlanesAhead = 4;

@@ -15,6 +15,7 @@
 #include "io/http.h"
 #include "job/checkpoint_files.h"
 #include "job/preview_file.h"
+#include "shard/communicator.h"
 
 namespace gigawarp::job {
 
@@ -51,7 +52,11 @@ OutputFolder::OutputFolder(const std::filesystem::path& path) : path_(path) {
     close(lock_);
     throw Error(ErrorCode::usage,
                 "Another run is writing to \"" + path_.string() +
-                    "\"; wait for it to end or choose another --out.",
+                    "\"; wait for it to end or choose another --out" +
+                    (shard::launched_processes() > 1
+                         ? ", or take --device mpi: then the processes that were started together "
+                           "share one run."
+                         : "."),
                 path_.string());
   }
   std::filesystem::remove_all(path_ / kPending, failure);  // of a killed run

@@ -54,6 +54,10 @@ struct RankParts {
 /// The CPU of this process. Definition: shard/.
 RankParts make_host_rank();
 
+/// What tells a GPU, by its CUDA number, from all others, in every process that sees it; empty
+/// where there is none. Takes no memory of it. Definition: cuda/, or stub/.
+std::string gpu_identity(int device);
+
 /// A GPU by its CUDA number, with `memory_bytes` of its memory (0: what is free). Throws
 /// Error{device_fault} with the reason. Definition: cuda/, or stub/ in builds without CUDA.
 RankParts make_cuda_rank(int device, std::uint64_t memory_bytes);

@@ -85,9 +85,12 @@ class Communicator {
 std::vector<std::unique_ptr<Communicator>> make_thread_communicators(int size);
 
 /// The ranks that mpirun or Slurm started, if they did; the calling process alone otherwise.
-/// Definition: MPI where the build has it (GIGAWARP_MPI); else throws Error{usage} saying so. May
-/// be asked for once; MPI ends with the object.
+/// Definition: MPI where the build has it (GIGAWARP_MPI); else throws Error{usage} saying so.
+/// Throws it too where several were started and do not see one another: the launcher is another
+/// MPI's. May be asked for once; MPI ends with the object.
 std::unique_ptr<Communicator> make_process_communicator();
+/// How many processes mpirun or Slurm says it started together with this one; one where nobody did.
+int launched_processes();
 /// Whether this build has make_process_communicator().
 bool has_process_communicator();
 

@@ -1,12 +1,26 @@
+#include <algorithm>
+#include <cstdlib>
+
 #include "gigawarp/error.h"
 #include "shard/communicator.h"
+
+namespace gigawarp::shard {
+
+int launched_processes() {
+  // From the innermost: OpenMPI's mpirun, those of MPICH's family and srun --mpi=pmi2, srun.
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"})
+    if (const char* const text = std::getenv(name))  // NOLINT(concurrency-mt-unsafe)
+      return std::max(1, std::atoi(text));  // NOLINT(cert-err34-c): zero for what is no number
+  return 1;
+}
+
+}  // namespace gigawarp::shard
 
 #if defined(GIGAWARP_HAVE_MPI)
 #define OMPI_SKIP_MPICXX 1
 #include <mpi.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <fstream>
@@ -46,6 +60,7 @@ class MpiCommunicator final : public Communicator {
   MpiCommunicator() {
     int provided = 0;
     check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "starting");
+    require_all_launched();
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     check(MPI_Comm_dup(MPI_COMM_WORLD, &data_), "making a communicator");
     check(MPI_Comm_dup(MPI_COMM_WORLD, &control_), "making a communicator");
@@ -147,6 +162,22 @@ class MpiCommunicator final : public Communicator {
   struct Process {
     int host = 0, id = 0;
   };
+
+  /// With the launcher of another MPI each process is a world of its own, and all would do the
+  /// whole run.
+  static void require_all_launched() {
+    int seen = 1;
+    MPI_Comm_size(MPI_COMM_WORLD, &seen);
+    const int launched = launched_processes();
+    if (seen > 1 || launched <= 1) return;
+    MPI_Finalize();
+    throw Error(ErrorCode::usage,
+                std::to_string(launched) +
+                    " processes were started together, but they do not see one another; start them "
+                    "with the mpirun of the MPI that Gigawarp was built with (OpenMPI), or with "
+                    "srun --mpi=pmix.",
+                "--device");
+  }
 
   /// Whether the rank's process is there: of other hosts nothing is known.
   bool is_alive(int rank) const {

@@ -1,6 +1,7 @@
 #include "solve/rank_run.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "base/parallel.h"
@@ -55,11 +56,18 @@ Position unpacked(const std::string& bytes) {
   return position;
 }
 
-/// Why this rank has no GPU of its own; empty when it has.
-std::string lacks_gpu(const shard::Communicator& communicator) {
-  const std::string id = "cuda:" + std::to_string(communicator.rank_of_host());
+/// The CUDA number of this rank's GPU, whether or not it is there.
+int gpu_of(const shard::Communicator& communicator) {
+  int seen = 0;
+  while (!ops::gpu_identity(seen).empty()) ++seen;
+  return gpu_number(communicator.rank_of_host(), seen);
+}
+
+/// Why this rank has no GPU; empty when it has.
+std::string lacks_gpu(int number) {
+  const std::string id = "cuda:" + std::to_string(number);
   std::string why = "this host has no GPU " + id + " for it";
-  for (const DeviceInfo& gpu : ops::list_gpus({communicator.rank_of_host()})) {
+  for (const DeviceInfo& gpu : ops::list_gpus({number})) {
     if (gpu.id == id && gpu.usable) return {};
     if ((gpu.id == id || gpu.id == "cuda") && !gpu.why_not.empty()) why = gpu.why_not;
   }
@@ -67,27 +75,52 @@ std::string lacks_gpu(const shard::Communicator& communicator) {
   return why;
 }
 
+/// Of every rank; empty for those without a usable GPU.
+std::vector<std::string> identities_of_all(const std::string& own,
+                                           shard::Communicator& communicator) {
+  std::array<char, 64> mine{};
+  std::copy_n(own.begin(), std::min(own.size(), mine.size()), mine.begin());
+  std::vector<std::string> all;
+  for (const auto& one : communicator.values(mine))
+    all.push_back(one == std::array<char, 64>{} ? std::string()
+                                                : std::string(one.begin(), one.end()));
+  return all;
+}
+
 ops::RankParts parts_of(const std::string& chosen, const shard::Communicator& communicator,
                         std::uint64_t memory_bytes) {
-  return chosen == "mpi:cuda" ? ops::make_cuda_rank(communicator.rank_of_host(), memory_bytes)
+  return chosen == "mpi:cuda" ? ops::make_cuda_rank(gpu_of(communicator), memory_bytes)
                               : ops::make_host_rank();
 }
 
 }  // namespace
 
+std::size_t first_without_gpu(const std::vector<std::string>& identities) {
+  for (std::size_t r = 0; r < identities.size(); ++r) {
+    const auto before = identities.begin() + static_cast<std::ptrdiff_t>(r);
+    if (identities[r].empty() || std::find(identities.begin(), before, identities[r]) != before)
+      return r;
+  }
+  return identities.size();
+}
+
 std::string chosen_rank_device(const std::string& device, shard::Communicator& communicator) {
   if (device == "mpi:cpu") return device;
-  const std::string lack = lacks_gpu(communicator);
-  const std::vector<char> has = communicator.values(static_cast<char>(lack.empty() ? 1 : 0));
-  const auto without = std::find(has.begin(), has.end(), 0);
-  if (without == has.end()) return "mpi:cuda";
-  const bool none = std::find(has.begin(), has.end(), 1) == has.end();
+  const int number = gpu_of(communicator);
+  std::string lack = lacks_gpu(number);
+  const std::vector<std::string> all =
+      identities_of_all(lack.empty() ? ops::gpu_identity(number) : "", communicator);
+  const std::size_t rank = first_without_gpu(all);
+  if (rank == all.size()) return "mpi:cuda";
+  const bool none = std::all_of(all.begin(), all.end(), [](const auto& id) { return id.empty(); });
   if (device == "mpi" && none) return "mpi:cpu";
-  const auto rank = static_cast<int>(without - has.begin());
+  if (lack.empty())
+    lack = "the only GPU that it sees, cuda:" + std::to_string(number) +
+           ", is the one of a rank before it";
   std::vector<char> text(200, 0);
-  if (communicator.rank() == rank)
+  if (static_cast<std::size_t>(communicator.rank()) == rank)
     std::copy_n(lack.begin(), std::min(lack.size(), text.size() - 1), text.begin());
-  communicator.broadcast(text.data(), text.size(), rank);
+  communicator.broadcast(text.data(), text.size(), static_cast<int>(rank));
   throw Error(ErrorCode::device_fault,
               "Rank " + std::to_string(rank) + " has no GPU to use (" + text.data() +
                   "); start as many ranks on a host as it has GPUs, or choose --device mpi:cpu.",
@@ -106,8 +139,9 @@ std::vector<RankDevice> rank_devices(const std::string& chosen, shard::Communica
   own.host_available = static_cast<double>(available_memory_bytes());
   own.budget = static_cast<double>(memory_bytes);
   if (chosen == "mpi:cuda") {
-    name = "cuda:" + std::to_string(communicator.rank_of_host());
-    for (const DeviceInfo& gpu : ops::list_gpus({communicator.rank_of_host()}))
+    const int number = gpu_of(communicator);
+    name = "cuda:" + std::to_string(number);
+    for (const DeviceInfo& gpu : ops::list_gpus({number}))
       if (gpu.id == name) own.gpu_free = static_cast<double>(gpu.free_bytes);
   }
   std::copy_n(name.begin(), std::min<std::size_t>(name.size(), 31), own.name);

@@ -21,9 +21,16 @@ struct RankDevice {
   double host_available = 0;  ///< of the host's memory
 };
 
+/// Which of the GPUs that a process sees, by CUDA number, the rank of this number on its host
+/// takes: the one of that number, or the only one, where Slurm gives each process a GPU of its own.
+constexpr int gpu_number(int rank_of_host, int seen) { return seen == 1 ? 0 : rank_of_host; }
+/// The first rank that has no GPU of its own by its identity (ops::gpu_identity()): none, or one
+/// that a rank before it has. As many as there are ranks if all have one.
+std::size_t first_without_gpu(const std::vector<std::string>& identities);
+
 /// What "mpi", "mpi:cpu" and "mpi:cuda" stand for on these ranks: "mpi:cuda" (GPU i of the host for
-/// rank i of the host) or "mpi:cpu"; "mpi" is the GPUs where every rank has one, and the CPU where
-/// none has. Called by all ranks; throws the same Error{device_fault} on all.
+/// rank i of the host, gpu_number()) or "mpi:cpu"; "mpi" is the GPUs where every rank has one, and
+/// the CPU where none has. Called by all ranks; throws the same Error{device_fault} on all.
 std::string chosen_rank_device(const std::string& device, shard::Communicator& communicator);
 /// In the order of ranks. Called by all ranks.
 std::vector<RankDevice> rank_devices(const std::string& chosen, shard::Communicator& communicator,

@@ -20,6 +20,8 @@ GridMembers make_cuda_members(const std::vector<int>& devices, std::uint64_t mem
   return {};
 }
 
+std::string gpu_identity(int /*device*/) { return {}; }
+
 RankParts make_cuda_rank(int device, std::uint64_t memory_bytes) {
   make_cuda_backend(device, memory_bytes);  // throws
   return {};

@@ -203,6 +203,46 @@ class Ranks(PairCase):
         self.assert_one_sentence(process, "Rank 1", "gone.nii.gz")
         self.assertEqual(leftovers(out), [])
 
+    def test_what_a_process_holds_falls_with_their_number(self):
+        pair = self.folder / "large"
+        process = run("phantom", "--out", pair, "--size", "160", "--stream", "--no-warp")
+        self.assertEqual(process.returncode, OK, process.stderr)
+        job = self.folder / "large.json"
+        job.write_text(json.dumps({"version": 1, "stages": [
+            {"kind": "greedy", "metric": {"kind": "lncc"}, "levels": [{"shrink": 1, "iterations": 50}]}]}))
+
+        def largest_mib(count):
+            process = self.start(count, "register", "--job", job, "--fixed", pair / "fixed.nii", "--moving",
+                                 pair / "moving.nii", "--out", self.folder / f"large{count}", "--device", "mpi:cpu",
+                                 "--progress", "json")
+            self.until(process, "greedy", 0, 2)
+            peaks = [int(line.split()[1]) / 1024 for pid in self.rank_pids(process)
+                     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+                     if line.startswith("VmHWM:")]
+            process.terminate()
+            process.communicate(timeout=60)
+            self.assertEqual(len(peaks), count)
+            return max(peaks)
+        one, two, four = (largest_mib(count) for count in (1, 2, 4))
+        # 50 bytes per voxel make 200 MiB; program and libraries are 60 of each, and stay.
+        self.assertGreater(one, 220)
+        self.assertLess(two, 0.75 * one)
+        self.assertLess(four, 0.55 * one)
+
+    def test_processes_that_do_not_see_one_another_say_so(self):
+        out = self.folder / "apart"
+        for launcher in ("PMI_SIZE", "SLURM_STEP_NUM_TASKS"):
+            process = subprocess.run([GIGAWARP, "register", *self.job(out), "--device", "mpi:cpu"], capture_output=True,
+                                     text=True, timeout=100, env={**os.environ, launcher: "4"})
+            self.assertEqual(process.returncode, USAGE, process.stderr)
+            self.assert_one_sentence(process, "4 processes", "mpirun", "--mpi=pmix")
+
+    def test_processes_that_each_begin_the_same_run_are_told_of_mpi(self):
+        out = self.folder / "each"
+        process = self.ranks(2, "register", *self.job(out), "--device", "cpu")
+        self.assertEqual(process.returncode, USAGE, process.stderr)
+        self.assertIn("--device mpi", process.stderr)
+
     def test_the_plan_says_what_every_rank_takes(self):
         process = self.ranks(3, "plan", *self.job(self.folder / "planned"), "--device", "mpi:cpu", "--json")
         self.assertEqual(process.returncode, OK, process.stderr)

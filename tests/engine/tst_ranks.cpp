@@ -381,6 +381,15 @@ TEST(Ranks, aStopAskedOfOneRankReachesAllAtTheSameIteration) {
   expect_it_goes_on(store, pair, 2);
 }
 
+TEST(Ranks, eachTakesTheGpuOfItsNumberOrTheOnlyOneThatItSees) {
+  EXPECT_EQ(solve::gpu_number(2, 4), 2);
+  EXPECT_EQ(solve::gpu_number(2, 1), 0);  // Slurm has given it one of its own
+  EXPECT_EQ(solve::gpu_number(2, 2), 2);  // which is not there
+  EXPECT_EQ(solve::first_without_gpu({"a", "b", "c"}), 3U);
+  EXPECT_EQ(solve::first_without_gpu({"a", "b", "a"}), 2U);  // two ranks, one GPU
+  EXPECT_EQ(solve::first_without_gpu({"a", "", ""}), 1U);
+}
+
 TEST(Ranks, whatARankHoldsDoesNotGrowWithTheirNumber) {
   const auto peak = [](int count, const Affine& turn) {
     const test::TurnedPair pair({48, 96, 96}, {48, 96, 96}, 2.0, turn);
