@@ -5,7 +5,7 @@
 #     --no-tests    builds and measures only
 #     --sanitize    also under compute-sanitizer: memcheck, racecheck, initcheck, without whole registrations
 #     --bench       then the table of the benchmark at SIZE (one number, or X,Y,Z) on cuda:0 or DEVICE (cuda:0,1: both
-#                     together); may be repeated
+#                     together; ranks:2: as two ranks with NCCL between them); may be repeated
 #     --register    then whole registrations by build/gpu/tests/bench/register_pair; may be repeated. ARGUMENTS are
 #                     FIXED.raw MOVING.raw PRESET DEVICE [REPEATS]     (tests/bench/to_raw.py makes the files)
 #                     --synthetic SIZE --device cuda:0 --metric mi     (a made-up pair with a known map; its source says more)

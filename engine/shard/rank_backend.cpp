@@ -89,6 +89,7 @@ ops::ImagePair RankBackend::prepare_pair(Work& work, const ops::ImagePair& pair,
     if (pair.displacement)
       read(access, pair.displacement, slab.begin - sample_halo, slab.end + sample_halo);
   });
+  if (pair.displacement) metric_halo_ = sample_halo;
   const ops::Extent& fixed = pair.fixed.extent;
   const auto boxes = [&](const ShiftRange& shift, double margin) {
     std::vector<VoxelBox> all;
@@ -268,7 +269,8 @@ ops::GridTimes RankBackend::take_grid_times() {
   member().synchronise();
   const auto taken = times_.take();
   ops::GridTimes times;
-  times.seconds = taken[PartTimes::operation];
+  const std::vector<double> each = communicator_.values(taken[PartTimes::operation]);
+  times.seconds = *std::max_element(each.begin(), each.end());
   times.busy_seconds = communicator_.values(taken[PartTimes::computation]);
   times.exchange_seconds = communicator_.values(taken[PartTimes::exchange]);
   times.received_bytes = communicator_.values(arrays_.take_received_bytes());

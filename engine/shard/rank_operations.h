@@ -236,6 +236,7 @@ class RankBackend final : public ops::Backend {
   std::map<const void*, KnownShift> shifts_;
   std::map<const void*, float> largest_;  ///< that direction() found, by what it wrote
   ops::Array marks_;                      ///< of folds, twice
+  std::int64_t metric_halo_ = 0;          ///< planes of u that the last metric took on either side
   bool is_served_ = false;                ///< rank 0, between serve_downloads() and end_service()
 };
 

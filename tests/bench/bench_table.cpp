@@ -1,12 +1,20 @@
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "bench/bench.h"
+#include "gigawarp/error.h"
+#include "shard/communicator.h"
 #include "support/bench_arguments.h"
 
 /// bench_table SIZE [DEVICE [REPEATS [METRIC]]]: the table of `gigawarp bench` from the engine
 /// alone. SIZE is one number or X,Y,Z; METRIC is lncc, mi or mse, and all of them by default.
+/// DEVICE ranks:4 is what `--device mpi` is, of four threads in place of processes: GPU i for rank
+/// i with NCCL between them; ranks:cpu:4 on the CPU.
 namespace {
 
 using gigawarp::bench::Report;
@@ -26,8 +34,35 @@ void print_row(const Row& row) {
               row.milliseconds, row.fastest_milliseconds, row.ns_per_voxel, row.bytes_per_voxel,
               row.gb_per_s, 100 * row.copy_fraction, row.peak_bytes_per_voxel);
   if (row.waiting_milliseconds > 0) std::printf("  waiting %.3f ms", row.waiting_milliseconds);
+  if (row.received_bytes > 0)
+    std::printf(", messages %.3f ms, %.2f MB", row.communication_milliseconds,
+                row.received_bytes * 1e-6);
   std::printf("\n");
   std::fflush(stdout);
+}
+
+/// On all ranks at once; the rows are the same on each.
+Report run_on_ranks(gigawarp::bench::Spec spec) {
+  const auto communicators = gigawarp::shard::make_thread_communicators(
+      std::max(1, std::atoi(spec.device.substr(spec.device.rfind(':') + 1).c_str())));
+  spec.device = spec.device.starts_with("ranks:cpu") ? "mpi:cpu" : "mpi:cuda";
+  std::vector<Report> reports(communicators.size());
+  std::vector<std::exception_ptr> errors(communicators.size());
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < communicators.size(); ++i)
+    threads.emplace_back([&, i, own = spec]() mutable {
+      own.ranks = communicators[i].get();
+      try {
+        reports[i] = i == 0 ? run(own, print_head, print_row) : run(own);
+      } catch (const gigawarp::Error& error) {
+        errors[i] = std::current_exception();
+        own.ranks->fail(error.code(), error.what());
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  for (const std::exception_ptr& error : errors)
+    if (error) std::rethrow_exception(error);
+  return reports.front();
 }
 
 }  // namespace
@@ -43,7 +78,9 @@ int main(int argc, char** argv) {
     if (argc > 2) spec.device = argv[2];
     if (argc > 3) spec.repeats = std::atoi(argv[3]);
     if (argc > 4) spec.metrics = {gigawarp::test::parse_metric(argv[4])};
-    const Report report = gigawarp::bench::run(spec, print_head, print_row);
+    const Report report = spec.device.starts_with("ranks:")
+                              ? run_on_ranks(spec)
+                              : gigawarp::bench::run(spec, print_head, print_row);
     if (report.device_peak_bytes > 0)
       std::printf("\n%.1f MiB of GPU memory, %.1f MiB of the host's at most. %s\n",
                   static_cast<double>(report.device_peak_bytes) / 1048576,
