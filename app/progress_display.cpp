@@ -92,6 +92,7 @@ class Bar final : public ProgressSink {
         ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col : 80;
     std::string what = event.kind == EventKind::paused ? "paused" : event.stage;
     if (event.kind == EventKind::iteration) what = level_text(event);
+    if (event.kind == EventKind::message && !event.text.empty()) what = event.text;
     if (what.empty()) return;
     std::array<char, 32> percent{};
     std::snprintf(percent.data(), percent.size(), " %3.0f %% ", 100 * event.fraction);

@@ -1,7 +1,11 @@
 #include "job/inputs.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <map>
+#include <mutex>
+#include <numeric>
 
 #include "base/parallel.h"
 #include "gigawarp/error.h"
@@ -88,10 +92,40 @@ OpenedFeed open_feed(const std::string& path, const io::ReadOptions& options, bo
   return opened;
 }
 
+/// How much of several images has been read.
+class ReadShare {
+ public:
+  ReadShare(std::size_t images, std::function<void(double)> tell)
+      : shares_(images, 0), tell_(std::move(tell)) {}
+  void set(std::size_t image, double share) {
+    if (!tell_) return;
+    const std::lock_guard lock(mutex_);
+    shares_[image] = std::min(1.0, share);
+    tell_(std::accumulate(shares_.begin(), shares_.end(), 0.0) /
+          static_cast<double>(shares_.size()));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<double> shares_;
+  std::function<void(double)> tell_;
+};
+
+/// What one pass over a source finds; `tell` hears how much of it is behind.
+CountedStatistics pass_over(SourceFeed& source, const std::function<void(double)>& tell) {
+  std::atomic<std::int64_t> done = 0;
+  const auto all = static_cast<double>(source.grid().voxel_count());
+  source.tell_reads([&](std::int64_t voxels) { tell(static_cast<double>(done += voxels) / all); });
+  CountedStatistics found = counted_statistics(source);
+  source.tell_reads(nullptr);
+  return found;
+}
+
 /// `levels`: coarse ones may come from the file.
 Loaded load_image(const std::string& path, const io::ReadOptions& options, bool streamed,
                   bool levels, const std::shared_ptr<const PlaneSharing>& sharing,
-                  const std::shared_ptr<TimeSum>& read_time) {
+                  const std::shared_ptr<TimeSum>& read_time,
+                  const std::function<void(double)>& tell) {
   Loaded loaded;
   const auto note = [&](const std::vector<std::string>& notes) {
     for (const std::string& text : notes) loaded.warnings.push_back(path + ": " + text);
@@ -105,7 +139,7 @@ Loaded load_image(const std::string& path, const io::ReadOptions& options, bool 
     loaded.source->set_sharing(sharing);
     note(loaded.source->source().info().notes);
     loaded.order = canonical_order(loaded.file_grid);
-    loaded.source->set_statistics(counted_statistics(*loaded.source));
+    loaded.source->set_statistics(pass_over(*loaded.source, tell));
     loaded.statistics = check_intensities(*loaded.source, path, loaded.warnings);
     // An import's own coarse levels would make the result depend on whether there is one.
     if (levels && !opened.imported && loaded.statistics.not_finite == 0)
@@ -353,6 +387,7 @@ RunInputs load_inputs(const JobSpec& job, const Reading& reading, const std::sto
   const std::size_t channels = job.fixed.size();
   std::vector<Loaded> images(2 * channels);
   const auto read_time = std::make_shared<TimeSum>();
+  ReadShare share(images.size(), reading.tell);
   const auto load = [&](std::int64_t i) {
     const auto index = static_cast<std::size_t>(i);
     const bool is_fixed = index < channels;
@@ -362,7 +397,9 @@ RunInputs load_inputs(const JobSpec& job, const Reading& reading, const std::sto
                         (is_fixed ? reading.levels.fixed : reading.levels.moving);
     images[index] = load_image(is_fixed ? job.fixed[index] : job.moving[index - channels], options,
                                is_fixed ? reading.streamed.fixed : reading.streamed.moving, levels,
-                               reading.sharing, read_time);
+                               reading.sharing, read_time,
+                               [&share, index](double part) { share.set(index, part); });
+    share.set(index, 1);
   };
   const auto count = static_cast<std::int64_t>(images.size());
   if (reading.sharing == nullptr)

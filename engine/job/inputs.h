@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -71,6 +72,8 @@ struct Reading {
   solve::Streaming levels;
   /// Where several processes read them, each its planes; they call load_inputs() together.
   std::shared_ptr<const PlaneSharing> sharing;
+  /// Told how much of the images has been read, 0…1, from any thread, one at a time; may be null.
+  std::function<void(double share)> tell = nullptr;
 };
 
 /// Opens fixed and moving in parallel, reads into memory what is not to be streamed or cannot be,

@@ -80,8 +80,9 @@ std::string event_json(const ProgressEvent& event) {
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-WorkModel::WorkModel(const JobSpec& job, std::int64_t fixed_voxels, double predicted_seconds)
-    : predicted_seconds_(predicted_seconds) {
+WorkModel::WorkModel(const JobSpec& job, std::int64_t fixed_voxels, double predicted_seconds,
+                     const FileSeconds& files)
+    : predicted_seconds_(predicted_seconds), files_(files) {
   // A linear iteration reads both images once; a deformable one passes over images and field about
   // four times. Each level costs something besides its iterations.
   constexpr double kLinear = 0.25, kLevelIterations = 3;
@@ -122,6 +123,7 @@ int WorkModel::level_index(const ProgressEvent& event) const {
 
 void WorkModel::update(const ProgressEvent& event, double elapsed_s) {
   if (event.kind == EventKind::run_finished) finished_ = true;
+  if (event.kind == EventKind::stage_finished && event.stage == "load") loaded_ = 1;
   if (event.kind == EventKind::stage_started)
     for (auto s = static_cast<std::size_t>(std::int64_t{stage_} + 1); s < names_.size(); ++s)
       if (names_[s] == event.stage) {
@@ -150,7 +152,15 @@ void WorkModel::update(const ProgressEvent& event, double elapsed_s) {
 
 double WorkModel::fraction() const {
   if (finished_) return 1;
-  return total_ > 0 ? std::min(done() / total_, 0.999) : 0;
+  if (!(total_ > 0)) return 0;
+  const double solved = done() / total_;
+  if (!(predicted_seconds_ > 0)) return std::min(solved, 0.999);
+  const double all = predicted_seconds_ + files_.load + files_.write;
+  return std::min(1 - (predicted_seconds_ * (1 - solved) + file_seconds_left()) / all, 0.999);
+}
+
+double WorkModel::file_seconds_left() const {
+  return files_.load * (1 - loaded_) + files_.write * (1 - written_);
 }
 
 double WorkModel::eta_s(double elapsed_s) const {
@@ -165,7 +175,7 @@ double WorkModel::eta_s(double elapsed_s) const {
     seconds_per_unit =
         predicted_seconds_ > 0 ? trust * measured + (1 - trust) * seconds_per_unit : measured;
   }
-  return seconds_per_unit > 0 ? remaining * seconds_per_unit : -1;
+  return seconds_per_unit > 0 ? remaining * seconds_per_unit + file_seconds_left() : -1;
 }
 
 Recorder::Recorder(const std::filesystem::path& folder, bool append, WorkModel model,
@@ -191,6 +201,15 @@ void Recorder::say(EventKind kind, const std::string& stage, const std::string& 
   event.stage = stage;
   event.text = text;
   on_event(event);
+}
+
+void Recorder::say_share(const std::string& stage, double share, const std::string& what) {
+  constexpr double kEverySeconds = 1;
+  stage == "load" ? model_.set_loaded(share) : model_.set_written(share);
+  if (elapsed_s() - shared_s_ < kEverySeconds) return;
+  shared_s_ = elapsed_s();
+  say(EventKind::message, stage,
+      what + ": " + std::to_string(static_cast<int>(100 * share)) + " %");
 }
 
 /// Writes out what is kept back, for whoever watches the run by its file.

@@ -14,18 +14,28 @@ namespace gigawarp::job {
 /// One event as one line of JSON without line break; fields that do not apply are left out.
 std::string event_json(const ProgressEvent& event);
 
+/// What reading the images and writing the results will take, as far as it is foreseen.
+struct FileSeconds {
+  double load = 0, write = 0;
+};
+
 /// Work of a job in voxel updates, to tell how far a run is and how long it will take.
 class WorkModel {
  public:
-  WorkModel(const JobSpec& job, std::int64_t fixed_voxels, double predicted_seconds);
+  WorkModel(const JobSpec& job, std::int64_t fixed_voxels, double predicted_seconds,
+            const FileSeconds& files = {});
   /// Takes note of where the run is.
   void update(const ProgressEvent& event, double elapsed_s);
+  /// How much of the reading, or of the writing, is done: 0…1.
+  void set_loaded(double share) { loaded_ = share; }
+  void set_written(double share) { written_ = share; }
   double fraction() const;  ///< 0…1
   /// Seconds to the end; the prediction of the plan at first, the speed of this run later.
   double eta_s(double elapsed_s) const;
 
  private:
   double done() const;
+  double file_seconds_left() const;
   int level_index(const ProgressEvent& event) const;
 
   std::vector<std::string> names_;           ///< of the stages
@@ -33,6 +43,8 @@ class WorkModel {
   std::vector<std::vector<int>> shrinks_;    ///< of each level; a solver may leave out coarse ones
   double total_ = 0;
   double predicted_seconds_ = 0;
+  FileSeconds files_;
+  double loaded_ = 0, written_ = 0;
   int stage_ = -1;
   int level_ = 0;
   double within_level_ = 0;    ///< 0…1
@@ -50,6 +62,9 @@ class Recorder final : public ProgressSink {
   void on_event(const ProgressEvent& event) override;
 
   void say(EventKind kind, const std::string& stage, const std::string& text);
+  /// How much of "load" or "write" is done, and what is being done: a message, at most one a
+  /// second. From any thread, one at a time.
+  void say_share(const std::string& stage, double share, const std::string& what);
   const std::vector<std::string>& warnings() const { return warnings_; }
   double elapsed_s() const;
   /// Throws Error{output_not_written} when a line could not be kept.
@@ -64,6 +79,7 @@ class Recorder final : public ProgressSink {
   WorkModel model_;
   ProgressSink* next_;
   std::vector<std::string> warnings_;
+  double shared_s_ = 0;   ///< when say_share() last said something
   double flushed_s_ = 0;  ///< when events were last written out, since the run began
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };

@@ -1,5 +1,6 @@
 #include "job/results.h"
 
+#include <algorithm>
 #include <array>
 #include <mutex>
 
@@ -99,8 +100,28 @@ std::shared_ptr<const VolumeFeed> Results::warped(std::shared_ptr<const VolumeFe
                                       interpolation, stop_);
 }
 
+/// In values of a field: a voxel of an image takes longer, since it is sampled.
+double Results::work_of(const VolumeFeed& feed) const {
+  constexpr double kSampled = 6;
+  return static_cast<double>(feed.grid().voxel_count()) *
+         (feed.channels() > 1 ? feed.channels() : kSampled);
+}
+
+/// `part`: of the feed's channels that have gone to the file with the box.
+void Results::tell_done(const VolumeFeed& feed, const Box& box, double part) {
+  if (!tell_) return;
+  done_ += work_of(feed) * part * static_cast<double>(box.voxel_count()) /
+           static_cast<double>(feed.grid().voxel_count());
+  tell_(std::min(1.0, done_ / work_), doing_);
+}
+
 Measures Results::measure_and_write(const std::stop_token& stop) {
   stop_ = stop;
+  work_ = work_of(*inputs_.moving[0]) * static_cast<double>(canonical_.voxel_count()) /
+          static_cast<double>(inputs_.moving[0]->grid().voxel_count());
+  if (!job_.moving_labels.empty()) work_ *= 2;
+  if (forward_ != nullptr) work_ += work_of(*forward_);
+  if (inverse_ != nullptr && job_.write_inverse) work_ += work_of(*inverse_);
   measure_landmarks();
   warp_labels();
   warp_image();
@@ -138,6 +159,7 @@ void Results::write(const VolumeFeed& feed, const std::string& name, bool labels
   spec.channels = feed.channels();
   spec.options.labels = labels;
   files_.push_back(name);
+  doing_ = "writing " + name;
   const auto sink = io::open_sink(folder_.pending(name), spec);
   // A feed gives all its channels at once: they are read once where the file takes them so.
   const int together = sink->takes_channels_in_turn() ? spec.channels : 1;
@@ -172,17 +194,28 @@ void Results::write_channels(const VolumeFeed& feed, io::VolumeSink& sink,
     for (int c = channels.first; c < channels.second; ++c)
       sink.write(c, z, planes_from(z), slab.data() + static_cast<std::size_t>(c) * bytes);
   };
+  const double part = static_cast<double>(channels.second - channels.first) / feed.channels();
+  const auto written = [&](std::int64_t z) {
+    tell_done(feed, {{0, 0, z}, {n[0], n[1], planes_from(z)}}, part);
+  };
   make(0);
-  for (std::int64_t z = step; z < n[2]; z += step) beside([&] { make(z); }, [&] { put(z - step); });
+  for (std::int64_t z = step; z < n[2]; z += step) {
+    beside([&] { make(z); }, [&] { put(z - step); });
+    written(z - step);
+  }
   put((n[2] - 1) / step * step);
+  written((n[2] - 1) / step * step);
 }
 
-void Results::visit(const VolumeFeed& feed, const Look& look) const {
+void Results::visit(const VolumeFeed& feed, const Look& look) {
+  doing_ = "comparing the images";
   const Size3& n = feed.grid().size;
   for (std::int64_t z = 0; z < n[2]; z += feed.slab_planes()) {
     look_at_stop();
     const std::int64_t planes = std::min(feed.slab_planes(), n[2] - z);
-    look({{0, 0, z}, {n[0], n[1], planes}}, read_planes(feed, z, planes));
+    const Box box{{0, 0, z}, {n[0], n[1], planes}};
+    look(box, read_planes(feed, z, planes));
+    tell_done(feed, box, 1);
   }
 }
 

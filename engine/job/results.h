@@ -26,6 +26,11 @@ class Results {
   Results(const JobSpec& job, RunInputs&& inputs, solve::RegistrationOutput&& output,
           OutputFolder& folder);
 
+  /// Told how much of all that is written is done, 0…1, and what is being done. Before
+  /// measure_and_write().
+  void tell(std::function<void(double share, const std::string& what)> tell) {
+    tell_ = std::move(tell);
+  }
   /// Call once. Files appear as pending files of the folder. Throws Error{output_not_written,
   /// bad_input, cancelled}.
   Measures measure_and_write(const std::stop_token& stop);
@@ -55,8 +60,10 @@ class Results {
   void write_field(std::shared_ptr<const VolumeFeed>& field, const std::string& name,
                    const Look& look);
   void write_forward();
-  void visit(const VolumeFeed& feed, const Look& look) const;
+  void visit(const VolumeFeed& feed, const Look& look);
   void look_at_stop() const;
+  double work_of(const VolumeFeed& feed) const;
+  void tell_done(const VolumeFeed& feed, const Box& box, double channels);
 
   const JobSpec& job_;
   RunInputs inputs_;
@@ -71,6 +78,11 @@ class Results {
   Measures measures_;
   std::vector<std::string> files_;
   TimeSum write_time_;
+  std::function<void(double, const std::string&)> tell_;
+  /// Voxels times channels, as far as known, of all that is visited or written, and of what has
+  /// been.
+  double work_ = 0, done_ = 0;
+  std::string doing_;
 };
 
 }  // namespace gigawarp::job

@@ -46,6 +46,12 @@ class PlaneSample {
   }
 
   void look(const Box& box, const Volume& warped) {
+    // Bricks that several planes are in are read once.
+    const bool together = step_ * 4 <= box.size[axis_];
+    if (together) {
+      if (near_.grid().size != box.size) near_ = Volume(Grid{box.size, {}}, fixed_.type());
+      fixed_.read(box, near_.data());
+    }
     for (std::int64_t i = 0; i < box.size[axis_]; ++i) {
       const std::int64_t at = box.begin[axis_] + i;
       if (at % step_ != 0) continue;
@@ -54,7 +60,10 @@ class PlaneSample {
       plane.size[axis_] = 1;
       Box here{{0, 0, 0}, plane.size};
       here.begin[axis_] = i;
-      put(fixed_, plane, at / step_, fixed_planes_);
+      if (together)
+        put(WholeVolume(&near_), here, at / step_, fixed_planes_);
+      else
+        put(fixed_, plane, at / step_, fixed_planes_);
       put(WholeVolume(&warped), here, at / step_, warped_planes_);
       put(*inside_, plane, at / step_, inside_planes_);
     }
@@ -74,7 +83,7 @@ class PlaneSample {
   std::shared_ptr<const VolumeFeed> inside_;
   std::size_t axis_;
   std::int64_t step_;
-  Volume fixed_planes_, warped_planes_, inside_planes_;
+  Volume fixed_planes_, warped_planes_, inside_planes_, near_;
 };
 
 }  // namespace

@@ -53,6 +53,23 @@ void write_text(const std::filesystem::path& path, const std::string& text) {
                 "\"" + path.string() + "\" could not be written; is the disk full?", path.string());
 }
 
+/// Paces of two machines (tests/bench/RESULTS.md), seconds per voxel: threads share all but what
+/// goes into one file uncompressed.
+FileSeconds file_seconds(const JobSpec& job, const Plan& plan) {
+  constexpr double kRead = 5e-9, kWarped = 60e-9, kField = 7e-9, kCompressed = 250e-9;
+  const auto fixed = static_cast<double>(plan.fixed.voxel_count()),
+             moving = static_cast<double>(plan.moving.voxel_count());
+  const double cores = available_threads();
+  FileSeconds out;
+  out.load = kRead * (fixed + moving) / cores;
+  if (job.write_warped) out.write += kWarped * fixed / cores;
+  const int fields = !is_deformable(job.stages.back().kind) || job.warp_grid == WarpGrid::level
+                         ? 0
+                         : (job.write_inverse ? 2 : 1);
+  out.write += fields * fixed * (job.compress ? kCompressed / cores : kField);
+  return out;
+}
+
 /// One run from plan to report.
 class Run {
  public:
@@ -167,9 +184,11 @@ RunResult Run::run() {
     return std::move(result_);
   }
   try {
-    recorder_ = std::make_unique<Recorder>(
-        folder_->path(), resuming_,
-        WorkModel(job_, plan_.fixed.voxel_count(), plan_.forecast.seconds), options_.progress);
+    recorder_ =
+        std::make_unique<Recorder>(folder_->path(), resuming_,
+                                   WorkModel(job_, plan_.fixed.voxel_count(),
+                                             plan_.forecast.seconds, file_seconds(job_, plan_)),
+                                   options_.progress);
     return execute();
   } catch (const std::exception& error) {
     if (recorder_ != nullptr) recorder_->say(EventKind::run_failed, "", error.what());
@@ -223,7 +242,9 @@ RunResult Run::execute() {
   if (!plan_.note.empty()) recorder_->say(EventKind::warning, "plan", plan_.note);
   timed("load", [&] {
     recorder_->say(EventKind::stage_started, "load", "");
-    Reading reading{plan_.streamed, plan_.levels, nullptr};
+    Reading reading{plan_.streamed, plan_.levels, nullptr, [this](double share) {
+                      recorder_->say_share("load", share, "reading the images");
+                    }};
     if (options_.ranks != nullptr)
       reading.sharing = shard::share_planes(options_.ranks->communicator());
     inputs_ = load_inputs(job_, reading, control_.stop_token());
@@ -252,6 +273,9 @@ RunResult Run::execute() {
   timed("write", [&] {
     recorder_->say(EventKind::stage_started, "write", "");
     Results results(job_, std::move(inputs_), std::move(output), *folder_);
+    results.tell([this](double share, const std::string& what) {
+      recorder_->say_share("write", share, what);
+    });
     result_.measures = results.measure_and_write(control_.stop_token());
     result_.seconds["write_files"] = results.write_seconds();
     result_.files = results.files();

@@ -111,6 +111,11 @@ std::int64_t SourceFeed::brick_planes() const {
 }
 
 void SourceFeed::read(const Box& box, std::byte* out) const {
+  read_box(box, out);
+  if (tell_read_) tell_read_(box.voxel_count());
+}
+
+void SourceFeed::read_box(const Box& box, std::byte* out) const {
   io::look_at(stop_);
   std::optional<TimeSum::Piece> piece;
   if (read_time_ != nullptr) piece.emplace(*read_time_);

@@ -1,5 +1,6 @@
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -53,10 +54,14 @@ class SourceFeed final : public VolumeFeed, public CountedFeed {
   /// Reading ends with Error{cancelled} once this is asked to stop.
   void stop_with(std::stop_token stop) { stop_ = std::move(stop); }
   const std::stop_token& stop() const { return stop_; }
+  /// Called after each read with the number of its voxels, by whoever reads; null: nobody.
+  void tell_reads(std::function<void(std::int64_t voxels)> tell) { tell_read_ = std::move(tell); }
   /// Where the time of reading is added, from now on; null: nowhere.
   void count_time(std::shared_ptr<TimeSum> sum) { read_time_ = std::move(sum); }
 
  private:
+  void read_box(const Box& box, std::byte* out) const;
+
   std::shared_ptr<const io::BrickSource> source_;
   std::filesystem::path path_;
   Choice choice_;
@@ -66,6 +71,7 @@ class SourceFeed final : public VolumeFeed, public CountedFeed {
   std::optional<ValueCounts> counts_;
   std::vector<CoarserFeed> coarser_;
   std::shared_ptr<TimeSum> read_time_;
+  std::function<void(std::int64_t)> tell_read_;
   std::stop_token stop_;
   std::shared_ptr<const PlaneSharing> sharing_;
 };

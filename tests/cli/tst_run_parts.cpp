@@ -282,6 +282,43 @@ TEST(WorkModel, TheFractionGrowsAndTheEtaFollowsTheMeasuredSpeed) {
   EXPECT_EQ(model.eta_s(101), 0);
 }
 
+TEST(WorkModel, ReadingAndWritingMoveTheFractionAndTheTimeLeft) {
+  WorkModel model(two_levels(), 1'000'000, 10, {20, 70});
+  EXPECT_EQ(model.fraction(), 0);
+  EXPECT_NEAR(model.eta_s(0), 100, 1e-9);
+  model.set_loaded(0.5);
+  EXPECT_NEAR(model.fraction(), 0.1, 1e-9);
+  EXPECT_NEAR(model.eta_s(10), 90, 1e-9);
+  ProgressEvent event;
+  event.kind = EventKind::stage_finished;
+  event.stage = "load";
+  model.update(event, 20);
+  EXPECT_NEAR(model.fraction(), 0.2, 1e-9);
+  event.stage = "greedy";
+  for (event.kind = EventKind::stage_started; model.fraction() < 0.25;
+       event.kind = EventKind::stage_finished)
+    model.update(event, 25);
+  const double solved = model.fraction();
+  model.set_written(0.5);
+  EXPECT_NEAR(model.fraction(), solved + 0.35, 1e-9);
+  model.set_written(1);
+  EXPECT_LT(model.fraction(), 1) << "the run has not finished";
+}
+
+TEST(Recorder, TellsHowFarReadingIsAtMostOnceASecond) {
+  const TemporaryFolder temporary;
+  Recorder recorder(temporary.path(), false, WorkModel(two_levels(), 1000, 10, {20, 70}), nullptr);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1050));
+  for (const double share : {0.25, 0.5, 0.75}) recorder.say_share("load", share, "reading");
+  recorder.close();
+  std::ifstream stream(temporary.path() / "events.jsonl");
+  std::string first, second;
+  std::getline(stream, first);
+  EXPECT_NE(first.find("\"text\":\"reading: 25 %\""), std::string::npos) << first;
+  EXPECT_NE(first.find("\"fraction\":0.05"), std::string::npos) << first;
+  EXPECT_FALSE(std::getline(stream, second)) << second;
+}
+
 TEST(Recorder, KeepsEventsAsJsonLinesAndCollectsWarnings) {
   const TemporaryFolder temporary;
   Recorder recorder(temporary.path(), false, WorkModel(two_levels(), 1000, 1), nullptr);
