@@ -13,6 +13,7 @@
 #include "support/failing_device.h"
 #include "support/memory_store.h"
 #include "support/output_bytes.h"
+#include "support/queued_members.h"
 #include "support/scene.h"
 #include "support/slab_pair.h"
 #include "support/slab_runs.h"
@@ -192,6 +193,20 @@ TEST(Grid, smallLevelsRunOnTheFirstDeviceWithTheSameBits) {
   for (const double busy : times.busy_seconds) EXPECT_GT(busy, 0.0);
   EXPECT_GT(times.seconds, 0.0);
   EXPECT_EQ(grid->take_grid_times().seconds, 0.0);
+}
+
+TEST(Grid, devicesThatAreNotWaitedForGiveTheBitsOfOne) {
+  const Pair pair;
+  for (const StageKind kind : {StageKind::greedy, StageKind::syn})
+    for (const std::int64_t small_voxels : {0, 20000}) {  // 20000: the coarse level is the first's
+      const JobSpec job = job_of({stage(StageKind::rigid, MetricKind::mi, {{2, 5}}),
+                                  stage(kind, MetricKind::lncc, {{2, 5}, {1, 3}})});
+      const std::string one = run_on(*ops::make_cpu_backend(), pair.input(false), job);
+      ops::GridMembers members = test::make_queued_members(3);
+      members.small_voxels = small_voxels;
+      EXPECT_TRUE(run_on(*ops::make_grid_backend(std::move(members)), pair.input(false), job) ==
+                  one);
+    }
 }
 
 TEST(Grid, aDeviceThatFailsEndsTheRunAndTheCheckpointGoesOnWithAnotherNumberOfDevices) {
