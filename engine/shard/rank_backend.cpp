@@ -156,6 +156,7 @@ void RankBackend::hold_planes(const ops::FieldView& u, std::int64_t halo) {
       if (slab.begin < slab.end) read(access[r], u, slab.begin - halo, slab.end + halo);
     }
     arrays_.prepare(access);
+    member().synchronise();  // the host reads
   });
 }
 

@@ -16,6 +16,7 @@
 #include "support/failing_device.h"
 #include "support/memory_store.h"
 #include "support/output_bytes.h"
+#include "support/queued_members.h"
 #include "support/rank_threads.h"
 #include "support/scene.h"
 #include "support/slab_pair.h"
@@ -96,6 +97,79 @@ TEST(Ranks, synGivesTheBitsOfOneByEveryMetric) {
   const test::SlabPair pair;
   for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
     expect_same_bits(pair.input(false), job_of({stage(StageKind::syn, metric, {{2, 3}, {1, 2}})}));
+}
+
+/// A rank's memory whose arrays end when what was queued before is done.
+class QueuedSparseMemory final : public ops::SparseMemory {
+ public:
+  QueuedSparseMemory(std::unique_ptr<ops::SparseMemory> memory,
+                     std::shared_ptr<test::WorkQueue> queue)
+      : memory_(std::move(memory)), queue_(std::move(queue)) {}
+  ops::Array reserve(std::size_t bytes) override {
+    auto array = std::make_shared<ops::Array>(memory_->reserve(bytes));
+    return {array->data(), bytes, [array, queue = queue_](std::byte*) mutable {
+              queue->drain();
+              array.reset();
+            }};
+  }
+  void commit(std::byte* from, std::size_t bytes) override { memory_->commit(from, bytes); }
+  std::uint64_t peak_bytes() const override { return memory_->peak_bytes(); }
+
+ private:
+  std::unique_ptr<ops::SparseMemory> memory_;
+  std::shared_ptr<test::WorkQueue> queue_;
+};
+
+/// Messages in the order of the back end's work, as NCCL sends them; the host does not wait.
+class QueuedExchange final : public shard::Exchange {
+ public:
+  QueuedExchange(shard::Communicator& communicator, std::shared_ptr<test::WorkQueue> queue)
+      : communicator_(communicator), queue_(std::move(queue)) {}
+  void operator()(std::span<const shard::Message> sends,
+                  std::span<const shard::Message> receives) override {
+    queue_->add(
+        [this, out = std::vector(sends.begin(), sends.end()),
+         in = std::vector(receives.begin(), receives.end())] { communicator_.exchange(out, in); });
+  }
+  std::string name() const override { return "a queue"; }
+
+ private:
+  shard::Communicator& communicator_;
+  std::shared_ptr<test::WorkQueue> queue_;
+};
+
+TEST(Ranks, thatDoNotWaitForTheirWorkGiveTheBitsOfOne) {
+  const test::SlabPair pair;
+  constexpr int kRanks = 3;
+  for (const StageKind kind : {StageKind::greedy, StageKind::syn})
+    for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi}) {
+      const JobSpec job = job_of({stage(StageKind::rigid, MetricKind::mi, {{2, 5}}),
+                                  stage(kind, metric, {{2, 5}, {1, 3}})});
+      const std::string one = run_on(*ops::make_cpu_backend(), pair.input(true), job);
+      const auto carriers = shard::make_thread_communicators(kRanks);
+      std::vector<std::shared_ptr<test::WorkQueue>> queues;
+      for (int i = 0; i < kRanks; ++i) queues.push_back(std::make_shared<test::WorkQueue>());
+      on_ranks(
+          kRanks,
+          [&](Rank& rank) {
+            const std::string many = run_on(rank.backend, pair.input(true), job);
+            if (rank.number() == 0) {
+              EXPECT_TRUE(many == one);
+            }
+          },
+          [&](int rank) {
+            const auto& queue = queues[static_cast<std::size_t>(rank)];
+            ops::RankParts parts = ops::make_host_rank();
+            parts.backend =
+                std::make_unique<test::QueuedMember>(queue, std::chrono::microseconds(1500 * rank));
+            parts.memory = std::make_unique<QueuedSparseMemory>(std::move(parts.memory), queue);
+            return parts;
+          },
+          [&](shard::Communicator& communicator, ops::RankParts&) {
+            const auto rank = static_cast<std::size_t>(communicator.rank());
+            return std::make_unique<QueuedExchange>(*carriers[rank], queues[rank]);
+          });
+    }
 }
 
 TEST(Ranks, wideWindowsAndMasksGiveTheBitsOfOne) {
