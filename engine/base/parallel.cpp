@@ -40,6 +40,8 @@ void parallel_for(std::int64_t n, const std::function<void(std::int64_t)>& body)
       oneapi::tbb::simple_partitioner());
 }
 
+void isolated(const std::function<void()>& work) { oneapi::tbb::this_task_arena::isolate(work); }
+
 std::uint64_t resident_bytes() {
   std::ifstream statm("/proc/self/statm");
   std::uint64_t total = 0, resident = 0;

@@ -208,29 +208,41 @@ void PlaneWindow::move_to(std::int64_t begin, std::int64_t end) {
     end_ = n[2];
     return;
   }
-  Volume next(Grid{{n[0], n[1], end - begin}, {}}, feed_->type(), feed_->channels());
   const std::int64_t keep_begin = std::max(begin, begin_), keep_end = std::min(end, end_);
+  const auto room = [&] {
+    return Volume(Grid{{n[0], n[1], end - begin}, {}}, feed_->type(), feed_->channels());
+  };
+  if (keep_begin >= keep_end) {
+    begin_ = end_ = 0;  // nothing, should reading fail
+    if (planes_.grid().size[2] != end - begin) {
+      planes_ = {};
+      planes_ = room();
+    }
+    feed_->read(planes_of(feed_->grid(), begin, end - begin), planes_.data());
+    begin_ = begin;
+    end_ = end;
+    return;
+  }
+  Volume next = room();
   const auto channel_plane = feed_->plane_bytes() / static_cast<std::size_t>(feed_->channels());
   // What is read comes in one piece per side, so that channels have to be put in their places.
   const auto put = [&](const Volume& from, std::int64_t skip, std::int64_t to, std::int64_t count) {
-    for (int c = 0; c < feed_->channels(); ++c)
+    parallel_for(feed_->channels() * count, [&](std::int64_t i) {
+      const std::int64_t c = i / count, z = i % count;
       std::memcpy(
-          next.data() + static_cast<std::size_t>(c * (end - begin) + to) * channel_plane,
-          from.data() + static_cast<std::size_t>(c * from.grid().size[2] + skip) * channel_plane,
-          static_cast<std::size_t>(count) * channel_plane);
+          next.data() + static_cast<std::size_t>(c * (end - begin) + to + z) * channel_plane,
+          from.data() +
+              static_cast<std::size_t>(c * from.grid().size[2] + skip + z) * channel_plane,
+          channel_plane);
+    });
   };
   const auto fetch = [&](std::int64_t from, std::int64_t to) {
     if (from < to) put(read_planes(*feed_, from, to - from), 0, from - begin, to - from);
   };
-  if (keep_begin < keep_end) {
-    put(planes_, keep_begin - begin_, keep_begin - begin, keep_end - keep_begin);
-    planes_ = {};
-    fetch(begin, keep_begin);
-    fetch(keep_end, end);
-  } else {
-    planes_ = {};
-    fetch(begin, end);
-  }
+  put(planes_, keep_begin - begin_, keep_begin - begin, keep_end - keep_begin);
+  planes_ = {};
+  fetch(begin, keep_begin);
+  fetch(keep_end, end);
   planes_ = std::move(next);
   begin_ = begin;
   end_ = end;

@@ -288,10 +288,31 @@ namespace {
 // Errors are binned by the leading 16 bits of their f32 form: monotonic, 1/128 of an octave each.
 constexpr std::size_t kBins = 1U << 15;
 
-/// Sum, count and maximum of one plane; bins are added to `bins`.
-struct PlaneError {
+/// Sum, count and maximum of some rows of a plane.
+struct PartError {
   double sum = 0, maximum = 0;
   std::int64_t count = 0;
+};
+
+/// A plane in parts of whole rows, which threads share and whose sums are added in their order.
+struct Parts {
+  static constexpr std::int64_t kVoxels = std::int64_t{1} << 18;  ///< of a part, about
+  std::int64_t rows, planes, height, count;
+
+  Parts(const Size3& n, std::int64_t planes_in_all)
+      : rows(std::max<std::int64_t>(1, kVoxels / n[0])),
+        planes(planes_in_all),
+        height(n[1]),
+        count((n[1] + rows - 1) / rows) {}
+  /// body(plane, its rows, number of the part among all) in parallel.
+  template <class Body>
+  void each(const Body& body) const {
+    parallel_for(planes * count, [&](std::int64_t i) {
+      const std::int64_t first = i % count * rows;
+      body(i / count, ops::ZRange{first, std::min(first + rows, height)},
+           static_cast<std::size_t>(i));
+    });
+  }
 };
 
 /// Trilinear value of a component in double at a clamped position; `d` begins at plane `first`.
@@ -337,11 +358,12 @@ struct Composition {
   Affine inverse_from_world = inverse_grid.voxel_from_world();
   Affine inverse_from_forward = inverse_from_world * forward_grid.world_from_voxel;
 
-  /// Calls body(u, p) for every voxel: displacement in mm, and where it leads, in inverse voxels.
+  /// Calls body(u, p) for every voxel of some rows: displacement in mm, and where it leads, in
+  /// inverse voxels.
   template <class Body>
-  void each(const float* const plane[3], std::int64_t z, const Body& body) const {
+  void each(const float* const plane[3], std::int64_t z, ops::ZRange rows, const Body& body) const {
     const Size3& n = forward_grid.size;
-    for (std::int64_t y = 0; y < n[1]; ++y)
+    for (std::int64_t y = rows.begin; y < rows.end; ++y)
       for (std::int64_t x = 0; x < n[0]; ++x) {
         const std::int64_t i = y * n[0] + x;
         Vec3 u{};
@@ -353,11 +375,11 @@ struct Composition {
         body(u, p);
       }
   }
-  /// Planes of the inverse that the plane leads to; none: begin = end.
-  ops::ZRange reach(const float* const plane[3], std::int64_t z) const {
+  /// Planes of the inverse that those rows lead to; none: begin = end.
+  ops::ZRange reach(const float* const plane[3], std::int64_t z, ops::ZRange rows) const {
     const auto last = static_cast<double>(inverse_grid.size[2] - 1);
     double low = last + 1, high = -1;
-    each(plane, z, [&](const Vec3&, const Vec3& p) {
+    each(plane, z, rows, [&](const Vec3&, const Vec3& p) {
       if (!(p[2] >= -0.5 && p[2] < last + 0.5)) return;
       low = std::min(low, std::clamp(p[2], 0.0, last));
       high = std::max(high, std::clamp(p[2], 0.0, last));
@@ -368,11 +390,12 @@ struct Composition {
   }
 };
 
-PlaneError plane_error(const Composition& composition, const float* const forward[3],
-                       std::int64_t z, const Volume& inverse, std::int64_t first,
-                       std::vector<std::uint32_t>& bins) {
-  PlaneError out;
-  composition.each(forward, z, [&](const Vec3& u, const Vec3& p) {
+/// Bins are added to `bins`.
+PartError part_error(const Composition& composition, const float* const forward[3], std::int64_t z,
+                     ops::ZRange rows, const Volume& inverse, std::int64_t first,
+                     std::vector<std::uint32_t>& bins) {
+  PartError out;
+  composition.each(forward, z, rows, [&](const Vec3& u, const Vec3& p) {
     Sampler sampler{{}, {}, {}, composition.inverse_grid.size, first};
     if (!locate(p, sampler)) return;
     double square = 0;
@@ -390,11 +413,11 @@ PlaneError plane_error(const Composition& composition, const float* const forwar
   return out;
 }
 
-InverseError summary_of(const std::vector<PlaneError>& partial,
+InverseError summary_of(const std::vector<PartError>& partial,
                         const std::vector<std::uint64_t>& histogram) {
   InverseError out;
   std::int64_t count = 0;
-  for (const PlaneError& p : partial) {
+  for (const PartError& p : partial) {
     out.mean_mm += p.sum;
     out.max_mm = std::max(out.max_mm, p.maximum);
     count += p.count;
@@ -418,14 +441,14 @@ InverseError inverse_error(const VolumeFeed& forward_mm, const VolumeFeed& inver
   const Size3& n = forward_mm.grid().size;
   const std::int64_t plane = n[0] * n[1];
   const Composition composition{forward_mm.grid(), inverse_mm.grid()};
-  std::vector<PlaneError> partial(static_cast<std::size_t>(n[2]));
+  std::vector<PartError> partial;
   std::vector<std::uint64_t> histogram(kBins, 0);
   std::mutex mutex;
-  const auto measure = [&](std::int64_t z, const float* const forward[3], const Volume& inverse,
+  const auto measure = [&](PartError& out, std::int64_t z, ops::ZRange rows,
+                           const float* const forward[3], const Volume& inverse,
                            std::int64_t first) {
     std::vector<std::uint32_t> bins(kBins, 0);
-    partial[static_cast<std::size_t>(z)] =
-        plane_error(composition, forward, z, inverse, first, bins);
+    out = part_error(composition, forward, z, rows, inverse, first, bins);
     const std::lock_guard lock(mutex);
     for (std::size_t i = 0; i < kBins; ++i) histogram[i] += bins[i];
   };
@@ -436,8 +459,11 @@ InverseError inverse_error(const VolumeFeed& forward_mm, const VolumeFeed& inver
                                        volume.channel<float>(2) + z * plane};
   };
   if (forward != nullptr && inverse != nullptr) {
-    parallel_for((n[2] + plane_step - 1) / plane_step, [&](std::int64_t i) {
-      measure(i * plane_step, planes_of(*forward, i * plane_step).data(), *inverse, 0);
+    const Parts parts(n, (n[2] + plane_step - 1) / plane_step);
+    partial.resize(static_cast<std::size_t>(parts.planes * parts.count));
+    parts.each([&](std::int64_t i, ops::ZRange rows, std::size_t part) {
+      const std::int64_t z = i * plane_step;
+      measure(partial[part], z, rows, planes_of(*forward, z).data(), *inverse, 0);
     });
     return summary_of(partial, histogram);
   }
@@ -446,17 +472,21 @@ InverseError inverse_error(const VolumeFeed& forward_mm, const VolumeFeed& inver
   for (std::int64_t z = 0; z < n[2]; z += batch * plane_step) {
     const std::int64_t count = std::min(batch, n[2] - z);
     const Volume slab = read_planes(forward_mm, z, count);
+    const Parts parts(n, count);
     ops::ZRange reach{inverse_mm.grid().size[2], 0};
-    std::vector<ops::ZRange> reaches(static_cast<std::size_t>(count));
-    parallel_for(count, [&](std::int64_t k) {
-      reaches[static_cast<std::size_t>(k)] = composition.reach(planes_of(slab, k).data(), z + k);
+    std::vector<ops::ZRange> reaches(static_cast<std::size_t>(count * parts.count));
+    parts.each([&](std::int64_t k, ops::ZRange rows, std::size_t part) {
+      reaches[part] = composition.reach(planes_of(slab, k).data(), z + k, rows);
     });
     for (const ops::ZRange& r : reaches)
       if (r.begin < r.end) reach = {std::min(reach.begin, r.begin), std::max(reach.end, r.end)};
     if (reach.begin >= reach.end) continue;
     window.move_to(reach.begin, reach.end);
-    parallel_for(count, [&](std::int64_t k) {
-      measure(z + k, planes_of(slab, k).data(), window.planes(), window.begin());
+    const std::size_t done = partial.size();
+    partial.resize(done + reaches.size());
+    parts.each([&](std::int64_t k, ops::ZRange rows, std::size_t part) {
+      measure(partial[done + part], z + k, rows, planes_of(slab, k).data(), window.planes(),
+              window.begin());
     });
   }
   return summary_of(partial, histogram);

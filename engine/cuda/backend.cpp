@@ -8,6 +8,7 @@
 #include "cuda/linear_evaluation.h"
 #include "cuda/member_order.h"
 #include "cuda/sparse_memory.h"
+#include "cuda/staging.h"
 #include "cuda/step_queue.h"
 #include "gigawarp/error.h"
 
@@ -17,7 +18,7 @@ namespace {
 class CudaBackend final : public Backend {
  public:
   CudaBackend(int device, std::uint64_t memory_bytes)
-      : device_(device, memory_bytes), steps_(device_) {}
+      : device_(device, memory_bytes), steps_(device_), staging_(device_) {}
 
   bool on_host() const override { return false; }
   bool compact() const override { return true; }
@@ -39,6 +40,10 @@ class CudaBackend final : public Backend {
   }
   void download(void* host, const void* from, std::size_t bytes) override {
     here().wait_where_somebody_looks();
+    if (bytes >= cuda::Staging::kLarge) {
+      staging_.download(static_cast<std::byte*>(host), static_cast<const std::byte*>(from), bytes);
+      return;
+    }
     cuda::check(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, device_.stream()),
                 "copying from the device");
     device_.synchronise();
@@ -131,6 +136,7 @@ class CudaBackend final : public Backend {
 
   cuda::Device device_;
   cuda::StepQueue steps_;
+  cuda::Staging staging_;
 };
 
 }  // namespace

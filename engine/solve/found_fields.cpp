@@ -66,11 +66,11 @@ void DisplacementFeed::read_planes_mm(ops::ZRange range, float* out) const {
   const std::int64_t plane = grid().size[0] * grid().size[1];
   const std::int64_t planes = range.end - range.begin;
   float* const component[3] = {out, out + planes * plane, out + 2 * planes * plane};
-  {
+  isolated([&] {
     const std::lock_guard lock(fields_->mutex);
     const TimeSum::Piece piece(*fields_->transfer_time);
     download_planes(displacement_, range, *fields_->backend, component);
-  }
+  });
   to_millimetres(grid(), component, planes);
 }
 
@@ -85,14 +85,14 @@ class InverseFeed final : public VolumeFeed {
     const Size3 n{grid().size[0], grid().size[1], box.size[2]};
     const std::size_t plane = plane_bytes() / 3;
     std::vector<std::byte> stored(static_cast<std::size_t>(n[2]) * 3 * plane);
-    {
+    isolated([&] {
       const std::lock_guard lock(fields_->mutex);
       const TimeSum::Piece piece(*fields_->transfer_time);
       fields_->backend->download(
           stored.data(),
           fields_->inverse_mm.data() + static_cast<std::size_t>(box.begin[2]) * 3 * plane,
           stored.size());
-    }
+    });
     Volume planes(Grid{n, {}}, ScalarType::f32, 3);
     for (std::size_t z = 0; z < static_cast<std::size_t>(n[2]); ++z)
       for (std::size_t c = 0; c < 3; ++c)

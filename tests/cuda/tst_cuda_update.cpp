@@ -123,6 +123,20 @@ TEST_F(CudaUpdate, wordsAreFilledExactlyAsManyAsAsked) {
   }
 }
 
+TEST_F(CudaUpdate, largeDownloadsArriveWholeAndInOrder) {
+  // Around the size from which downloads go through page-locked pieces, and ends within a piece.
+  for (const std::size_t bytes : {std::size_t{32} << 20U, (std::size_t{32} << 20U) - 1,
+                                  (std::size_t{40} << 20U) + 3, (std::size_t{61} << 20U) + 777}) {
+    std::vector<std::byte> out(bytes), in(bytes);
+    std::mt19937 random(static_cast<unsigned>(bytes));
+    for (std::byte& b : out) b = static_cast<std::byte>(random());
+    const ops::Array array = gpu_->allocate(bytes);
+    gpu_->upload(array.data(), out.data(), bytes);
+    gpu_->download(in.data(), array.data(), bytes);
+    EXPECT_TRUE(in == out);
+  }
+}
+
 TEST_F(CudaUpdate, directionAndComposeMatchTheCpu) {
   for (const Size3& n : kSizes)
     for (const double sigma : {0.7, 1.5, 0.0})
