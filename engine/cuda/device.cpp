@@ -153,6 +153,7 @@ void Device::synchronise() {
     const cudaError_t status = cudaStreamQuery(stream_);
     if (status == cudaSuccess) return;
     if (status != cudaErrorNotReady) check(status, kWhat);
+    cudaGetLastError();  // "not ready" is none, and what is launched next shall not meet it
     look_();
     std::this_thread::yield();
   }

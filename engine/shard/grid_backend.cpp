@@ -218,6 +218,7 @@ class GridBackend final : public Backend {
       end(i);
     };
     named(failed, [&] { lanes_.run(part, failed); });
+    // Of members that are not waited for: what they still have to do counts where next they are.
     times_.seconds += lanes_.whole_seconds();
     for (std::size_t i = 0; i < lanes_.count(); ++i) times_.busy_seconds[i] += lanes_.seconds()[i];
   }
