@@ -1,8 +1,11 @@
 #include "io/file_support.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): kill
 #include <stdio.h>   // NOLINT(modernize-deprecated-headers): renameat2
+#include <sys/resource.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -219,8 +222,29 @@ void AtomicFile::append(const AtomicFile& other) {
   }
 }
 
+namespace {
+/// The error number of what stands against writing so much, 0 when nothing is known to. Where
+/// setting blocks aside means making all pages (a file system in memory: 0.2 s for each GB, by one
+/// thread) or writing to each block (glibc's stand-in where there is no such call), what is free is
+/// asked for instead.
+int obstacle(int descriptor, std::uint64_t bytes) {
+  struct statfs system {};
+  if (::fstatfs(descriptor, &system) != 0) return 0;
+  if (system.f_type != TMPFS_MAGIC) {
+    if (::fallocate(descriptor, 0, 0, static_cast<off_t>(bytes)) == 0) return 0;
+    if (errno != EOPNOTSUPP && errno != ENOSYS) return errno;
+  }
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && bytes > limit.rlim_cur) return EFBIG;
+  // Without a limit of its own such a file system says that it has no blocks.
+  const auto free =
+      static_cast<std::uint64_t>(system.f_bavail) * static_cast<std::uint64_t>(system.f_bsize);
+  return system.f_blocks > 0 && bytes > free ? ENOSPC : 0;
+}
+}  // namespace
+
 void AtomicFile::reserve(std::uint64_t bytes) {
-  const int code = ::posix_fallocate(descriptor_, 0, static_cast<off_t>(bytes));
+  const int code = obstacle(descriptor_, bytes);
   if (code == ENOSPC || code == EFBIG || code == EDQUOT)
     refuse_output(target_, std::string(std::strerror(code)) + " (" + std::to_string(bytes >> 20) +
                                " MiB are needed); make space or choose another folder.");
