@@ -11,6 +11,8 @@
 #include "app/run_commands.h"
 #include "app/transform_list.h"
 #include "app/verbs.h"
+#include "base/beside.h"
+#include "base/parallel.h"
 #include "gigawarp/error.h"
 #include "io/image_io.h"
 #include "io/landmarks_io.h"
@@ -76,12 +78,14 @@ Chain read_chain(const ApplyOptions& options, const Grid& reference) {
   return chain;
 }
 
-/// Planes that are computed at once: a displacement that is read with them takes 96 MiB, and so do
-/// the positions of a tile of 256 x 256 voxels (apply_transform_to_box()).
+/// Planes that are computed at once: a displacement that is read with them takes 48 MiB for each
+/// thread, 96 at least, and so do the positions of a tile of 256 x 256 voxels
+/// (apply_transform_to_box()). Bricks of the image are expanded once for each such piece.
 std::int64_t planes_computed(const Grid& grid) {
-  constexpr std::int64_t kMost = 64, kBytes = std::int64_t{96} << 20;
+  constexpr std::int64_t kMost = 64, kEach = std::int64_t{48} << 20;
+  const std::int64_t bytes = kEach * std::max(2, available_threads());
   const std::int64_t plane = grid.size[0] * grid.size[1] * 3 * sizeof(float);
-  return std::clamp<std::int64_t>(kBytes / plane, 1, kMost);
+  return std::clamp<std::int64_t>(bytes / plane, 1, kMost);
 }
 
 /// From disk to disk in bounded memory: the same voxels as in one piece. `feed(c)` is a channel of
@@ -103,22 +107,29 @@ void apply_by_slabs(const std::function<std::shared_ptr<const VolumeFeed>(int ch
   };
   const BoxRule rule{interpolation_of(options.interpolation), options.background, stop};
   HeldField displacement;
-  Buffer slab(static_cast<std::size_t>(std::min(sink.planes_at_once(), n[2])) * plane);
+  const std::int64_t at_once = std::min(sink.planes_at_once(), n[2]);
+  Buffer slabs[2];  // one is computed while the other is written
+  for (Buffer& slab : slabs) slab = Buffer(static_cast<std::size_t>(at_once) * plane);
+  const auto end_of = [&](std::int64_t z) { return std::min(z + at_once, n[2]); };
+  const auto slab_of = [&](std::int64_t z) { return slabs[z / at_once % 2].data(); };
   for (int c = 0; c < sink.spec().channels; ++c) {
     const std::shared_ptr<const VolumeFeed> moving = feed(c);
-    for (std::int64_t z = 0; z < n[2]; z += sink.planes_at_once()) {
-      const std::int64_t end = std::min(z + sink.planes_at_once(), n[2]);
-      for (std::int64_t first = z; first < end; first += step) {
+    const auto compute = [&](std::int64_t z) {
+      for (std::int64_t first = z; first < end_of(z); first += step) {
+        const std::int64_t planes = std::min(step, end_of(z) - first);
         apply_transform_to_box(*moving, chain.first.get(), chain.rest, grid,
-                               {{0, 0, first}, {n[0], n[1], std::min(step, end - first)}}, rule,
-                               displacement,
-                               slab.data() + static_cast<std::size_t>(first - z) * plane);
-        tell(c, std::min(first + step, end), z);
+                               {{0, 0, first}, {n[0], n[1], planes}}, rule, displacement,
+                               slab_of(z) + static_cast<std::size_t>(first - z) * plane);
+        tell(c, first + planes, std::max<std::int64_t>(0, z - at_once));
       }
       if (stop.stop_requested()) throw Error(ErrorCode::cancelled, "The work was stopped.");
-      sink.write(c, z, end - z, slab.data());
-      tell(c, end, end);
-    }
+    };
+    const auto write = [&](std::int64_t z) { sink.write(c, z, end_of(z) - z, slab_of(z)); };
+    compute(0);
+    std::int64_t z = 0;
+    for (; end_of(z) < n[2]; z = end_of(z)) beside([&] { compute(end_of(z)); }, [&] { write(z); });
+    write(z);
+    tell(c, n[2], n[2]);
   }
   sink.commit();
   progress.finish();
