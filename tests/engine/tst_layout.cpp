@@ -182,7 +182,7 @@ TEST(Layout, OutsideTheEngineOnlyItsDoorsAreUsed) {
         "qc/histograms.h", "qc/report.h"}},
       {"ui", {"base/replace_file.h", "job/", "io/", "qc/"}},
       {"app",
-       {"base/parallel.h", "base/replace_file.h", "io/", "job/", "ops/jacobian.h",
+       {"base/beside.h", "base/parallel.h", "base/replace_file.h", "io/", "job/", "ops/jacobian.h",
         "phantom/phantom.h", "qc/report.h", "qc/streamed_transform.h", "ops/apply.h",
         "ops/invert_field.h", "bench/"}}};
   const std::set<std::string> rooms{"base",  "math", "ops",     "cpu", "cuda", "stub",  "shard",
