@@ -1,5 +1,6 @@
 #include "job/checkpoint_files.h"
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -7,6 +8,7 @@
 #include <set>
 #include <sstream>
 
+#include "base/beside.h"
 #include "base/replace_file.h"
 #include "gigawarp/error.h"
 #include "gigawarp/volume.h"
@@ -16,7 +18,7 @@ namespace gigawarp::job {
 
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;  ///< 2: digests of arrays by blocks
 
 std::string hex_float(double value) {
   char text[64];
@@ -122,14 +124,25 @@ CheckpointFiles::StoredArray CheckpointFiles::write_array(const solve::ArrayRef&
   stored.bytes = array.bytes;
   const std::filesystem::path path = folder_ / stored.file;
   std::ofstream stream(path, std::ios::binary | std::ios::trunc);
-  Sha256 hash;
-  Buffer piece(std::min(solve::kArrayPiece, array.bytes));
-  solve::for_each_piece(array.bytes, [&](std::size_t begin, std::size_t count) {
-    array.read(begin, count, piece.data());
-    stream.write(reinterpret_cast<const char*>(piece.data()), static_cast<std::streamsize>(count));
+  BlockedSha256 hash;
+  // One piece is brought while the one before is written.
+  std::array<Buffer, 2> pieces;
+  const Buffer* full = nullptr;
+  std::size_t bytes = 0, number = 0;
+  const auto put = [&] {
+    if (full == nullptr) return;
+    stream.write(reinterpret_cast<const char*>(full->data()), static_cast<std::streamsize>(bytes));
     if (!stream) refuse_unwritten(path);
-    hash.update(piece.data(), count);
+    hash.update(full->data(), bytes);
+  };
+  solve::for_each_piece(array.bytes, [&](std::size_t begin, std::size_t count) {
+    Buffer& next = pieces[number++ % 2];
+    if (next.bytes() < count) next = Buffer(count);
+    beside([&] { array.read(begin, count, next.data()); }, put);
+    full = &next;
+    bytes = count;
   });
+  put();
   stream.close();
   if (!stream) refuse_unwritten(path);
   stored.sha256 = hash.finish();
@@ -194,7 +207,7 @@ void CheckpointFiles::load(const std::string& name, std::size_t bytes,
   if (found == arrays_.end() || found->second.bytes != bytes) refuse_damaged(folder_ / name);
   const std::filesystem::path path = folder_ / found->second.file;
   std::ifstream stream(path, std::ios::binary);
-  Sha256 hash;
+  BlockedSha256 hash;
   Buffer piece(std::min(solve::kArrayPiece, bytes));
   solve::for_each_piece(bytes, [&](std::size_t begin, std::size_t count) {
     stream.read(reinterpret_cast<char*>(piece.data()), static_cast<std::streamsize>(count));

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <vector>
 
+#include "base/parallel.h"
 #include "gigawarp/error.h"
 #include "io/http.h"
 
@@ -75,6 +76,26 @@ std::string sha256(std::string_view text) {
   return hash.finish();
 }
 
+void BlockedSha256::update(const void* data, std::size_t bytes) {
+  constexpr std::size_t kBlock = std::size_t{1} << 20;
+  std::vector<std::string> digests((bytes + kBlock - 1) / kBlock);
+  parallel_for(static_cast<std::int64_t>(digests.size()), [&](std::int64_t i) {
+    const std::size_t begin = static_cast<std::size_t>(i) * kBlock;
+    Sha256 block;
+    block.update(static_cast<const std::byte*>(data) + begin, std::min(kBlock, bytes - begin));
+    digests[static_cast<std::size_t>(i)] = block.finish();
+  });
+  for (const std::string& digest : digests) whole_.update(digest.data(), digest.size());
+}
+
+namespace {
+std::string digest_of_one(const std::filesystem::path& path, const std::stop_token& stop) {
+  Sha256 hash;
+  update_from_file(hash, path, stop);
+  return hash.finish();
+}
+}  // namespace
+
 std::string sha256_of_file(const std::filesystem::path& path, const std::stop_token& stop) {
   Sha256 hash;
   if (io::is_address(path)) {
@@ -86,18 +107,20 @@ std::string sha256_of_file(const std::filesystem::path& path, const std::stop_to
     return hash.finish();
   }
   std::error_code failure;
-  if (!std::filesystem::is_directory(path, failure)) {
-    update_from_file(hash, path, stop);
-    return hash.finish();
-  }
+  if (!std::filesystem::is_directory(path, failure)) return digest_of_one(path, stop);
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(path, failure))
     if (entry.is_regular_file(failure)) files.push_back(entry.path());
   std::sort(files.begin(), files.end());
-  for (const auto& file : files) {
-    const std::string name = file.lexically_relative(path).string();
+  std::vector<std::string> digests(files.size());
+  parallel_for(static_cast<std::int64_t>(files.size()), [&](std::int64_t i) {
+    const auto at = static_cast<std::size_t>(i);
+    digests[at] = digest_of_one(files[at], stop);
+  });
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const std::string name = files[i].lexically_relative(path).string();
     hash.update(name.c_str(), name.size() + 1);
-    update_from_file(hash, file, stop);
+    hash.update(digests[i].data(), digests[i].size());
   }
   return hash.finish();
 }

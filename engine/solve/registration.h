@@ -32,7 +32,7 @@ struct Position {
 };
 
 /// Arrays go to checkpoints and come back in pieces of this many bytes, the last one shorter.
-inline constexpr std::size_t kArrayPiece = std::size_t{8} << 20U;
+inline constexpr std::size_t kArrayPiece = std::size_t{32} << 20U;
 
 /// body(begin, count) for every piece of an array, in order.
 template <class Body>

@@ -135,6 +135,29 @@ TEST(CheckpointFiles, DamageIsFound) {
   EXPECT_EQ(code_of([&] { again.open(); }), ErrorCode::bad_input);
 }
 
+TEST(CheckpointFiles, ArraysOfSeveralPiecesComeBackAndTheirDamageIsFound) {
+  const TemporaryFolder folder;
+  constexpr std::size_t kBytes = 2 * solve::kArrayPiece + 12345;
+  CheckpointFiles writer = store(folder.path());
+  save(writer, 1, bytes_of(kBytes, 7));
+  CheckpointFiles reader = store(folder.path());
+  reader.open();
+  std::vector<std::byte> loaded(kBytes);
+  load(reader, loaded);
+  EXPECT_TRUE(loaded == bytes_of(kBytes, 7));
+  for (const std::size_t place : {std::size_t{0}, solve::kArrayPiece + 5, kBytes - 1}) {
+    std::fstream array(folder.path() / "u.1.bin", std::ios::in | std::ios::out | std::ios::binary);
+    const auto at = static_cast<std::streamoff>(place);
+    array.seekg(at);
+    const auto before = static_cast<char>(array.get());
+    array.seekp(at).put(static_cast<char>(before ^ 4));
+    array.flush();
+    EXPECT_EQ(code_of([&] { load(reader, loaded); }), ErrorCode::bad_input);
+    array.seekp(at).put(before);
+  }
+  load(reader, loaded);
+}
+
 TEST(CheckpointFiles, EveryFlippedBitOfTheHeaderIsFound) {
   const TemporaryFolder folder;
   CheckpointFiles writer = store(folder.path());
@@ -185,6 +208,24 @@ TEST(CheckpointFiles, AFolderThatCannotBeMadeIsNotWritten) {
   std::ofstream(folder.path() / "file") << "in the way";
   CheckpointFiles writer = store(folder.path() / "file" / "c");
   EXPECT_EQ(code_of([&] { save(writer, 1, bytes_of(10, 1)); }), ErrorCode::output_not_written);
+}
+
+TEST(Checksum, OfAFolderSaysWhatItsFilesHoldAndHowTheyAreCalled) {
+  const TemporaryFolder folder;
+  fs::create_directories(folder.path() / "image" / "0");
+  const auto put = [&](const char* name, const char* text) {
+    std::ofstream(folder.path() / "image" / name) << text;
+  };
+  put("a", "one");
+  put("0/b", "two");
+  const std::string sum = sha256_of_file(folder.path() / "image");
+  EXPECT_EQ(sha256_of_file(folder.path() / "image"), sum);
+  put("a", "onf");
+  EXPECT_NE(sha256_of_file(folder.path() / "image"), sum);
+  put("a", "one");
+  EXPECT_EQ(sha256_of_file(folder.path() / "image"), sum);
+  fs::rename(folder.path() / "image" / "a", folder.path() / "image" / "c");
+  EXPECT_NE(sha256_of_file(folder.path() / "image"), sum);
 }
 
 TEST(Checksum, MatchesThePublishedVectors) {
