@@ -30,7 +30,8 @@ Volume scene(ScalarType type) {
   dispatch(type, [&]<class T>() {
     for (std::int64_t i = 0; i < out.grid().voxel_count(); ++i)
       out.channel<T>()[i] = static_cast<T>(std::clamp(
-          std::abs(smooth.channel<float>()[i]) + static_cast<float>(i % 7), 0.0F, 127.0F));
+          0.3F * static_cast<float>(smooth.channel<std::uint16_t>()[i]) + static_cast<float>(i % 7),
+          0.0F, 127.0F));
   });
   return out;
 }
@@ -133,8 +134,9 @@ TEST(Feed, statisticsAreThoseOfTheVolume) {
 /// A volume not in memory that knows what one pass found.
 class CountedSlices final : public SlicedFeed, public CountedFeed {
  public:
-  explicit CountedSlices(const Volume& volume)
-      : SlicedFeed(volume, 5), found_(counted_statistics(*this)) {}
+  explicit CountedSlices(const Volume& volume) : SlicedFeed(volume, 5) {
+    found_ = counted_statistics(SlicedFeed(volume, 5));
+  }
   const IntensityStatistics* known_statistics() const override {
     return found_ ? &found_->statistics : nullptr;
   }
