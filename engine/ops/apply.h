@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <stop_token>
 
 #include "gigawarp/transform.h"
@@ -42,7 +43,7 @@ struct BoxRule {
 /// The displacement of a box, or of its two halves, of which one is brought while the other is
 /// used.
 struct HeldField {
-  Volume part[2];
+  std::array<Volume, 2> part;
 };
 /// The same into the caller's memory, as VolumeFeed::read() fills it. A caller that keeps `held`
 /// has its memory used again.
