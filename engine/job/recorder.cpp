@@ -208,8 +208,11 @@ void Recorder::say_share(const std::string& stage, double share, const std::stri
   stage == "load" ? model_.set_loaded(share) : model_.set_written(share);
   if (elapsed_s() - shared_s_ < kEverySeconds) return;
   shared_s_ = elapsed_s();
-  say(EventKind::message, stage,
-      what + ": " + std::to_string(static_cast<int>(100 * share)) + " %");
+  ProgressEvent event;
+  event.kind = EventKind::message;
+  event.stage = stage;
+  event.text = what + ": " + std::to_string(static_cast<int>(100 * share)) + " %";
+  record(event, false);
 }
 
 /// Writes out what is kept back, for whoever watches the run by its file.
@@ -219,6 +222,10 @@ void Recorder::flush() {
 }
 
 void Recorder::on_event(const ProgressEvent& event) {
+  record(event, event.kind != EventKind::iteration && event.kind != EventKind::preview_written);
+}
+
+void Recorder::record(const ProgressEvent& event, bool in_log) {
   ProgressEvent complete = event;
   complete.elapsed_s = elapsed_s();
   model_.update(complete, complete.elapsed_s);
@@ -227,7 +234,7 @@ void Recorder::on_event(const ProgressEvent& event) {
   complete.memory_bytes = resident_bytes();
   if (complete.kind == EventKind::warning) warnings_.push_back(complete.text);
   if (complete.kind != EventKind::preview_written) events_ << event_json(complete) << '\n';
-  if (complete.kind != EventKind::iteration && complete.kind != EventKind::preview_written) {
+  if (in_log) {
     log(complete);
     flush();
   } else if (complete.elapsed_s - flushed_s_ > kFlushSeconds) {

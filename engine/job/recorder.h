@@ -63,7 +63,7 @@ class Recorder final : public ProgressSink {
 
   void say(EventKind kind, const std::string& stage, const std::string& text);
   /// How much of "load" or "write" is done, and what is being done: a message, at most one a
-  /// second. From any thread, one at a time.
+  /// second, which the log leaves out. From any thread, one at a time.
   void say_share(const std::string& stage, double share, const std::string& what);
   const std::vector<std::string>& warnings() const { return warnings_; }
   double elapsed_s() const;
@@ -71,6 +71,7 @@ class Recorder final : public ProgressSink {
   void close();
 
  private:
+  void record(const ProgressEvent& event, bool in_log);
   void log(const ProgressEvent& event);
   void flush();
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <random>
@@ -317,6 +318,7 @@ TEST(Recorder, TellsHowFarReadingIsAtMostOnceASecond) {
   EXPECT_NE(first.find("\"text\":\"reading: 25 %\""), std::string::npos) << first;
   EXPECT_NE(first.find("\"fraction\":0.05"), std::string::npos) << first;
   EXPECT_FALSE(std::getline(stream, second)) << second;
+  EXPECT_EQ(std::filesystem::file_size(temporary.path() / "log.txt"), 0U) << "a line each second";
 }
 
 TEST(Recorder, KeepsEventsAsJsonLinesAndCollectsWarnings) {

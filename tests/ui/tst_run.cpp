@@ -262,6 +262,27 @@ TEST_F(Run, theMemoryOfEachGpuIsShownBesideThatOfTheHost) {
       << numbers->text().toStdString();
 }
 
+TEST_F(Run, whatIsWrittenIsShownWithItsShareAndNotLoggedEverySecond) {
+  const test::TemporaryFolder folder;
+  QFile events(test::path_in(folder.path(), "events.jsonl"));
+  ASSERT_TRUE(events.open(QIODevice::WriteOnly));
+  events.write(R"({"event":"run_started","elapsed_s":0,"fraction":0}
+{"event":"level_started","stage":"greedy","level":3,"levels":4,"shrink":1,"elapsed_s":1}
+{"event":"stage_started","stage":"write","elapsed_s":2}
+{"event":"message","stage":"write","text":"writing 1Warp.nii: 42 %","elapsed_s":3}
+)");
+  events.close();
+  QStringList logged;
+  QObject::connect(&window->run(), &ui::RunController::logged, window.get(),
+                   [&](const QString& line) { logged << line; });
+  window->run().watch(QString::fromStdString(folder.path().string()));
+  ASSERT_TRUE(wait_until([&] { return !window->run().is_watching(); }));
+  const QString numbers = find<QLabel>("run_numbers")->text();
+  EXPECT_TRUE(numbers.startsWith("writing 1Warp.nii: 42 %")) << numbers.toStdString();
+  EXPECT_TRUE(logged.join(' ').contains("stage_started  write"));
+  EXPECT_FALSE(logged.join(' ').contains("42 %")) << logged.join('\n').toStdString();
+}
+
 TEST_F(Run, theInterfaceIsNeverBlockedWhileARunGoesOn) {
   long_job(40);
   QApplication::processEvents();

@@ -247,7 +247,12 @@ void RunController::take_event(const QByteArray& line) {
     progress_.stage = event[QStringLiteral("stage")].toString();
   if (event.contains(QStringLiteral("iteration")) || what == QLatin1String("level_started"))
     take_iteration(event);
-  if (what != QLatin1String("iteration")) Q_EMIT logged(log_line(event));
+  if (what == QLatin1String("stage_started")) progress_.levels = 0;  // nothing of the one before
+  const bool shares =
+      what == QLatin1String("message") &&
+      (progress_.stage == QLatin1String("load") || progress_.stage == QLatin1String("write"));
+  progress_.doing = shares ? event[QStringLiteral("text")].toString() : QString();
+  if (what != QLatin1String("iteration") && !shares) Q_EMIT logged(log_line(event));
   if (!coalesce_.isActive()) coalesce_.start();
 }
 

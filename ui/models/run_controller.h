@@ -22,6 +22,7 @@ struct LossCurve {
 /// Where a run is, as its newest event says.
 struct RunProgress {
   QString stage;
+  QString doing;  ///< what is read or written, and how much of all: "writing 1Warp.nii: 42 %"
   int level = 0, levels = 0, shrink = 1, iteration = 0, iterations = 0;
   double loss = 0, step_voxels = 0, ns_per_voxel = 0, folds_percent = 0;
   double fraction = 0, elapsed_s = 0, eta_s = -1;

@@ -143,13 +143,16 @@ void RunPanel::show_progress() {
   bar_->setValue(finished ? kBarSteps : static_cast<int>(std::lround(kBarSteps * p.fraction)));
   QStringList parts;
   if (!p.stage.isEmpty() && !finished) {
-    parts << (p.levels > 0 ? tr("%1, level %2/%3, iteration %4/%5")
-                                 .arg(p.stage)
-                                 .arg(p.level + 1)
-                                 .arg(p.levels)
-                                 .arg(p.iteration)
-                                 .arg(p.iterations)
-                           : p.stage);
+    if (!p.doing.isEmpty())
+      parts << p.doing;
+    else
+      parts << (p.levels > 0 ? tr("%1, level %2/%3, iteration %4/%5")
+                                   .arg(p.stage)
+                                   .arg(p.level + 1)
+                                   .arg(p.levels)
+                                   .arg(p.iteration)
+                                   .arg(p.iterations)
+                             : p.stage);
   }
   if (run_.is_active() && p.eta_s >= 0) parts << tr("about %1 to go").arg(duration_text(p.eta_s));
   if (p.elapsed_s > 0) parts << tr("%1 elapsed").arg(duration_text(p.elapsed_s));
