@@ -1,8 +1,8 @@
 #include "base/beside.h"
 
-#include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_group.h>
 
+#include "base/parallel.h"
 #include "base/thread_order.h"
 
 namespace gigawarp {
@@ -15,7 +15,7 @@ void beside(const std::function<void()>& work, const std::function<void()>& othe
     other();
   });
   try {
-    oneapi::tbb::this_task_arena::isolate(work);
+    isolated(work);
   } catch (...) {
     try {
       group.wait();

@@ -126,31 +126,6 @@ struct BoxPlace {
 RowTarget row_of(const BoxPlace& box, std::int64_t r) {
   return box.at({0, r % box.size[1], r / box.size[1]});
 }
-}  // namespace
-
-Volume apply_transform(const Volume& moving, const Transform& moving_from_fixed,
-                       const Grid& reference, Interpolation interpolation, double background,
-                       std::stop_token stop) {
-  if (moving.empty() || reference.voxel_count() <= 0)
-    throw Error(ErrorCode::bad_input, "An empty volume cannot be resampled.");
-  const RowProgram program = compile(moving_from_fixed, reference, moving.grid());
-  Volume out(reference, moving.type(), moving.channels());
-  const Size3 n = reference.size;
-  const HeldVoxels held(moving);
-  const BoxPlace place{out.data(), n, size_of(out.type())};
-  for_row_blocks(n[1] * n[2], stop, [&](std::int64_t first, std::int64_t last) {
-    MappedRow row(n[0]);
-    RowCorners corners(n[0]);
-    for (std::int64_t r = first; r < last; ++r) {
-      find_positions(program, reference, {0, r % n[1], r / n[1]}, row);
-      sample_row(held, {interpolation, background}, row, corners, row_of(place, r));
-    }
-  });
-  return out;
-}
-
-namespace {
-constexpr std::int64_t kTile = 256;  ///< voxels along x and y of what is resampled at once
 
 /// A box of the reference from a moving volume in memory.
 void sample_box(const RowProgram& program, const Volume& moving, const Grid& reference,
@@ -168,6 +143,22 @@ void sample_box(const RowProgram& program, const Volume& moving, const Grid& ref
     }
   });
 }
+}  // namespace
+
+Volume apply_transform(const Volume& moving, const Transform& moving_from_fixed,
+                       const Grid& reference, Interpolation interpolation, double background,
+                       std::stop_token stop) {
+  if (moving.empty() || reference.voxel_count() <= 0)
+    throw Error(ErrorCode::bad_input, "An empty volume cannot be resampled.");
+  const RowProgram program = compile(moving_from_fixed, reference, moving.grid());
+  Volume out(reference, moving.type(), moving.channels());
+  sample_box(program, moving, reference, {{0, 0, 0}, reference.size}, {interpolation, background},
+             stop, {out.data(), reference.size, size_of(out.type())});
+  return out;
+}
+
+namespace {
+constexpr std::int64_t kTile = 256;  ///< voxels along x and y of what is resampled at once
 
 /// Memory that is used again: as many pieces as are held at once.
 class BufferPool {

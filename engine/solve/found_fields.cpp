@@ -23,6 +23,16 @@ bool has_whole_planes(const Box& box, const Grid& grid) {
   return box.size[0] == grid.size[0] && box.size[1] == grid.size[1];
 }
 
+/// body(back end) by one thread at a time, and timed.
+template <class Body>
+void transfer(FoundFields& fields, const Body& body) {
+  isolated([&] {
+    const std::lock_guard lock(fields.mutex);
+    const TimeSum::Piece piece(*fields.transfer_time);
+    body(*fields.backend);
+  });
+}
+
 /// Voxels of the grid to mm, in place.
 void to_millimetres(const Grid& grid, float* const component[3], std::int64_t planes) {
   float t[3][3];
@@ -66,10 +76,8 @@ void DisplacementFeed::read_planes_mm(ops::ZRange range, float* out) const {
   const std::int64_t plane = grid().size[0] * grid().size[1];
   const std::int64_t planes = range.end - range.begin;
   float* const component[3] = {out, out + planes * plane, out + 2 * planes * plane};
-  isolated([&] {
-    const std::lock_guard lock(fields_->mutex);
-    const TimeSum::Piece piece(*fields_->transfer_time);
-    download_planes(displacement_, range, *fields_->backend, component);
+  transfer(*fields_, [&](ops::Backend& backend) {
+    download_planes(displacement_, range, backend, component);
   });
   to_millimetres(grid(), component, planes);
 }
@@ -85,10 +93,8 @@ class InverseFeed final : public VolumeFeed {
     const Size3 n{grid().size[0], grid().size[1], box.size[2]};
     const std::size_t plane = plane_bytes() / 3;
     std::vector<std::byte> stored(static_cast<std::size_t>(n[2]) * 3 * plane);
-    isolated([&] {
-      const std::lock_guard lock(fields_->mutex);
-      const TimeSum::Piece piece(*fields_->transfer_time);
-      fields_->backend->download(
+    transfer(*fields_, [&](ops::Backend& backend) {
+      backend.download(
           stored.data(),
           fields_->inverse_mm.data() + static_cast<std::size_t>(box.begin[2]) * 3 * plane,
           stored.size());
