@@ -5,6 +5,7 @@
 #include "cuda/devices.h"
 #include "cuda/event_clock.h"
 #include "cuda/global_memory.h"
+#include "cuda/grid_steps.h"
 #include "cuda/linear_evaluation.h"
 #include "cuda/member_order.h"
 #include "cuda/sparse_memory.h"
@@ -177,6 +178,8 @@ GridMembers make_cuda_members(const std::vector<int>& devices, std::uint64_t mem
   owners.front()->make_current();
   members.memory = cuda::make_global_memory(owners);
   members.order = cuda::make_member_order(owners);
+  members.steps = cuda::make_grid_steps(owners);
+  for (const cuda::Device* owner : owners) members.clocks.push_back(cuda::make_event_clock(*owner));
   members.small_voxels = kSmallVolume;
   return members;
 }

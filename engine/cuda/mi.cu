@@ -291,11 +291,9 @@ std::size_t cells_of(const ops::MiArgs& args) {
 
 /// A histogram of the range, cleared first.
 ops::Array queue_histogram(Device& device, const ops::MiArgs& args) {
-  const Range range("mi_histogram");
   ops::Array counts = device.allocate(cells_of(args) * sizeof(unsigned long long));
   check(cudaMemsetAsync(counts.data(), 0, counts.bytes(), device.stream()), "clearing a histogram");
-  if (args.range.begin < args.range.end)
-    launch_histogram(device, args, counts.as<unsigned long long>());
+  queue_mi_histogram(device, args, counts.as<unsigned long long>());
   return counts;
 }
 
@@ -305,9 +303,19 @@ Segments mi_segments(const ops::MiArgs& args) { return plan_of(args).sums(); }
 
 void queue_mi(Device& device, const ops::MiArgs& args, MiNumbers* numbers,
               const SegmentSums* linear) {
-  const ops::Array counts = queue_histogram(device, args),
-                   derivative = device.allocate(cells_of(args) * sizeof(float));
-  launch_table(device, args.bins, counts.as<unsigned long long>(), derivative.as<float>(), numbers);
+  const ops::Array counts = queue_histogram(device, args);
+  queue_mi_gradient(device, args, counts.as<unsigned long long>(), numbers, linear);
+}
+
+void queue_mi_histogram(Device& device, const ops::MiArgs& args, unsigned long long* counts) {
+  const Range range("mi_histogram");
+  if (args.range.begin < args.range.end) launch_histogram(device, args, counts);
+}
+
+void queue_mi_gradient(Device& device, const ops::MiArgs& args, const unsigned long long* counts,
+                       MiNumbers* numbers, const SegmentSums* linear) {
+  const ops::Array derivative = device.allocate(cells_of(args) * sizeof(float));
+  launch_table(device, args.bins, counts, derivative.as<float>(), numbers);
   launch_gradient(device, args, derivative.as<float>(), linear);
 }
 

@@ -1,8 +1,7 @@
 #pragma once
 #include "cuda/segment_sums.h"
 #include "cuda/support.h"
-#include "ops/similarity.h"
-#include "ops/update.h"
+#include "ops/step.h"
 
 /// The operations of a step without their waiting: they leave their numbers on the device and take
 /// from there what earlier ones left. For who wants the numbers at once there are the functions of
@@ -30,6 +29,11 @@ struct FoldCounts {
   unsigned long long found = 0, remaining = 0;
 };
 
+inline MetricKind kind_of(const ops::MetricArgs& args) {
+  if (std::holds_alternative<ops::LnccArgs>(args)) return MetricKind::lncc;
+  return std::holds_alternative<ops::MiArgs>(args) ? MetricKind::mi : MetricKind::mse;
+}
+
 /// How each metric's linear sums are kept.
 Segments lncc_segments(const ops::LnccArgs& args);
 Segments mi_segments(const ops::MiArgs& args);
@@ -41,6 +45,11 @@ void queue_lncc(Device& device, const ops::LnccArgs& args, LnccTotals* totals,
 /// Histogram, table (ops::mutual_information() to the bit) and gradient.
 void queue_mi(Device& device, const ops::MiArgs& args, MiNumbers* numbers,
               const SegmentSums* linear = nullptr);
+/// Its two halves: adds the voxels of the range to `counts`, bins × bins; then, with those of the
+/// whole volume, the table and the gradient of the range.
+void queue_mi_histogram(Device& device, const ops::MiArgs& args, unsigned long long* counts);
+void queue_mi_gradient(Device& device, const ops::MiArgs& args, const unsigned long long* counts,
+                       MiNumbers* numbers, const SegmentSums* linear = nullptr);
 /// Samples to args.warped, where there is one; adds the voxels that count to `count`.
 void queue_warp(Device& device, const ops::WarpArgs& args, unsigned long long* count);
 /// Adds the voxels that count in both to `count`.
@@ -57,5 +66,10 @@ void queue_compose(Device& device, const ops::ComposeArgs& args, const unsigned*
 bool can_repair(const ops::Extent& extent);
 /// With args.beside; `counts`, zero before.
 void queue_repair(Device& device, const ops::RepairArgs& args, FoldCounts* counts);
+/// Its two halves, with args.marks: adds what the range has to `found` ...
+void queue_find_folds(Device& device, const ops::RepairArgs& args, unsigned long long* found);
+/// ... and relaxes where `counts` says that there are any. `lists`: ops::GridStep::fold_lists.
+void queue_relax_folds(Device& device, const ops::RepairArgs& args, std::uint32_t* lists,
+                       FoldCounts* counts);
 
 }  // namespace gigawarp::cuda

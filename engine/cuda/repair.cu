@@ -6,6 +6,7 @@
 #include "cuda/fold_sets.cuh"
 #include "cuda/queued.h"
 #include "gigawarp/error.h"
+#include "ops/grid_steps.h"
 
 /// Keeps det(I + grad u) above a minimum as cpu/repair.cpp does.
 namespace gigawarp::cuda {
@@ -87,16 +88,15 @@ void queue_search(Device& device, const ops::RepairArgs& args, FoldCount* found)
   check_launch("looking for folds");
 }
 
-/// After queue_search(). Scratch: 5/8 byte per voxel.
+/// After queue_search(). `list`: scratch of ops::GridStep::kFoldLists·all_words() words, 5/8 byte
+/// per voxel.
 void queue_sweeps(Device& device, const ops::RepairArgs& args, std::uint64_t* beside,
-                  FoldCounts* counts) {
+                  unsigned* list, FoldCounts* counts) {
   const ops::Extent& e = args.displacement.packed.extent;
   const FoldField field(args.displacement.packed);
   if (args.range.begin >= args.range.end || field.all_words() == 0) return;
   const auto words = static_cast<std::size_t>(field.all_words());
-  const ops::Array lists = device.allocate(5 * words * sizeof(unsigned)),
-                   counter_array = device.allocate(kCounters * sizeof(FoldCount));
-  auto* const list = lists.as<unsigned>();
+  const ops::Array counter_array = device.allocate(kCounters * sizeof(FoldCount));
   auto* const counters = counter_array.as<FoldCount>();
   const std::int64_t plane = ops::fold_words_of_plane(e);
   SweepArgs sweep{field,
@@ -122,6 +122,13 @@ void queue_sweeps(Device& device, const ops::RepairArgs& args, std::uint64_t* be
                                     dim3(static_cast<unsigned>(blocks)), dim3(kFoldThreads),
                                     arguments, 0, device.stream()),
         "repairing folds");
+}
+
+void queue_sweeps(Device& device, const ops::RepairArgs& args, std::uint64_t* beside,
+                  FoldCounts* counts) {
+  const auto words = static_cast<std::size_t>(FoldField(args.displacement.packed).all_words());
+  const ops::Array lists = device.allocate(ops::GridStep::kFoldLists * words * sizeof(unsigned));
+  queue_sweeps(device, args, beside, lists.as<unsigned>(), counts);
 }
 
 /// The field beside u, or memory of its own where there is none.
@@ -332,6 +339,17 @@ std::int64_t relax_folds(Device& device, const ops::RepairArgs& args, std::int64
   queue_sweeps(device, args, beside.data(), counts.as<FoldCounts>());
   return static_cast<std::int64_t>(
       device.read<FoldCounts>(counts.data(), "reading counts of folds").remaining);
+}
+
+void queue_find_folds(Device& device, const ops::RepairArgs& args, FoldCount* found) {
+  const Range range("find_folds");
+  queue_search(device, args, found);
+}
+
+void queue_relax_folds(Device& device, const ops::RepairArgs& args, std::uint32_t* lists,
+                       FoldCounts* counts) {
+  const Range range("relax_folds");
+  queue_sweeps(device, args, args.beside.packed.data, lists, counts);
 }
 
 void queue_repair(Device& device, const ops::RepairArgs& args, FoldCounts* counts) {

@@ -9,15 +9,6 @@
 #include "cuda/queued.h"
 
 namespace gigawarp::cuda {
-namespace {
-
-MetricKind kind_of(const ops::MetricArgs& args) {
-  if (std::holds_alternative<ops::LnccArgs>(args)) return MetricKind::lncc;
-  return std::holds_alternative<ops::MiArgs>(args) ? MetricKind::mi : MetricKind::mse;
-}
-
-}  // namespace
-
 // What one iteration leaves behind. All zero at first.
 struct StepQueue::MetricRecord {
   LnccTotals lncc;  ///< of MSE the count alone

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "ops/backend.h"
+#include "ops/grid_steps.h"
+#include "ops/rank_parts.h"
 
 /// What a grid of devices is made of. One registration runs on all of them: make_grid_backend().
 namespace gigawarp::ops {
@@ -46,7 +48,9 @@ struct GridMembers {
   std::vector<std::string> names;  ///< "cuda:1"
   std::vector<double> shares;      ///< of the planes and of the memory, adding up to one
   std::unique_ptr<GlobalMemory> memory;
-  std::unique_ptr<MemberOrder> order;  ///< null: members are waited for
+  std::unique_ptr<MemberOrder> order;              ///< null: members are waited for
+  std::unique_ptr<GridSteps> steps;                ///< null: iterations go operation by operation
+  std::vector<std::unique_ptr<WorkClock>> clocks;  ///< of each where the host only queues, or none
   /// Volumes below this many voxels lie with the first member, which works on them alone.
   std::int64_t small_voxels = 0;
 };

@@ -3,18 +3,22 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <set>
 #include <type_traits>
 #include <utility>
 
 #include "gigawarp/error.h"
 #include "ops/grid_members.h"
 #include "shard/lanes.h"
+#include "shard/member_times.h"
 #include "shard/partition.h"
+#include "shard/step_parts.h"
 
 /// Grid Parallel in one address space. Every member sees all arrays, so that a slab reads its halo,
 /// and the moving volume wherever the transform leads, from whoever holds it; nothing is exchanged,
 /// and no member's memory grows with their number. Between operations all wait for all: GPUs for
-/// marks in one another's streams, so that the host only waits for numbers.
+/// marks in one another's streams, so that the host only waits for numbers, and in whole iterations
+/// (begin_step()) for none.
 ///
 /// Results are those of one device to the bit: what a voxel gets depends on its neighbourhood
 /// alone; maxima and integer sums are exact; floating-point sums stay apart by planes or by
@@ -27,10 +31,13 @@ using shard::slab_borders;
 class GridBackend final : public Backend {
  public:
   explicit GridBackend(GridMembers members)
-      : members_(std::move(members)), lanes_(members_.backends.size(), !first().on_host()) {
-    times_.busy_seconds.resize(lanes_.count());
+      : members_(std::move(members)),
+        times_(members_.backends.size(), std::move(members_.clocks)),
+        lanes_(members_.backends.size(), !first().on_host()) {}
+  ~GridBackend() override {
+    marks_ = {};
+    fold_lists_ = {};
   }
-  ~GridBackend() override { marks_ = {}; }
   GridBackend(const GridBackend&) = delete;
   GridBackend& operator=(const GridBackend&) = delete;
 
@@ -42,10 +49,8 @@ class GridBackend final : public Backend {
     return first().lncc_slab_multiple(args);
   }
   GridTimes take_grid_times() override {
-    GridTimes taken = times_;
-    times_ = {};
-    times_.busy_seconds.resize(lanes_.count());
-    return taken;
+    synchronise();
+    return times_.take();
   }
   std::vector<std::uint64_t> peak_bytes_of_each() const override {
     std::vector<std::uint64_t> peaks;
@@ -81,7 +86,8 @@ class GridBackend final : public Backend {
                });
   }
   void synchronise() override {
-    run([&](std::size_t i) { members_.backends[i]->synchronise(); });
+    for (std::size_t i = 0; i < lanes_.count(); ++i)
+      named(i, [&] { members_.backends[i]->synchronise(); });
   }
 
   void warp(const WarpArgs& args, std::vector<PlaneSums>& sums) override {
@@ -151,14 +157,24 @@ class GridBackend final : public Backend {
       }
     return all;
   }
-  /// What one member does alone it does as if it were alone in all.
-  int steps_ahead() const override { return first().steps_ahead(); }
+  int steps_ahead() const override {
+    return members_.steps != nullptr ? members_.steps->steps_ahead() : first().steps_ahead();
+  }
   bool begin_step(const StepArgs& args, int slot) override {
-    return is_small(args.sides.front().direction.gradient.extent()) &&
-           alone([&] { return first().begin_step(args, slot); });
+    // What one member does alone it does as if it were alone in all.
+    together_.erase(slot);
+    if (is_small(args.sides.front().direction.gradient.extent()))
+      return alone([&] { return first().begin_step(args, slot); });
+    if (members_.steps == nullptr || !members_.steps->can_queue(args)) return false;
+    queue_step(args, slot);
+    together_.insert(slot);
+    return true;
   }
   StepNumbers finish_step(int slot) override {
-    return alone([&] { return first().finish_step(slot); });
+    if (together_.erase(slot) == 0) return alone([&] { return first().finish_step(slot); });
+    for (std::size_t i = 0; i < lanes_.count(); ++i)
+      named(i, [&] { members_.steps->wait(i, slot); });
+    return members_.steps->numbers(slot);
   }
   std::unique_ptr<LinearEvaluation> linear_evaluation(const MetricArgs& args) override;
   void downsample(const DownsampleArgs& args) override {
@@ -209,18 +225,21 @@ class GridBackend final : public Backend {
     }
   }
   void run(const std::function<void(std::size_t)>& work) {
+    times_.next_operation();
+    run_part(work);
+  }
+  /// Of an operation that consists of several.
+  void run_part(const std::function<void(std::size_t)>& work) {
     if (std::exchange(alone_, false)) named(0, [&] { end(0); });
     next_step();
     std::size_t failed = 0;
     const std::function<void(std::size_t)> part = [&](std::size_t i) {
       begin(i);
-      work(i);
+      times_.time(i, [&] { work(i); });
       end(i);
     };
     named(failed, [&] { lanes_.run(part, failed); });
-    // Of members that are not waited for: what they still have to do counts where next they are.
-    times_.seconds += lanes_.whole_seconds();
-    for (std::size_t i = 0; i < lanes_.count(); ++i) times_.busy_seconds[i] += lanes_.seconds()[i];
+    times_.add(lanes_.whole_seconds(), lanes_.seconds());
   }
   /// The first member's work, in the caller's thread; the others wait for it when they are next
   /// needed.
@@ -234,6 +253,10 @@ class GridBackend final : public Backend {
       return work();
     });
   }
+  void queue_step(const StepArgs& args, int slot);
+  void make_room(GridStep& step);
+  void grow(Array& array, std::size_t words, const Extent& e);
+  std::uint32_t* marks_of(std::size_t side, const Extent& e);
   void next_step() {
     if (members_.order != nullptr) members_.order->next_step();
   }
@@ -299,9 +322,12 @@ class GridBackend final : public Backend {
 
   GridMembers members_;
   std::map<const std::byte*, std::vector<std::size_t>> borders_;  ///< of every array, by address
-  Array marks_;                                                   ///< of folds
-  bool alone_ = false;  ///< the first member may still be at work
-  GridTimes times_;
+  std::array<Array, 2> marks_;  ///< of folds, of each side of a step
+  Array fold_lists_;
+  Array areas_;             ///< GridStep::areas
+  std::set<int> together_;  ///< slots of steps that all members take part in
+  bool alone_ = false;      ///< the first member may still be at work
+  shard::MemberTimes times_;
   shard::Lanes lanes_;
 };
 
@@ -367,16 +393,68 @@ void GridBackend::mi_histogram(const MiArgs& args, JointHistogram& histogram) {
     for (std::size_t i = 0; i < part.counts.size(); ++i) histogram.counts[i] += part.counts[i];
 }
 
+/// At least so many words of the volume.
+void GridBackend::grow(Array& array, std::size_t words, const Extent& e) {
+  if (array.bytes() >= words * sizeof(std::uint32_t)) return;
+  array = {};  // the memory may be needed
+  array = allocate_volume(words * sizeof(std::uint32_t), e.nx * e.ny * e.nz);
+}
+
+std::uint32_t* GridBackend::marks_of(std::size_t side, const Extent& e) {
+  grow(marks_[side], static_cast<std::size_t>(fold_words(e)), e);
+  return marks_[side].as<std::uint32_t>();
+}
+
+/// What the step needs beside its arguments. Arrays that become too small go when all work is done.
+void GridBackend::make_room(GridStep& step) {
+  const std::size_t page = members_.memory->granularity();
+  step.area_step = (members_.steps->area_bytes(step.args) + page - 1) / page * page;
+  if (areas_.bytes() < step.area_step * lanes_.count()) {
+    areas_ = {};
+    std::vector<std::size_t> borders;
+    for (std::size_t i = 0; i <= lanes_.count(); ++i) borders.push_back(i * step.area_step);
+    areas_ = members_.memory->allocate(borders);
+  }
+  step.area_step = areas_.bytes() / lanes_.count();
+  step.areas = areas_.data();
+  if (step.args.minimum <= 0) return;
+  const Extent& e = step.args.sides.front().displacement.extent();
+  for (std::size_t s = 0; s < step.args.sides.size(); ++s) step.marks[s] = marks_of(s, e);
+  grow(fold_lists_, GridStep::kFoldLists * static_cast<std::size_t>(fold_words(e)), e);
+  step.fold_lists = fold_lists_.as<std::uint32_t>();
+}
+
+void GridBackend::queue_step(const StepArgs& args, int slot) {
+  const Extent& e = args.sides.front().direction.gradient.extent();
+  const std::vector<std::int64_t> borders = slab_borders(e.nz, members_.shares, slab_multiple());
+  GridStep step{args, {}, slot};
+  for (std::size_t i = 0; i < lanes_.count(); ++i)
+    step.slabs.push_back(shard::slab_of(borders, i, {0, e.nz}));
+  make_room(step);
+  std::vector<StepPart> parts = shard::step_parts(args);
+  const bool relaxes = parts.back().kind == StepPart::Kind::relax_folds;
+  const StepPart last = parts.back();
+  if (relaxes) parts.pop_back();
+  GridSteps& steps = *members_.steps;
+  times_.next_operation();
+  for (std::size_t p = 0; p < parts.size(); ++p)
+    run_part([&](std::size_t i) {
+      if (p == 0) steps.begin(i, step);
+      steps.queue(i, step, parts[p]);
+      if (p + 1 == parts.size() && !(relaxes && i == 0)) steps.queue_numbers(i, step);
+    });
+  if (relaxes)
+    alone([&] {
+      times_.time(0, [&] { steps.queue(0, step, last); });
+      steps.queue_numbers(0, step);
+    });
+}
+
 FoldRepair GridBackend::repair_folds(const RepairArgs& args) {
   const Extent& e = args.displacement.extent();
   if (is_small(e)) return alone([&] { return first().repair_folds(args); });
-  const std::size_t bytes = static_cast<std::size_t>(fold_words(e)) * sizeof(std::uint32_t);
-  if (marks_.bytes() < bytes) {
-    marks_ = {};
-    marks_ = allocate_volume(bytes, e.nx * e.ny * e.nz);
-  }
   RepairArgs marked = args;
-  marked.marks = marks_.as<std::uint32_t>();
+  marked.marks = marks_of(0, e);
   FoldRepair report;
   report.found = find_folds(marked);
   report.remaining = report.found > 0 ? relax_folds(marked, report.found) : 0;

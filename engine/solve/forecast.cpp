@@ -38,8 +38,8 @@ double lncc_ring_bytes(const Size3& size, const MetricSpec& metric, bool apart) 
 /// Peak of a compact back end's memory over the levels: full volumes, f32 copies of coarse ones, 24
 /// bytes of state per voxel (28 with SyN's samples, twice), and whichever is more of LNCC's rings
 /// and the displacement of the level before, which is there while the next one starts from it. The
-/// search for folds marks voxels by bits, and the first GPU alone relaxes around them. At the end,
-/// the warp and its inverse.
+/// search for folds marks voxels by bits, and the relaxation lists their words: with all GPUs, but
+/// where SyN joins its halves on the first alone. At the end, the warp and its inverse.
 std::uint64_t gpu_peak_bytes(const Grid& fixed, const Grid& moving, std::size_t fixed_voxel_bytes,
                              std::size_t moving_voxel_bytes, const JobSpec& job,
                              const GpuPart& part) {
@@ -67,9 +67,12 @@ std::uint64_t gpu_peak_bytes(const Grid& fixed, const Grid& moving, std::size_t 
         most = std::max(most, own + part.of(8 * voxels, voxels) + ring);
         continue;
       }
-      const double state = part.of(sides * voxels * ((sides > 1 ? 28 : 24) + kMarkBytes), voxels) +
-                           (part.first ? sides * voxels * kFoldBytes : 0);
-      most = std::max(most, own + state + std::max(ring, before));
+      const double state = part.of(sides * voxels * ((sides > 1 ? 28 : 24) + kMarkBytes), voxels),
+                   lists = voxels * kFoldBytes;
+      const double folds = part.alone || is_ranks(job.device)
+                               ? sides * lists
+                               : part.of(lists, voxels) + (part.first && sides > 1 ? lists : 0);
+      most = std::max(most, own + state + folds + std::max(ring, before));
       before = part.of(sides * 8 * voxels, voxels);
     }
   if (before > 0) most = std::max(most, before + part.of(16 * f, f));

@@ -4,12 +4,16 @@
 #include <cstring>
 #include <functional>
 #include <numeric>
+#include <stop_token>
 #include <string>
+#include <utility>
 
+#include "gigawarp/error.h"
 #include "ops/grid_members.h"
 #include "solve/registration.h"
 #include "support/backend_problem.h"
 #include "support/gpu.h"
+#include "support/memory_store.h"
 #include "support/slab_runs.h"
 
 /// One registration over several GPUs, to the bits of one. Where there is but one, it takes part
@@ -19,6 +23,41 @@ namespace {
 
 using test::MetricResult;
 using test::ProblemOptions;
+
+/// What whole iterations leave behind, counted.
+class CountedSteps final : public ops::GridSteps {
+ public:
+  struct Counts {
+    int steps = 0;
+    std::int64_t folds_found = 0, folds_left = 0;
+  };
+  CountedSteps(std::unique_ptr<ops::GridSteps> of, Counts& counts)
+      : of_(std::move(of)), counts_(counts) {}
+  int steps_ahead() const override { return of_->steps_ahead(); }
+  bool can_queue(const ops::StepArgs& args) const override { return of_->can_queue(args); }
+  std::size_t area_bytes(const ops::StepArgs& args) const override { return of_->area_bytes(args); }
+  void begin(std::size_t member, const ops::GridStep& step) override { of_->begin(member, step); }
+  void queue(std::size_t member, const ops::GridStep& step, const ops::StepPart& part) override {
+    of_->queue(member, step, part);
+  }
+  void queue_numbers(std::size_t member, const ops::GridStep& step) override {
+    of_->queue_numbers(member, step);
+  }
+  void wait(std::size_t member, int slot) override { of_->wait(member, slot); }
+  ops::StepNumbers numbers(int slot) override {
+    ops::StepNumbers numbers = of_->numbers(slot);
+    ++counts_.steps;
+    for (const ops::StepNumbers::Side& side : numbers.sides) {
+      counts_.folds_found += side.folds.found;
+      counts_.folds_left += side.folds.remaining;
+    }
+    return numbers;
+  }
+
+ private:
+  std::unique_ptr<ops::GridSteps> of_;
+  Counts& counts_;
+};
 
 class CudaGrid : public test::GpusTest {
  protected:
@@ -32,6 +71,25 @@ class CudaGrid : public test::GpusTest {
       members.shares.back() = 1 - least * static_cast<double>(members.shares.size() - 1);
     }
     return ops::make_grid_backend(std::move(members));
+  }
+  /// Of one stage, in whole iterations and operation by operation; every voxel counts.
+  CountedSteps::Counts expect_same_steps(const StageSpec& stage,
+                                         const solve::RegistrationInput& input) {
+    const JobSpec job = test::job_of({stage}, Initialisation::transform);
+    const std::string one = test::run_on(*gpu_, input, job);
+    CountedSteps::Counts counts;
+    ops::GridMembers members = ops::make_cuda_members(GetParam(), 0);
+    members.small_voxels = 0;
+    members.steps = std::make_unique<CountedSteps>(std::move(members.steps), counts);
+    EXPECT_TRUE(test::run_on(*ops::make_grid_backend(std::move(members)), input, job) == one);
+    int iterations = 0;
+    for (const LevelSpec& level : stage.levels) iterations += level.iterations;
+    EXPECT_EQ(counts.steps, iterations);
+    members = ops::make_cuda_members(GetParam(), 0);
+    members.small_voxels = 0;
+    members.steps = nullptr;
+    EXPECT_TRUE(test::run_on(*ops::make_grid_backend(std::move(members)), input, job) == one);
+    return counts;
   }
   void expect_same_bits(const std::vector<StageSpec>& stages, std::int64_t small_voxels = 0,
                         bool uneven = false, const Affine& turn = {}) {
@@ -125,6 +183,100 @@ TEST_P(CudaGrid, smallLevelsOnTheFirstGpuGiveTheSameBits) {
 TEST_P(CudaGrid, aQuarterTurnAndUnequalSlabsGiveTheBitsOfOneGpu) {
   expect_same_bits({test::whole_stage(StageKind::greedy, MetricKind::lncc, {{2, 20}, {1, 10}})}, 0,
                    true, test::quarter_turn());
+}
+
+TEST_P(CudaGrid, wholeIterationsWithMasksAndSeveralChannelsGiveTheBitsOfOneGpu) {
+  const test::TurnedPair pair({67, 35, 41}, {65, 37, 40}, 1.0, Affine{});
+  Volume mask(pair.fixed.grid(), ScalarType::u8);
+  for (std::size_t i = 0; i < mask.bytes(); ++i)
+    mask.data()[i] = static_cast<std::byte>(i % 11 != 3 ? 1 : 0);
+  solve::RegistrationInput input = pair.input();
+  input.fixed.emplace_back(&pair.fixed);
+  input.moving.emplace_back(&pair.moving);
+  input.fixed_mask = &mask;
+  for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
+    for (const StageKind kind : {StageKind::greedy, StageKind::syn}) {
+      StageSpec stage = test::whole_stage(kind, metric, {{2, 7}, {1, 9}});
+      stage.metric.bins = 64;  // another area than by default
+      expect_same_steps(stage, input);
+    }
+}
+
+TEST_P(CudaGrid, wholeIterationsInTwoPartsAndWithFoldsGiveTheBitsOfOneGpu) {
+  const test::TurnedPair pair({67, 35, 41}, {65, 37, 40}, 1.0, Affine{});
+  for (const MetricKind metric : {MetricKind::mi, MetricKind::mse})
+    for (const StageKind kind : {StageKind::greedy, StageKind::syn}) {
+      StageSpec stage = test::whole_stage(kind, metric, {{2, 11}, {1, 13}});
+      stage.learning_rate = 1.0;  // two parts, but of SyN's sides
+      stage.sigma_gradient_voxels = 0.5;
+      stage.sigma_warp_voxels = 0.3;
+      stage.minimum_jacobian = 0.7;
+      EXPECT_GT(expect_same_steps(stage, pair.input()).folds_found, 100);
+      stage.minimum_jacobian = 1.2;  // more than sweeps can do: some remain
+      EXPECT_GT(expect_same_steps(stage, pair.input()).folds_left, 0);
+      stage.minimum_jacobian = 0;
+      EXPECT_EQ(expect_same_steps(stage, pair.input()).folds_found, 0);
+    }
+}
+
+TEST_P(CudaGrid, slabsWithoutPlanesTakePartInWholeIterations) {
+  const test::TurnedPair pair({67, 71, 6}, {71, 69, 7}, 1.0, Affine{});  // two segments of planes
+  for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
+    for (const StageKind kind : {StageKind::greedy, StageKind::syn})
+      expect_same_steps(test::whole_stage(kind, metric, {{1, 9}}), pair.input());
+}
+
+/// Asks for a stop when it is told of an iteration.
+class Stopper final : public ProgressSink {
+ public:
+  explicit Stopper(int at) : left_(at) {}
+  void on_event(const ProgressEvent& event) override {
+    if (event.kind == EventKind::iteration && --left_ == 0) stop.request_stop();
+  }
+  std::stop_source stop;
+
+ private:
+  int left_;
+};
+
+TEST_P(CudaGrid, aStoppedRunGoesOnOnOneGpuToTheSameBits) {
+  const test::TurnedPair pair({67, 35, 41}, {65, 37, 40}, 1.0, Affine{});
+  const JobSpec job =
+      test::job_of({test::whole_stage(StageKind::greedy, MetricKind::mi, {{2, 21}, {1, 40}})},
+                   Initialisation::transform);
+  const std::string whole = test::fields_of(solve::register_volumes(pair.input(), job, {}, *gpu_));
+  for (const int stop_at : {1, 11, 30}) {
+    SCOPED_TRACE(stop_at);
+    Stopper stopper(stop_at);
+    test::MemoryStore store(0);
+    solve::RunControl control;
+    control.progress = &stopper;
+    control.stop = stopper.stop.get_token();
+    control.checkpoints = &store;
+    EXPECT_THROW(test::run_on(*grid(), pair.input(), job, control), Error);
+    store.thaw();
+    ASSERT_TRUE(store.position());
+    control = {};
+    control.checkpoints = &store;
+    EXPECT_TRUE(test::fields_of(solve::register_volumes(pair.input(), job, control, *gpu_)) ==
+                whole);
+  }
+}
+
+TEST_P(CudaGrid, timesAreTheGpusOwn) {
+  const test::TurnedPair pair({131, 129, 133}, {131, 129, 133}, 1.0, Affine{});
+  const auto many = grid();
+  EXPECT_EQ(many->take_grid_times().seconds, 0);
+  test::run_on(*many, pair.input(),
+               test::job_of({test::whole_stage(StageKind::greedy, MetricKind::mi, {{1, 20}})},
+                            Initialisation::transform));
+  const ops::GridTimes times = many->take_grid_times();
+  ASSERT_EQ(times.busy_seconds.size(), GetParam().size());
+  for (const double busy : times.busy_seconds) {
+    EXPECT_GT(busy, 0);
+    EXPECT_LE(busy, times.seconds);
+  }
+  EXPECT_EQ(many->take_grid_times().seconds, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Gpus, CudaGrid,

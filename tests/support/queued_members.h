@@ -1,66 +1,20 @@
 #pragma once
 #include <array>
 #include <chrono>
-#include <condition_variable>
-#include <deque>
 #include <functional>
 #include <future>
 #include <memory>
-#include <mutex>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "ops/grid_members.h"
 #include "support/forwarding_backend.h"
+#include "support/queued_steps.h"
+#include "support/work_queue.h"
 
 /// Members of a grid that work as GPUs do: what needs no number is queued, and done some time
 /// later.
 namespace gigawarp::test {
-
-/// A stream: a thread that does what it is given, in order.
-class WorkQueue {
- public:
-  WorkQueue() : thread_([this] { serve(); }) {}
-  ~WorkQueue() {
-    add({});
-    thread_.join();
-  }
-  WorkQueue(const WorkQueue&) = delete;
-  WorkQueue& operator=(const WorkQueue&) = delete;
-
-  void add(std::function<void()> work) {
-    {
-      const std::lock_guard lock(mutex_);
-      waiting_.push_back(std::move(work));
-    }
-    changed_.notify_one();
-  }
-  std::shared_future<void> mark() {
-    const auto mark = std::make_shared<std::promise<void>>();
-    add([mark] { mark->set_value(); });
-    return mark->get_future().share();
-  }
-  void drain() { mark().wait(); }
-
- private:
-  void serve() {
-    for (;;) {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] { return !waiting_.empty(); });
-      const std::function<void()> work = std::move(waiting_.front());
-      waiting_.pop_front();
-      lock.unlock();
-      if (!work) return;
-      work();
-    }
-  }
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::function<void()>> waiting_;
-  std::thread thread_;
-};
 
 /// `late`: how long it takes to begin what it is not waited for.
 class QueuedMember final : public ForwardingBackend {
@@ -125,8 +79,9 @@ class QueuedMember final : public ForwardingBackend {
     now([&] { found = ForwardingBackend::displacement_range(u, range); });
     return found;
   }
+  /// Coarse masks, which the host makes and reads: it cannot know that these devices are late.
   void downsample(const ops::DownsampleArgs& args) override {
-    later([=, this] { ForwardingBackend::downsample(args); });
+    now([&] { ForwardingBackend::downsample(args); });
   }
   void upsample_field(const ops::UpsampleArgs& args) override {
     later([=, this] { ForwardingBackend::upsample_field(args); });
@@ -199,15 +154,18 @@ class QueuedMemory final : public ops::GlobalMemory {
   std::vector<std::shared_ptr<WorkQueue>> queues_;
 };
 
-/// The later members begin later.
-inline ops::GridMembers make_queued_members(int count) {
+/// The later members begin later. `whole_steps`: iterations are queued as a whole.
+inline ops::GridMembers make_queued_members(int count, bool whole_steps = false) {
   ops::GridMembers members = ops::make_host_members(count);
   std::vector<std::shared_ptr<WorkQueue>> queues;
+  std::vector<std::chrono::microseconds> late;
   for (int i = 0; i < count; ++i) {
     queues.push_back(std::make_shared<WorkQueue>());
+    late.emplace_back(1500 * i);
     members.backends[static_cast<std::size_t>(i)] =
-        std::make_unique<QueuedMember>(queues.back(), std::chrono::microseconds(1500 * i));
+        std::make_unique<QueuedMember>(queues.back(), late.back());
   }
+  if (whole_steps) members.steps = std::make_unique<QueuedSteps>(queues, std::move(late));
   members.memory = std::make_unique<QueuedMemory>(std::move(members.memory), queues);
   members.order = std::make_unique<QueueOrder>(queues);
   return members;
