@@ -38,8 +38,8 @@ struct Row {
   double copy_fraction = 0;  ///< gb_per_s over the copy's
   double state_bytes_per_voxel = 0;  ///< arrays that exist while it runs: inputs, outputs, state
   double peak_bytes_per_voxel = 0;   ///< of a GPU's memory, the most so far; 0 on the CPU
-  /// Several devices: how long each waited for the slowest and for what starts and ends an
-  /// operation on all, on average, per call.
+  /// Several devices: how long each waited for the slowest and, in an iteration, for what lies
+  /// between its operations (GPUs by their own clocks), on average, per call.
   double waiting_milliseconds = 0;
   /// Ranks: of these, how long each sent and received, or waited for who sends, and the bytes that
   /// it received, on average, per call.

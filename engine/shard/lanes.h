@@ -1,5 +1,6 @@
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -31,7 +32,8 @@ class Lanes {
   void serve(std::size_t lane);
   void work_on(std::size_t lane);
 
-  const bool own_threads_, looks_;
+  const bool own_threads_;
+  const std::chrono::microseconds looking_;
   const std::function<void(std::size_t)>* work_ = nullptr;
   std::vector<double> seconds_;
   std::vector<std::exception_ptr> errors_;
