@@ -101,7 +101,7 @@ ByteReader::ByteReader(const std::filesystem::path& path) : state_(std::make_uni
   State& s = *state_;
   std::array<unsigned char, 2> magic{};
   const std::size_t n = std::fread(magic.data(), 1, magic.size(), s.file.get());
-  std::rewind(s.file.get());
+  if (std::fseek(s.file.get(), 0, SEEK_SET) != 0) refuse(path, "cannot be read from its start.");
   if (n == 2 && magic[0] == 0x1f && magic[1] == 0x8b) s.start_inflating(false);
 }
 

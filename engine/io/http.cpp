@@ -25,8 +25,6 @@ constexpr std::int64_t kAtOnce = 16;
 constexpr std::uint64_t kMostForPart = std::uint64_t{256} << 20;
 constexpr double kFirstPauseS = 0.25, kLongestPauseS = 10;
 
-bool starts_with(const std::string& text, const char* start) { return text.rfind(start, 0) == 0; }
-
 [[noreturn]] void cancelled(const std::string& shown) {
   throw Error(ErrorCode::cancelled, "Reading \"" + shown + "\" was cancelled.", shown);
 }
@@ -139,8 +137,7 @@ class Memory {
 
 bool is_address(const fs::path& path) {
   const std::string& text = path.native();
-  return starts_with(text, "http://") || starts_with(text, "https://") ||
-         starts_with(text, "s3://");
+  return text.starts_with("http://") || text.starts_with("https://") || text.starts_with("s3://");
 }
 
 std::optional<Fetched> fetch(const fs::path& address, const FetchOptions& options,

@@ -169,7 +169,7 @@ struct Receiver {
     auto& r = *static_cast<Receiver*>(self);
     const std::string_view line(data, count);
     const std::size_t colon = line.find(':');
-    if (line.rfind("HTTP/", 0) == 0) {  // another answer, after a redirection
+    if (line.starts_with("HTTP/")) {  // another answer, after a redirection
       r.reply.bytes.clear();
       r.reply.object_bytes = 0;
     }
@@ -258,7 +258,7 @@ Target target_of(const std::string& address) {
     out.problem =
         "holds a \"?\" or \"#\", behind which no parts of a volume can be named; give the address "
         "of the volume alone.";
-  else if (address.rfind("s3://", 0) == 0)
+  else if (address.starts_with("s3://"))
     target_s3(address, out);
   else
     out.url = encoded(address, false);

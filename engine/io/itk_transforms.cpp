@@ -238,7 +238,7 @@ void write_itk_composite(const Transform& transform, const fs::path& temporary,
     auto io = make_transform_io(ItkTransformFormat::hdf5);
     io->SetFileName(temporary.string());
     itk::TransformIOBaseTemplate<double>::ConstTransformListType list;
-    list.push_back(composite.GetPointer());
+    list.emplace_back(composite.GetPointer());
     io->SetTransformList(list);
     io->SetUseCompression(true);
     io->Write();

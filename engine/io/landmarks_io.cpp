@@ -67,9 +67,9 @@ std::vector<Landmark> read_fcsv(const std::string& text, const fs::path& path) {
                                    "oz", "vis", "sel", "lock", "label", "desc"};
   for (std::string line; std::getline(lines, line);) {
     ++line_number;
-    if (line.rfind("# CoordinateSystem", 0) == 0)
+    if (line.starts_with("# CoordinateSystem"))
       lps = says_lps(trimmed(line.substr(line.find('=') + 1)));
-    if (line.rfind("# columns", 0) == 0) columns = split(line.substr(line.find('=') + 1));
+    if (line.starts_with("# columns")) columns = split(line.substr(line.find('=') + 1));
     if (line.empty() || line[0] == '#' || trimmed(line).empty()) continue;
     const std::vector<std::string> cells = split(line);
     Landmark landmark;
@@ -110,7 +110,7 @@ std::vector<Landmark> read_markups(const std::string& text, const fs::path& path
 }
 
 bool is_bigwarp(const std::vector<std::string>& cells) {
-  return cells.size() == 8 && cells[0].rfind("Pt-", 0) == 0;
+  return cells.size() == 8 && cells[0].starts_with("Pt-");
 }
 
 std::vector<Landmark> read_csv(const std::string& text, const fs::path& path) {

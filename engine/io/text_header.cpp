@@ -51,7 +51,7 @@ std::string value_of(const Fields& keys, const char* key) {
 
 /// The file beside `header` that it names; nothing where that is no name of one file.
 std::optional<fs::path> beside(const fs::path& header, const std::string& name) {
-  const fs::path file = header.parent_path() / name;  // or the name alone when it is absolute
+  fs::path file = header.parent_path() / name;  // or the name alone when it is absolute
   std::error_code ignored;
   if (name.find('%') != std::string::npos || !fs::is_regular_file(file, ignored))
     return std::nullopt;

@@ -64,7 +64,7 @@ void read_ome(const std::string& text, TiffMetadata& out) {
   out.channel_names = channel_names(text);
   out.frames = count(attribute(element, "SizeT"), 1);
   out.slices_before_channels =
-      attribute(element, "DimensionOrder").value_or("XYCZT").rfind("XYZ", 0) == 0;
+      attribute(element, "DimensionOrder").value_or("XYCZT").starts_with("XYZ");
   const bool one_slice = count(attribute(element, "SizeZ"), 1) == 1;
   out.slices_spaced = !one_slice;
   Vec3 spacing{};
@@ -133,7 +133,7 @@ TiffMetadata read_tiff_metadata(TIFF* tiff) {
   char* text = nullptr;
   if (TIFFGetField(tiff, TIFFTAG_IMAGEDESCRIPTION, &text) != 1 || text == nullptr) return out;
   const std::string description = text;
-  if (description.rfind("ImageJ=", 0) == 0)
+  if (description.starts_with("ImageJ="))
     read_imagej(tiff, description, out);
   else if (description.find("<OME") != std::string::npos)
     read_ome(description, out);

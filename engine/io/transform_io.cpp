@@ -31,7 +31,7 @@ void check_intent(const fs::path& path) {
     refuse(path,
            "is a deformation of SPM, which holds positions instead of displacements; subtract the "
            "identity first.");
-  if (header.intent_name.rfind("NREG_TRANS", 0) == 0)
+  if (header.intent_name.starts_with("NREG_TRANS"))
     refuse(
         path,
         "is a transform of NiftyReg; convert it with reg_transform -disp and then to LPS vectors.");
@@ -93,7 +93,7 @@ int count_numbers(const std::string& text) {
   std::istringstream lines(text);
   int count = 0;
   for (std::string line; std::getline(lines, line);) {
-    if (line.rfind('#', 0) == 0) continue;
+    if (line.starts_with('#')) continue;
     std::istringstream words(line);
     for (std::string word; words >> word; ++count) {
       char* end = nullptr;

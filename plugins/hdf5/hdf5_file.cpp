@@ -92,8 +92,10 @@ File::Dataset File::describe(const std::string& name) const {
 std::vector<double> File::numbers(const std::string& name) const {
   constexpr std::int64_t kMost = 1 << 16;
   std::int64_t n = 1;
-  for (const std::int64_t length : describe(name).shape)
-    if (length < 1 || length > kMost || (n *= length) > kMost) damaged(name);
+  for (const std::int64_t length : describe(name).shape) {
+    if (length < 1 || length > kMost / n) damaged(name);
+    n *= length;
+  }
   std::vector<double> out(static_cast<std::size_t>(n));
   const Handle set(H5Dopen2(file_, name.c_str(), H5P_DEFAULT), H5Dclose);
   if (H5Dread(set.id(), H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, out.data()) < 0)

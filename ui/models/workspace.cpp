@@ -38,7 +38,7 @@ Vec3 nearest_voxel_centre(const Grid& grid, const Vec3& world) {
 
 Workspace::Workspace(QObject* parent)
     : QObject(parent),
-      bricks_(std::make_shared<io::BrickCache>(std::uint64_t(cache_mib()) << 20)),
+      bricks_(std::make_shared<io::BrickCache>(static_cast<std::uint64_t>(cache_mib()) << 20)),
       fetcher_(bricks_),
       loader_(bricks_),
       pairs_(std::make_unique<LandmarkPairs>(*this)) {
