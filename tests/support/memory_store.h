@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,13 @@ class MemoryStore : public solve::CheckpointStore {
     if (frozen_) return;
     position_ = position;
     arrays_ = std::move(read);
-    if (looks_ >= when_) frozen_ = true;  // as if the process had been killed right after
+    if (looks_ >= when_) {  // as if the process had been killed right after
+      frozen_ = true;
+      killed_.request_stop();
+    }
   }
+  /// For a run that shall end there, and not go on for what is thrown away.
+  std::stop_token killed() const { return killed_.get_token(); }
   std::optional<solve::Position> position() override { return position_; }
   void load(const std::string& name, std::size_t bytes, const solve::ArraySink& sink) override {
     const auto& a = arrays_.at(name);
@@ -45,6 +51,7 @@ class MemoryStore : public solve::CheckpointStore {
  private:
   int when_, looks_ = 0;
   bool frozen_ = false;
+  std::stop_source killed_;
   std::optional<solve::Position> position_;
   std::map<std::string, std::vector<std::byte>> arrays_;
 };
