@@ -1,6 +1,8 @@
-// For clang-tidy only: check-tidy.sh includes this ahead of every file. Boost 1.74 computes with values that its
-// enumerations of conversions do not have, which clang refuses since 20; with a fixed type of their own they have them.
+// For clang-tidy only: check-tidy.sh includes this ahead of every file. Boost 1.74 computes with
+// values that its enumerations of conversions do not have, which clang refuses since 20; with a
+// fixed type of their own they have them.
 #pragma once
+// clang-format off: these are no bit-fields
 #if __has_include(<boost/numeric/conversion/int_float_mixture_enum.hpp>)
 #define int_float_mixture_enum int_float_mixture_enum : int
 #define sign_mixture_enum sign_mixture_enum : int
@@ -12,3 +14,4 @@
 #undef sign_mixture_enum
 #undef udt_builtin_mixture_enum
 #endif
+// clang-format on
