@@ -21,7 +21,7 @@ for argument in "$@"; do
   esac
 done
 if [ "$with_tests" = yes ]; then
-  packages+=("${bundle[@]}" clang-format python3 python3-venv groff-base zsh fish desktop-file-utils appstream qt6-l10n-tools
+  packages+=("${bundle[@]}" clang-format lld python3 python3-venv groff-base zsh fish desktop-file-utils appstream qt6-l10n-tools
     openmpi-bin libopenmpi-dev)
 fi
 
