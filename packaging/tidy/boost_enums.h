@@ -2,7 +2,8 @@
 // values that its enumerations of conversions do not have, which clang refuses since 20; with a
 // fixed type of their own they have them.
 #pragma once
-// clang-format off: these are no bit-fields
+// What follows looks like bit-fields to clang-format.
+// clang-format off
 #if __has_include(<boost/numeric/conversion/int_float_mixture_enum.hpp>)
 #define int_float_mixture_enum int_float_mixture_enum : int
 #define sign_mixture_enum sign_mixture_enum : int
