@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 #include <vector>
 
 #include "bench/rows.h"
@@ -42,11 +43,7 @@ class SolverBench {
 
   /// Where a back end samples inside the metrics, the warped image goes into the gradient's words.
   void warp() {
-    ops::SlabView<float> out = state_.scratch();
-    if (!out) {
-      const ops::SlabView<std::uint64_t> words = state_.gradient().packed;
-      out = {reinterpret_cast<float*>(words.data), words.extent};
-    }
+    const ops::SlabView<float> out = state_.scratch() ? state_.scratch() : gradient_numbers();
     ops::ImagePair affine = pair_;
     affine.displacement = {};
     stopwatch_.measure("warp, affine", traffic_.warp_affine, [&] {
@@ -60,15 +57,9 @@ class SolverBench {
     stopwatch_.measure("warp", traffic_.warp, [&] { backend_.warp({pair_, out, range_}, sums_); });
   }
 
-  /// These read what warp() left in the scratch, or sample themselves.
+  /// These sample themselves, or read M as warp() left it in the scratch.
   void lncc(int radius) {
-    ops::LnccArgs args;
-    args.pair = pair_;
-    args.warped = state_.scratch();
-    args.range = range_;
-    args.radius = radius;
-    args.count = voxels();
-    args.target = target();
+    ops::LnccArgs args = lncc_args(radius);
     const std::string name = "lncc, radius " + std::to_string(radius);
     stopwatch_.measure(name, traffic_.metric_gradient, [&] { backend_.lncc(args, sums_); });
     args.target.wanted = false;
@@ -77,17 +68,7 @@ class SolverBench {
   }
 
   void mi(int bins) {
-    const solve::IntensityScale& f = subject_.fixed_scale[0];
-    const solve::IntensityScale& m = subject_.moving_scale[0];
-    ops::MiArgs args;
-    args.pair = pair_;
-    args.warped = state_.scratch();
-    args.range = range_;
-    args.bins = bins;
-    args.fixed_bins = {f.low, f.high};
-    args.moving_bins = {m.low, m.high};
-    args.count = voxels();
-    args.target = target();
+    const ops::MiArgs args = mi_args(bins);
     ops::JointHistogram histogram;
     stopwatch_.measure("mi histogram, " + std::to_string(bins) + " bins", traffic_.histogram, [&] {
       histogram = {};
@@ -103,6 +84,37 @@ class SolverBench {
     stopwatch_.measure("mse", traffic_.metric_gradient, [&] { backend_.mse(args, sums_); });
     args.target.wanted = false;
     stopwatch_.measure("mse, value", traffic_.metric_value, [&] { backend_.mse(args, sums_); });
+  }
+
+  /// The metrics alone, of two volumes on one grid: value and dL/dM. Nothing is sampled, but where
+  /// a back end wants M as floats those are made first. These use up the gradient.
+  void alone(const MetricSpec& metric, const std::string& name) {
+    ops::ImagePair pair = pair_;
+    pair.displacement = {};
+    pair.moving_from_fixed = {};
+    const ops::SlabView<float> warped = state_.scratch();
+    if (warped) backend_.warp({pair, warped, range_}, sums_);
+    ops::GradientTarget out;
+    out.intensity = gradient_numbers();
+    const auto on_grid = [&](auto args) {
+      args.pair = pair;
+      args.target = out;
+      return args;
+    };
+    if (metric.kind == MetricKind::mi) {
+      const ops::MiArgs args = on_grid(mi_args(metric.bins));
+      measure_alone(name, traffic_.alone_mi, args, [&] {
+        ops::JointHistogram histogram;
+        backend_.mi_histogram(args, histogram);
+        backend_.mi_gradient(args, ops::mutual_information(histogram), sums_);
+      });
+    } else if (metric.kind == MetricKind::lncc) {
+      const ops::LnccArgs args = on_grid(lncc_args(metric.radius));
+      measure_alone(name, traffic_.alone, args, [&] { backend_.lncc(args, sums_); });
+    } else {
+      const ops::MseArgs args{pair, warped, range_, voxels(), out};
+      measure_alone(name, traffic_.alone, args, [&] { backend_.mse(args, sums_); });
+    }
   }
 
   /// Smoothing and step as the greedy stage sets them by default, on the last metric's gradient;
@@ -172,6 +184,50 @@ class SolverBench {
   }
 
  private:
+  ops::LnccArgs lncc_args(int radius) const {
+    ops::LnccArgs args;
+    args.pair = pair_;
+    args.warped = state_.scratch();
+    args.range = range_;
+    args.radius = radius;
+    args.count = voxels();
+    args.target = target();
+    return args;
+  }
+  ops::MiArgs mi_args(int bins) const {
+    const solve::IntensityScale& f = subject_.fixed_scale[0];
+    const solve::IntensityScale& m = subject_.moving_scale[0];
+    ops::MiArgs args;
+    args.pair = pair_;
+    args.warped = state_.scratch();
+    args.range = range_;
+    args.bins = bins;
+    args.fixed_bins = {f.low, f.high};
+    args.moving_bins = {m.low, m.high};
+    args.count = voxels();
+    args.target = target();
+    return args;
+  }
+
+  /// In one piece where the back end can.
+  void measure_alone(const std::string& name, const Traffic& traffic, const ops::MetricArgs& args,
+                     const std::function<void()>& operations) {
+    const auto whole = backend_.linear_evaluation(args);
+    stopwatch_.measure(name, traffic, [&] {
+      if (whole)
+        whole->run({}, sums_);
+      else
+        operations();
+    });
+  }
+
+  /// One number per voxel where the gradient lies.
+  ops::SlabView<float> gradient_numbers() const {
+    const ops::SlabView<std::uint64_t> words = state_.gradient().packed;
+    if (!words) return state_.gradient().component[0];
+    return {reinterpret_cast<float*>(words.data), words.extent};
+  }
+
   ops::GradientTarget target() const {
     ops::GradientTarget target;
     target.field = state_.gradient();
@@ -225,13 +281,25 @@ void measure_solver_operations(const Problem& problem, const Spec& spec, ops::Ba
   bench.warp();
   std::vector<MetricSpec> metrics;
   for (const MetricKind kind : spec.metrics) {
-    if (kind == MetricKind::lncc)
-      for (const int radius : spec.radii) bench.lncc(radius);
-    if (kind == MetricKind::mi)
-      for (const int bins : spec.bins) bench.mi(bins);
-    if (kind == MetricKind::mse) bench.mse();
     MetricSpec metric;
     metric.kind = kind;
+    const auto alone = [&] { bench.alone(metric, name_of(metric) + ", dL/dM alone"); };
+    if (kind == MetricKind::lncc)
+      for (const int radius : spec.radii) {
+        metric.radius = radius;
+        alone();
+        bench.lncc(radius);
+      }
+    if (kind == MetricKind::mi)
+      for (const int bins : spec.bins) {
+        metric.bins = bins;
+        alone();
+        bench.mi(bins);
+      }
+    if (kind == MetricKind::mse) {
+      alone();
+      bench.mse();
+    }
     metric.radius = spec.radii.front();
     metric.bins = spec.bins.front();
     metrics.push_back(metric);

@@ -23,7 +23,7 @@ constexpr double kCoarse = 1.0 / 8;  // a grid shrunk by two has one voxel for e
 /// What the solver's operations move in one of the two forms of a back end's fields.
 struct SolverTraffic {
   Traffic warp_affine, warp, metric_gradient, metric_value, histogram, direction, compose, repair,
-      upsample, linear, linear_mi, iteration_lncc, iteration_mi, iteration_mse;
+      upsample, linear, linear_mi, alone, alone_mi, iteration_lncc, iteration_mi, iteration_mse;
 };
 
 /// Planar floats, sampled once into a warped image that the metrics read (the CPU).
@@ -36,6 +36,9 @@ constexpr SolverTraffic planar_traffic() {
   // for LNCC, MSE and the backward pass of MI.
   t.metric_gradient = fresh(kImage + kScalar + kField + kImage + kField);
   t.metric_value = t.histogram = fresh(kImage + kScalar);
+  // Reads F and the warped image, writes dL/dM; MI reads both once more.
+  t.alone = fresh(kImage + 2 * kScalar);
+  t.alone_mi = {t.alone.moved + t.histogram.moved, t.alone.state};
   // Samples, then reads F and the warped image and samples ∇M; MI reads F and the image once more.
   t.linear = fresh(t.warp_affine.moved + kImage + kScalar + kImage);
   t.linear_mi = {t.linear.moved + t.histogram.moved, t.linear.state};
@@ -65,6 +68,9 @@ constexpr SolverTraffic compact_traffic() {
   // Reads u, F, M; with a gradient writes dL/du.
   t.metric_value = t.histogram = fresh(kWord + 2 * kImage);
   t.metric_gradient = fresh(2 * kWord + 2 * kImage);
+  // Reads F and M, writes dL/dM; MI reads both twice.
+  t.alone = fresh(2 * kImage + kScalar);
+  t.alone_mi = {t.alone.moved + 2 * kImage, t.alone.state};
   // Reads F and M; MI twice.
   t.linear = fresh(2 * kImage);
   t.linear_mi = {4 * kImage, 2 * kImage};

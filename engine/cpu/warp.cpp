@@ -122,6 +122,11 @@ void warp(const ops::WarpArgs& args, std::vector<ops::PlaneSums>& sums) {
 void emit_gradient(const ops::ImagePair& pair, const MovingGeometry& geometry,
                    const ops::GradientTarget& target, std::int64_t y, std::int64_t z,
                    const float* dl_dm, ops::PlaneSums& sums) {
+  if (target.intensity) {
+    float* const out = target.intensity.row(y, z);
+    for (std::int64_t x = 0; x < pair.fixed.extent.nx; ++x) out[x] = target.weight * dl_dm[x];
+    return;
+  }
   const RowPlace place = row_place(pair, y, z);
   if (target.field) {
     float* field[3];

@@ -124,7 +124,9 @@ class CudaBackend final : public Backend {
 
   std::int64_t slab_multiple() const override { return cuda::kSlabPlanes; }
   std::int64_t lncc_slab_multiple(const LnccArgs& args) const override {
-    return args.target.field || !args.target.wanted ? cuda::kSlabPlanes : cuda::kLinearSlabPlanes;
+    return args.target.field || args.target.intensity || !args.target.wanted
+               ? cuda::kSlabPlanes
+               : cuda::kLinearSlabPlanes;
   }
   cuda::Device& device() { return device_; }
 

@@ -1,5 +1,6 @@
 #include "cuda/linear_evaluation.h"
 
+#include <optional>
 #include <utility>
 
 #include "cuda/queued.h"
@@ -15,7 +16,10 @@ struct LinearEvaluation::Record {
 
 namespace {
 
+/// None where dL/dM is stored and the value has a place of its own.
 Segments segments_of(const ops::MetricArgs& args) {
+  const bool stores = std::visit([](const auto& a) { return bool{a.target.intensity}; }, args);
+  if (stores && !std::holds_alternative<ops::MseArgs>(args)) return {{0, 0}, 1, 1};
   if (const auto* lncc = std::get_if<ops::LnccArgs>(&args)) return lncc_segments(*lncc);
   if (const auto* mi = std::get_if<ops::MiArgs>(&args)) return mi_segments(*mi);
   return mse_segments(std::get<ops::MseArgs>(args));
@@ -42,16 +46,19 @@ void LinearEvaluation::queue(void* landing) {
   const ops::Array left = device_.allocate(bytes());
   auto* const record = left.as<Record>();
   check(cudaMemsetAsync(record, 0, sizeof(Record), device_.stream()), "clearing a record");
-  SegmentSums sums(device_, segments_of(args_), reinterpret_cast<double*>(record + 1));
+  const Segments segments = segments_of(args_);
+  std::optional<SegmentSums> sums;
+  if (segments.count > 0) sums.emplace(device_, segments, reinterpret_cast<double*>(record + 1));
+  SegmentSums* const linear = sums ? &*sums : nullptr;
   if (const auto* lncc = std::get_if<ops::LnccArgs>(&args_)) {
-    queue_lncc(device_, *lncc, &record->lncc, &sums);
+    queue_lncc(device_, *lncc, &record->lncc, linear);
   } else if (const auto* mse = std::get_if<ops::MseArgs>(&args_)) {
     queue_warp(device_, {mse->pair, {}, mse->range}, &record->lncc.count);
-    queue_mse(device_, *mse, &record->lncc.count, sums);
+    if (linear != nullptr) queue_mse(device_, *mse, &record->lncc.count, *linear);
   } else {
-    queue_mi(device_, std::get<ops::MiArgs>(args_), &record->mi, &sums);
+    queue_mi(device_, std::get<ops::MiArgs>(args_), &record->mi, linear);
   }
-  sums.add_up();
+  if (linear != nullptr) linear->add_up();
   check(cudaMemcpyAsync(landing, record, bytes(), cudaMemcpyDeviceToHost, device_.stream()),
         "reading sums");
 }

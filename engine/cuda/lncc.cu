@@ -33,6 +33,7 @@ struct Rings {
     make(intensity_array, intensities, chunks.intensity_planes);
     if (!args.target.wanted) return;
     make(coefficient_array, coefficients, chunks.coefficient_planes);
+    if (args.target.intensity) return;
     if (args.target.field && !args.target.accumulate) {
       const Plane<std::uint64_t> field(args.target.field.packed);
       gradients = {field.data, std::numeric_limits<int>::max(), field.stride_y, field.stride_z};
@@ -64,7 +65,10 @@ void run_chunks(Device& device, const ops::LnccArgs& args, LnccTotals* totals,
     const std::int64_t z1 = std::min(end, (z0 / chunks.planes + 1) * chunks.planes);
     const std::int64_t sample_end = std::min(e.nz, z1 + r + back),
                        window_end = std::min(e.nz, z1 + back);
-    lncc_sample(device, args, rings.intensities, rings.gradients, {sampled, sample_end}, totals);
+    if (args.target.intensity)
+      lncc_pack(device, args, rings.intensities, {sampled, sample_end}, totals);
+    else
+      lncc_sample(device, args, rings.intensities, rings.gradients, {sampled, sample_end}, totals);
     lncc_windows(device, args, taps, rings.intensities, rings.coefficients, {windowed, window_end},
                  totals);
     sampled = sample_end;

@@ -54,13 +54,17 @@ using GradientRing = PlaneRing<std::uint64_t>;
 /// where a gradient is wanted, `gradients`. Reads u 8, M 2, F 2; writes 4 and 8.
 void lncc_sample(Device& device, const ops::LnccArgs& args, const IntensityRing& intensities,
                  const GradientRing& gradients, ops::ZRange planes, LnccTotals* totals);
+/// The same of two volumes on one grid (GradientTarget::intensity). Reads M 2, F 2; writes 4.
+void lncc_pack(Device& device, const ops::LnccArgs& args, const IntensityRing& intensities,
+               ops::ZRange planes, LnccTotals* totals);
 /// Second pass: window sums and coefficients of some planes, which may lie outside the range; only
 /// voxels of the range add to the value. Reads 4; writes 8.
 void lncc_windows(Device& device, const ops::LnccArgs& args, const ops::Taps& taps,
                   const IntensityRing& intensities, const CoefficientRing& coefficients,
                   ops::ZRange planes, LnccTotals* totals);
 /// Third pass over planes of the range: window sums of the coefficients, dL/dM, and the product
-/// with the gradient. Reads 8, 4 and 8; writes 8. `slots` for linear targets.
+/// with the gradient. Reads 8, 4 and 8; writes 8; dL/dM itself: reads 8 and 4, writes 4. `slots`
+/// for linear targets.
 void lncc_gradient(Device& device, const ops::LnccArgs& args, const ops::Taps& taps,
                    const IntensityRing& intensities, const CoefficientRing& coefficients,
                    const GradientRing& gradients, ops::ZRange planes, double* slots);

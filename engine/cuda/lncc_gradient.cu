@@ -28,14 +28,19 @@ struct GradientOp {
   __device__ Raw load(int at, int z) const { return __ldg(coefficients.plane(z) + at); }
   __device__ math::Float3 value(Raw raw, int, int, int) const { return math::unpack_floats(raw); }
   __device__ Ahead load_ahead(int x, int y, int z) const {
-    return {__ldg(intensities.at(x, y, z)), *gradients.at(x, y, z)};
+    Ahead ahead{__ldg(intensities.at(x, y, z))};
+    if constexpr (kKind != TargetKind::intensity) ahead.gradient = *gradients.at(x, y, z);
+    return ahead;
   }
   __device__ void sink(State& state, const Ahead& ahead, int x, int y, int z,
                        const math::Float3& c) const {
     const float f = static_cast<float>(fixed_steps(ahead.intensities)),
                 m = static_cast<float>(moving_steps(ahead.intensities));
     const float dl_dm = is_counted(ahead.intensities) ? scale * (f * c.x - m * c.y + c.z) : 0.0F;
-    deliver_product<kKind>(target, x, y, z, math::unpack_floats(ahead.gradient), dl_dm, state);
+    if constexpr (kKind == TargetKind::intensity)
+      *target.intensity.at(x, y, z) = target.weight * dl_dm;
+    else
+      deliver_product<kKind>(target, x, y, z, math::unpack_floats(ahead.gradient), dl_dm, state);
   }
   __device__ void finish(const State& state, int thread, int segment, int tile, int tiles) const {
     if constexpr (kKind == TargetKind::linear)
@@ -44,16 +49,17 @@ struct GradientOp {
   }
 };
 
-/// Of a tile. Narrow windows go in small blocks, four to a multiprocessor; wide ones need the
-/// registers of a whole one.
+/// Of a tile, and how many of its blocks go on a multiprocessor, as measured to be fastest: wide
+/// windows need the registers of half of one, or of a whole.
 constexpr int kX = 32;
-constexpr int tile_rows(int radius) { return radius <= 2 ? 16 : 32; }
+constexpr int tile_rows(int radius) { return radius <= 3 ? 16 : (radius == 4 ? 32 : 24); }
+constexpr int blocks_at_once(int radius) { return radius <= 2 ? 4 : (radius == 3 ? 2 : 1); }
 
 template <int R, class Op>
 void launch_tiles(Device& device, const Op& op, const ops::Extent& e, ops::ZRange planes,
                   const ops::Taps& taps) {
-  launch_march<R, kX, tile_rows(R), 2, R <= 2 ? 4 : 1>(device, op, e, planes, taps,
-                                                       "lncc gradient");
+  launch_march<R, kX, tile_rows(R), 2, blocks_at_once(R)>(device, op, e, planes, taps,
+                                                          "lncc gradient");
 }
 
 bool direct_path(const ops::LnccArgs& args) {
@@ -116,6 +122,7 @@ void lncc_gradient(Device& device, const ops::LnccArgs& args, const ops::Taps& t
     case TargetKind::field:
     case TargetKind::symmetric_field: go.template operator()<TargetKind::field>(); break;
     case TargetKind::linear: go.template operator()<TargetKind::linear>(); break;
+    case TargetKind::intensity: go.template operator()<TargetKind::intensity>(); break;
   }
 }
 

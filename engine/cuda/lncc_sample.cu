@@ -2,6 +2,7 @@
 #include <cstddef>
 
 #include "cuda/lncc.cuh"
+#include "cuda/on_grid.cuh"
 #include "cuda/recorded_graph.h"
 
 namespace gigawarp::cuda {
@@ -68,7 +69,67 @@ __global__ void __launch_bounds__(256, 6) sample_kernel(const __grid_constant__ 
   if ((threadIdx.x & 31U) == 0 && valid != 0) atomicAdd(&args.totals->count, valid);
 }
 
+/// A thread takes four voxels of a row in each of this many planes.
+constexpr int kPlanesPacked = 4;
+
+template <class T, bool kPlain>
+__global__ void __launch_bounds__(256)
+    pack_kernel(const __grid_constant__ GridPair pair, const IntensityRing intensities,
+                const IntensitySteps unit, ops::ZRange planes, ops::ZRange range,
+                LnccTotals* totals) {
+  const int x = 4 * static_cast<int>(blockIdx.x * 32 + threadIdx.x);
+  const int y = static_cast<int>(blockIdx.y * 8 + threadIdx.y);
+  const int z0 = static_cast<int>(planes.begin) + static_cast<int>(blockIdx.z) * kPlanesPacked;
+  const bool wide = intensities.stride_y % 4 == 0;  // its planes lie one behind the other
+  unsigned valid = 0;
+  const auto pack = [&](const GridVoxels& v, int count, int z) {
+    if (z >= range.begin && z < range.end) valid += __popc(v.counted);
+    std::uint32_t words[4];
+#pragma unroll
+    for (int k = 0; k < 4; ++k)
+      words[k] = (v.counted >> static_cast<unsigned>(k) & 1U) != 0
+                     ? pack_intensities(unit, v.f[k], v.m[k])
+                     : kNotCounted;
+    std::uint32_t* const to = intensities.at(x, y, z);
+    if (wide && count >= 4) {
+      *reinterpret_cast<uint4*>(to) = {words[0], words[1], words[2], words[3]};
+      return;
+    }
+#pragma unroll
+    for (int k = 0; k < 4; ++k)
+      if (k < count) to[k] = words[k];
+  };
+  if (x < pair.fixed.nx && y < pair.fixed.ny) {
+    const int count = pair.fixed.nx - x;
+    if (kPlain && pair.wide && count >= 4 && z0 + kPlanesPacked <= planes.end) {
+      RawVoxels<T> raw[kPlanesPacked];  // all on their way before the first is used
+#pragma unroll
+      for (int i = 0; i < kPlanesPacked; ++i) raw[i] = RawVoxels<T>::load_wide(pair, x, y, z0 + i);
+#pragma unroll
+      for (int i = 0; i < kPlanesPacked; ++i) pack(raw[i].scaled(pair, 4), 4, z0 + i);
+    } else {
+      for (int z = z0; z < min(z0 + kPlanesPacked, static_cast<int>(planes.end)); ++z)
+        pack(load_voxels<T, kPlain>(pair, x, count, y, z), count, z);
+    }
+  }
+  valid = __reduce_add_sync(0xffffffffU, valid);
+  if ((threadIdx.x & 31U) == 0 && valid != 0) atomicAdd(&totals->count, valid);
+}
+
 }  // namespace
+
+void lncc_pack(Device& device, const ops::LnccArgs& args, const IntensityRing& intensities,
+               ops::ZRange planes, LnccTotals* totals) {
+  if (planes.end <= planes.begin) return;
+  const GridPair pair(args.pair, args.warped);
+  const dim3 block(32, 8), blocks(blocks_for(pair.fixed.nx, 128), blocks_for(pair.fixed.ny, 8),
+                                  blocks_for(planes.end - planes.begin, kPlanesPacked));
+  dispatch_grid_pair(args.pair, static_cast<bool>(args.warped), [&]<class T, bool kPlain>() {
+    pack_kernel<T, kPlain><<<blocks, block, 0, device.stream()>>>(
+        pair, intensities.from(planes.begin), intensity_steps(args), planes, args.range, totals);
+    check_launch("lncc packing");
+  });
+}
 
 void lncc_sample(Device& device, const ops::LnccArgs& args, const IntensityRing& intensities,
                  const GradientRing& gradients, ops::ZRange planes, LnccTotals* totals) {

@@ -24,9 +24,10 @@ struct WindowArgs {
 
 /// math::lncc_coefficients() of sums in steps over `n` voxels, without dividing them first: c, a
 /// and b are (n·steps)² larger, ε (n·steps)⁴. Stores p/n, q/n, r/n in steps; returns the voxel's cc
-/// in steps of 2^-22.
-__device__ inline int store_coefficients(const WindowArgs& args, std::uint64_t* to, bool counts,
-                                         bool own, float n, const float (&sum)[5]) {
+/// in steps of 2^-22. Both are zero where the voxel, whose word is `own`, does not count.
+__device__ inline int store_coefficients(const WindowArgs& args, std::uint64_t* to,
+                                         std::uint32_t own, float n, const float (&sum)[5]) {
+  const int mask = static_cast<std::int32_t>(own) >> 31;  // is_counted(), in every bit
   const float weight = n * args.steps, square = weight * weight, e = args.epsilon * square * square;
   const float c = fmaf(n, sum[4], -sum[0] * sum[1]);
   const float a = fmaxf(fmaf(n, sum[2], -sum[0] * sum[0]), 0.0F),
@@ -37,12 +38,11 @@ __device__ inline int store_coefficients(const WindowArgs& args, std::uint64_t* 
     const float k = 2.0F * weight * d * (args.whole ? n : 1.0F);
     const float p = c * k, q = matched * a * k;
     const float r = (q * sum[1] - p * sum[0]) * math::quick_quotient(1.0F, n);
-    *to = counts ? math::pack_floats(p, q, r) : 0;
+    *to = math::pack_floats(p, q, r) & static_cast<std::uint64_t>(std::int64_t{mask});
   }
   // Rounded by adding it to a large number, which leaves it in the low bits.
   const float cc = matched - math::quick_quotient(e, fmaf(a, a, e));
-  const int steps = __float_as_int(fmaf(cc, kLnccSteps, kFloorMagic)) - kFloorBits;
-  return counts && own ? steps : 0;
+  return (__float_as_int(fmaf(cc, kLnccSteps, kFloorMagic)) - kFloorBits) & mask;
 }
 
 __device__ inline void add_value(LnccTotals* totals, long long steps) {
@@ -52,17 +52,23 @@ __device__ inline void add_value(LnccTotals* totals, long long steps) {
     atomicAdd(&totals->value, static_cast<unsigned long long>(steps));
 }
 
+constexpr int kRows = 4;  ///< of a thread, one below the other
+
 /// The number of a window's voxels rides on the sum of F: kShift bits higher, where that leaves
 /// room in 32 bits; in wide windows it is a sum of its own. So windows at the edge of what counts
 /// take no longer than others: a launch is as slow as its slowest block.
-template <int R>
-struct WindowShape : MarchShape<R, 32, R <= 2 ? 16 : 32, 2> {
-  using Base = MarchShape<R, 32, R <= 2 ? 16 : 32, 2>;
+template <int R, int Y, bool kKept>
+struct WindowShape : MarchShape<R, 32, Y, kRows> {
+  using Base = MarchShape<R, 32, Y, kRows>;
   static constexpr bool kRides = R <= 3;
   static constexpr int kShift = R <= 2 ? 21 : 22;  ///< (2R + 1)³ · reach < 2^(kShift - 1)
   static constexpr int kSums = kRides ? 5 : 6;     ///< F and what rides on it, M, FF, MM, FM, n
-  static constexpr std::size_t kBytes =
-      sizeof(float) * kSums * (Base::kTileFloats + Base::kRowFloats);
+  static constexpr int kHalo = Base::kHaloX * Base::kHaloY;
+  static constexpr int kSumFloats = kSums * (Base::kTileFloats + Base::kRowFloats);
+  /// The words of the last K planes stay in shared memory where that leaves enough blocks: what
+  /// leaves the window and what stands in its middle are not loaded again.
+  static constexpr int kKeptWords = kKept ? Base::K * kHalo : 0;
+  static constexpr std::size_t kBytes = sizeof(float) * (kSumFloats + kKeptWords);
 };
 
 /// Sums along z of one column, in steps.
@@ -86,49 +92,16 @@ struct ColumnSums {
   }
 };
 
-/// Sums along x of one quad of integers: out[i] = sum_k in[i + k], i = 0…3.
-template <int R>
-__device__ inline int4 sum_quad(const int* in) {
-  constexpr int kReads = (4 + 2 * R + 3) / 4;
-  int v[4 * kReads];
-#pragma unroll
-  for (int i = 0; i < kReads; ++i) {
-    const int4 q = reinterpret_cast<const int4*>(in)[i];
-    v[4 * i] = q.x;
-    v[4 * i + 1] = q.y;
-    v[4 * i + 2] = q.z;
-    v[4 * i + 3] = q.w;
-  }
-  if constexpr (R == 1) {
-    return {v[0] + v[1] + v[2], v[1] + v[2] + v[3], v[2] + v[3] + v[4], v[3] + v[4] + v[5]};
-  } else {
-    int shared = 0;  // by all four
-#pragma unroll
-    for (int k = 3; k <= 2 * R; ++k) shared += v[k];
-    const int a = shared + v[1] + v[2], b = shared + v[2 * R + 1] + v[2 * R + 2];
-    return {a + v[0], a + v[2 * R + 1], b + v[2], b + v[2 * R + 3]};
-  }
-}
-
-/// Sums along y of two integers, one below the other.
-template <int R, int kPitch>
-__device__ inline void sum_column(const int* column, int (&out)[2]) {
-  int shared = 0;
-#pragma unroll
-  for (int k = 1; k <= 2 * R; ++k) shared += column[k * kPitch];
-  out[0] = column[0] + shared;
-  out[1] = shared + column[(2 * R + 1) * kPitch];
-}
-
-template <int R>
-__global__ void __launch_bounds__(WindowShape<R>::kThreads, 1024 / WindowShape<R>::kThreads)
+template <int R, int Y, bool kKept, int kBlocks>
+__global__ void __launch_bounds__(32 * Y / kRows, kBlocks)
     window_kernel(const __grid_constant__ WindowArgs args, const __grid_constant__ MarchGrid grid) {
-  using Shape = WindowShape<R>;
-  constexpr int K = Shape::K, kColumns = Shape::kColumns, X = Shape::kTileX, kRows = 2;
+  using Shape = WindowShape<R, Y, kKept>;
+  constexpr int K = Shape::K, kColumns = Shape::kColumns, X = Shape::kTileX;
   constexpr int kShift = Shape::kRides ? Shape::kShift : 0;
   extern __shared__ __align__(16) float shared[];
   int* const tile = reinterpret_cast<int*>(shared);                // sums along z
   float* const rows = shared + Shape::kSums * Shape::kTileFloats;  // and along x; F's as integers
+  std::uint32_t* const kept = reinterpret_cast<std::uint32_t*>(shared + Shape::kSumFloats);
   const int thread = static_cast<int>(threadIdx.x), tx = thread % X, ty = thread / X;
   const int x0 = static_cast<int>(blockIdx.x) * X,
             y0 = static_cast<int>(blockIdx.y) * Shape::kTileY;
@@ -140,12 +113,9 @@ __global__ void __launch_bounds__(WindowShape<R>::kThreads, 1024 / WindowShape<R
   for (int c = 0; c < kColumns; ++c) {
     const int e = thread + c * Shape::kThreads;
     const int x = x0 - R + e % Shape::kHaloX, y = y0 - R + e / Shape::kHaloX;
-    const bool inside =
-        e < Shape::kHaloX * Shape::kHaloY && x >= 0 && y >= 0 && x < grid.nx && y < grid.ny;
+    const bool inside = e < Shape::kHalo && x >= 0 && y >= 0 && x < grid.nx && y < grid.ny;
     offset[c] = inside ? y * args.intensities.stride_y + x : -1;
-    place[c] = e < Shape::kHaloX * Shape::kHaloY
-                   ? e / Shape::kHaloX * Shape::kPitch + e % Shape::kHaloX
-                   : -1;
+    place[c] = e < Shape::kHalo ? e / Shape::kHaloX * Shape::kPitch + e % Shape::kHaloX : -1;
   }
   const auto load_plane = [&](int z, int first, std::uint32_t(&words)[kColumns]) {
 #pragma unroll
@@ -156,26 +126,45 @@ __global__ void __launch_bounds__(WindowShape<R>::kThreads, 1024 / WindowShape<R
     for (int c = 0; c < kColumns; ++c)
       if (offset[c] >= 0) words[c] = __ldg(plane + static_cast<unsigned>(offset[c]));
   };
+  const auto each_column = [&](const auto& body) {
+#pragma unroll
+    for (int c = 0; c < kColumns; ++c)
+      if (c < kColumns - 1 || place[c] >= 0) body(c);
+  };
 
   ColumnSums sums[kColumns];
   std::uint32_t incoming[kColumns], outgoing[kColumns];
   int value = 0;
+  int slot = 0;  // of plane z among those kept
   load_plane(z0 - R, z0 - R, incoming);
-  load_plane(z0 - R - K, z0 - R, outgoing);
+  if constexpr (kKept) {
+    each_column([&](int c) {
+      for (int k = 0; k < K; ++k) kept[k * Shape::kHalo + thread + c * Shape::kThreads] = 0;
+    });
+  } else {
+    load_plane(z0 - R - K, z0 - R, outgoing);
+  }
   const int x = x0 + tx, first_row = y0 + ty * kRows;
   // In a plane of either ring: both have the same rows.
   const auto own_offset = static_cast<unsigned>(first_row * args.intensities.stride_y + x);
-  const bool in_grid[kRows] = {x < grid.nx && first_row < grid.ny,
-                               x < grid.nx && first_row + 1 < grid.ny};
+  bool in_grid[kRows];
+#pragma unroll
+  for (int i = 0; i < kRows; ++i) in_grid[i] = x < grid.nx && first_row + i < grid.ny;
   for (int z = z0 - R; z < z1 + R; ++z) {
     const int centre = z - R;
     const bool whole_window = centre >= z0;
+    if constexpr (kKept) {
+      // Each thread's own words: nobody else writes them.
+      std::uint32_t* const mine = kept + slot * Shape::kHalo + thread;
+      each_column([&](int c) {
+        outgoing[c] = mine[c * Shape::kThreads];
+        mine[c * Shape::kThreads] = incoming[c];
+      });
+    }
 #pragma unroll
     for (int c = 0; c < kColumns; ++c) sums[c].template move<kShift>(incoming[c], outgoing[c]);
-    if (whole_window) {
-#pragma unroll
-      for (int c = 0; c < kColumns; ++c) {
-        if (c == kColumns - 1 && place[c] < 0) continue;
+    if (whole_window)
+      each_column([&](int c) {
         int* to = tile + place[c];
         to[0] = sums[c].f;
         to[Shape::kTileFloats] = sums[c].m;
@@ -183,24 +172,28 @@ __global__ void __launch_bounds__(WindowShape<R>::kThreads, 1024 / WindowShape<R
         to[3 * Shape::kTileFloats] = sums[c].mm;
         to[4 * Shape::kTileFloats] = sums[c].fm;
         if constexpr (!Shape::kRides) to[5 * Shape::kTileFloats] = sums[c].n;
-      }
-    }
+      });
     if (z + 1 < z1 + R) {
       load_plane(z + 1, z0 - R, incoming);
-      load_plane(z + 1 - K, z0 - R, outgoing);
+      if constexpr (!kKept) load_plane(z + 1 - K, z0 - R, outgoing);
     }
+    const int slot_of_centre = slot >= R ? slot - R : slot + R + 1;
+    slot = slot + 1 < K ? slot + 1 : 0;
     if (!whole_window) continue;
     std::uint32_t own[kRows];
-    const std::uint32_t* at = whole(args.intensities.plane(centre)) + own_offset;
+    if constexpr (!kKept) {
+      const std::uint32_t* at = whole(args.intensities.plane(centre)) + own_offset;
 #pragma unroll
-    for (int i = 0; i < kRows; ++i)
-      own[i] = in_grid[i] ? __ldg(at + i * args.intensities.stride_y) : kNotCounted;
+      for (int i = 0; i < kRows; ++i)
+        own[i] = in_grid[i] ? __ldg(at + i * args.intensities.stride_y) : kNotCounted;
+    }
     __syncthreads();
     for (int e = thread; e < Shape::kHaloY * (X / 4); e += Shape::kThreads) {
       const int row = e / (X / 4), quad = e % (X / 4);
 #pragma unroll
       for (int q = 0; q < Shape::kSums; ++q) {
-        const int4 v = sum_quad<R>(tile + q * Shape::kTileFloats + row * Shape::kPitch + 4 * quad);
+        const int4 v = filter_quad<R, true>(
+            tile + q * Shape::kTileFloats + row * Shape::kPitch + 4 * quad, nullptr);
         float* to = rows + q * Shape::kRowFloats + row * X;
         if (q == 0 && Shape::kRides)
           reinterpret_cast<int4*>(to)[quad] = v;
@@ -217,7 +210,7 @@ __global__ void __launch_bounds__(WindowShape<R>::kThreads, 1024 / WindowShape<R
       filter_column<R, X, kRows, true>(column + q * Shape::kRowFloats, nullptr, s[q]);
     if constexpr (Shape::kRides) {
       int both[kRows];
-      sum_column<R, X>(reinterpret_cast<const int*>(column), both);
+      filter_column<R, X, kRows, true>(reinterpret_cast<const int*>(column), nullptr, both);
 #pragma unroll
       for (int i = 0; i < kRows; ++i) {
         const int f = both[i] << (32 - kShift) >> (32 - kShift);
@@ -228,14 +221,21 @@ __global__ void __launch_bounds__(WindowShape<R>::kThreads, 1024 / WindowShape<R
 #pragma unroll
       for (int i = 0; i < kRows; ++i) n[i] = s[Shape::kSums - 1][i];
     }
-    const bool in_range = centre >= args.range_begin && centre < args.range_end;
+    if constexpr (kKept) {
+      const std::uint32_t* at =
+          kept + slot_of_centre * Shape::kHalo + (ty * kRows + R) * Shape::kHaloX + tx + R;
+#pragma unroll
+      for (int i = 0; i < kRows; ++i) own[i] = at[i * Shape::kHaloX];
+    }
     std::uint64_t* to = whole(args.coefficients.plane(centre)) + own_offset;
+    int value_of_plane = 0;
 #pragma unroll
     for (int i = 0; i < kRows; ++i)
       if (in_grid[i])
-        value += store_coefficients(args, to + i * args.coefficients.stride_y, is_counted(own[i]),
-                                    in_range, fmaxf(n[i], 1.0F),
-                                    {s[0][i], s[1][i], s[2][i], s[3][i], s[4][i]});
+        value_of_plane +=
+            store_coefficients(args, to + i * args.coefficients.stride_y, own[i], fmaxf(n[i], 1.0F),
+                               {s[0][i], s[1][i], s[2][i], s[3][i], s[4][i]});
+    if (centre >= args.range_begin && centre < args.range_end) value += value_of_plane;
   }
   add_value(args.totals, value);
 }
@@ -267,22 +267,23 @@ __global__ void __launch_bounds__(256)
           s[4] = fmaf(w * f, m, s[4]);
         }
       }
-    value = store_coefficients(args, args.coefficients.at(x, y, z),
-                               is_counted(*args.intensities.at(x, y, z)),
-                               z >= args.range_begin && z < args.range_end, fmaxf(n, 1e-6F), s);
+    value = store_coefficients(args, args.coefficients.at(x, y, z), *args.intensities.at(x, y, z),
+                               fmaxf(n, 1e-6F), s);
+    if (z < args.range_begin || z >= args.range_end) value = 0;
   }
   add_value(args.totals, value);
 }
 
-template <int R>
+template <int R, int Y, bool kKept, int kBlocks>
 void launch_windows(Device& device, const WindowArgs& args, const ops::Extent& e,
                     ops::ZRange planes) {
-  using Shape = WindowShape<R>;
+  using Shape = WindowShape<R, Y, kKept>;
   const MarchGrid grid = MarchGrid(e, planes, Shape::kTileX, Shape::kTileY).unaligned();
-  check(cudaFuncSetAttribute(window_kernel<R>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+  const auto kernel = window_kernel<R, Y, kKept, kBlocks>;
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                              static_cast<int>(Shape::kBytes)),
         "lncc windows");
-  window_kernel<R><<<grid.blocks(), Shape::kThreads, Shape::kBytes, device.stream()>>>(args, grid);
+  kernel<<<grid.blocks(), Shape::kThreads, Shape::kBytes, device.stream()>>>(args, grid);
 }
 
 }  // namespace
@@ -302,12 +303,13 @@ void lncc_windows(Device& device, const ops::LnccArgs& args, const ops::Taps& ta
                      args.target.wanted,
                      totals};
   if (lncc_marches(args)) {
+    // Rows of a tile and blocks on a multiprocessor as measured to be fastest.
     switch (taps.radius) {
-      case 1: launch_windows<1>(device, w, e, planes); break;
-      case 2: launch_windows<2>(device, w, e, planes); break;
-      case 3: launch_windows<3>(device, w, e, planes); break;
-      case 4: launch_windows<4>(device, w, e, planes); break;
-      default: launch_windows<5>(device, w, e, planes); break;
+      case 1: launch_windows<1, 16, true, 4>(device, w, e, planes); break;
+      case 2: launch_windows<2, 16, true, 4>(device, w, e, planes); break;
+      case 3: launch_windows<3, 24, true, 3>(device, w, e, planes); break;
+      case 4: launch_windows<4, 32, false, 2>(device, w, e, planes); break;
+      default: launch_windows<5, 32, false, 2>(device, w, e, planes); break;
     }
   } else {
     const dim3 block(64, 4), blocks(blocks_for(e.nx, 64), blocks_for(e.ny, 4),

@@ -1,6 +1,8 @@
+#include <limits>
 #include <vector>
 
 #include "cuda/cuda_ops.h"
+#include "cuda/on_grid.cuh"
 #include "cuda/queued.h"
 #include "cuda/recorded_graph.h"
 #include "cuda/rows.cuh"
@@ -25,6 +27,39 @@ struct Bins {
   int count;
 };
 
+/// math::bin_place() to the bit, without conversion instructions.
+__device__ inline math::BinPlace place_of(const Bins& bins, float f, float m) {
+  const auto position = [](const math::BinAxis& axis, float value, float top) {
+    return fminf(fmaxf((value - axis.low) * axis.per_width, 0.0F), top);
+  };
+  const float a = position(bins.fixed, f, bins.fixed.last),
+              b = position(bins.moving, m, bins.moving.last * 0.999999F);
+  const float i = __fadd_rd(a, kFloorMagic), j = __fadd_rd(b, kFloorMagic);
+  return {(__float_as_int(i) - kFloorBits) * bins.count + (__float_as_int(j) - kFloorBits),
+          b - (j - kFloorMagic)};
+}
+
+/// Adds what `times` voxels at one place weigh to one of `copies` histograms that lie side by side.
+/// The weights are those of math::cubic_bspline_weights() in steps of 1/kOne, but for the rounding
+/// of a last bit; together they are kOne.
+__device__ inline void add_weights(unsigned* histogram, int copies, const math::BinPlace& place,
+                                   unsigned times) {
+  constexpr auto kOne = static_cast<float>(ops::JointHistogram::kOne);
+  constexpr float kSixth = kOne / 6.0F;
+  const auto steps = [](float polynomial) {
+    return static_cast<unsigned>(__float_as_int(fmaf(polynomial, kSixth, kFloorMagic)) -
+                                 kFloorBits);
+  };
+  const float t = place.fraction, u = 1.0F - t;
+  const unsigned a = steps(u * u * u), b = steps(fmaf(t * t, fmaf(3.0F, t, -6.0F), 4.0F)),
+                 d = steps(t * t * t), c = static_cast<unsigned>(kOne) - a - b - d;
+  unsigned* const cell = histogram + place.first * copies;
+  atomicAdd(cell, a * times);
+  atomicAdd(cell + copies, b * times);
+  atomicAdd(cell + 2 * copies, c * times);
+  atomicAdd(cell + 3 * copies, d * times);
+}
+
 /// Adds one voxel per lane; all lanes of the warp take part. Lanes at the same place as the first
 /// one that counts add their weights together: flat backgrounds would queue at one cell otherwise.
 __device__ inline void add_voxels(unsigned* cells, int copies, bool counts,
@@ -38,19 +73,26 @@ __device__ inline void add_voxels(unsigned* cells, int copies, bool counts,
   const bool joins = counts && place.first == cell && place.fraction == fraction;
   const unsigned together = __ballot_sync(kAll, joins);
   if (!counts || (joins && lane != leader)) return;
-  const auto times = lane == leader ? static_cast<unsigned>(__popc(together)) : 1U;
-  float w[4];
-  math::cubic_bspline_weights(place.fraction, w);
-  constexpr auto kOne = static_cast<float>(ops::JointHistogram::kOne);
-  const auto a = static_cast<unsigned>(w[0] * kOne + 0.5F),
-             b = static_cast<unsigned>(w[1] * kOne + 0.5F),
-             d = static_cast<unsigned>(w[3] * kOne + 0.5F);
-  const unsigned c = static_cast<unsigned>(kOne) - a - b - d;
-  unsigned* mine = cells + place.first * copies + (lane & (copies - 1));
-  atomicAdd(mine, a * times);
-  atomicAdd(mine + copies, b * times);
-  atomicAdd(mine + 2 * copies, c * times);
-  atomicAdd(mine + 3 * copies, d * times);
+  add_weights(cells + (lane & (copies - 1)), copies, place,
+              lane == leader ? static_cast<unsigned>(__popc(together)) : 1U);
+}
+
+/// A block's histograms in shared memory: cleared at the start of a kernel, added to `counts` at
+/// its end, by all its threads.
+__device__ inline void clear_cells(unsigned* cells, int count) {
+  for (unsigned i = threadIdx.x; i < static_cast<unsigned>(count); i += blockDim.x) cells[i] = 0;
+  __syncthreads();
+}
+__device__ inline void add_cells(const unsigned* cells, int all, int copies,
+                                 unsigned long long* counts) {
+  __syncthreads();
+  for (unsigned i = threadIdx.x; i < static_cast<unsigned>(all); i += blockDim.x) {
+    unsigned long long sum = 0;
+    // In turn, so that the threads of a warp read from different banks.
+    const auto n = static_cast<unsigned>(copies);
+    for (unsigned c = 0; c < n; ++c) sum += cells[i * n + ((c + i) & (n - 1))];
+    if (sum != 0) atomicAdd(counts + i, sum);
+  }
 }
 
 /// Per voxel: reads F, u (8 bytes) and 8 corners of M, or F and 4 bytes of `warped`. A block keeps
@@ -63,10 +105,9 @@ __global__ void __launch_bounds__(kRowThreads, 5)
                    const __grid_constant__ RowPlan plan, const Bins bins, int copies,
                    unsigned long long* counts) {
   extern __shared__ unsigned cells[];
-  const int thread = static_cast<int>(threadIdx.x), lane = thread & 31;
+  const int lane = static_cast<int>(threadIdx.x & 31U);
   const int all = bins.count * bins.count;
-  for (int i = thread; i < all * copies; i += kRowThreads) cells[i] = 0;
-  __syncthreads();
+  clear_cells(cells, all * copies);
   const int begin = static_cast<int>(blockIdx.z) * kColumnsPerBlock;
   const int end = min(plan.nx, begin + kColumnsPerBlock);
   plan.for_each_row([&](int y, int z) {
@@ -89,16 +130,46 @@ __global__ void __launch_bounds__(kRowThreads, 5)
         m = warped.row(y, z)[x];
       }
       counted = counted && m == m;
-      add_voxels(cells, copies, counted,
-                 math::bin_place(bins.fixed, bins.moving, bins.count, f, counted ? m : 0.0F));
+      add_voxels(cells, copies, counted, place_of(bins, f, counted ? m : 0.0F));
     }
   });
-  __syncthreads();
-  for (int i = thread; i < all; i += kRowThreads) {
-    unsigned long long sum = 0;
-    for (int c = 0; c < copies; ++c) sum += cells[i * copies + c];
-    if (sum != 0) atomicAdd(counts + i, sum);
-  }
+  add_cells(cells, all, copies, counts);
+}
+
+/// Where nothing is sampled, adding is what takes the time: one block of a multiprocessor has as
+/// many histograms as fit, so that few lanes of a warp, or none, meet in one.
+constexpr int kGridWarps = 32, kGridThreads = 32 * kGridWarps;
+constexpr std::size_t kGridHistogramBytes = std::size_t{128} << 10U;
+
+/// Of two volumes on one grid. Per voxel: reads F and M.
+template <class T, bool kPlain, int kCopies>
+__global__ void __launch_bounds__(kGridThreads, 1)
+    grid_histogram_rows(const __grid_constant__ GridPair pair, const __grid_constant__ RowPlan plan,
+                        const Bins bins, unsigned long long* counts) {
+  extern __shared__ unsigned cells[];
+  const int lane = static_cast<int>(threadIdx.x & 31U);
+  const int all = bins.count * bins.count;
+  clear_cells(cells, all * kCopies);
+  unsigned* const mine = cells + (lane & (kCopies - 1));
+  const int begin = static_cast<int>(blockIdx.z) * kColumnsPerBlock;
+  const int end = min(plan.nx, begin + kColumnsPerBlock);
+  plan.for_each_row([&](int y, int z) {
+    for (int x = begin + 4 * lane; x < end; x += 128) {
+      const GridVoxels v = load_voxels<T, kPlain>(pair, x, end - x, y, z);
+      const auto add = [&](int i) {
+        add_weights(mine, kCopies, place_of(bins, v.f[i], v.m[i]), 1U);
+      };
+      if (v.counted == 15U) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) add(i);
+      } else {
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+          if ((v.counted >> static_cast<unsigned>(i) & 1U) != 0) add(i);
+      }
+    }
+  });
+  add_cells(cells, all, kCopies, counts);
 }
 
 /// Per voxel: reads F, u (8) and 8 corners of M, with `warped` 4 more; writes the gradient's word
@@ -135,7 +206,7 @@ __global__ void __launch_bounds__(kRowThreads, kKind == TargetKind::field ? 6 : 
       // Beyond the bins' range values are clamped: no slope.
       float dl_dm = 0;
       if (s.inside && m > low && m < high) {
-        const math::BinPlace place = math::bin_place(bins.fixed, bins.moving, bins.count, f, m);
+        const math::BinPlace place = place_of(bins, f, m);
         float d[4];
         math::cubic_bspline_derivatives(place.fraction, d);
         const float* t = table + place.first;
@@ -146,6 +217,45 @@ __global__ void __launch_bounds__(kRowThreads, kKind == TargetKind::field ? 6 : 
   });
   if constexpr (kKind == TargetKind::linear)
     store_block_sums(sums, thread, kRowThreads, slots + plan.slot() * kSums);
+}
+
+/// Of two volumes on one grid. Per voxel: reads F and M; writes 4. In between two bins dL/dM is a
+/// quadratic of the position: its three coefficients lie in shared memory for every place that
+/// bin_place() names, one row of each.
+template <class T, bool kPlain>
+__global__ void __launch_bounds__(kGridThreads, kPlain ? 2 : 1)
+    grid_gradient_rows(const __grid_constant__ GridPair pair, const __grid_constant__ RowPlan plan,
+                       const Bins bins, const float* derivative, float scale,
+                       const __grid_constant__ GridTarget target) {
+  extern __shared__ float table[];
+  const int lane = static_cast<int>(threadIdx.x & 31U), all = bins.count * bins.count;
+  for (int i = static_cast<int>(threadIdx.x); i < all; i += kGridThreads) {
+    float t[4];
+    for (int k = 0; k < 4; ++k) t[k] = i + k < all ? derivative[i + k] : 0.0F;
+    const math::Quadratic<float> q = math::cubic_bspline_slope(t);
+    table[i] = q.constant * scale;
+    table[all + i] = q.linear * scale;
+    table[2 * all + i] = q.square * scale;
+  }
+  __syncthreads();
+  const float low = bins.moving.low, high = low + bins.moving.last / bins.moving.per_width;
+  plan.for_each_row([&](int y, int z) {
+    for (int x = 4 * lane; x < plan.nx; x += 128) {
+      const int count = plan.nx - x;
+      const GridVoxels v = load_voxels<T, kPlain>(pair, x, count, y, z);
+      float dl_dm[4];
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const math::BinPlace place = place_of(bins, v.f[i], v.m[i]);
+        const float* const q = table + place.first;
+        const float slope = fmaf(place.fraction, fmaf(place.fraction, q[2 * all], q[all]), q[0]);
+        // Beyond the bins' range values are clamped: no slope.
+        const bool counts = (v.counted >> static_cast<unsigned>(i) & 1U) != 0;
+        dl_dm[i] = counts && v.m[i] > low && v.m[i] < high ? slope : 0.0F;
+      }
+      target.store(x, count, y, z, dl_dm);
+    }
+  });
 }
 
 constexpr int kTableThreads = 1024;
@@ -196,6 +306,12 @@ Bins bins_of(const ops::MiArgs& args) {
           math::BinAxis::moving(args.moving_bins.low, args.moving_bins.high, args.bins), args.bins};
 }
 
+/// What dL/dp is multiplied with for dL/dM.
+float scale_of(const ops::MiArgs& args) {
+  return static_cast<float>(static_cast<double>(bins_of(args).moving.per_width) /
+                            std::max(1.0, args.count));
+}
+
 template <class Kernel>
 void allow_shared(Kernel* kernel, std::size_t bytes) {
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
@@ -207,24 +323,77 @@ RowPlan plan_of(const ops::MiArgs& args) {
   return {args.pair.fixed.extent, args.range, kVoxelsPerBlock};
 }
 
+/// How the histogram's kernels are launched.
+struct HistogramLaunch {
+  int copies;
+  std::size_t shared;  ///< bytes
+  RowPlan plan;
+  dim3 grid;
+
+  /// As many histograms in `most_bytes` as there is room for, `most_copies` at most. `spread`:
+  /// voxels are dealt to the histograms evenly, so that a block may take more of them.
+  HistogramLaunch(const ops::MiArgs& args, int warps, std::size_t most_bytes, int most_copies,
+                  bool spread)
+      : copies(copies_in(most_bytes / bytes_of(args), most_copies)),
+        shared(bytes_of(args) * static_cast<std::size_t>(copies)),
+        plan({std::min<std::int64_t>(args.pair.fixed.extent.nx, kColumnsPerBlock),
+              args.pair.fixed.extent.ny, args.pair.fixed.extent.nz, 0, 0, 0, 0},
+             args.range, kVoxelsPerBlock * (spread ? copies : 1), warps) {
+    plan.nx = static_cast<int>(args.pair.fixed.extent.nx);
+    grid = plan.grid(blocks_for(plan.nx, kColumnsPerBlock));
+  }
+
+ private:
+  static std::size_t bytes_of(const ops::MiArgs& args) {
+    return static_cast<std::size_t>(args.bins) * static_cast<std::size_t>(args.bins) *
+           sizeof(unsigned);
+  }
+  static int copies_in(std::size_t room, int most) {
+    for (const int copies : {32, 8, 2})
+      if (copies <= most && static_cast<std::size_t>(copies) <= room) return copies;
+    return 1;
+  }
+};
+
 template <class T, bool kSample, bool kPlain>
 void launch_histogram(Device& device, const ops::MiArgs& args, unsigned long long* counts) {
-  const RowPlan plan({std::min<std::int64_t>(args.pair.fixed.extent.nx, kColumnsPerBlock),
-                      args.pair.fixed.extent.ny, args.pair.fixed.extent.nz, 0, 0, 0, 0},
-                     args.range, kVoxelsPerBlock);
-  RowPlan whole = plan;
-  whole.nx = static_cast<int>(args.pair.fixed.extent.nx);
-  const std::size_t bytes =
-      static_cast<std::size_t>(args.bins) * static_cast<std::size_t>(args.bins) * sizeof(unsigned);
-  int copies = 1;
-  while (copies < 8 && 2 * static_cast<std::size_t>(copies) * bytes <= kHistogramBytes) copies *= 2;
-  const std::size_t shared = bytes * static_cast<std::size_t>(copies);
-  allow_shared(&histogram_rows<T, kSample, kPlain>, shared);
-  const dim3 grid = whole.grid(blocks_for(whole.nx, kColumnsPerBlock));
-  histogram_rows<T, kSample, kPlain><<<grid, kRowThreads, shared, device.stream()>>>(
-      DevicePair(args.pair), args.warped, whole, bins_of(args), copies, counts);
+  const HistogramLaunch how(args, kRowWarps, kHistogramBytes, 8, false);
+  allow_shared(&histogram_rows<T, kSample, kPlain>, how.shared);
+  histogram_rows<T, kSample, kPlain><<<how.grid, kRowThreads, how.shared, device.stream()>>>(
+      DevicePair(args.pair), args.warped, how.plan, bins_of(args), how.copies, counts);
   check_launch("MI histogram");
   note_sampler(device, &histogram_rows<T, kSample, kPlain>);
+}
+
+template <class T, bool kPlain>
+void launch_grid_histogram(Device& device, const ops::MiArgs& args, unsigned long long* counts) {
+  const HistogramLaunch how(args, kGridWarps, kGridHistogramBytes, 32, true);
+  const auto launch = [&]<int kCopies>() {
+    allow_shared(&grid_histogram_rows<T, kPlain, kCopies>, how.shared);
+    grid_histogram_rows<T, kPlain, kCopies>
+        <<<how.grid, kGridThreads, how.shared, device.stream()>>>(GridPair(args.pair, args.warped),
+                                                                  how.plan, bins_of(args), counts);
+    check_launch("MI histogram");
+  };
+  switch (how.copies) {
+    case 32: launch.template operator()<32>(); break;  // up to 32 bins
+    case 8: launch.template operator()<8>(); break;    // 64
+    case 2: launch.template operator()<2>(); break;    // 128
+    default: launch.template operator()<1>(); break;
+  }
+}
+
+template <class T, bool kPlain>
+void launch_grid_gradient(Device& device, const ops::MiArgs& args, const float* table) {
+  const RowPlan plan(args.pair.fixed.extent, args.range, std::numeric_limits<std::int64_t>::max(),
+                     kGridWarps);
+  const Bins bins = bins_of(args);
+  const std::size_t shared =
+      3 * static_cast<std::size_t>(args.bins) * static_cast<std::size_t>(args.bins) * sizeof(float);
+  allow_shared(&grid_gradient_rows<T, kPlain>, shared);
+  grid_gradient_rows<T, kPlain><<<plan.grid(), kGridThreads, shared, device.stream()>>>(
+      GridPair(args.pair, args.warped), plan, bins, table, scale_of(args), GridTarget(args.target));
+  check_launch("MI gradient");
 }
 
 template <class T, TargetKind kKind, bool kPlain>
@@ -232,19 +401,20 @@ void launch_gradient(Device& device, const ops::MiArgs& args, const RowPlan& pla
                      const float* table, double* slots) {
   const std::size_t shared =
       static_cast<std::size_t>(args.bins) * static_cast<std::size_t>(args.bins) * sizeof(float);
-  const Bins bins = bins_of(args);
-  const auto scale =
-      static_cast<float>(static_cast<double>(bins.moving.per_width) / std::max(1.0, args.count));
   allow_shared(&gradient_rows<T, kKind, kPlain>, shared);
   gradient_rows<T, kKind, kPlain><<<plan.grid(), kRowThreads, shared, device.stream()>>>(
-      DevicePair(args.pair), args.warped, plan, bins, table, scale, DeviceTarget(args.target),
-      slots);
+      DevicePair(args.pair), args.warped, plan, bins_of(args), table, scale_of(args),
+      DeviceTarget(args.target), slots);
   check_launch("MI gradient");
   note_sampler(device, &gradient_rows<T, kKind, kPlain>);
 }
 
 void launch_histogram(Device& device, const ops::MiArgs& args, unsigned long long* counts) {
-  if (args.warped)
+  if (args.target.intensity)
+    dispatch_grid_pair(args.pair, static_cast<bool>(args.warped), [&]<class T, bool kPlain>() {
+      launch_grid_histogram<T, kPlain>(device, args, counts);
+    });
+  else if (args.warped)
     launch_histogram<float, false, false>(device, args, counts);
   else
     dispatch_pair(args.pair, false, [&]<class T, bool kPlain>() {
@@ -272,6 +442,12 @@ void launch_gradient(Device& device, const ops::MiArgs& args, const float* deriv
   const Range range("mi_gradient");
   const TargetKind kind = kind_of(args.target);
   if (args.range.begin >= args.range.end || kind == TargetKind::none) return;
+  if (kind == TargetKind::intensity) {
+    dispatch_grid_pair(args.pair, static_cast<bool>(args.warped), [&]<class T, bool kPlain>() {
+      launch_grid_gradient<T, kPlain>(device, args, derivative);
+    });
+    return;
+  }
   const RowPlan plan = plan_of(args);
   dispatch_pair(args.pair, static_cast<bool>(args.warped), [&]<class T, bool kPlain>() {
     if (kind == TargetKind::field)

@@ -1,6 +1,7 @@
 #include <vector>
 
 #include "cuda/cuda_ops.h"
+#include "cuda/on_grid.cuh"
 #include "cuda/queued.h"
 #include "cuda/recorded_graph.h"
 #include "cuda/rows.cuh"
@@ -51,6 +52,35 @@ __global__ void __launch_bounds__(
   store_block_sums(sums, thread, kRowThreads, slots + plan.slot() * kSums);
 }
 
+/// Of two volumes on one grid. Per voxel: reads F and M; writes 4, or nothing where the value alone
+/// is of interest.
+template <class T, bool kPlain>
+__global__ void __launch_bounds__(kRowThreads)
+    grid_difference_rows(const __grid_constant__ GridPair pair,
+                         const __grid_constant__ RowPlan plan, float given_scale,
+                         const float* left_scale, const __grid_constant__ GridTarget target,
+                         bool store, double* slots) {
+  const int thread = static_cast<int>(threadIdx.x), lane = thread & 31;
+  const float scale = left_scale != nullptr ? *left_scale : given_scale;
+  ThreadSums sums;
+  plan.for_each_row([&](int y, int z) {
+    for (int x = 4 * lane; x < plan.nx; x += 128) {
+      const int count = plan.nx - x;
+      const GridVoxels v = load_voxels<T, kPlain>(pair, x, count, y, z);
+      float dl_dm[4];
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const float difference = v.m[i] - v.f[i];  // zero where the voxel does not count
+        sums.v[0] += difference * difference;
+        dl_dm[i] = scale * difference;
+      }
+      sums.v[1] += static_cast<float>(__popc(v.counted));
+      if (store) target.store(x, count, y, z, dl_dm);
+    }
+  });
+  store_block_sums(sums, thread, kRowThreads, slots + plan.slot() * kSums);
+}
+
 /// dL/dM of one voxel is this times its difference.
 __host__ __device__ inline float scale_of(double count) {
   return static_cast<float>(2.0 / (count > 1.0 ? count : 1.0));
@@ -61,6 +91,15 @@ __global__ void leave_scale(const unsigned long long* counted, float* scale) {
 
 void launch(Device& device, const ops::MseArgs& args, const RowPlan& plan, const float* left_scale,
             double* slots) {
+  if (args.target.intensity) {
+    dispatch_grid_pair(args.pair, static_cast<bool>(args.warped), [&]<class T, bool kPlain>() {
+      grid_difference_rows<T, kPlain><<<plan.grid(), kRowThreads, 0, device.stream()>>>(
+          GridPair(args.pair, args.warped), plan, scale_of(args.count), left_scale,
+          GridTarget(args.target), args.target.wanted, slots);
+      check_launch("MSE");
+    });
+    return;
+  }
   dispatch_target(kind_of(args.target), [&]<TargetKind kKind>() {
     dispatch_pair(args.pair, static_cast<bool>(args.warped), [&]<class T, bool kPlain>() {
       difference_rows<T, kKind, kPlain><<<plan.grid(), kRowThreads, 0, device.stream()>>>(

@@ -16,20 +16,23 @@ constexpr int kSegmentPlanes = 4;  ///< segments begin at multiples of this in g
 struct RowPlan {
   int nx = 0, ny = 0;
   int z_begin = 0, z_end = 0;
-  int rows = 0;  ///< of a block
+  int warps = kRowWarps, rows = 0;  ///< of a block
   int first_segment = 0, segments = 0, per_segment = 0;
 
-  RowPlan(const ops::Extent& e, ops::ZRange range, std::int64_t most_voxels)
+  RowPlan(const ops::Extent& e, ops::ZRange range, std::int64_t most_voxels,
+          int block_warps = kRowWarps)
       : nx(static_cast<int>(e.nx)),
         ny(static_cast<int>(e.ny)),
         z_begin(static_cast<int>(range.begin)),
-        z_end(static_cast<int>(range.end)) {
-    // About a thousand blocks in small volumes; in large ones as much as a block may take.
-    const std::int64_t even = e.ny * e.nz / 1024 / kRowWarps * kRowWarps;
+        z_end(static_cast<int>(range.end)),
+        warps(block_warps) {
+    // About a thousand blocks (of eight warps) in small volumes; in large ones as much as a block
+    // may take.
+    const std::int64_t even = e.ny * e.nz * warps / (1024 * kRowWarps) / warps * warps;
     const std::int64_t most =
         std::max<std::int64_t>(1, most_voxels / std::max<std::int64_t>(e.nx, 1));
     rows = static_cast<int>(
-        std::min<std::int64_t>(std::clamp<std::int64_t>(even, kRowWarps, 16 * kRowWarps), most));
+        std::min<std::int64_t>(std::clamp<std::int64_t>(even, warps, 16 * warps), most));
     first_segment = z_begin / kSegmentPlanes;
     segments = (z_end + kSegmentPlanes - 1) / kSegmentPlanes - first_segment;
     per_segment = static_cast<int>(blocks_for(std::int64_t{kSegmentPlanes} * ny, rows));
@@ -46,7 +49,7 @@ struct RowPlan {
     const int segment = (first_segment + static_cast<int>(blockIdx.y)) * kSegmentPlanes;
     const int z0 = max(z_begin, segment), z1 = min(z_end, segment + kSegmentPlanes);
     const int first = static_cast<int>(blockIdx.x) * rows, end = min(first + rows, (z1 - z0) * ny);
-    for (int r = first + static_cast<int>(threadIdx.x >> 5U); r < end; r += kRowWarps)
+    for (int r = first + static_cast<int>(threadIdx.x >> 5U); r < end; r += warps)
       body(r % ny, z0 + r / ny);
   }
   /// This block's place in SegmentSums.

@@ -2,26 +2,29 @@
 #include "cuda/reduce.cuh"
 #include "cuda/sampler.cuh"
 
-/// The last step of every metric: dL/dM of one voxel into the gradient field, or into the sums for
-/// the affine parameters.
+/// The last step of every metric: dL/dM of one voxel into the gradient field, into the sums for the
+/// affine parameters, or as it is.
 namespace gigawarp::cuda {
 
-enum class TargetKind { none, field, symmetric_field, linear };
+enum class TargetKind { none, field, symmetric_field, linear, intensity };
 
 struct DeviceTarget {
   Plane<std::uint64_t> field;  ///< math::PackedFloats
-  float weight = 1;            ///< of the channel, over the field's unit
+  Plane<float> intensity;
+  float weight = 1;  ///< of the channel, over the field's unit
   bool accumulate = false;
 
   explicit DeviceTarget(const ops::GradientTarget& t)
       : weight(t.field ? static_cast<float>(static_cast<double>(t.weight) / t.unit) : t.weight),
         accumulate(t.accumulate) {
     if (t.field) field = Plane<std::uint64_t>(t.field.packed);
+    if (t.intensity) intensity = Plane<float>(t.intensity);
   }
 };
 
 inline TargetKind kind_of(const ops::GradientTarget& t) {
   if (!t.wanted) return TargetKind::none;
+  if (t.intensity) return TargetKind::intensity;
   if (!t.field) return TargetKind::linear;
   return t.symmetric ? TargetKind::symmetric_field : TargetKind::field;
 }
@@ -49,6 +52,7 @@ __device__ inline void deliver_product(const DeviceTarget& target, int x, int y,
                                        math::Float3 g, float dl_dm, ThreadSums& sums) {
   const float s = dl_dm * target.weight;
   g = {g.x * s, g.y * s, g.z * s};
+  static_assert(kKind != TargetKind::intensity, "nothing is multiplied there");
   if constexpr (kKind == TargetKind::linear) {
     sums.add_gradient(g.x, g.y, g.z, x, y, z);
   } else if constexpr (kKind != TargetKind::none) {
@@ -69,10 +73,11 @@ __device__ inline void deliver(const DevicePair& pair, const DeviceTarget& targe
                          sums);
 }
 
-/// Calls f.template operator()<kind>().
+/// Calls f.template operator()<kind>(), of the kinds for which M is sampled.
 template <class F>
 void dispatch_target(TargetKind kind, F&& f) {
   switch (kind) {
+    case TargetKind::intensity:
     case TargetKind::none: f.template operator()<TargetKind::none>(); return;
     case TargetKind::field: f.template operator()<TargetKind::field>(); return;
     case TargetKind::symmetric_field: f.template operator()<TargetKind::symmetric_field>(); return;

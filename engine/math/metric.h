@@ -61,4 +61,15 @@ GIGAWARP_HD void cubic_bspline_derivatives(Real t, Real d[4]) {
   d[3] = Real(0.5) * t * t;
 }
 
+/// Σ d_k(t) table[k] of those derivatives, as a polynomial in t.
+template <class Real>
+struct Quadratic {
+  Real constant, linear, square;
+};
+template <class Real>
+GIGAWARP_HD Quadratic<Real> cubic_bspline_slope(const Real table[4]) {
+  return {Real(0.5) * (table[2] - table[0]), table[0] - Real(2) * table[1] + table[2],
+          Real(0.5) * (table[3] - table[0]) + Real(1.5) * (table[1] - table[2])};
+}
+
 }  // namespace gigawarp::math

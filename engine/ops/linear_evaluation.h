@@ -9,7 +9,8 @@ namespace gigawarp::ops {
 
 /// One channel's metric in a linear stage, at one transform after another: value and sums in one
 /// piece of work, for back ends that need not hand a number to the host in between
-/// (Backend::linear_evaluation()).
+/// (Backend::linear_evaluation()). Or, where GradientTarget::intensity says so, value and dL/dM of
+/// two volumes on one grid; then there are no sums.
 class LinearEvaluation {
  public:
   LinearEvaluation() = default;

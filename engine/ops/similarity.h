@@ -23,7 +23,8 @@ struct ImagePair {
   FieldView displacement;    ///< optional: u, fixed voxels; absent in linear stages
 };
 
-/// Where a gradient goes: dL/du into a field, or its contraction with the affine parameters.
+/// Where a gradient goes: dL/du into a field, its contraction with the affine parameters, or, of
+/// two volumes on one grid, dL/dM itself.
 ///
 /// `symmetric` replaces T_linᵀ∇M by the mean of it and ∇F, the fixed volume's own gradient (central
 /// differences; halo of F: one plane): the efficient second-order step (Benhimane & Malis, IROS
@@ -39,6 +40,10 @@ struct GradientTarget {
   /// The field holds gradient / unit. Compact forms take the mean over the voxels out (unit is
   /// 1 / count), so that their exponents do not depend on the size of the volume.
   double unit = 1;
+  /// In place of `field`: dL/dM(i), the metric's own derivative, times `weight`; zero where a voxel
+  /// does not count. The moving volume lies on the fixed grid and is read voxel by voxel: T is the
+  /// identity, u absent.
+  SlabView<float> intensity = {};
 };
 
 /// Sums over one plane, kept apart so that totals are added in one fixed order.

@@ -162,6 +162,12 @@ void RankBackend::hold_planes(const ops::FieldView& u, std::int64_t halo) {
 
 void RankBackend::write_target(Work& work, const ops::GradientTarget& target,
                                const ops::ImageView& fixed) {
+  if (target.intensity) {
+    each(work, [&](Access& access, ZRange slab) {
+      access.writes.push_back(arrays_.planes(target.intensity, slab.begin, slab.end));
+    });
+    forget_shift(target.intensity.data);
+  }
   if (!target.field) return;
   each(work, [&](Access& access, ZRange slab) {
     if (target.accumulate) read(access, target.field, slab.begin, slab.end);

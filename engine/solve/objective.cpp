@@ -123,12 +123,13 @@ ops::ImagePair Objective::pair_of(std::size_t channel, const Affine& t,
 
 ops::GradientTarget Objective::target_of(std::size_t channel,
                                          const ops::FieldView& gradient) const {
-  return {gradient,
-          channel > 0,
-          static_cast<float>(subject_.weights[channel]),
-          metric_.symmetric_gradient,
-          true,
-          gradient_unit()};
+  ops::GradientTarget target;
+  target.field = gradient;
+  target.accumulate = channel > 0;
+  target.weight = static_cast<float>(subject_.weights[channel]);
+  target.symmetric = metric_.symmetric_gradient;
+  target.unit = gradient_unit();
+  return target;
 }
 
 ops::LnccArgs Objective::lncc_args(const ops::ImagePair& pair, const ops::SlabView<float>& warped,

@@ -32,6 +32,17 @@ reference::Problem problem(const Size3& fixed, unsigned seed, bool masks = false
   return p;
 }
 
+/// Of one size, so that voxel i of one is compared with voxel i of the other.
+reference::Problem on_one_grid(const Size3& size, unsigned seed, bool masks) {
+  reference::Problem p = reference::make_problem(size, size, seed);
+  if (!masks) return p;
+  for (std::int64_t i = 0; i < p.voxels(); ++i) {
+    p.fixed_mask.push_back(i % 7 != 0 && i % 31 > 3);
+    p.moving_mask.push_back(i % 11 != 0);
+  }
+  return p;
+}
+
 using test::Vectors;
 
 double largest_component(const Vectors& v) {
@@ -107,6 +118,31 @@ class CudaMetrics : public test::GpuTest {
     expect_same_histogram(device.histogram, host.histogram);
     EXPECT_NEAR(device.value, host.value, test::kMiValue * std::abs(host.value) + 1e-6);
     compare_derivatives(device, host, options, test::kGradient, test::kLinearSums);
+  }
+
+  void compare_alone(const reference::Problem& p, const ProblemOptions& options, int radius,
+                     int bins) {
+    const auto compare = [&](double value, double gradient, const auto& run) {
+      const auto [device, host] = on_both(p, options, run);
+      EXPECT_NEAR(device.value, host.value, value * std::abs(host.value) + 1e-6);
+      if (device.histogram.counts.empty())
+        EXPECT_EQ(device.reported_count, device.count);
+      else
+        expect_same_histogram(device.histogram, host.histogram);
+      ASSERT_EQ(device.intensity.size(), host.intensity.size());
+      double apart = 0, size = 0;
+      for (std::size_t i = 0; i < host.intensity.size(); ++i) {
+        const double h = host.intensity[i], d = device.intensity[i] - h;
+        ASSERT_TRUE(std::isfinite(d) && std::abs(h) < 1e30) << "voxel " << i;
+        apart += d * d;
+        size += h * h;
+      }
+      EXPECT_LE(std::sqrt(apart), gradient * std::sqrt(size));
+    };
+    compare(test::kValue, test::kGradient, [](BackendProblem& b) { return b.mse(); });
+    compare(test::kLnccValue, test::kLnccGradient,
+            [&](BackendProblem& b) { return b.lncc(radius); });
+    compare(test::kMiValue, test::kGradient, [&](BackendProblem& b) { return b.mi(bins); });
   }
 
  private:
@@ -260,6 +296,64 @@ TEST_F(CudaMetrics, linearStagesGetTheSameSums) {
       compare_lncc(p, options, 2);
       compare_mi(p, options, 32);
     }
+}
+
+/// Two volumes on one grid, whose sizes and gaps let four voxels be loaded at once, or not.
+TEST_F(CudaMetrics, derivativesByIntensityMatchTheCpu) {
+  for (const Size3& size : {Size3{13, 11, 9}, Size3{68, 35, 41}, Size3{257, 3, 5}, Size3{32, 1, 17},
+                            Size3{140, 23, 1}, Size3{1, 19, 21}})
+    for (const bool masks : {false, true})
+      for (const std::int64_t gap : {0, 4, 5}) {
+        SCOPED_TRACE(testing::Message()
+                     << size[0] << "x" << size[1] << "x" << size[2] << masks << gap);
+        ProblemOptions options;
+        options.on_grid = true;
+        options.layout.gap = gap;
+        compare_alone(on_one_grid(size, 61, masks), options, 2, 32);
+      }
+}
+
+TEST_F(CudaMetrics, derivativesByIntensityMatchTheCpuForEveryTypeWindowAndNumberOfBins) {
+  const reference::Problem p = on_one_grid({68, 35, 41}, 67, false);
+  ProblemOptions options;
+  options.on_grid = true;
+  for (const ScalarType type : kTypes) {
+    SCOPED_TRACE(testing::Message() << name_of(type));
+    options.type = type;
+    compare_alone(p, options, 3, 64);
+  }
+  for (const int radius : {1, 4, 5, 7}) compare_alone(p, options, radius, 16 * radius + 1);
+}
+
+TEST_F(CudaMetrics, derivativesByIntensityInOnePieceHaveTheSameBits) {
+  const reference::Problem p = on_one_grid({68, 35, 41}, 71, false);
+  ProblemOptions options;
+  options.on_grid = true;
+  const auto check = [&](const auto& run) {
+    BackendProblem a(*gpu_, p, options), b(*gpu_, p, options);
+    const MetricResult apart = run(a, false), whole = run(b, true);
+    EXPECT_EQ(apart.intensity, whole.intensity);
+    EXPECT_NEAR(apart.value, whole.value, 1e-12 * std::abs(apart.value));
+    EXPECT_EQ(apart.count, whole.count);
+  };
+  check([](BackendProblem& b, bool whole) { return b.alone(MetricKind::lncc, whole); });
+  check([](BackendProblem& b, bool whole) { return b.alone(MetricKind::mi, whole); });
+  check([](BackendProblem& b, bool whole) { return b.alone(MetricKind::mse, whole); });
+}
+
+TEST_F(CudaMetrics, slabsGiveTheVolumesDerivativesByIntensity) {
+  const reference::Problem p = on_one_grid({68, 35, 41}, 73, true);
+  constexpr std::int64_t kHalo = 4, kFirst = 12, kLast = 28;
+  ProblemOptions whole, slab;
+  whole.on_grid = slab.on_grid = true;
+  whole.count = slab.count = 90000;
+  slab.layout.z_begin = kFirst - kHalo;
+  slab.layout.z_end = kLast + kHalo;
+  BackendProblem all(*gpu_, p, whole), part(*gpu_, p, slab);
+  all.restrict_to({kFirst, kLast});
+  part.restrict_to({kFirst, kLast});
+  EXPECT_EQ(all.mse().intensity, part.mse().intensity);
+  EXPECT_EQ(all.lncc(2).intensity, part.lncc(2).intensity);
 }
 
 TEST_F(CudaMetrics, laterChannelsAreAdded) {

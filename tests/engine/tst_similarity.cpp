@@ -2,6 +2,7 @@
 
 #include "base/parallel.h"
 #include "math/logarithm.h"
+#include "support/backend_problem.h"
 #include "support/device_problem.h"
 
 namespace gigawarp {
@@ -285,6 +286,41 @@ TEST(Mse, channelsAddUpWithTheirWeights) {
                twice.sums);
   for (std::int64_t i = 0; i < p.voxels(); ++i)
     EXPECT_NEAR(once.gradient.component[1].data[i], twice.gradient.component[1].data[i], 1e-7F);
+}
+
+TEST(GradientByIntensity, isTheDerivativeOfTheLossByEachVoxelOfTheMovingVolume) {
+  Problem p = make_problem(kOddFixed, kOddFixed, 12);
+  p.t = {};
+  for (auto& c : p.u) c.clear();
+  constexpr ops::BinRange kFixedBins{-2.2F, 2.2F}, kMovingBins{-2.1F, 2.3F};  // BackendProblem's
+  constexpr double kWeight = 0.7;
+  const auto backend = ops::make_cpu_backend();
+  test::ProblemOptions options;
+  options.on_grid = true;
+  Problem at_rest = p;  // BackendProblem wants a displacement, and leaves it
+  for (auto& c : at_rest.u) c.assign(static_cast<std::size_t>(p.voxels()), 0.0);
+  const auto check = [&](const std::vector<float>& gradient, double tolerance, const auto& loss) {
+    ASSERT_EQ(gradient.size(), static_cast<std::size_t>(p.voxels()));
+    double largest = 0;
+    for (const float g : gradient) largest = std::max(largest, std::abs(static_cast<double>(g)));
+    ASSERT_GT(largest, 0);
+    constexpr double kStep = 1e-4;
+    for (std::size_t i = 7; i < gradient.size(); i += 41) {
+      Problem lower = p, upper = p;
+      lower.moving[i] -= kStep;
+      upper.moving[i] += kStep;
+      const double expected = kWeight * (loss(upper) - loss(lower)) / (2 * kStep);
+      EXPECT_NEAR(gradient[i], expected, tolerance * largest) << "voxel " << i;
+    }
+  };
+  for (const int radius : {1, 2, 3})
+    check(test::BackendProblem(*backend, at_rest, options).lncc(radius).intensity, 2e-3,
+          [&](const Problem& q) { return reference::lncc_loss(q, box(radius), test_epsilon()); });
+  for (const int bins : {32, 64})
+    check(test::BackendProblem(*backend, at_rest, options).mi(bins).intensity, 5e-3,
+          [&](const Problem& q) { return reference::mi_loss(q, bins, kFixedBins, kMovingBins); });
+  check(test::BackendProblem(*backend, at_rest, options).mse().intensity, 1e-3,
+        [](const Problem& q) { return reference::mse_loss(q); });
 }
 
 TEST(AffineGradient, isTheDerivativeOfTheLossByTheMatrix) {

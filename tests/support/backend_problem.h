@@ -16,6 +16,8 @@ struct ProblemOptions {
   bool to_field = true;     ///< else sums for the affine parameters
   bool accumulate = false;  ///< runs twice into one field
   bool symmetric = false, wanted = true;
+  /// dL/dM of two volumes on one grid, of the fixed volume's size: T and u of the problem are left.
+  bool on_grid = false;
   double count = 0;  ///< 0: the voxels that count
 };
 
@@ -26,6 +28,7 @@ struct MetricResult {
   double linear[3][4] = {};   ///< ∇M sums and moments
   Vectors gradient;
   std::vector<std::uint64_t> words;  ///< of the gradient, compact back ends
+  std::vector<float> intensity;      ///< dL/dM, of the range
   ops::JointHistogram histogram;
 };
 
@@ -54,6 +57,11 @@ class BackendProblem {
     pair_.moving = moving_.view();
     pair_.moving_from_fixed = p.t;
     if (options.displaced) pair_.displacement = displacement_.view();
+    if (options.on_grid) {
+      pair_.moving_from_fixed = {};
+      pair_.displacement = {};
+      intensity_.emplace(backend, extent_, 3e30F);
+    }
     if (!p.fixed_mask.empty()) pair_.fixed_mask = mask(p.fixed_mask, extent_);
     if (!p.moving_mask.empty())
       pair_.moving_mask = mask(p.moving_mask, ops::Extent::whole(p.moving_size));
@@ -110,6 +118,7 @@ class BackendProblem {
     args.bins = bins;
     args.fixed_bins = {-2.2F, 2.2F};
     args.moving_bins = {-2.1F, 2.3F};
+    if (options_.on_grid) args.target.intensity = intensity_->view();
     ops::JointHistogram histogram;
     backend_.mi_histogram(args, histogram);
     const ops::MiTable table = ops::mutual_information(histogram);
@@ -119,6 +128,39 @@ class BackendProblem {
     });
     out.value = table.loss;
     out.histogram = histogram;
+    return out;
+  }
+  /// Of volumes on one grid, by the operations or, where the back end can, in one piece.
+  MetricResult alone(MetricKind kind, bool in_one_piece) {
+    if (!in_one_piece) {
+      if (kind == MetricKind::lncc) return lncc(2);
+      return kind == MetricKind::mi ? mi(32) : mse();
+    }
+    const double count = share(counted());
+    ops::StepNumbers::Channel numbers;
+    MetricResult out = gather([&](const ops::GradientTarget& target) {
+      ops::MetricArgs metric = ops::MseArgs{pair_, sampled(), range_, count, target};
+      if (kind == MetricKind::lncc) {
+        ops::LnccArgs args;
+        args.pair = pair_;
+        args.range = range_;
+        args.count = count;
+        args.target = target;
+        metric = args;
+      } else if (kind == MetricKind::mi) {
+        ops::MiArgs args;
+        args.pair = pair_;
+        args.range = range_;
+        args.fixed_bins = {-2.2F, 2.2F};
+        args.moving_bins = {-2.1F, 2.3F};
+        args.count = count;
+        args.target = target;
+        metric = args;
+      }
+      const auto evaluation = backend_.linear_evaluation(metric);
+      for (int i = 0; i < 3; ++i) numbers = evaluation->run({}, sums_);  // the last as a graph
+    });
+    out.value = numbers.value;
     return out;
   }
 
@@ -134,7 +176,10 @@ class BackendProblem {
     target.weight = 0.7F;
     target.symmetric = options_.symmetric;
     target.wanted = options_.wanted;
-    if (options_.to_field) target.field = gradient_.view();
+    if (options_.on_grid)
+      target.intensity = intensity_->view();
+    else if (options_.to_field)
+      target.field = gradient_.view();
     run(target);
     if (options_.accumulate) {
       target.accumulate = true;
@@ -151,7 +196,12 @@ class BackendProblem {
       out.linear[r][3] = total.gradient[r];
       for (int c = 0; c < 3; ++c) out.linear[r][c] = total.moment[r][c];
     }
-    if (options_.to_field && options_.wanted) {
+    if (options_.on_grid) {
+      intensity_->fetch();
+      intensity_->for_each([&](std::int64_t, std::int64_t, std::int64_t z, float v) {
+        if (z >= range_.begin && z < range_.end) out.intensity.push_back(v);
+      });
+    } else if (options_.to_field && options_.wanted) {
       out.gradient = gradient_.get();
       if (backend_.compact()) out.words = gradient_.words();
     }
@@ -178,7 +228,7 @@ class BackendProblem {
   DeviceField displacement_, gradient_;
   std::vector<ops::PlaneSums> sums_;
   std::vector<std::unique_ptr<DeviceArray<std::uint8_t>>> masks_;
-  std::optional<DeviceArray<float>> warped_;
+  std::optional<DeviceArray<float>> warped_, intensity_;
   ops::ImagePair pair_;
   ops::ZRange range_;
   double counted_ = 0;
