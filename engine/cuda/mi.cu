@@ -17,10 +17,9 @@ namespace gigawarp::cuda {
 namespace {
 
 /// No weight exceeds 43,692 of 65,536, so that 32-bit counts hold this many voxels in one cell.
+constexpr std::int64_t kVoxelsPerHistogram = 90000;
 constexpr std::int64_t kVoxelsPerBlock = 90000;
 constexpr int kColumnsPerBlock = 65536;
-constexpr std::size_t kHistogramBytes = std::size_t{32}
-                                        << 10U;  ///< of a block, but one copy at least
 
 struct Bins {
   math::BinAxis fixed, moving;
@@ -39,11 +38,10 @@ __device__ inline math::BinPlace place_of(const Bins& bins, float f, float m) {
           b - (j - kFloorMagic)};
 }
 
-/// Adds what `times` voxels at one place weigh to one of `copies` histograms that lie side by side.
-/// The weights are those of math::cubic_bspline_weights() in steps of 1/kOne, but for the rounding
-/// of a last bit; together they are kOne.
-__device__ inline void add_weights(unsigned* histogram, int copies, const math::BinPlace& place,
-                                   unsigned times) {
+/// Adds what a voxel weighs to one of `copies` histograms that lie side by side. The weights are
+/// those of math::cubic_bspline_weights() in steps of 1/kOne, but for the rounding of a last bit;
+/// together they are kOne.
+__device__ inline void add_weights(unsigned* histogram, int copies, const math::BinPlace& place) {
   constexpr auto kOne = static_cast<float>(ops::JointHistogram::kOne);
   constexpr float kSixth = kOne / 6.0F;
   const auto steps = [](float polynomial) {
@@ -52,29 +50,12 @@ __device__ inline void add_weights(unsigned* histogram, int copies, const math::
   };
   const float t = place.fraction, u = 1.0F - t;
   const unsigned a = steps(u * u * u), b = steps(fmaf(t * t, fmaf(3.0F, t, -6.0F), 4.0F)),
-                 d = steps(t * t * t), c = static_cast<unsigned>(kOne) - a - b - d;
+                 d = steps(t * t * t);
   unsigned* const cell = histogram + place.first * copies;
-  atomicAdd(cell, a * times);
-  atomicAdd(cell + copies, b * times);
-  atomicAdd(cell + 2 * copies, c * times);
-  atomicAdd(cell + 3 * copies, d * times);
-}
-
-/// Adds one voxel per lane; all lanes of the warp take part. Lanes at the same place as the first
-/// one that counts add their weights together: flat backgrounds would queue at one cell otherwise.
-__device__ inline void add_voxels(unsigned* cells, int copies, bool counts,
-                                  const math::BinPlace& place) {
-  constexpr unsigned kAll = 0xffffffffU;
-  const unsigned live = __ballot_sync(kAll, counts);
-  if (live == 0) return;
-  const int lane = static_cast<int>(threadIdx.x & 31U), leader = __ffs(static_cast<int>(live)) - 1;
-  const int cell = __shfl_sync(kAll, place.first, leader);
-  const float fraction = __shfl_sync(kAll, place.fraction, leader);
-  const bool joins = counts && place.first == cell && place.fraction == fraction;
-  const unsigned together = __ballot_sync(kAll, joins);
-  if (!counts || (joins && lane != leader)) return;
-  add_weights(cells + (lane & (copies - 1)), copies, place,
-              lane == leader ? static_cast<unsigned>(__popc(together)) : 1U);
+  atomicAdd(cell, a);
+  atomicAdd(cell + copies, b);
+  atomicAdd(cell + 2 * copies, static_cast<unsigned>(kOne) - a - b - d);
+  atomicAdd(cell + 3 * copies, d);
 }
 
 /// A block's histograms in shared memory: cleared at the start of a kernel, added to `counts` at
@@ -95,11 +76,17 @@ __device__ inline void add_cells(const unsigned* cells, int all, int copies,
   }
 }
 
-/// Per voxel: reads F, u (8 bytes) and 8 corners of M, or F and 4 bytes of `warped`. A block keeps
-/// `copies` histograms side by side in shared memory, lanes taking turns, and adds their sum to
-/// `counts` once.
+/// Adding is what takes the time where lanes of a warp meet in one cell, as in flat backgrounds: a
+/// block has as many histograms side by side as fit, lanes taking turns; up to 32 bins every lane
+/// has its own. In large volumes one block fills a multiprocessor; in small ones there are more
+/// blocks.
+constexpr int kManyWarps = 32;
+constexpr std::int64_t kManyVoxels = std::int64_t{1} << 22U;
+
+/// Per voxel: reads F, u (8 bytes) and 8 corners of M, or F and 4 bytes of `warped`. A block adds
+/// the sum of its `copies` histograms to `counts` once.
 template <class T, bool kSample, bool kPlain>
-__global__ void __launch_bounds__(kRowThreads, 5)
+__global__ void __launch_bounds__(32 * kManyWarps, 1)
     histogram_rows(const __grid_constant__ DevicePair pair,
                    const __grid_constant__ ops::SlabView<float> warped,
                    const __grid_constant__ RowPlan plan, const Bins bins, int copies,
@@ -108,42 +95,37 @@ __global__ void __launch_bounds__(kRowThreads, 5)
   const int lane = static_cast<int>(threadIdx.x & 31U);
   const int all = bins.count * bins.count;
   clear_cells(cells, all * copies);
+  unsigned* const mine = cells + (lane & (copies - 1));
   const int begin = static_cast<int>(blockIdx.z) * kColumnsPerBlock;
   const int end = min(plan.nx, begin + kColumnsPerBlock);
   plan.for_each_row([&](int y, int z) {
-    // What the next voxel needs is on its way while one is sampled. Lanes beyond the row stay.
-    FixedLine<T, kPlain> line(pair, min(begin + lane, end - 1), y, z, 32, kSample);
+    if (begin + lane >= end) return;
+    // What the next voxel needs is on its way while one is sampled.
+    FixedLine<T, kPlain> line(pair, begin + lane, y, z, 32, kSample);
     const math::Float3 base = pair.base<0>(0, y, z);
-    for (int x0 = begin; x0 < end; x0 += 32) {
-      const int x = min(x0 + lane, end - 1);
+    for (int x = begin + lane; x < end; x += 32) {
       const float f = line.fixed(pair);
       const std::uint64_t word = line.word();
       if (x + 32 < end) line.next(pair);
-      bool counted = x0 + lane < end;
+      bool counts_here = true;
       float m;
       if constexpr (kSample) {
         const Sampled s =
             sample_voxel<T, false, kPlain>(pair, x, y, z, pair.moving_point<0>(base, x, word));
         m = s.value;
-        counted = counted && s.inside;
+        counts_here = s.inside;
       } else {
         m = warped.row(y, z)[x];
       }
-      counted = counted && m == m;
-      add_voxels(cells, copies, counted, place_of(bins, f, counted ? m : 0.0F));
+      if (counts_here && m == m) add_weights(mine, copies, place_of(bins, f, m));
     }
   });
   add_cells(cells, all, copies, counts);
 }
 
-/// Where nothing is sampled, adding is what takes the time: one block of a multiprocessor has as
-/// many histograms as fit, so that few lanes of a warp, or none, meet in one.
-constexpr int kGridWarps = 32, kGridThreads = 32 * kGridWarps;
-constexpr std::size_t kGridHistogramBytes = std::size_t{128} << 10U;
-
 /// Of two volumes on one grid. Per voxel: reads F and M.
 template <class T, bool kPlain, int kCopies>
-__global__ void __launch_bounds__(kGridThreads, 1)
+__global__ void __launch_bounds__(32 * kManyWarps, 1)
     grid_histogram_rows(const __grid_constant__ GridPair pair, const __grid_constant__ RowPlan plan,
                         const Bins bins, unsigned long long* counts) {
   extern __shared__ unsigned cells[];
@@ -156,9 +138,7 @@ __global__ void __launch_bounds__(kGridThreads, 1)
   plan.for_each_row([&](int y, int z) {
     for (int x = begin + 4 * lane; x < end; x += 128) {
       const GridVoxels v = load_voxels<T, kPlain>(pair, x, end - x, y, z);
-      const auto add = [&](int i) {
-        add_weights(mine, kCopies, place_of(bins, v.f[i], v.m[i]), 1U);
-      };
+      const auto add = [&](int i) { add_weights(mine, kCopies, place_of(bins, v.f[i], v.m[i])); };
       if (v.counted == 15U) {
 #pragma unroll
         for (int i = 0; i < 4; ++i) add(i);
@@ -223,13 +203,13 @@ __global__ void __launch_bounds__(kRowThreads, kKind == TargetKind::field ? 6 : 
 /// quadratic of the position: its three coefficients lie in shared memory for every place that
 /// bin_place() names, one row of each.
 template <class T, bool kPlain>
-__global__ void __launch_bounds__(kGridThreads, kPlain ? 2 : 1)
+__global__ void __launch_bounds__(32 * kManyWarps, kPlain ? 2 : 1)
     grid_gradient_rows(const __grid_constant__ GridPair pair, const __grid_constant__ RowPlan plan,
                        const Bins bins, const float* derivative, float scale,
                        const __grid_constant__ GridTarget target) {
   extern __shared__ float table[];
   const int lane = static_cast<int>(threadIdx.x & 31U), all = bins.count * bins.count;
-  for (int i = static_cast<int>(threadIdx.x); i < all; i += kGridThreads) {
+  for (int i = static_cast<int>(threadIdx.x); i < all; i += 32 * kManyWarps) {
     float t[4];
     for (int k = 0; k < 4; ++k) t[k] = i + k < all ? derivative[i + k] : 0.0F;
     const math::Quadratic<float> q = math::cubic_bspline_slope(t);
@@ -325,41 +305,46 @@ RowPlan plan_of(const ops::MiArgs& args) {
 
 /// How the histogram's kernels are launched.
 struct HistogramLaunch {
-  int copies;
+  int warps, copies;
   std::size_t shared;  ///< bytes
   RowPlan plan;
   dim3 grid;
 
-  /// As many histograms in `most_bytes` as there is room for, `most_copies` at most. `spread`:
-  /// voxels are dealt to the histograms evenly, so that a block may take more of them.
-  HistogramLaunch(const ops::MiArgs& args, int warps, std::size_t most_bytes, int most_copies,
-                  bool spread)
-      : copies(copies_in(most_bytes / bytes_of(args), most_copies)),
+  explicit HistogramLaunch(const ops::MiArgs& args)
+      : warps(voxels_of(args) >= kManyVoxels ? kManyWarps : kRowWarps),
+        copies(copies_in((static_cast<std::size_t>(warps) << 12U) / bytes_of(args))),
         shared(bytes_of(args) * static_cast<std::size_t>(copies)),
-        plan({std::min<std::int64_t>(args.pair.fixed.extent.nx, kColumnsPerBlock),
+        // Rows are dealt to the lanes 128 voxels at a time, so that each histogram gets its share.
+        plan({(std::min<std::int64_t>(args.pair.fixed.extent.nx, kColumnsPerBlock) + 127) / 128 *
+                  128,
               args.pair.fixed.extent.ny, args.pair.fixed.extent.nz, 0, 0, 0, 0},
-             args.range, kVoxelsPerBlock * (spread ? copies : 1), warps) {
+             args.range, kVoxelsPerHistogram * copies, warps) {
     plan.nx = static_cast<int>(args.pair.fixed.extent.nx);
     grid = plan.grid(blocks_for(plan.nx, kColumnsPerBlock));
   }
+  unsigned threads() const { return 32 * static_cast<unsigned>(warps); }
 
  private:
   static std::size_t bytes_of(const ops::MiArgs& args) {
     return static_cast<std::size_t>(args.bins) * static_cast<std::size_t>(args.bins) *
            sizeof(unsigned);
   }
-  static int copies_in(std::size_t room, int most) {
+  static std::int64_t voxels_of(const ops::MiArgs& args) {
+    const ops::Extent& e = args.pair.fixed.extent;
+    return e.nx * e.ny * e.nz;
+  }
+  static int copies_in(std::size_t room) {
     for (const int copies : {32, 8, 2})
-      if (copies <= most && static_cast<std::size_t>(copies) <= room) return copies;
+      if (static_cast<std::size_t>(copies) <= room) return copies;
     return 1;
   }
 };
 
 template <class T, bool kSample, bool kPlain>
 void launch_histogram(Device& device, const ops::MiArgs& args, unsigned long long* counts) {
-  const HistogramLaunch how(args, kRowWarps, kHistogramBytes, 8, false);
+  const HistogramLaunch how(args);
   allow_shared(&histogram_rows<T, kSample, kPlain>, how.shared);
-  histogram_rows<T, kSample, kPlain><<<how.grid, kRowThreads, how.shared, device.stream()>>>(
+  histogram_rows<T, kSample, kPlain><<<how.grid, how.threads(), how.shared, device.stream()>>>(
       DevicePair(args.pair), args.warped, how.plan, bins_of(args), how.copies, counts);
   check_launch("MI histogram");
   note_sampler(device, &histogram_rows<T, kSample, kPlain>);
@@ -367,12 +352,12 @@ void launch_histogram(Device& device, const ops::MiArgs& args, unsigned long lon
 
 template <class T, bool kPlain>
 void launch_grid_histogram(Device& device, const ops::MiArgs& args, unsigned long long* counts) {
-  const HistogramLaunch how(args, kGridWarps, kGridHistogramBytes, 32, true);
+  const HistogramLaunch how(args);
   const auto launch = [&]<int kCopies>() {
     allow_shared(&grid_histogram_rows<T, kPlain, kCopies>, how.shared);
     grid_histogram_rows<T, kPlain, kCopies>
-        <<<how.grid, kGridThreads, how.shared, device.stream()>>>(GridPair(args.pair, args.warped),
-                                                                  how.plan, bins_of(args), counts);
+        <<<how.grid, how.threads(), how.shared, device.stream()>>>(GridPair(args.pair, args.warped),
+                                                                   how.plan, bins_of(args), counts);
     check_launch("MI histogram");
   };
   switch (how.copies) {
@@ -386,12 +371,12 @@ void launch_grid_histogram(Device& device, const ops::MiArgs& args, unsigned lon
 template <class T, bool kPlain>
 void launch_grid_gradient(Device& device, const ops::MiArgs& args, const float* table) {
   const RowPlan plan(args.pair.fixed.extent, args.range, std::numeric_limits<std::int64_t>::max(),
-                     kGridWarps);
+                     kManyWarps);
   const Bins bins = bins_of(args);
   const std::size_t shared =
       3 * static_cast<std::size_t>(args.bins) * static_cast<std::size_t>(args.bins) * sizeof(float);
   allow_shared(&grid_gradient_rows<T, kPlain>, shared);
-  grid_gradient_rows<T, kPlain><<<plan.grid(), kGridThreads, shared, device.stream()>>>(
+  grid_gradient_rows<T, kPlain><<<plan.grid(), 32 * kManyWarps, shared, device.stream()>>>(
       GridPair(args.pair, args.warped), plan, bins, table, scale_of(args), GridTarget(args.target));
   check_launch("MI gradient");
 }
