@@ -30,7 +30,7 @@ struct Rings {
       array = device.allocate(static_cast<std::size_t>(planes * e.nx * e.ny) * sizeof(T));
       ring = ring_of<T>(array, planes, e);
     };
-    make(intensity_array, intensities, chunks.intensity_planes);
+    if (image_words(args) == 0) make(intensity_array, intensities, chunks.intensity_planes);
     if (!args.target.wanted) return;
     make(coefficient_array, coefficients, chunks.coefficient_planes);
     if (args.target.intensity) return;
@@ -50,37 +50,72 @@ double* slots_of_plane(const SegmentSums* linear, std::int64_t z) {
   return linear->slots() + (z / s.planes - s.first) * s.blocks * kSums;
 }
 
+/// `fill(planes)` brings words of those planes to the ring; `words_from(z)` gives what a launch
+/// whose lowest plane is z takes its words from.
+template <class Fill, class WordsFrom>
 void run_chunks(Device& device, const ops::LnccArgs& args, LnccTotals* totals,
-                const SegmentSums* linear) {
-  const ops::Taps taps = args.window == WindowKind::box ? ops::Taps::box(args.radius)
-                                                        : ops::Taps::gaussian_window(args.radius);
+                const SegmentSums* linear, const Rings& rings, const ops::LnccChunks& chunks,
+                const ops::Taps& taps, const Fill& fill, const WordsFrom& words_from) {
   const ops::Extent& e = args.pair.fixed.extent;
   const std::int64_t r = taps.radius, back = args.approximate_gradient ? 0 : r;
   const std::int64_t begin = args.range.begin, end = args.range.end;
-  const ops::LnccChunks chunks(e, taps.radius, static_cast<int>(back));
-  const Rings rings(device, args, chunks);
-  std::int64_t sampled = std::max<std::int64_t>(0, begin - r - back),
+  std::int64_t filled = std::max<std::int64_t>(0, begin - r - back),
                windowed = std::max<std::int64_t>(0, begin - back);
   for (std::int64_t z0 = begin; z0 < end;) {
     const std::int64_t z1 = std::min(end, (z0 / chunks.planes + 1) * chunks.planes);
-    const std::int64_t sample_end = std::min(e.nz, z1 + r + back),
+    const std::int64_t fill_end = std::min(e.nz, z1 + r + back),
                        window_end = std::min(e.nz, z1 + back);
-    if (args.target.intensity)
-      lncc_pack(device, args, rings.intensities, {sampled, sample_end}, totals);
-    else
-      lncc_sample(device, args, rings.intensities, rings.gradients, {sampled, sample_end}, totals);
-    lncc_windows(device, args, taps, rings.intensities, rings.coefficients, {windowed, window_end},
-                 totals);
-    sampled = sample_end;
+    fill(ops::ZRange{filled, fill_end});
+    lncc_windows(device, args, taps, words_from(std::max<std::int64_t>(windowed - r, 0)),
+                 rings.coefficients, {windowed, window_end}, totals);
+    filled = fill_end;
     windowed = window_end;
     if (args.target.wanted)
-      lncc_gradient(device, args, taps, rings.intensities, rings.coefficients, rings.gradients,
+      lncc_gradient(device, args, taps, words_from(z0), rings.coefficients, rings.gradients,
                     {z0, z1}, slots_of_plane(linear, z0));
     z0 = z1;
   }
 }
 
+void run(Device& device, const ops::LnccArgs& args, LnccTotals* totals, const SegmentSums* linear) {
+  const ops::Taps taps = args.window == WindowKind::box ? ops::Taps::box(args.radius)
+                                                        : ops::Taps::gaussian_window(args.radius);
+  const ops::LnccChunks chunks(args.pair.fixed.extent, taps.radius,
+                               args.approximate_gradient ? 0 : taps.radius);
+  const Rings rings(device, args, chunks);
+  const auto go = [&](const auto& fill, const auto& words_from) {
+    run_chunks(device, args, totals, linear, rings, chunks, taps, fill, words_from);
+  };
+  const auto from_images = [&]<class Bits>() {
+    const ImageWords<Bits> words(args.pair, intensity_steps(args));
+    go([](ops::ZRange) {}, [&](std::int64_t) { return words; });
+  };
+  switch (image_words(args)) {
+    case 1: from_images.template operator()<std::uint8_t>(); return;
+    case 2: from_images.template operator()<std::uint16_t>(); return;
+    default: break;
+  }
+  go(
+      [&](ops::ZRange planes) {
+        if (args.target.intensity)
+          lncc_pack(device, args, rings.intensities, planes, totals);
+        else
+          lncc_sample(device, args, rings.intensities, rings.gradients, planes, totals);
+      },
+      [&](std::int64_t z) { return RingWords{rings.intensities.from(z)}; });
+}
+
 }  // namespace
+
+int image_words(const ops::LnccArgs& args) {
+  const ops::ImagePair& p = args.pair;
+  const ops::Extent &f = p.fixed.extent, &m = p.moving.extent;
+  const bool alike = !args.warped && !p.fixed_mask && !p.moving_mask &&
+                     p.fixed.type == p.moving.type && f.stride_y == m.stride_y &&
+                     f.stride_z == m.stride_z;
+  if (!args.target.intensity || !alike || !lncc_marches(args) || args.radius > 3) return 0;
+  return p.fixed.type == ScalarType::f32 ? 0 : static_cast<int>(size_of(p.fixed.type));
+}
 
 Segments lncc_segments(const ops::LnccArgs& args) {
   return {args.range, lncc_segment(args), lncc_tiles(args)};
@@ -89,7 +124,7 @@ Segments lncc_segments(const ops::LnccArgs& args) {
 void queue_lncc(Device& device, const ops::LnccArgs& args, LnccTotals* totals,
                 const SegmentSums* linear) {
   const Range nvtx("lncc");
-  if (args.range.end > args.range.begin) run_chunks(device, args, totals, linear);
+  if (args.range.end > args.range.begin) run(device, args, totals, linear);
 }
 
 void lncc(Device& device, const ops::LnccArgs& args, std::vector<ops::PlaneSums>& sums) {
@@ -102,7 +137,7 @@ void lncc(Device& device, const ops::LnccArgs& args, std::vector<ops::PlaneSums>
   check(cudaMemsetAsync(totals, 0, sizeof(LnccTotals), device.stream()), "lncc");
   std::optional<SegmentSums> linear;
   if (kind_of(args.target) == TargetKind::linear) linear.emplace(device, lncc_segments(args));
-  run_chunks(device, args, totals, linear ? &*linear : nullptr);
+  run(device, args, totals, linear ? &*linear : nullptr);
   if (linear) linear->collect(sums);
   const auto host = device.read<LnccTotals>(totals, "lncc");
   ops::PlaneSums& all = sums[static_cast<std::size_t>(begin)];

@@ -43,6 +43,75 @@ __device__ inline int moving_steps(std::uint32_t w) {
 }
 
 using IntensityRing = PlaneRing<std::uint32_t>;
+/// Where windows and gradient take their words from. The usual way: from the ring.
+struct RingWords {
+  using Raw = std::uint32_t;  ///< as it is loaded
+  IntensityRing ring;
+
+  __device__ int stride_y() const { return ring.stride_y; }
+  /// What lies `offset` elements into plane z, by plane(z)(offset).
+  __device__ auto plane(int z) const {
+    return [at = whole(ring.plane(z))](unsigned offset) { return __ldg(at + offset); };
+  }
+  __device__ std::uint32_t word(Raw raw) const { return raw; }
+};
+
+/// Or made of two volumes on one grid where they are needed (GradientTarget::intensity), which
+/// saves the pass that fills the ring: whole numbers of the size of Bits, without masks, whose rows
+/// and planes lie alike. Intensities are then shifted by up to half a step, which LNCC cannot see.
+template <class Bits>
+struct ImageWords {
+  struct Raw {
+    unsigned f = 0, m = 0;
+  };
+  struct Volume {
+    const Bits* data = nullptr;  ///< of voxel (0, 0, 0)
+    float scale = 1, shift = 0;  ///< steps from the number, and what rounds them to the low bits
+  };
+  Volume fixed, moving;
+  int row = 0, plane_size = 0;
+  unsigned sign = 0;  ///< signed numbers count from below once this bit is turned over
+  float zero = 0;     ///< 2^23, and of signed numbers what they are shifted by
+  float low = 0, high = 0;
+
+  ImageWords(const ops::ImagePair& pair, const IntensitySteps& unit)
+      : fixed(volume(pair.fixed, unit)),
+        moving(volume(pair.moving, unit)),
+        row(static_cast<int>(pair.fixed.extent.stride_y)),
+        plane_size(static_cast<int>(pair.fixed.extent.stride_z)) {
+    const bool is_signed = pair.fixed.type == ScalarType::i8 || pair.fixed.type == ScalarType::i16;
+    sign = is_signed ? 1U << (8 * sizeof(Bits) - 1) : 0U;
+    zero = 8388608.0F + static_cast<float>(sign);
+    low = kMagic - unit.reach;
+    high = kMagic + unit.reach;
+  }
+  __device__ int stride_y() const { return row; }
+  __device__ auto plane(int z) const {
+    const std::int64_t first = static_cast<std::int64_t>(z) * plane_size;
+    return [f = whole(fixed.data + first), m = whole(moving.data + first)](unsigned offset) {
+      return Raw{__ldg(f + offset), __ldg(m + offset)};
+    };
+  }
+  __device__ std::uint32_t word(const Raw& raw) const {
+    const auto steps = [&](unsigned bits, const Volume& v) {
+      constexpr unsigned kTwoTo23 = 0x4b000000U;  // the bits of 2^23: its last digit is worth one
+      const float number = __uint_as_float((bits ^ sign) | kTwoTo23) - zero;
+      return __float_as_uint(fminf(fmaxf(fmaf(number, v.scale, v.shift), low), high));
+    };
+    return __byte_perm(steps(raw.f, fixed), steps(raw.m, moving), 0x5410) | 0x80000000U;
+  }
+
+ private:
+  static constexpr float kMagic = 12582912.0F;  // 1.5 · 2^23, see pack_intensities()
+  static Volume volume(const ops::ImageView& view, const IntensitySteps& unit) {
+    const DeviceImage image(view);
+    const float scale = image.scale * unit.steps;
+    return {static_cast<const Bits*>(image.data), scale, kMagic - image.offset * scale};
+  }
+};
+/// The size of the numbers, 1 or 2 bytes, of volumes that ImageWords can read; 0 otherwise.
+int image_words(const ops::LnccArgs& args);
+
 /// p/n, q/n, r/n of math::lncc_coefficients in steps, as math::PackedFloats.
 using CoefficientRing = PlaneRing<std::uint64_t>;
 /// target_gradient() of each voxel as math::PackedFloats: in the target's own field where nothing
@@ -58,15 +127,17 @@ void lncc_sample(Device& device, const ops::LnccArgs& args, const IntensityRing&
 void lncc_pack(Device& device, const ops::LnccArgs& args, const IntensityRing& intensities,
                ops::ZRange planes, LnccTotals* totals);
 /// Second pass: window sums and coefficients of some planes, which may lie outside the range; only
-/// voxels of the range add to the value. Reads 4; writes 8.
+/// voxels of the range add to the value. Reads 4; writes 8. With ImageWords it counts voxels too.
+template <class Words>
 void lncc_windows(Device& device, const ops::LnccArgs& args, const ops::Taps& taps,
-                  const IntensityRing& intensities, const CoefficientRing& coefficients,
-                  ops::ZRange planes, LnccTotals* totals);
+                  const Words& words, const CoefficientRing& coefficients, ops::ZRange planes,
+                  LnccTotals* totals);
 /// Third pass over planes of the range: window sums of the coefficients, dL/dM, and the product
 /// with the gradient. Reads 8, 4 and 8; writes 8; dL/dM itself: reads 8 and 4, writes 4. `slots`
 /// for linear targets.
+template <class Words>
 void lncc_gradient(Device& device, const ops::LnccArgs& args, const ops::Taps& taps,
-                   const IntensityRing& intensities, const CoefficientRing& coefficients,
+                   const Words& words, const CoefficientRing& coefficients,
                    const GradientRing& gradients, ops::ZRange planes, double* slots);
 /// The march of lncc_gradient(): blocks per segment and planes per segment.
 int lncc_tiles(const ops::LnccArgs& args);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <type_traits>
 
 #include "cuda/direct.cuh"
 #include "cuda/lncc.cuh"
@@ -7,18 +8,18 @@
 namespace gigawarp::cuda {
 namespace {
 
-template <TargetKind kKind>
+template <TargetKind kKind, class Words>
 struct GradientOp {
   static constexpr bool kBox = true, kClamp = false;
   using Raw = std::uint64_t;
   struct Ahead {
-    std::uint32_t intensities = kNotCounted;
+    typename Words::Raw raw{};
     std::uint64_t gradient = 0;
   };
   using State = ThreadSums;
 
   DeviceTarget target;
-  IntensityRing intensities;
+  Words words;
   CoefficientRing coefficients;
   GradientRing gradients;
   float scale;
@@ -28,15 +29,16 @@ struct GradientOp {
   __device__ Raw load(int at, int z) const { return __ldg(coefficients.plane(z) + at); }
   __device__ math::Float3 value(Raw raw, int, int, int) const { return math::unpack_floats(raw); }
   __device__ Ahead load_ahead(int x, int y, int z) const {
-    Ahead ahead{__ldg(intensities.at(x, y, z))};
+    Ahead ahead{words.plane(z)(static_cast<unsigned>(y * words.stride_y() + x))};
     if constexpr (kKind != TargetKind::intensity) ahead.gradient = *gradients.at(x, y, z);
     return ahead;
   }
   __device__ void sink(State& state, const Ahead& ahead, int x, int y, int z,
                        const math::Float3& c) const {
-    const float f = static_cast<float>(fixed_steps(ahead.intensities)),
-                m = static_cast<float>(moving_steps(ahead.intensities));
-    const float dl_dm = is_counted(ahead.intensities) ? scale * (f * c.x - m * c.y + c.z) : 0.0F;
+    const std::uint32_t word = words.word(ahead.raw);
+    const float f = static_cast<float>(fixed_steps(word)),
+                m = static_cast<float>(moving_steps(word));
+    const float dl_dm = is_counted(word) ? scale * (f * c.x - m * c.y + c.z) : 0.0F;
     if constexpr (kKind == TargetKind::intensity)
       *target.intensity.at(x, y, z) = target.weight * dl_dm;
     else
@@ -66,21 +68,27 @@ bool direct_path(const ops::LnccArgs& args) {
   return !lncc_marches(args) && !args.approximate_gradient;
 }
 
-template <TargetKind kKind>
+template <TargetKind kKind, class Words>
 void launch(Device& device, const ops::LnccArgs& args, const ops::Taps& taps,
-            const GradientOp<kKind>& op, ops::ZRange planes) {
+            const GradientOp<kKind, Words>& op, ops::ZRange planes) {
   const ops::Extent& e = args.pair.fixed.extent;
   if (args.approximate_gradient) {
     launch_tiles<0>(device, op, e, planes, ops::Taps::box(0));
   } else if (direct_path(args)) {
-    launch_direct(device, op, e, planes, taps, "lncc gradient");
+    if constexpr (std::is_same_v<Words, RingWords>)
+      launch_direct(device, op, e, planes, taps, "lncc gradient");
   } else {
     switch (taps.radius) {
-      case 1: launch_tiles<1>(device, op, e, planes, taps); break;
-      case 2: launch_tiles<2>(device, op, e, planes, taps); break;
-      case 3: launch_tiles<3>(device, op, e, planes, taps); break;
-      case 4: launch_tiles<4>(device, op, e, planes, taps); break;
-      default: launch_tiles<5>(device, op, e, planes, taps); break;
+      case 1: launch_tiles<1>(device, op, e, planes, taps); return;
+      case 2: launch_tiles<2>(device, op, e, planes, taps); return;
+      case 3: launch_tiles<3>(device, op, e, planes, taps); return;
+      default: break;
+    }
+    if constexpr (std::is_same_v<Words, RingWords>) {
+      if (taps.radius == 4)
+        launch_tiles<4>(device, op, e, planes, taps);
+      else
+        launch_tiles<5>(device, op, e, planes, taps);
     }
   }
 }
@@ -104,26 +112,36 @@ int lncc_segment(const ops::LnccArgs& args) {
   return whole_grid(args).segment;
 }
 
+template <class Words>
 void lncc_gradient(Device& device, const ops::LnccArgs& args, const ops::Taps& taps,
-                   const IntensityRing& intensities, const CoefficientRing& coefficients,
+                   const Words& words, const CoefficientRing& coefficients,
                    const GradientRing& gradients, ops::ZRange planes, double* slots) {
   if (planes.end <= planes.begin) return;
   const int back = args.approximate_gradient ? 0 : taps.radius;
   const auto scale = static_cast<float>(-1.0 / std::max(1.0, args.count));
   const auto go = [&]<TargetKind kKind>() {
-    launch<kKind>(device, args, taps,
-                  {DeviceTarget(args.target), intensities.from(planes.begin),
-                   coefficients.from(std::max<std::int64_t>(planes.begin - back, 0)),
-                   gradients.from(planes.begin), scale, slots},
-                  planes);
+    launch<kKind, Words>(device, args, taps,
+                         {DeviceTarget(args.target), words,
+                          coefficients.from(std::max<std::int64_t>(planes.begin - back, 0)),
+                          gradients.from(planes.begin), scale, slots},
+                         planes);
   };
-  switch (kind_of(args.target)) {
-    case TargetKind::none: break;
-    case TargetKind::field:
-    case TargetKind::symmetric_field: go.template operator()<TargetKind::field>(); break;
-    case TargetKind::linear: go.template operator()<TargetKind::linear>(); break;
-    case TargetKind::intensity: go.template operator()<TargetKind::intensity>(); break;
+  const TargetKind kind = kind_of(args.target);
+  if (kind == TargetKind::intensity) go.template operator()<TargetKind::intensity>();
+  if constexpr (std::is_same_v<Words, RingWords>) {
+    if (kind == TargetKind::field || kind == TargetKind::symmetric_field)
+      go.template operator()<TargetKind::field>();
+    if (kind == TargetKind::linear) go.template operator()<TargetKind::linear>();
   }
 }
+
+template void lncc_gradient(Device&, const ops::LnccArgs&, const ops::Taps&, const RingWords&,
+                            const CoefficientRing&, const GradientRing&, ops::ZRange, double*);
+template void lncc_gradient(Device&, const ops::LnccArgs&, const ops::Taps&,
+                            const ImageWords<std::uint8_t>&, const CoefficientRing&,
+                            const GradientRing&, ops::ZRange, double*);
+template void lncc_gradient(Device&, const ops::LnccArgs&, const ops::Taps&,
+                            const ImageWords<std::uint16_t>&, const CoefficientRing&,
+                            const GradientRing&, ops::ZRange, double*);
 
 }  // namespace gigawarp::cuda

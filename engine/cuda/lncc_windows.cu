@@ -1,4 +1,5 @@
-#include <algorithm>
+#include <cstdint>
+#include <type_traits>
 
 #include "cuda/lncc.cuh"
 #include "math/adam.h"
@@ -11,8 +12,10 @@
 namespace gigawarp::cuda {
 namespace {
 
+/// Words: RingWords or ImageWords.
+template <class Words>
 struct WindowArgs {
-  IntensityRing intensities;
+  Words words;
   CoefficientRing coefficients;
   int range_begin, range_end;
   float epsilon;
@@ -25,7 +28,8 @@ struct WindowArgs {
 /// math::lncc_coefficients() of sums in steps over `n` voxels, without dividing them first: c, a
 /// and b are (n·steps)² larger, ε (n·steps)⁴. Stores p/n, q/n, r/n in steps; returns the voxel's cc
 /// in steps of 2^-22. Both are zero where the voxel, whose word is `own`, does not count.
-__device__ inline int store_coefficients(const WindowArgs& args, std::uint64_t* to,
+template <class Words>
+__device__ inline int store_coefficients(const WindowArgs<Words>& args, std::uint64_t* to,
                                          std::uint32_t own, float n, const float (&sum)[5]) {
   const int mask = static_cast<std::int32_t>(own) >> 31;  // is_counted(), in every bit
   const float weight = n * args.steps, square = weight * weight, e = args.epsilon * square * square;
@@ -92,10 +96,13 @@ struct ColumnSums {
   }
 };
 
-template <int R, int Y, bool kKept, int kBlocks>
+template <int R, int Y, bool kKept, int kBlocks, class Words>
 __global__ void __launch_bounds__(32 * Y / kRows, kBlocks)
-    window_kernel(const __grid_constant__ WindowArgs args, const __grid_constant__ MarchGrid grid) {
+    window_kernel(const __grid_constant__ WindowArgs<Words> args,
+                  const __grid_constant__ MarchGrid grid) {
   using Shape = WindowShape<R, Y, kKept>;
+  constexpr bool kFromRing = std::is_same_v<Words, RingWords>;
+  static_assert(kFromRing || kKept, "a word is made once");
   constexpr int K = Shape::K, kColumns = Shape::kColumns, X = Shape::kTileX;
   constexpr int kShift = Shape::kRides ? Shape::kShift : 0;
   extern __shared__ __align__(16) float shared[];
@@ -114,17 +121,18 @@ __global__ void __launch_bounds__(32 * Y / kRows, kBlocks)
     const int e = thread + c * Shape::kThreads;
     const int x = x0 - R + e % Shape::kHaloX, y = y0 - R + e / Shape::kHaloX;
     const bool inside = e < Shape::kHalo && x >= 0 && y >= 0 && x < grid.nx && y < grid.ny;
-    offset[c] = inside ? y * args.intensities.stride_y + x : -1;
+    offset[c] = inside ? y * args.words.stride_y() + x : -1;
     place[c] = e < Shape::kHalo ? e / Shape::kHaloX * Shape::kPitch + e % Shape::kHaloX : -1;
   }
-  const auto load_plane = [&](int z, int first, std::uint32_t(&words)[kColumns]) {
+  using Raw = typename Words::Raw;
+  const auto load_plane = [&](int z, int first, Raw(&raw)[kColumns]) {
 #pragma unroll
-    for (int c = 0; c < kColumns; ++c) words[c] = kNotCounted;
+    for (int c = 0; c < kColumns; ++c) raw[c] = {};
     if (z < first || z < 0 || z >= grid.nz) return;  // the same for all threads
-    const std::uint32_t* plane = whole(args.intensities.plane(z));
+    const auto plane = args.words.plane(z);
 #pragma unroll
     for (int c = 0; c < kColumns; ++c)
-      if (offset[c] >= 0) words[c] = __ldg(plane + static_cast<unsigned>(offset[c]));
+      if (offset[c] >= 0) raw[c] = plane(static_cast<unsigned>(offset[c]));
   };
   const auto each_column = [&](const auto& body) {
 #pragma unroll
@@ -133,10 +141,11 @@ __global__ void __launch_bounds__(32 * Y / kRows, kBlocks)
   };
 
   ColumnSums sums[kColumns];
+  Raw raw[kColumns];
   std::uint32_t incoming[kColumns], outgoing[kColumns];
   int value = 0;
   int slot = 0;  // of plane z among those kept
-  load_plane(z0 - R, z0 - R, incoming);
+  load_plane(z0 - R, z0 - R, raw);
   if constexpr (kKept) {
     each_column([&](int c) {
       for (int k = 0; k < K; ++k) kept[k * Shape::kHalo + thread + c * Shape::kThreads] = 0;
@@ -146,13 +155,19 @@ __global__ void __launch_bounds__(32 * Y / kRows, kBlocks)
   }
   const int x = x0 + tx, first_row = y0 + ty * kRows;
   // In a plane of either ring: both have the same rows.
-  const auto own_offset = static_cast<unsigned>(first_row * args.intensities.stride_y + x);
+  const auto own_offset = static_cast<unsigned>(first_row * args.coefficients.stride_y + x);
   bool in_grid[kRows];
 #pragma unroll
   for (int i = 0; i < kRows; ++i) in_grid[i] = x < grid.nx && first_row + i < grid.ny;
   for (int z = z0 - R; z < z1 + R; ++z) {
     const int centre = z - R;
     const bool whole_window = centre >= z0;
+    const bool in_volume = z >= 0 && z < grid.nz;
+#pragma unroll
+    for (int c = 0; c < kColumns; ++c) {
+      incoming[c] = args.words.word(raw[c]);
+      if (!kFromRing && !(in_volume && offset[c] >= 0)) incoming[c] = kNotCounted;
+    }
     if constexpr (kKept) {
       // Each thread's own words: nobody else writes them.
       std::uint32_t* const mine = kept + slot * Shape::kHalo + thread;
@@ -174,7 +189,7 @@ __global__ void __launch_bounds__(32 * Y / kRows, kBlocks)
         if constexpr (!Shape::kRides) to[5 * Shape::kTileFloats] = sums[c].n;
       });
     if (z + 1 < z1 + R) {
-      load_plane(z + 1, z0 - R, incoming);
+      load_plane(z + 1, z0 - R, raw);
       if constexpr (!kKept) load_plane(z + 1 - K, z0 - R, outgoing);
     }
     const int slot_of_centre = slot >= R ? slot - R : slot + R + 1;
@@ -182,10 +197,11 @@ __global__ void __launch_bounds__(32 * Y / kRows, kBlocks)
     if (!whole_window) continue;
     std::uint32_t own[kRows];
     if constexpr (!kKept) {
-      const std::uint32_t* at = whole(args.intensities.plane(centre)) + own_offset;
+      const auto plane = args.words.plane(centre);
 #pragma unroll
       for (int i = 0; i < kRows; ++i)
-        own[i] = in_grid[i] ? __ldg(at + i * args.intensities.stride_y) : kNotCounted;
+        own[i] = in_grid[i] ? plane(own_offset + static_cast<unsigned>(i * args.words.stride_y()))
+                            : kNotCounted;
     }
     __syncthreads();
     for (int e = thread; e < Shape::kHaloY * (X / 4); e += Shape::kThreads) {
@@ -238,12 +254,20 @@ __global__ void __launch_bounds__(32 * Y / kRows, kBlocks)
     if (centre >= args.range_begin && centre < args.range_end) value += value_of_plane;
   }
   add_value(args.totals, value);
+  // Nobody else counts where there is no ring to be filled, and there every voxel counts.
+  if (!kFromRing && thread == 0 && blockIdx.x == 0 && blockIdx.y == 0) {
+    const int planes = min(z1, args.range_end) - max(z0, args.range_begin);
+    if (planes > 0)
+      atomicAdd(&args.totals->count, static_cast<unsigned long long>(planes) *
+                                         static_cast<unsigned>(grid.nx) *
+                                         static_cast<unsigned>(grid.ny));
+  }
 }
 
 /// Any window, tap by tap: (2·radius+1)³ reads per voxel.
 __global__ void __launch_bounds__(256)
-    direct_window_kernel(const WindowArgs args, const MarchGrid grid, const DeviceTaps taps,
-                         int radius) {
+    direct_window_kernel(const WindowArgs<RingWords> args, const MarchGrid grid,
+                         const DeviceTaps taps, int radius) {
   const int x = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   const int y = static_cast<int>(blockIdx.y * blockDim.y + threadIdx.y);
   const int z = grid.begin + static_cast<int>(blockIdx.z);
@@ -254,7 +278,7 @@ __global__ void __launch_bounds__(256)
       for (int b = max(y - radius, 0); b <= min(y + radius, grid.ny - 1); ++b) {
         const float wy = taps.weight[c - z + radius] * taps.weight[b - y + radius];
         for (int a = max(x - radius, 0); a <= min(x + radius, grid.nx - 1); ++a) {
-          const std::uint32_t word = *args.intensities.at(a, b, c);
+          const std::uint32_t word = *args.words.ring.at(a, b, c);
           if (!is_counted(word)) continue;
           const float f = static_cast<float>(fixed_steps(word)),
                       m = static_cast<float>(moving_steps(word));
@@ -267,57 +291,76 @@ __global__ void __launch_bounds__(256)
           s[4] = fmaf(w * f, m, s[4]);
         }
       }
-    value = store_coefficients(args, args.coefficients.at(x, y, z), *args.intensities.at(x, y, z),
+    value = store_coefficients(args, args.coefficients.at(x, y, z), *args.words.ring.at(x, y, z),
                                fmaxf(n, 1e-6F), s);
     if (z < args.range_begin || z >= args.range_end) value = 0;
   }
   add_value(args.totals, value);
 }
 
-template <int R, int Y, bool kKept, int kBlocks>
-void launch_windows(Device& device, const WindowArgs& args, const ops::Extent& e,
+template <int R, int Y, bool kKept, int kBlocks, class Words>
+void launch_windows(Device& device, const WindowArgs<Words>& args, const ops::Extent& e,
                     ops::ZRange planes) {
   using Shape = WindowShape<R, Y, kKept>;
   const MarchGrid grid = MarchGrid(e, planes, Shape::kTileX, Shape::kTileY).unaligned();
-  const auto kernel = window_kernel<R, Y, kKept, kBlocks>;
+  const auto kernel = window_kernel<R, Y, kKept, kBlocks, Words>;
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                              static_cast<int>(Shape::kBytes)),
         "lncc windows");
   kernel<<<grid.blocks(), Shape::kThreads, Shape::kBytes, device.stream()>>>(args, grid);
 }
 
+/// Narrow windows, with rows of a tile and blocks on a multiprocessor as measured to be fastest.
+template <class Words>
+void launch_narrow(Device& device, const WindowArgs<Words>& args, const ops::Extent& e,
+                   ops::ZRange planes, int radius) {
+  switch (radius) {
+    case 1: launch_windows<1, 16, true, 4>(device, args, e, planes); break;
+    case 2: launch_windows<2, 16, true, 4>(device, args, e, planes); break;
+    default: launch_windows<3, 24, true, 3>(device, args, e, planes); break;
+  }
+}
+
 }  // namespace
 
+template <class Words>
 void lncc_windows(Device& device, const ops::LnccArgs& args, const ops::Taps& taps,
-                  const IntensityRing& intensities, const CoefficientRing& coefficients,
-                  ops::ZRange planes, LnccTotals* totals) {
+                  const Words& words, const CoefficientRing& coefficients, ops::ZRange planes,
+                  LnccTotals* totals) {
   if (planes.end <= planes.begin) return;
   const ops::Extent& e = args.pair.fixed.extent;
-  const WindowArgs w{intensities.from(std::max<std::int64_t>(planes.begin - taps.radius, 0)),
-                     coefficients.from(planes.begin),
-                     static_cast<int>(args.range.begin),
-                     static_cast<int>(args.range.end),
-                     args.epsilon,
-                     intensity_steps(args).steps,
-                     args.approximate_gradient,
-                     args.target.wanted,
-                     totals};
-  if (lncc_marches(args)) {
-    // Rows of a tile and blocks on a multiprocessor as measured to be fastest.
-    switch (taps.radius) {
-      case 1: launch_windows<1, 16, true, 4>(device, w, e, planes); break;
-      case 2: launch_windows<2, 16, true, 4>(device, w, e, planes); break;
-      case 3: launch_windows<3, 24, true, 3>(device, w, e, planes); break;
-      case 4: launch_windows<4, 32, false, 2>(device, w, e, planes); break;
-      default: launch_windows<5, 32, false, 2>(device, w, e, planes); break;
-    }
-  } else {
+  const WindowArgs<Words> w{words,
+                            coefficients.from(planes.begin),
+                            static_cast<int>(args.range.begin),
+                            static_cast<int>(args.range.end),
+                            args.epsilon,
+                            intensity_steps(args).steps,
+                            args.approximate_gradient,
+                            args.target.wanted,
+                            totals};
+  if (lncc_marches(args) && taps.radius <= 3) {
+    launch_narrow(device, w, e, planes, taps.radius);
+  } else if constexpr (std::is_same_v<Words, RingWords>) {
     const dim3 block(64, 4), blocks(blocks_for(e.nx, 64), blocks_for(e.ny, 4),
                                     static_cast<unsigned>(planes.end - planes.begin));
-    direct_window_kernel<<<blocks, block, 0, device.stream()>>>(w, MarchGrid(e, planes, 64, 4),
-                                                                DeviceTaps(taps), taps.radius);
+    if (!lncc_marches(args))
+      direct_window_kernel<<<blocks, block, 0, device.stream()>>>(w, MarchGrid(e, planes, 64, 4),
+                                                                  DeviceTaps(taps), taps.radius);
+    else if (taps.radius == 4)
+      launch_windows<4, 32, false, 2>(device, w, e, planes);
+    else
+      launch_windows<5, 32, false, 2>(device, w, e, planes);
   }
   check_launch("lncc windows");
 }
+
+template void lncc_windows(Device&, const ops::LnccArgs&, const ops::Taps&, const RingWords&,
+                           const CoefficientRing&, ops::ZRange, LnccTotals*);
+template void lncc_windows(Device&, const ops::LnccArgs&, const ops::Taps&,
+                           const ImageWords<std::uint8_t>&, const CoefficientRing&, ops::ZRange,
+                           LnccTotals*);
+template void lncc_windows(Device&, const ops::LnccArgs&, const ops::Taps&,
+                           const ImageWords<std::uint16_t>&, const CoefficientRing&, ops::ZRange,
+                           LnccTotals*);
 
 }  // namespace gigawarp::cuda
