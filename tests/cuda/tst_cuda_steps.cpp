@@ -93,6 +93,18 @@ TEST_F(CudaSteps, longStepsInTwoPartsAndFoldsAreRepairedAlike) {
   EXPECT_EQ(folds_found_, 0);
 }
 
+/// Few enough voxels and iterations for a tool that slows the repair's sweeps by thousands.
+TEST_F(CudaSteps, foldsOfATinyVolumeAreRepairedAlike) {
+  pair_ = test::TurnedPair({13, 11, 9}, {13, 11, 9}, 1.0, Affine{});
+  StageSpec stage = greedy(MetricKind::mse, {{1, 3}});
+  stage.learning_rate = 1.0;
+  stage.sigma_gradient_voxels = 0.3;
+  stage.sigma_warp_voxels = 0.3;
+  stage.minimum_jacobian = 0.9;
+  expect_same_bits(stage, pair_.input());
+  EXPECT_GT(folds_found_, 0);
+}
+
 TEST_F(CudaSteps, severalChannelsAndMasksAreQueuedToo) {
   Volume mask(pair_.fixed.grid(), ScalarType::u8);
   for (std::size_t i = 0; i < mask.bytes(); ++i)
