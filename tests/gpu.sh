@@ -80,9 +80,9 @@ if [ "$sanitize" = yes ]; then
       # The sweeps of a repair wait for one another on the device, which racecheck slows beyond measure: one tiny
       # volume shows them all; the other kernels of queued iterations run in the other tests.
       filter=$GTEST_FILTER; case "$tool $test" in racecheck*steps) filter='*foldsOfATinyVolume*:*linearEvaluationsFollow*' ;; esac
-      log=$build/$tool-$(basename "$test").log code=0
+      log=$build/$tool-$(basename "$test").log code=0 began=$SECONDS
       GTEST_FILTER=$filter timeout 180 compute-sanitizer --tool "$tool" ${options[@]+"${options[@]}"} --error-exitcode 9 "$test" --gtest_brief=1 > "$log" 2>&1 || code=$?
-      printf '%-28s exit %d: %s\n' "$(basename "$test")" "$code" "$(grep -E '(ERROR|RACECHECK) SUMMARY' "$log" || tail -1 "$log")"
+      printf '%-28s %3d s, exit %d: %s\n' "$(basename "$test")" $((SECONDS - began)) "$code" "$(grep -E '(ERROR|RACECHECK) SUMMARY' "$log" || tail -1 "$log")"
       case $code in 0 | 77) ;; *) status=1; grep -m 20 -E '^=+ +(Invalid|Error|Race|Unini|    at)|FAILED|Failure' "$log" || true ;; esac
     done
   done
