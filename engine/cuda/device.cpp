@@ -39,6 +39,8 @@ void check(cudaError_t status, const char* what) {
 
 Device::Device(int index, std::uint64_t budget) : index_(index) {
   check(cudaSetDevice(index), "choosing the device");
+  check(cudaDeviceGetAttribute(&shared_bytes_, cudaDevAttrMaxSharedMemoryPerBlockOptin, index),
+        "asking for the shared memory of a block");
   check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, index),
         "asking for its properties");
   std::size_t free = 0, total = 0;

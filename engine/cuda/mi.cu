@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -18,7 +19,7 @@ namespace {
 
 /// No weight exceeds 43,692 of 65,536, so that 32-bit counts hold this many voxels in one cell.
 constexpr std::int64_t kVoxelsPerHistogram = 90000;
-constexpr std::int64_t kVoxelsPerBlock = 90000;
+constexpr std::int64_t kVoxelsPerBlock = 90000;  ///< of the gradient: some rows, so that tables pay
 constexpr int kColumnsPerBlock = 65536;
 
 struct Bins {
@@ -200,9 +201,9 @@ __global__ void __launch_bounds__(kRowThreads, kKind == TargetKind::field ? 6 : 
 }
 
 /// Of two volumes on one grid. Per voxel: reads F and M; writes 4. In between two bins dL/dM is a
-/// quadratic of the position: its three coefficients lie in shared memory for every place that
-/// bin_place() names, one row of each.
-template <class T, bool kPlain>
+/// quadratic of the position. kQuadratic: its three coefficients lie in shared memory for every
+/// place that bin_place() names, one row of each; otherwise the table does, a third of the size.
+template <class T, bool kPlain, bool kQuadratic>
 __global__ void __launch_bounds__(32 * kManyWarps, kPlain ? 2 : 1)
     grid_gradient_rows(const __grid_constant__ GridPair pair, const __grid_constant__ RowPlan plan,
                        const Bins bins, const float* derivative, float scale,
@@ -211,11 +212,14 @@ __global__ void __launch_bounds__(32 * kManyWarps, kPlain ? 2 : 1)
   const int lane = static_cast<int>(threadIdx.x & 31U), all = bins.count * bins.count;
   for (int i = static_cast<int>(threadIdx.x); i < all; i += 32 * kManyWarps) {
     float t[4];
-    for (int k = 0; k < 4; ++k) t[k] = i + k < all ? derivative[i + k] : 0.0F;
-    const math::Quadratic<float> q = math::cubic_bspline_slope(t);
-    table[i] = q.constant * scale;
-    table[all + i] = q.linear * scale;
-    table[2 * all + i] = q.square * scale;
+    for (int k = 0; k < 4; ++k) t[k] = i + k < all ? derivative[i + k] * scale : 0.0F;
+    table[i] = t[0];
+    if constexpr (kQuadratic) {
+      const math::Quadratic<float> q = math::cubic_bspline_slope(t);
+      table[i] = q.constant;
+      table[all + i] = q.linear;
+      table[2 * all + i] = q.square;
+    }
   }
   __syncthreads();
   const float low = bins.moving.low, high = low + bins.moving.last / bins.moving.per_width;
@@ -228,7 +232,14 @@ __global__ void __launch_bounds__(32 * kManyWarps, kPlain ? 2 : 1)
       for (int i = 0; i < 4; ++i) {
         const math::BinPlace place = place_of(bins, v.f[i], v.m[i]);
         const float* const q = table + place.first;
-        const float slope = fmaf(place.fraction, fmaf(place.fraction, q[2 * all], q[all]), q[0]);
+        float slope;
+        if constexpr (kQuadratic) {
+          slope = fmaf(place.fraction, fmaf(place.fraction, q[2 * all], q[all]), q[0]);
+        } else {
+          float d[4];
+          math::cubic_bspline_derivatives(place.fraction, d);
+          slope = d[0] * q[0] + d[1] * q[1] + d[2] * q[2] + d[3] * q[3];
+        }
         // Beyond the bins' range values are clamped: no slope.
         const bool counts = (v.counted >> static_cast<unsigned>(i) & 1U) != 0;
         dl_dm[i] = counts && v.m[i] > low && v.m[i] < high ? slope : 0.0F;
@@ -310,9 +321,10 @@ struct HistogramLaunch {
   RowPlan plan;
   dim3 grid;
 
-  explicit HistogramLaunch(const ops::MiArgs& args)
+  HistogramLaunch(const Device& device, const ops::MiArgs& args)
       : warps(voxels_of(args) >= kManyVoxels ? kManyWarps : kRowWarps),
-        copies(copies_in((static_cast<std::size_t>(warps) << 12U) / bytes_of(args))),
+        copies(copies_in(std::min(static_cast<std::size_t>(warps) << 12U, device.shared_bytes()) /
+                         bytes_of(args))),
         shared(bytes_of(args) * static_cast<std::size_t>(copies)),
         // Rows are dealt to the lanes 128 voxels at a time, so that each histogram gets its share.
         plan({(std::min<std::int64_t>(args.pair.fixed.extent.nx, kColumnsPerBlock) + 127) / 128 *
@@ -334,7 +346,7 @@ struct HistogramLaunch {
     return e.nx * e.ny * e.nz;
   }
   static int copies_in(std::size_t room) {
-    for (const int copies : {32, 8, 2})
+    for (const int copies : {32, 16, 8, 2})
       if (static_cast<std::size_t>(copies) <= room) return copies;
     return 1;
   }
@@ -342,7 +354,7 @@ struct HistogramLaunch {
 
 template <class T, bool kSample, bool kPlain>
 void launch_histogram(Device& device, const ops::MiArgs& args, unsigned long long* counts) {
-  const HistogramLaunch how(args);
+  const HistogramLaunch how(device, args);
   allow_shared(&histogram_rows<T, kSample, kPlain>, how.shared);
   histogram_rows<T, kSample, kPlain><<<how.grid, how.threads(), how.shared, device.stream()>>>(
       DevicePair(args.pair), args.warped, how.plan, bins_of(args), how.copies, counts);
@@ -352,7 +364,7 @@ void launch_histogram(Device& device, const ops::MiArgs& args, unsigned long lon
 
 template <class T, bool kPlain>
 void launch_grid_histogram(Device& device, const ops::MiArgs& args, unsigned long long* counts) {
-  const HistogramLaunch how(args);
+  const HistogramLaunch how(device, args);
   const auto launch = [&]<int kCopies>() {
     allow_shared(&grid_histogram_rows<T, kPlain, kCopies>, how.shared);
     grid_histogram_rows<T, kPlain, kCopies>
@@ -362,8 +374,9 @@ void launch_grid_histogram(Device& device, const ops::MiArgs& args, unsigned lon
   };
   switch (how.copies) {
     case 32: launch.template operator()<32>(); break;  // up to 32 bins
-    case 8: launch.template operator()<8>(); break;    // 64
-    case 2: launch.template operator()<2>(); break;    // 128
+    case 16: launch.template operator()<16>(); break;
+    case 8: launch.template operator()<8>(); break;  // 64
+    case 2: launch.template operator()<2>(); break;  // 128
     default: launch.template operator()<1>(); break;
   }
 }
@@ -372,13 +385,19 @@ template <class T, bool kPlain>
 void launch_grid_gradient(Device& device, const ops::MiArgs& args, const float* table) {
   const RowPlan plan(args.pair.fixed.extent, args.range, std::numeric_limits<std::int64_t>::max(),
                      kManyWarps);
-  const Bins bins = bins_of(args);
-  const std::size_t shared =
-      3 * static_cast<std::size_t>(args.bins) * static_cast<std::size_t>(args.bins) * sizeof(float);
-  allow_shared(&grid_gradient_rows<T, kPlain>, shared);
-  grid_gradient_rows<T, kPlain><<<plan.grid(), 32 * kManyWarps, shared, device.stream()>>>(
-      GridPair(args.pair, args.warped), plan, bins, table, scale_of(args), GridTarget(args.target));
-  check_launch("MI gradient");
+  const std::size_t bytes =
+      static_cast<std::size_t>(args.bins) * static_cast<std::size_t>(args.bins) * sizeof(float);
+  const auto launch = [&](auto* kernel, std::size_t shared) {
+    allow_shared(kernel, shared);
+    kernel<<<plan.grid(), 32 * kManyWarps, shared, device.stream()>>>(
+        GridPair(args.pair, args.warped), plan, bins_of(args), table, scale_of(args),
+        GridTarget(args.target));
+    check_launch("MI gradient");
+  };
+  if (3 * bytes <= device.shared_bytes())
+    launch(&grid_gradient_rows<T, kPlain, true>, 3 * bytes);
+  else  // 128 bins on cards with less of it
+    launch(&grid_gradient_rows<T, kPlain, false>, bytes);
 }
 
 template <class T, TargetKind kKind, bool kPlain>

@@ -38,6 +38,8 @@ class Device {
   int index() const { return index_; }
   cudaStream_t stream() const { return stream_; }
   int multiprocessors() const { return multiprocessors_; }
+  /// Of shared memory, the most that a block may ask for.
+  std::size_t shared_bytes() const { return static_cast<std::size_t>(shared_bytes_); }
   /// Not initialised. Throws Error{does_not_fit} with the numbers beyond the budget. Small arrays
   /// come back to a store of this class: asking the driver for a dozen of them in every iteration
   /// took longer than the kernels of a coarse level.
@@ -79,7 +81,7 @@ class Device {
   void give_block(void* block, std::size_t bytes);
   void empty_store();
 
-  int index_ = 0, multiprocessors_ = 0;
+  int index_ = 0, multiprocessors_ = 0, shared_bytes_ = 0;
   cudaStream_t stream_ = nullptr;
   std::uint64_t budget_ = 0, used_ = 0, peak_ = 0;
   std::map<std::size_t, std::vector<void*>> store_;  ///< blocks that nobody uses, by bytes
