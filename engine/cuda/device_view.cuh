@@ -104,6 +104,9 @@ struct Axis {
 /// and fraction without a conversion instruction. Positions of −1 to 2^22.
 constexpr float kFloorMagic = 12582912.0F;  // 1.5 · 2^23
 constexpr int kFloorBits = 0x4b400000;      // its bits
+/// The bits of 2^23, whose last digit is worth one: whole numbers below it in those bits make the
+/// float that is larger by so much.
+constexpr unsigned kTwoTo23 = 0x4b000000U;
 
 /// Lower corner and fraction of a position clamped to the grid.
 struct AxisPlace {

@@ -110,8 +110,7 @@ void run(Device& device, const ops::LnccArgs& args, LnccTotals* totals, const Se
 int image_words(const ops::LnccArgs& args) {
   const ops::ImagePair& p = args.pair;
   const ops::Extent &f = p.fixed.extent, &m = p.moving.extent;
-  const bool alike = !args.warped && !p.fixed_mask && !p.moving_mask &&
-                     p.fixed.type == p.moving.type && f.stride_y == m.stride_y &&
+  const bool alike = is_plain(p, static_cast<bool>(args.warped)) && f.stride_y == m.stride_y &&
                      f.stride_z == m.stride_z;
   if (!args.target.intensity || !alike || !lncc_marches(args) || args.radius > 3) return 0;
   return p.fixed.type == ScalarType::f32 ? 0 : static_cast<int>(size_of(p.fixed.type));

@@ -28,9 +28,8 @@ constexpr std::uint32_t kNotCounted = 0;
 __device__ inline std::uint32_t pack_intensities(const IntensitySteps& unit, float f, float m) {
   // Rounded to the low bits of a float, which hold them in two's complement.
   const auto steps = [&](float v) {
-    constexpr float kMagic = 12582912.0F;  // 1.5 · 2^23
-    v = fmaf(v, unit.steps, kMagic);
-    return __float_as_uint(fminf(fmaxf(v, kMagic - unit.reach), kMagic + unit.reach));
+    v = fmaf(v, unit.steps, kFloorMagic);
+    return __float_as_uint(fminf(fmaxf(v, kFloorMagic - unit.reach), kFloorMagic + unit.reach));
   };
   return __byte_perm(steps(f), steps(m), 0x5410) | 0x80000000U;
 }
@@ -82,8 +81,8 @@ struct ImageWords {
     const bool is_signed = pair.fixed.type == ScalarType::i8 || pair.fixed.type == ScalarType::i16;
     sign = is_signed ? 1U << (8 * sizeof(Bits) - 1) : 0U;
     zero = 8388608.0F + static_cast<float>(sign);
-    low = kMagic - unit.reach;
-    high = kMagic + unit.reach;
+    low = kFloorMagic - unit.reach;
+    high = kFloorMagic + unit.reach;
   }
   __device__ int stride_y() const { return row; }
   __device__ auto plane(int z) const {
@@ -94,7 +93,6 @@ struct ImageWords {
   }
   __device__ std::uint32_t word(const Raw& raw) const {
     const auto steps = [&](unsigned bits, const Volume& v) {
-      constexpr unsigned kTwoTo23 = 0x4b000000U;  // the bits of 2^23: its last digit is worth one
       const float number = __uint_as_float((bits ^ sign) | kTwoTo23) - zero;
       return __float_as_uint(fminf(fmaxf(fmaf(number, v.scale, v.shift), low), high));
     };
@@ -102,11 +100,10 @@ struct ImageWords {
   }
 
  private:
-  static constexpr float kMagic = 12582912.0F;  // 1.5 · 2^23, see pack_intensities()
   static Volume volume(const ops::ImageView& view, const IntensitySteps& unit) {
     const DeviceImage image(view);
     const float scale = image.scale * unit.steps;
-    return {static_cast<const Bits*>(image.data), scale, kMagic - image.offset * scale};
+    return {static_cast<const Bits*>(image.data), scale, kFloorMagic - image.offset * scale};
   }
 };
 /// The size of the numbers, 1 or 2 bytes, of volumes that ImageWords can read; 0 otherwise.

@@ -87,9 +87,7 @@ __global__ void __launch_bounds__(256)
     std::uint32_t words[4];
 #pragma unroll
     for (int k = 0; k < 4; ++k)
-      words[k] = (v.counted >> static_cast<unsigned>(k) & 1U) != 0
-                     ? pack_intensities(unit, v.f[k], v.m[k])
-                     : kNotCounted;
+      words[k] = v.counts(k) ? pack_intensities(unit, v.f[k], v.m[k]) : kNotCounted;
     std::uint32_t* const to = intensities.at(x, y, z);
     if (wide && count >= 4) {
       *reinterpret_cast<uint4*>(to) = {words[0], words[1], words[2], words[3]};

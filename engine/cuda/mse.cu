@@ -60,24 +60,21 @@ __global__ void __launch_bounds__(kRowThreads)
                          const __grid_constant__ RowPlan plan, float given_scale,
                          const float* left_scale, const __grid_constant__ GridTarget target,
                          bool store, double* slots) {
-  const int thread = static_cast<int>(threadIdx.x), lane = thread & 31;
+  const auto thread = static_cast<int>(threadIdx.x);
   const float scale = left_scale != nullptr ? *left_scale : given_scale;
   ThreadSums sums;
-  plan.for_each_row([&](int y, int z) {
-    for (int x = 4 * lane; x < plan.nx; x += 128) {
-      const int count = plan.nx - x;
-      const GridVoxels v = load_voxels<T, kPlain>(pair, x, count, y, z);
-      float dl_dm[4];
+  for_each_quad<T, kPlain>(
+      pair, plan, 0, plan.nx, [&](const GridVoxels& v, int x, int count, int y, int z) {
+        float dl_dm[4];
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const float difference = v.m[i] - v.f[i];  // zero where the voxel does not count
-        sums.v[0] += difference * difference;
-        dl_dm[i] = scale * difference;
-      }
-      sums.v[1] += static_cast<float>(__popc(v.counted));
-      if (store) target.store(x, count, y, z, dl_dm);
-    }
-  });
+        for (int i = 0; i < 4; ++i) {
+          const float difference = v.m[i] - v.f[i];  // zero where the voxel does not count
+          sums.v[0] += difference * difference;
+          dl_dm[i] = scale * difference;
+        }
+        sums.v[1] += static_cast<float>(__popc(v.counted));
+        if (store) target.store(x, count, y, z, dl_dm);
+      });
   store_block_sums(sums, thread, kRowThreads, slots + plan.slot() * kSums);
 }
 

@@ -3,7 +3,8 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "cuda/target.cuh"
+#include "cuda/rows.cuh"
+#include "cuda/sampler.cuh"
 
 /// Two volumes of one grid, read voxel by voxel, four of a row at a time: for metrics whose
 /// gradient is asked for with respect to intensities (GradientTarget::intensity), where nothing is
@@ -46,7 +47,6 @@ __device__ inline float quick_float(T raw) {
     return raw;
   } else {
     constexpr int kShift = std::is_signed_v<T> ? 32768 : 0;
-    constexpr unsigned kTwoTo23 = 0x4b000000U;  // the bits of 2^23: its last digit is worth one
     return __uint_as_float(kTwoTo23 + static_cast<unsigned>(raw + kShift)) -
            static_cast<float>(8388608 + kShift);
   }
@@ -57,6 +57,8 @@ __device__ inline float quick_float(T raw) {
 struct GridVoxels {
   float f[4] = {}, m[4] = {};
   unsigned counted = 0;
+
+  __device__ bool counts(int i) const { return (counted >> static_cast<unsigned>(i) & 1U) != 0; }
 };
 
 /// Of plain pairs, as they lie in memory.
@@ -128,6 +130,18 @@ __device__ inline GridVoxels load_voxels(const GridPair& pair, int x, int count,
   return out;
 }
 
+/// body(voxels, x, count, y, z) for the voxels of this warp's rows between the columns `begin` and
+/// `end`, four to a lane.
+template <class T, bool kPlain, class Body>
+__device__ inline void for_each_quad(const GridPair& pair, const RowPlan& plan, int begin, int end,
+                                     const Body& body) {
+  const int lane = static_cast<int>(threadIdx.x & 31U);
+  plan.for_each_row([&](int y, int z) {
+    for (int x = begin + 4 * lane; x < end; x += 128)
+      body(load_voxels<T, kPlain>(pair, x, end - x, y, z), x, end - x, y, z);
+  });
+}
+
 /// Where dL/dM goes.
 struct GridTarget {
   Plane<float> intensity;
@@ -154,9 +168,7 @@ struct GridTarget {
 /// means nothing.
 template <class F>
 void dispatch_grid_pair(const ops::ImagePair& pair, bool warped_given, F&& f) {
-  const bool plain =
-      !warped_given && !pair.fixed_mask && !pair.moving_mask && pair.fixed.type == pair.moving.type;
-  if (!plain)
+  if (!is_plain(pair, warped_given))
     f.template operator()<float, false>();
   else
     dispatch_type(pair.moving.type, [&]<class T>() { f.template operator()<T, true>(); });

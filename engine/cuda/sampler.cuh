@@ -298,13 +298,17 @@ void dispatch_type(ScalarType type, F&& f) {
   }
 }
 
-/// Calls f.template operator()<T, kPlain>(): T is the moving voxels' type. Plain pairs, the usual
-/// ones, have no masks and one type of voxel, and M is sampled, not given; their kernels ask about
-/// none of that at every voxel.
+/// The usual pairs have no masks and one type of voxel, and M is sampled, not given.
+inline bool is_plain(const ops::ImagePair& pair, bool warped_given) {
+  return !warped_given && !pair.fixed_mask && !pair.moving_mask &&
+         pair.fixed.type == pair.moving.type;
+}
+
+/// Calls f.template operator()<T, kPlain>(): T is the moving voxels' type. Kernels of plain pairs
+/// ask about none of that at every voxel.
 template <class F>
 void dispatch_pair(const ops::ImagePair& pair, bool warped_given, F&& f) {
-  const bool plain =
-      !warped_given && !pair.fixed_mask && !pair.moving_mask && pair.fixed.type == pair.moving.type;
+  const bool plain = is_plain(pair, warped_given);
   dispatch_type(pair.moving.type, [&]<class T>() {
     if (plain)
       f.template operator()<T, true>();
