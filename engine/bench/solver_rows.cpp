@@ -80,7 +80,7 @@ class SolverBench {
   }
 
   void mse() {
-    ops::MseArgs args{pair_, state_.scratch(), range_, voxels(), target()};
+    auto args = metric_args<ops::MseArgs>();
     stopwatch_.measure("mse", traffic_.metric_gradient, [&] { backend_.mse(args, sums_); });
     args.target.wanted = false;
     stopwatch_.measure("mse, value", traffic_.metric_value, [&] { backend_.mse(args, sums_); });
@@ -112,7 +112,7 @@ class SolverBench {
       const ops::LnccArgs args = on_grid(lncc_args(metric.radius));
       measure_alone(name, traffic_.alone, args, [&] { backend_.lncc(args, sums_); });
     } else {
-      const ops::MseArgs args{pair, warped, range_, voxels(), out};
+      const ops::MseArgs args = on_grid(metric_args<ops::MseArgs>());
       measure_alone(name, traffic_.alone, args, [&] { backend_.mse(args, sums_); });
     }
   }
@@ -184,28 +184,29 @@ class SolverBench {
   }
 
  private:
-  ops::LnccArgs lncc_args(int radius) const {
-    ops::LnccArgs args;
+  /// What the arguments of all metrics have in common.
+  template <class Args>
+  Args metric_args() const {
+    Args args;
     args.pair = pair_;
     args.warped = state_.scratch();
     args.range = range_;
-    args.radius = radius;
     args.count = voxels();
     args.target = target();
+    return args;
+  }
+  ops::LnccArgs lncc_args(int radius) const {
+    auto args = metric_args<ops::LnccArgs>();
+    args.radius = radius;
     return args;
   }
   ops::MiArgs mi_args(int bins) const {
     const solve::IntensityScale& f = subject_.fixed_scale[0];
     const solve::IntensityScale& m = subject_.moving_scale[0];
-    ops::MiArgs args;
-    args.pair = pair_;
-    args.warped = state_.scratch();
-    args.range = range_;
+    auto args = metric_args<ops::MiArgs>();
     args.bins = bins;
     args.fixed_bins = {f.low, f.high};
     args.moving_bins = {m.low, m.high};
-    args.count = voxels();
-    args.target = target();
     return args;
   }
 

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <functional>
 #include <numeric>
-#include <stop_token>
 #include <string>
 #include <utility>
 
@@ -13,6 +12,7 @@
 #include "solve/registration.h"
 #include "support/backend_problem.h"
 #include "support/gpu.h"
+#include "support/iteration_listener.h"
 #include "support/memory_store.h"
 #include "support/slab_runs.h"
 
@@ -237,19 +237,6 @@ TEST_P(CudaGrid, slabsWithoutPlanesTakePartInWholeIterations) {
       expect_same_steps(test::whole_stage(kind, metric, {{1, 9}}), pair.input());
 }
 
-/// Asks for a stop when it is told of an iteration.
-class Stopper final : public ProgressSink {
- public:
-  explicit Stopper(int at) : left_(at) {}
-  void on_event(const ProgressEvent& event) override {
-    if (event.kind == EventKind::iteration && --left_ == 0) stop.request_stop();
-  }
-  std::stop_source stop;
-
- private:
-  int left_;
-};
-
 TEST_P(CudaGrid, aStoppedRunGoesOnOnOneGpuToTheSameBits) {
   const test::TurnedPair pair({67, 35, 41}, {65, 37, 40}, 1.0, Affine{});
   const JobSpec job =
@@ -258,11 +245,11 @@ TEST_P(CudaGrid, aStoppedRunGoesOnOnOneGpuToTheSameBits) {
   const std::string whole = test::fields_of(solve::register_volumes(pair.input(), job, {}, *gpu_));
   for (const int stop_at : {1, 11, 30}) {
     SCOPED_TRACE(stop_at);
-    Stopper stopper(stop_at);
+    test::IterationListener listener(stop_at);
     test::MemoryStore store(0);
     solve::RunControl control;
-    control.progress = &stopper;
-    control.stop = stopper.stop.get_token();
+    control.progress = &listener;
+    control.stop = listener.stop.get_token();
     control.checkpoints = &store;
     EXPECT_THROW(test::run_on(*grid(), pair.input(), job, control), Error);
     store.thaw();

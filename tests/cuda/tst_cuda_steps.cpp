@@ -1,12 +1,12 @@
 #include <gtest/gtest.h>
 
-#include <stop_token>
 #include <utility>
 
 #include "gigawarp/error.h"
 #include "solve/objective.h"
 #include "support/forwarding_backend.h"
 #include "support/gpu.h"
+#include "support/iteration_listener.h"
 #include "support/memory_store.h"
 #include "support/slab_runs.h"
 
@@ -184,24 +184,8 @@ TEST_F(CudaSteps, linearEvaluationsFollowTheTransform) {
   }
 }
 
-/// Keeps what it is told, and asks for a stop at one iteration.
-class Listener final : public ProgressSink {
- public:
-  explicit Listener(int stop_at = 0) : stop_at_(stop_at) {}
-  void on_event(const ProgressEvent& event) override {
-    if (event.kind != EventKind::iteration) return;
-    told.emplace_back(event.level, event.iteration);
-    if (stop_at_ > 0 && static_cast<int>(told.size()) == stop_at_) stop.request_stop();
-  }
-  std::vector<std::pair<int, int>> told;
-  std::stop_source stop;
-
- private:
-  int stop_at_;
-};
-
 TEST_F(CudaSteps, everyIterationIsToldOnceAndInOrder) {
-  Listener listener;
+  test::IterationListener listener;
   solve::RunControl control;
   control.progress = &listener;
   const JobSpec job = test::job_of({greedy(MetricKind::lncc)}, Initialisation::transform);
@@ -219,7 +203,7 @@ TEST_F(CudaSteps, aStoppedRunGoesOnToTheSameBits) {
   const std::string whole = test::fields_of(solve::register_volumes(pair_.input(), job, {}, *gpu_));
   for (const int stop_at : {1, 5, 11, 24, 30}) {
     SCOPED_TRACE(stop_at);
-    Listener listener(stop_at);
+    test::IterationListener listener(stop_at);
     test::MemoryStore store(0);
     solve::RunControl control;
     control.progress = &listener;

@@ -1,12 +1,11 @@
 #include <gtest/gtest.h>
 
-#include <stop_token>
-
 #include "gigawarp/error.h"
 #include "ops/grid_members.h"
 #include "shard/member_times.h"
 #include "shard/step_parts.h"
 #include "solve/registration.h"
+#include "support/iteration_listener.h"
 #include "support/memory_store.h"
 #include "support/queued_members.h"
 #include "support/slab_pair.h"
@@ -177,19 +176,6 @@ INSTANTIATE_TEST_SUITE_P(Metrics, GridSteps,
                                                                                : "mse");
                          });
 
-/// Asks for a stop when it is told of an iteration.
-class Stopper final : public ProgressSink {
- public:
-  explicit Stopper(int at) : left_(at) {}
-  void on_event(const ProgressEvent& event) override {
-    if (event.kind == EventKind::iteration && --left_ == 0) stop.request_stop();
-  }
-  std::stop_source stop;
-
- private:
-  int left_;
-};
-
 const JobSpec& long_job() {
   static const JobSpec job =
       job_of({whole_stage(StageKind::greedy, MetricKind::mi, {{2, 10}, {1, 12}})});
@@ -202,11 +188,11 @@ TEST(GridStepsOfARun, aStoppedRunGoesOnOnAnotherNumberOfDevicesToTheSameBits) {
       solve::register_volumes(pair.input(false), long_job(), {}, *ops::make_cpu_backend()));
   for (const int stop_at : {1, 7, 13}) {
     SCOPED_TRACE(stop_at);
-    Stopper stopper(stop_at);
+    test::IterationListener listener(stop_at);
     test::MemoryStore store(0);
     solve::RunControl control;
-    control.progress = &stopper;
-    control.stop = stopper.stop.get_token();
+    control.progress = &listener;
+    control.stop = listener.stop.get_token();
     control.checkpoints = &store;
     const Grid three(3);
     EXPECT_THROW(run_on(*three.backend, pair.input(false), long_job(), control), Error);
