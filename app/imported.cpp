@@ -31,7 +31,7 @@ void add_import_option(CLI::App* verb, ImportChoice& choice) {
           "that "
           "it never lies in memory whole (default: auto, compressed NIfTI, NRRD and MetaImage from "
           "1 GiB of voxels)")
-      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->check(CLI::IsMember({"auto", "always", "never"}).description(""))
       ->type_name("auto|always|never");
 }
 

@@ -25,6 +25,12 @@ std::vector<TransformWord> transform_list(const std::vector<std::string>& words)
   return out;
 }
 
+std::vector<std::string> transform_files(const std::vector<std::string>& words) {
+  std::vector<std::string> files;
+  for (const TransformWord& transform : transform_list(words)) files.push_back(transform.file);
+  return files;
+}
+
 std::vector<std::string> transform_words(const TransformWord& transform) {
   return {transform.inverse ? "[" + transform.file + ",1]" : transform.file};
 }

@@ -13,6 +13,7 @@ struct TransformWord {
 };
 /// The files of --transform as read_transform_list() takes them apart, and back.
 std::vector<TransformWord> transform_list(const std::vector<std::string>& words);
+std::vector<std::string> transform_files(const std::vector<std::string>& words);
 std::vector<std::string> transform_words(const TransformWord& transform);
 
 /// Reads the files of --transform in order of application. "[file,1]" inverts an affine, as ANTs

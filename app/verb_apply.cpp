@@ -1,10 +1,13 @@
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <functional>
 #include <iostream>
+#include <limits>
 #include <memory>
 #include <system_error>
+#include <type_traits>
 
 #include "app/imported.h"
 #include "app/progress_display.h"
@@ -41,6 +44,22 @@ Interpolation interpolation_of(const std::string& name) {
   throw Error(ErrorCode::usage,
               "--interpolation takes linear, nearest or label, not \"" + name + "\".",
               "--interpolation");
+}
+
+/// Whole numbers have no NaN, and unsigned ones nothing below zero: another value than the one
+/// asked for would look like tissue.
+void check_background(double value, ScalarType type) {
+  dispatch(type, [&]<class T>() {
+    if constexpr (std::is_integral_v<T>) {
+      using Limits = std::numeric_limits<T>;
+      if (value != std::nearbyint(value) || value < Limits::min() || value > Limits::max())
+        throw Error(ErrorCode::usage,
+                    "--background is no value of the image's type " + std::string(name_of(type)) +
+                        "; give a whole number from " + std::to_string(Limits::min()) + " to " +
+                        std::to_string(Limits::max()) + ", or convert --input to f32 first.",
+                    "--background");
+    }
+  });
 }
 
 void apply_to_points(const ApplyOptions& options) {
@@ -142,6 +161,7 @@ void apply_to_source(const std::shared_ptr<const io::BrickSource>& source,
   choice.level = options.read.selection.level.value_or(0);
   choice.labels = interpolation_of(options.interpolation) == Interpolation::label;
   const job::SourceFeed first(source, options.input, choice);
+  check_background(options.background, first.type());
   for (const std::string& note : source->info().notes)
     std::cerr << options.input << ": " << note << '\n';
   io::SinkSpec spec{grid, first.type(), source->info().channels, options.write};
@@ -179,6 +199,7 @@ void apply_to_image(ApplyOptions options) {
   // What each part takes of the time of a pair in .nii.gz, roughly.
   progress.part(0, 0.2, "reading the image");
   Volume moving = io::read_image(options.input, read);
+  check_background(options.background, moving.type());
   progress.part(0.2, 0.3, "reading the transforms");
   for (const std::string& note : moving.notes()) std::cerr << options.input << ": " << note << '\n';
   if (by_slabs && moving.channels() == 1) {
@@ -201,6 +222,9 @@ void apply_to_image(ApplyOptions options) {
 void apply(const ApplyOptions& options) {
   if (options.input.empty() == options.points.empty())
     throw Error(ErrorCode::usage, "apply needs either --input (an image) or --points.", "--input");
+  std::vector<std::string> inputs = transform_files(options.transforms);
+  inputs.insert(inputs.end(), {options.input, options.reference, options.points});
+  keep_inputs(options.out, inputs);
   if (options.points.empty())
     apply_to_image(options);
   else

@@ -24,6 +24,9 @@ bool ends_with_any(const std::string& name, std::initializer_list<const char*> e
 }
 
 void compose(const ComposeOptions& options) {
+  std::vector<std::string> inputs = transform_files(options.transforms);
+  inputs.push_back(options.reference);
+  keep_inputs(options.out, inputs);
   StepProgress progress(options.progress);
   const Interruption interruption;
   progress.part(0, 0.3, "reading the transforms");

@@ -107,6 +107,7 @@ void convert_warp(const ConvertOptions& options) {
 }
 
 void convert(ConvertOptions options) {
+  keep_inputs(options.output, {options.input});
   if (is_landmark_name(options.input))
     return io::write_landmarks(io::read_landmarks(options.input), options.output);
   const Interruption interruption;

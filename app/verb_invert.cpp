@@ -20,6 +20,7 @@ struct InvertOptions {
 };
 
 void invert_transform(const InvertOptions& options) {
+  keep_inputs(options.out, {options.transform, options.reference});
   const Interruption interruption;
   Transform transform = io::read_transform(options.transform);
   if (transform.is_affine()) return io::write_affine(transform.as_affine().inverse(), options.out);

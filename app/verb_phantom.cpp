@@ -221,7 +221,7 @@ void add_phantom_verb(CLI::App& app) {
   verb->add_option("--format", options->format,
                    "Format of the volumes; a pyramid is written slab by slab, whatever the size "
                    "(default: nii.gz)")
-      ->check(CLI::IsMember({"nii.gz", "ome.zarr"}))
+      ->check(CLI::IsMember({"nii.gz", "ome.zarr"}).description(""))
       ->type_name("nii.gz|ome.zarr");
   add_zarr_option(verb, options->write);
   verb->add_flag("--stream", options->stream,

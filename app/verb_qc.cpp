@@ -9,6 +9,7 @@
 #include "app/progress_display.h"
 #include "app/qc_inputs.h"
 #include "app/run_commands.h"
+#include "app/transform_list.h"
 #include "app/verbs.h"
 #include "gigawarp/error.h"
 #include "gigawarp/job.h"
@@ -95,6 +96,30 @@ void check(const QcOptions& o) {
   if (o.fixed_labels.empty() != o.moving_labels.empty())
     throw Error(ErrorCode::usage, "Labels are compared in pairs: give --fixed-labels and --labels.",
                 "--labels");
+}
+
+/// Before the measuring, which may take an hour: each file can be written, and is none that is
+/// read.
+void check_outputs(const QcOptions& o) {
+  std::vector<std::string> inputs{o.fixed,        o.moving,        o.mask,
+                                  o.fixed_labels, o.moving_labels, o.phantom};
+  for (const auto* words : {&o.transforms, &o.inverse_transforms, &o.reference})
+    for (const std::string& file : transform_files(*words)) inputs.push_back(file);
+  inputs.insert(inputs.end(), o.landmarks.begin(), o.landmarks.end());
+  for (const fs::path* out : {&o.json, &o.sheet, &o.thumbnail, &o.jacobian, &o.local_ncc}) {
+    if (out->empty()) continue;
+    keep_inputs(*out, inputs);
+    std::error_code failure;
+    if (!fs::is_directory(fs::absolute(*out).parent_path(), failure))
+      throw Error(ErrorCode::output_not_written,
+                  "\"" + out->string() + "\" cannot be written: its folder does not exist.",
+                  out->string());
+  }
+  for (const fs::path* picture : {&o.sheet, &o.thumbnail})
+    if (!picture->empty() && picture->extension() != ".png")
+      throw Error(ErrorCode::usage,
+                  "\"" + picture->string() + "\" would hold a PNG; give it a name in .png.",
+                  picture->string());
 }
 
 std::vector<qc::NamedPoint> points(const std::string& file) {
@@ -189,6 +214,7 @@ void write(const QcOptions& o, const qc::Assessment& assessment, const Pictures&
 void check_quality(QcOptions o) {
   use_result_folder(o);
   check(o);
+  check_outputs(o);
   StepProgress progress(o.progress);
   const Interruption interruption;
   o.fixed_options.stop = o.moving_options.stop = interruption.stop();

@@ -18,6 +18,15 @@ CLI::App* add_verb(CLI::App& app, const std::string& name, const std::string& de
                    const std::string& example) {
   CLI::App* verb = app.add_subcommand(name, description);
   verb->footer("Example:\n  " + example + "\n");
+  // "$LABELS" of a script whose variable is empty: nobody means the default by it.
+  verb->parse_complete_callback([verb] {
+    for (const CLI::Option* option : verb->get_options())
+      for (const std::string& value : option->results())
+        if (value.empty())
+          throw Error(ErrorCode::usage,
+                      option->get_name() + " is empty; give it a value or leave it out.",
+                      option->get_name());
+  });
   return verb;
 }
 
@@ -54,7 +63,7 @@ void add_selection_options(CLI::App* verb, const std::string& prefix, const std:
                            ImageSelection& selection) {
   const auto add = [&](const char* name, std::optional<int>& index, const std::string& help) {
     verb->add_option("--" + prefix + name, index, help + " of " + image + ", counted from 0")
-        ->check(CLI::NonNegativeNumber)
+        ->check(CLI::Validator(CLI::NonNegativeNumber).description(""))
         ->type_name("N");
   };
   add("level", selection.level, "Pyramid level (default: 0, the finest)");
@@ -73,7 +82,7 @@ void add_zarr_option(CLI::App* verb, io::WriteOptions& options) {
           "--zarr",
           [&options](const std::string& version) { options.ome_zarr_0_5 = version == "0.5"; },
           "Version of an OME-Zarr that is written (default: 0.4; 0.5 is sharded: fewer files)")
-      ->check(CLI::IsMember({"0.4", "0.5"}))
+      ->check(CLI::IsMember({"0.4", "0.5"}).description(""))
       ->type_name("0.4|0.5");
 }
 
@@ -98,6 +107,16 @@ void write_text_file(const std::filesystem::path& path, const std::string& text)
                     "\" could not be written; check that its folder exists, is "
                     "writable and has room.",
                 path.string());
+}
+
+void keep_inputs(const std::filesystem::path& out, const std::vector<std::string>& inputs) {
+  for (const std::string& input : inputs)
+    if (lies_at(input, out))
+      throw Error(ErrorCode::usage,
+                  "\"" + out.string() +
+                      "\" is read for this and would be replaced; choose another " +
+                      "name to write.",
+                  out.string());
 }
 
 std::string command_line() {

@@ -47,6 +47,9 @@ ScalarType scalar_type(const std::string& name);
 /// Writes `text` beside `path` and renames it into place. Throws Error{output_not_written}.
 void write_text_file(const std::filesystem::path& path, const std::string& text);
 
+/// Throws Error{usage} where `out` is one of the files that it is made from, or holds one.
+void keep_inputs(const std::filesystem::path& out, const std::vector<std::string>& inputs);
+
 /// How this process was started, quoted for a shell; for the provenance of results.
 std::string command_line();
 

@@ -28,6 +28,16 @@ bool replace_file(const std::filesystem::path& path, const std::string& ending,
   });
 }
 
+bool lies_at(const std::filesystem::path& file, const std::filesystem::path& place) {
+  namespace fs = std::filesystem;
+  std::error_code failure;
+  const fs::path whole = fs::canonical(file, failure);
+  if (failure) return false;
+  for (fs::path at = whole; at != at.root_path(); at = at.parent_path())
+    if (fs::equivalent(at, place, failure)) return true;
+  return false;
+}
+
 std::string own_part_ending() { return ".part" + std::to_string(getpid()); }
 
 }  // namespace gigawarp

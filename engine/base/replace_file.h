@@ -15,6 +15,9 @@ bool replace_file(const std::filesystem::path& path, const std::string& ending,
 /// The same for a text that is all there.
 bool replace_file(const std::filesystem::path& path, const std::string& ending,
                   std::string_view text);
+/// Whether writing `place` would touch `file`: the same file, or one in the folder `place`, however
+/// the two are named. False for what does not exist.
+bool lies_at(const std::filesystem::path& file, const std::filesystem::path& place);
 /// An ending for files that several processes may write at a time: ".part1234".
 std::string own_part_ending();
 

@@ -193,15 +193,21 @@ Volume to_type(const Volume& volume, ScalarType type) {
                       to[i] = static_cast<To>(rounded);
                     } else {
                       to[i] = static_cast<To>(from[i]);
+                      if constexpr (sizeof(To) < sizeof(From)) {
+                        if (std::isinf(to[i]) && !std::isinf(static_cast<double>(from[i]))) {
+                          all_fit = false;
+                          return;
+                        }
+                      }
                     }
                   }
                 });
     });
   });
   if (!all_fit)
-    throw Error(ErrorCode::bad_input, "Some values do not fit in the type " +
-                                          std::string(name_of(type)) +
-                                          "; choose a wider one, such as f32.");
+    throw Error(ErrorCode::bad_input,
+                "Some values do not fit in the type " + std::string(name_of(type)) +
+                    "; choose a wider one, such as " + (type == ScalarType::f32 ? "f64." : "f32."));
   out.notes() = volume.notes();
   return out;
 }

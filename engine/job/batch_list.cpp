@@ -75,6 +75,15 @@ bool is_plain_name(const std::string& name) {
   return name.find_first_of("\\\n\r\"<>|*?") == std::string::npos;
 }
 
+/// What the folder of a batch holds besides the pairs'.
+bool is_of_the_batch(const std::string& name) {
+  const std::string first = fs::path(name).begin()->string();
+  for (const char* own :
+       {"jobs", "logs", "batch.json", "summary.csv", "summary.json", "index.html"})
+    if (first == own) return true;
+  return false;
+}
+
 using Row = std::map<std::string, std::string>;
 
 /// A file of a row against the list's folder; words that mean no file stay.
@@ -125,6 +134,9 @@ void check(const BatchPair& pair, const fs::path& list, const std::string& where
     refuse(list, where + "names no moving image; fill the column \"moving\".");
   if (!is_plain_name(pair.name))
     refuse(list, where + "has the name \"" + pair.name + "\", which cannot be a folder's.");
+  if (is_of_the_batch(pair.name))
+    refuse(list, where + "has the name \"" + pair.name +
+                     "\", which the batch itself uses in --out; give it another.");
   if (taken.contains(pair.name))
     refuse(list, where + "has the name \"" + pair.name +
                      "\" a second time; give every row a \"name\" of its own.");

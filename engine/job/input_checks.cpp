@@ -1,6 +1,9 @@
 #include "job/input_checks.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
+#include <sstream>
 
 #include "base/parallel.h"
 #include "gigawarp/error.h"
@@ -25,6 +28,23 @@ bool is_finite(const Affine& affine) {
       if (!std::isfinite(affine.linear[r][c])) return false;
   }
   return true;
+}
+
+/// The engine computes with 32-bit floats: beyond their range, or as the difference of large and
+/// nearly equal numbers, an image would be infinite or constant to it.
+void check_range(const IntensityStatistics& statistics, const std::string& path) {
+  constexpr double kFewestSteps = 64;
+  using Float = std::numeric_limits<float>;
+  const double largest = std::max(std::abs(statistics.minimum), std::abs(statistics.maximum));
+  const double spread = statistics.maximum - statistics.minimum;
+  std::ostringstream range;
+  range << statistics.minimum << " to " << statistics.maximum;
+  if (largest > Float::max() / 2 || spread < Float::min() * kFewestSteps)
+    refuse(path, "has values of " + range.str() +
+                     ", beyond what 32-bit numbers hold; multiply it by a suitable factor first.");
+  if (spread < kFewestSteps * Float::epsilon() / 2 * largest)
+    refuse(path, "has values of " + range.str() +
+                     ", too close to each other for their size; subtract its minimum first.");
 }
 
 template <class T>
@@ -61,6 +81,7 @@ IntensityStatistics check_intensities(const VolumeFeed& volume, const std::strin
       refuse(path, "is empty: every voxel is zero, so there is nothing to align.");
     refuse(path, "is constant: every voxel has the same value, so there is nothing to align.");
   }
+  check_range(statistics, path);
   if (statistics.not_finite == 0) return statistics;
   warnings.push_back("\"" + path + "\" has " + std::to_string(statistics.not_finite) +
                      " voxels that are NaN or infinite; they were replaced by its minimum.");

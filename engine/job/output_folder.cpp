@@ -6,11 +6,13 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
 
+#include "base/replace_file.h"
 #include "gigawarp/error.h"
 #include "io/http.h"
 #include "job/checkpoint_files.h"
@@ -96,6 +98,12 @@ OutputFolder::State OutputFolder::state() const {
   for (const char* name : kNames)
     if (std::filesystem::exists(path_ / name, failure)) return State::unfinished;
   return State::fresh;
+}
+
+bool OutputFolder::would_replace(const std::filesystem::path& file) const {
+  return lies_at(file, checkpoint()) ||
+         std::any_of(kNames.begin(), kNames.end(),
+                     [&](const char* name) { return lies_at(file, path_ / name); });
 }
 
 void OutputFolder::clear() {

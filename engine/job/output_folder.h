@@ -24,6 +24,8 @@ class OutputFolder {
   State state() const;
   /// True while a run, of whatever process, writes to a folder.
   static bool is_in_use(const std::filesystem::path& path);
+  /// True for a file that clear() would remove, or publish() replace.
+  bool would_replace(const std::filesystem::path& file) const;
   /// Removes what an earlier run left: only files that Gigawarp writes.
   void clear();
   /// Where to write a result before publish().

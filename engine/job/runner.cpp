@@ -82,6 +82,7 @@ class Run {
 
  private:
   bool prepare_folder();
+  void keep_inputs() const;
   void start_checksums();
   RunResult execute();
   solve::RegistrationOutput register_images();
@@ -136,9 +137,23 @@ void Run::start_checksums() {
       }).share();
 }
 
+/// An earlier run's warped image or affine may be what this one starts from: --overwrite and
+/// --resume would remove it before it is read.
+void Run::keep_inputs() const {
+  for (const InputFile& input : input_files(job_))
+    if (folder_->would_replace(input.path))
+      throw Error(
+          ErrorCode::usage,
+          "\"" + input.path +
+              "\" is an input of this run, which would replace it by a result of that name; "
+              "choose another --out.",
+          input.path);
+}
+
 /// Decides between a fresh start, going on and refusing; true when there is nothing left to do.
 bool Run::prepare_folder() {
   folder_ = std::make_unique<OutputFolder>(job_.output_directory);
+  keep_inputs();
   const std::string where = "\"" + job_.output_directory + "\"";
   const OutputFolder::State state = folder_->state();
   if (state == OutputFolder::State::fresh) return false;

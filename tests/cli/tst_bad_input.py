@@ -137,6 +137,79 @@ class BadInput(PairCase):
         self.register("mine", fixed=zero, expect=BAD_INPUT)
         self.assertEqual(leftovers(out), ["notes.txt"])
 
+    def copy_of(self, file, name):
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(pathlib.Path(file).read_bytes())
+        return path
+
+    def test_a_run_never_removes_what_it_is_made_from(self):
+        for name in ("warped.nii.gz", "1Warp.nii.gz"):
+            moving = self.copy_of(self.moving, f"inputs/{name}")
+            before = moving.read_bytes()
+            for options in ([], ["--overwrite"], ["--resume"]):
+                with self.subTest(name=name, options=options):
+                    process = self.register("inputs", *options, moving=moving, expect=USAGE)
+                    self.assert_one_sentence(process, name, "another --out")
+                    self.assertEqual(moving.read_bytes(), before)
+        self.register("first", "--stages", "rigid")
+        start_from = self.folder / "first" / "0GenericAffine.mat"
+        before = start_from.read_bytes()
+        process = self.register("first", "--overwrite", "--init", start_from, expect=USAGE)
+        self.assert_one_sentence(process, "0GenericAffine.mat")
+        self.assertEqual(start_from.read_bytes(), before)
+
+    def test_no_verb_writes_over_what_it_reads(self):
+        identity = self.transform_file("identity.tfm", np.eye(3))
+        image = self.copy_of(self.moving, "image.nii.gz")
+        link = self.folder / "link.nii.gz"
+        link.symlink_to(image)
+        apply = ["apply", "--transform", identity, "--reference", self.fixed, "--input"]
+        for arguments in ([*apply, image, "--out", image], [*apply, image, "--out", link],
+                          [*apply, self.moving, "--reference", image, "--out", image],
+                          ["convert", image, link], ["invert", "--transform", identity, "--out", identity],
+                          ["compose", "--transform", f"[{identity},1]", identity, "--out", identity],
+                          ["qc", "--fixed", self.fixed, "--moving", image, "--transform", identity, "--jacobian",
+                           image]):
+            with self.subTest(arguments=arguments):
+                kept = image.read_bytes(), identity.read_bytes()
+                process = run(*arguments)
+                self.assertEqual(process.returncode, USAGE, process.stderr)
+                self.assertEqual((image.read_bytes(), identity.read_bytes()), kept)
+
+    def test_values_beyond_32_bit_numbers(self):
+        voxels = nibabel.load(self.fixed).get_fdata()
+        for factor, offset in ((1e300, 0), (1e-200, 0), (1e-3, 1e9)):
+            with self.subTest(factor=factor, offset=offset):
+                path = self.stored(voxels * factor + offset, "range.nii.gz", dtype=np.float64)
+                self.refused("range.nii.gz", "values of", fixed=path)
+                self.refused("range.nii.gz", "values of", moving=path)
+        path = self.stored(voxels * 1e300, "range.nii.gz", dtype=np.float64)
+        process = run("convert", path, self.folder / "range_f32.nii.gz", "--type", "f32")
+        self.assertEqual(process.returncode, BAD_INPUT, process.stderr)
+        self.assert_one_sentence(process, "f32", "f64")
+        self.assertFalse((self.folder / "range_f32.nii.gz").exists())
+
+    def test_a_background_that_is_no_value_of_the_image(self):
+        identity = self.transform_file("identity.tfm", np.eye(3))
+        out = self.folder / "background.nii.gz"
+        whole = self.folder / "whole.nii.gz"
+        self.assertEqual(run("convert", self.moving, whole, "--type", "u16").returncode, 0)
+        apply = ["apply", "--transform", identity, "--reference", self.fixed, "--out", out]
+        for value in ("nan", "-5", "70000", "0.5"):
+            with self.subTest(value=value):
+                process = run(*apply, "--input", whole, "--background", value)
+                self.assertEqual(process.returncode, USAGE, process.stderr)
+                self.assert_one_sentence(process, "--background", "u16")
+                self.assertFalse(out.exists())
+        self.assertEqual(run(*apply, "--input", whole, "--background", "65535").returncode, 0)
+
+    def test_an_empty_value_of_a_script_is_no_default(self):
+        for option in ("--device", "--labels", "--preset", "--job", "--init"):
+            with self.subTest(option=option):
+                process = self.register("empty", option, "", preset=None, expect=USAGE)
+                self.assert_one_sentence(process, option, "empty")
+
     @contextlib.contextmanager
     def small_disk(self, size):
         mount = self.folder / "small"

@@ -234,6 +234,8 @@ class Batch(PairCase):
                              ("fixed,moving\na.nii,b.nii\na.nii,b.nii\n", "line 3", "second time"),
                              ("fixed,moving\na.nii,b.nii,c.nii\n", "line 2", "more fields"),
                              ("name,fixed,moving\n../x,a.nii,b.nii\n", "line 2", "cannot be a folder"),
+                             ("name,fixed,moving\njobs,a.nii,b.nii\n", "line 2", "the batch itself"),
+                             ("name,fixed,moving\nsummary.csv,a.nii,b.nii\n", "line 2", "the batch itself"),
                              ("moving\nb.nii\n", "line 2", "--fixed")]:
             with self.subTest(text=text):
                 process = self.batch(self.write_list("bad.csv", text), "nothing", expect=BAD_INPUT)

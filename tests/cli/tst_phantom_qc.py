@@ -10,7 +10,7 @@ import nibabel
 import numpy as np
 import SimpleITK as sitk
 
-from cli_support import BAD_INPUT, CANCELLED, OK, USAGE, leftovers, run, start
+from cli_support import BAD_INPUT, CANCELLED, NOT_WRITTEN, OK, USAGE, leftovers, run, start
 
 
 class PhantomAndQc(unittest.TestCase):
@@ -118,6 +118,9 @@ class PhantomAndQc(unittest.TestCase):
         self.assertEqual(run("phantom", "--out", self.folder / "x", "--deformation", "90").returncode, USAGE)
         self.assertEqual(run("qc", "--fixed", "a.nii").returncode, USAGE)
         self.assertEqual(self.qc("--mask", self.folder / "nowhere.nii.gz").returncode, BAD_INPUT)
+        self.assertEqual(self.qc("--sheet", self.folder / "sheet.jpg").returncode, USAGE)
+        unmeasured = self.qc("--json", self.folder / "nowhere" / "qc.json")  # told before the work, not after
+        self.assertEqual((unmeasured.returncode, unmeasured.stdout), (NOT_WRITTEN, ""))
         self.assertFalse((self.folder / "x").exists())
 
 

@@ -43,6 +43,7 @@ class Program(unittest.TestCase):
                 self.assertEqual(process.returncode, OK)
                 self.assertIn("Example", process.stdout)
                 self.assertIn(f"gigawarp {verb} ", process.stdout)
+                self.assertNotRegex(process.stdout, r":NONNEGATIVE|:\{")  # of the library that reads options
 
     def test_unknown_option_of_every_verb_is_wrong_use(self):
         for verb in verbs():
