@@ -100,7 +100,7 @@ void print_row(const bench::Row& row) {
               gpu ? row.peak_bytes_per_voxel : row.state_bytes_per_voxel);
   if (row.waiting_milliseconds > 0) std::printf("   %.3f ms waiting", row.waiting_milliseconds);
   if (row.communication_milliseconds > 0)
-    std::printf(", of these %.3f ms for %.2f MiB from others", row.communication_milliseconds,
+    std::printf(", %.3f ms of messages, %.2f MiB from others", row.communication_milliseconds,
                 row.received_bytes / (1 << 20));
   std::printf("\n");
   std::fflush(stdout);

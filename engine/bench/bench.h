@@ -41,8 +41,8 @@ struct Row {
   /// Several devices: how long each waited for the slowest and, in an iteration, for what lies
   /// between its operations (GPUs by their own clocks), on average, per call.
   double waiting_milliseconds = 0;
-  /// Ranks: of these, how long each sent and received, or waited for who sends, and the bytes that
-  /// it received, on average, per call.
+  /// Ranks: how long messages of each travelled, whether it waited for them or computed meanwhile,
+  /// and the bytes that it received, on average, per call.
   double communication_milliseconds = 0, received_bytes = 0;
 };
 

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "cuda/cuda_ops.h"
+#include "cuda/cut_work.h"
 #include "cuda/devices.h"
 #include "cuda/event_clock.h"
 #include "cuda/global_memory.h"
@@ -198,6 +199,8 @@ std::string gpu_identity(int device) {
 RankParts make_cuda_rank(int device, std::uint64_t memory_bytes) {
   /// Kernels load the planes after next while they work on one.
   constexpr int kPlanesAhead = 4;
+  /// Thinner pieces read as much around themselves as they write.
+  constexpr int kLeastPiece = 16;
   auto backend = usable_backend(device, memory_bytes);
   cuda::Device& own = backend->device();
   own.make_current();
@@ -209,6 +212,8 @@ RankParts make_cuda_rank(int device, std::uint64_t memory_bytes) {
   parts.planes_ahead = kPlanesAhead;
   parts.stream = own.stream();
   parts.clock = cuda::make_event_clock(own);
+  parts.cut_work = cuda::make_cut_work(own);
+  parts.least_piece = kLeastPiece;
   parts.look_while_waiting = [&own](std::function<void()> look) {
     own.look_while_waiting(std::move(look));
   };

@@ -19,8 +19,8 @@ namespace gigawarp::ops {
 struct GridTimes {
   double seconds = 0;                ///< of those operations
   std::vector<double> busy_seconds;  ///< of each member; the rest it waited for the others
-  /// Members that exchange messages: how long each sent and received within `seconds`, or waited
-  /// for who sends, and how many bytes it received. Empty otherwise.
+  /// Members that exchange messages: how long each one's travelled, whether it waited for them or
+  /// computed meanwhile, and how many bytes it received. Empty otherwise.
   std::vector<double> exchange_seconds;
   std::vector<std::uint64_t> received_bytes;
 };

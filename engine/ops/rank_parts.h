@@ -1,9 +1,11 @@
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "ops/backend.h"
 
@@ -35,10 +37,85 @@ class WorkClock {
   virtual void forget_marks() = 0;
 };
 
+/// A slab in pieces: first those that others want planes of.
+struct CutRange {
+  std::vector<ZRange> border;
+  ZRange rest;  ///< may be empty
+  /// To be called when the border has been asked for, and before the rest is.
+  std::function<void()> border_is_asked_for;
+};
+
+/// The operations of a back end that wait for numbers, over a range in pieces and with one wait at
+/// the end. Each gives what it gives over args.range, and leaves what it leaves: sums are exact, or
+/// taken by segments that lie within one piece.
+class CutWork {
+ public:
+  virtual ~CutWork() = default;
+  virtual void warp(const WarpArgs& args, const CutRange& cut, std::vector<PlaneSums>& sums) = 0;
+  virtual void lncc(const LnccArgs& args, const CutRange& cut, std::vector<PlaneSums>& sums) = 0;
+  virtual void mse(const MseArgs& args, const CutRange& cut, std::vector<PlaneSums>& sums) = 0;
+  virtual float direction(const DirectionArgs& args, const CutRange& cut) = 0;
+  virtual double keep_common(const SlabView<float>& a, const SlabView<float>& b,
+                             const CutRange& cut) = 0;
+};
+
+/// The pieces of one operation, one after another: body(range).
+template <class Body>
+void in_pieces(const CutRange& cut, const Body& body) {
+  for (const ZRange& piece : cut.border) body(piece);
+  cut.border_is_asked_for();
+  if (cut.rest.begin < cut.rest.end) body(cut.rest);
+}
+
+/// Of a back end that does at once what it is asked for, or whose waits do not matter.
+class PlainCutWork final : public CutWork {
+ public:
+  explicit PlainCutWork(Backend& backend) : backend_(backend) {}
+  void warp(const WarpArgs& args, const CutRange& cut, std::vector<PlaneSums>& sums) override {
+    over(args, cut, [&](const WarpArgs& piece) { backend_.warp(piece, sums); });
+  }
+  void lncc(const LnccArgs& args, const CutRange& cut, std::vector<PlaneSums>& sums) override {
+    over(args, cut, [&](const LnccArgs& piece) { backend_.lncc(piece, sums); });
+  }
+  void mse(const MseArgs& args, const CutRange& cut, std::vector<PlaneSums>& sums) override {
+    over(args, cut, [&](const MseArgs& piece) { backend_.mse(piece, sums); });
+  }
+  float direction(const DirectionArgs& args, const CutRange& cut) override {
+    float largest = 0;
+    over(args, cut, [&](const DirectionArgs& piece) {
+      largest = std::max(largest, backend_.direction(piece));
+    });
+    return largest;
+  }
+  double keep_common(const SlabView<float>& a, const SlabView<float>& b,
+                     const CutRange& cut) override {
+    double count = 0;  // whole numbers
+    in_pieces(cut, [&](ZRange piece) { count += backend_.keep_common(a, b, piece); });
+    return count;
+  }
+
+ private:
+  template <class Args, class Body>
+  static void over(const Args& args, const CutRange& cut, const Body& body) {
+    in_pieces(cut, [&](ZRange range) {
+      Args piece = args;
+      piece.range = range;
+      body(piece);
+    });
+  }
+
+  Backend& backend_;
+};
+
 struct RankParts {
   std::unique_ptr<Backend> backend;
   std::unique_ptr<SparseMemory> memory;
   std::unique_ptr<WorkClock> clock;
+  /// Null: PlainCutWork of `backend`.
+  std::unique_ptr<CutWork> cut_work;
+  /// Pieces of a slab that begin or end at multiples of so many planes are worth a start of their
+  /// own.
+  std::int64_t least_piece = 1;
   std::string name;         ///< of the processor: "cpu", "cuda:1"
   double memory_bytes = 1;  ///< that may be used; ranks get planes in proportion
   /// Volumes below this many voxels are worth no messages: every rank computes all of them.

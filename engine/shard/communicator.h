@@ -24,17 +24,27 @@ struct Message {
 /// Carries parts of arrays between ranks. Definitions: over a communicator's own messages (host
 /// memory), through host memory (any other), NCCL (GPU to GPU).
 ///
-/// NCCL works in the order of the back end's stream, as kernels do, and the host does not wait for
-/// it: an exchange of a few planes takes less than the host needs to see its end and to start what
-/// comes next. (Splitting operations into border and interior, so that exchange and interior
-/// overlap, would cost two more launches of a few planes each, which take about as long as the
-/// exchange that they would hide.)
+/// An exchange has two ends, so that work goes on in between: whoever writes what others want
+/// writes that first, begins the exchange, and writes the rest while the messages travel
+/// (RankBackend). On a GPU neither call waits: NCCL has a stream of its own, and events order the
+/// two.
 class Exchange {
  public:
   virtual ~Exchange() = default;
-  /// All ranks at once. When it returns, what the back end is asked for from then on finds the
-  /// received bytes, and may overwrite those sent.
-  virtual void operator()(std::span<const Message> sends, std::span<const Message> receives) = 0;
+  /// All ranks at once. What is sent is as the back end leaves it with the work asked for so far.
+  /// Until finish(), work that is asked for must not touch what is received, nor overwrite what is
+  /// sent.
+  virtual void begin(std::span<const Message> sends, std::span<const Message> receives) = 0;
+  /// When it returns, what the back end is asked for from then on finds the received bytes, and may
+  /// overwrite those sent. Ends the latest begin(); of this rank alone.
+  virtual void finish() = 0;
+  virtual void operator()(std::span<const Message> sends, std::span<const Message> receives) {
+    begin(sends, receives);
+    finish();
+  }
+  /// How long messages have travelled since the last call, whether or not anybody waited for them.
+  /// All work must be done. What was before the first call may be missing.
+  virtual double take_seconds() = 0;
   virtual std::string name() const = 0;
 };
 
@@ -45,6 +55,12 @@ class Communicator {
   virtual int size() const = 0;
   /// Between host memories.
   virtual void exchange(std::span<const Message> sends, std::span<const Message> receives) = 0;
+  /// The same in two parts: what is sent may be overwritten at once, what is received is there
+  /// after finish_exchange(), which waits for it and for nothing else. One at a time; in between
+  /// there are no other exchanges.
+  virtual void begin_exchange(std::span<const Message> sends,
+                              std::span<const Message> receives) = 0;
+  virtual void finish_exchange() = 0;
   /// Every rank's `mine` (bytes[rank] of them) one after another in `all`, on every rank.
   virtual void gather(const void* mine, std::span<const std::size_t> bytes, void* all) = 0;
   /// Rank `root`'s bytes on every rank.

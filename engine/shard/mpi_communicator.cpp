@@ -101,17 +101,32 @@ class MpiCommunicator final : public Communicator {
   void exchange(std::span<const Message> sends, std::span<const Message> receives) override {
     require_unbroken();
     std::vector<MPI_Request> requests;
-    for (const Message& m : receives)
-      in_pieces(m, [&](std::byte* data, int bytes) {
-        check(MPI_Irecv(data, bytes, MPI_BYTE, m.peer, kData, data_, &requests.emplace_back()),
-              "receiving");
-      });
-    for (const Message& m : sends)
-      in_pieces(m, [&](std::byte* data, int bytes) {
-        check(MPI_Isend(data, bytes, MPI_BYTE, m.peer, kData, data_, &requests.emplace_back()),
-              "sending");
-      });
+    post(sends, receives, requests);
     wait(requests);
+  }
+  void begin_exchange(std::span<const Message> sends, std::span<const Message> receives) override {
+    require_unbroken();
+    awaited_.assign(receives.begin(), receives.end());
+    const std::vector<Message> copies = placed(sends, outgoing_);
+    for (std::size_t i = 0; i < sends.size(); ++i)
+      std::copy_n(sends[i].data, sends[i].bytes, copies[i].data);
+    post(copies, placed(receives, incoming_), on_their_way_);
+    // Short messages leave at once; long ones as soon as MPI hears that they are expected.
+    int done = 0;
+    check(MPI_Testall(static_cast<int>(on_their_way_.size()), on_their_way_.data(), &done,
+                      MPI_STATUSES_IGNORE),
+          "sending");
+  }
+  void finish_exchange() override {
+    wait(on_their_way_);
+    on_their_way_.clear();
+    outgoing_ = {};
+    const std::vector<std::byte> arrived = std::exchange(incoming_, {});
+    const std::byte* from = arrived.data();
+    for (const Message& m : std::exchange(awaited_, {})) {
+      std::copy_n(from, m.bytes, m.data);
+      from += m.bytes;
+    }
   }
   void gather(const void* mine, std::span<const std::size_t> bytes, void* all) override {
     require_unbroken();
@@ -220,6 +235,36 @@ class MpiCommunicator final : public Communicator {
       body(m.data + done, static_cast<int>(std::min(kLargestMessage, m.bytes - done)));
   }
 
+  /// Receives first: what comes then has a place.
+  void post(std::span<const Message> sends, std::span<const Message> receives,
+            std::vector<MPI_Request>& requests) {
+    for (const Message& m : receives)
+      in_pieces(m, [&](std::byte* data, int bytes) {
+        check(MPI_Irecv(data, bytes, MPI_BYTE, m.peer, kData, data_, &requests.emplace_back()),
+              "receiving");
+      });
+    for (const Message& m : sends)
+      in_pieces(m, [&](std::byte* data, int bytes) {
+        check(MPI_Isend(data, bytes, MPI_BYTE, m.peer, kData, data_, &requests.emplace_back()),
+              "sending");
+      });
+  }
+
+  /// Messages of the same lengths, one behind the other in `memory`.
+  static std::vector<Message> placed(std::span<const Message> messages,
+                                     std::vector<std::byte>& memory) {
+    std::size_t all = 0;
+    for (const Message& m : messages) all += m.bytes;
+    memory.resize(all);
+    std::vector<Message> out;
+    std::byte* at = memory.data();
+    for (const Message& m : messages) {
+      out.push_back({m.peer, at, m.bytes});
+      at += m.bytes;
+    }
+    return out;
+  }
+
   void hear_of_failure() {
     int here = 0;
     MPI_Status status;
@@ -297,6 +342,11 @@ class MpiCommunicator final : public Communicator {
   bool failed_here_ = false, someone_is_gone_ = false;
   std::optional<Error> failure_;
   std::string message_;
+  /// Of the exchange that has begun: in memory of this object, which outlives a run that fails
+  /// while messages are on their way.
+  std::vector<MPI_Request> on_their_way_;
+  std::vector<std::byte> outgoing_, incoming_;
+  std::vector<Message> awaited_;
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include <cstdlib>
 #include <utility>
+#include <vector>
 
 namespace gigawarp::shard {
 namespace {
@@ -92,30 +93,71 @@ class NcclExchange final : public Exchange {
     check_cuda(cudaSetDevice(device_), "choosing the device");
     nccl_.check(nccl_.init_rank(&nccl_communicator_, communicator.size(), id, communicator.rank()),
                 "joining the ranks");
+    // Messages take few multiprocessors, and those as soon as a kernel's blocks leave one: others
+    // wait for them.
+    int least = 0, greatest = 0;
+    check_cuda(cudaDeviceGetStreamPriorityRange(&least, &greatest), "making a stream");
+    check_cuda(cudaStreamCreateWithPriority(&messages_, cudaStreamNonBlocking, greatest),
+               "making a stream");
+    for (cudaEvent_t* event : {&ready_, &arrived_})
+      check_cuda(cudaEventCreateWithFlags(event, cudaEventDisableTiming), "making an event");
     parts.look_while_waiting([this] { look(); });
   }
   ~NcclExchange() override {
-    if (nccl_communicator_ == nullptr) return;
     cudaSetDevice(device_);
-    nccl_.destroy(nccl_communicator_);
+    if (nccl_communicator_ != nullptr) nccl_.destroy(nccl_communicator_);
+    cudaStreamDestroy(messages_);
+    for (cudaEvent_t event : {ready_, arrived_}) cudaEventDestroy(event);
+    for (const Span& span : spans_) {
+      cudaEventDestroy(span.from);
+      cudaEventDestroy(span.to);
+    }
   }
   NcclExchange(const NcclExchange&) = delete;
   NcclExchange& operator=(const NcclExchange&) = delete;
 
-  void operator()(std::span<const Message> sends, std::span<const Message> receives) override {
+  void begin(std::span<const Message> sends, std::span<const Message> receives) override {
     try {
       communicator_.require_unbroken();
-      if (sends.empty() && receives.empty()) return;
+      begun_ = !sends.empty() || !receives.empty();
+      if (!begun_) return;
       check_cuda(cudaSetDevice(device_), "choosing the device");
-      start(sends, receives);
+      // What is sent is written, and what is received not needed any more, when the back end's
+      // stream has come to here.
+      check_cuda(cudaEventRecord(ready_, stream_), "marking what is to be sent");
+      check_cuda(cudaStreamWaitEvent(messages_, ready_, 0), "waiting for what is to be sent");
+      timed([&] { start(sends, receives); });
+      check_cuda(cudaEventRecord(arrived_, messages_), "marking what arrives");
     } catch (...) {
       abort();
       throw;
     }
   }
+  void finish() override {
+    if (!std::exchange(begun_, false)) return;
+    check_cuda(cudaSetDevice(device_), "choosing the device");
+    check_cuda(cudaStreamWaitEvent(stream_, arrived_, 0), "waiting for what arrives");
+  }
+  double take_seconds() override {
+    is_timed_ = true;
+    check_cuda(cudaSetDevice(device_), "choosing the device");
+    double seconds = 0;
+    const std::size_t used = std::exchange(used_spans_, 0);
+    for (const Span& span : std::span(spans_).first(used)) {
+      float milliseconds = 0;
+      check_cuda(cudaEventSynchronize(span.to), "taking the time");
+      check_cuda(cudaEventElapsedTime(&milliseconds, span.from, span.to), "taking the time");
+      seconds += static_cast<double>(milliseconds) * 1e-3;
+    }
+    return seconds;
+  }
   std::string name() const override { return "NCCL"; }
 
  private:
+  struct Span {
+    cudaEvent_t from = nullptr, to = nullptr;
+  };
+
   void start(std::span<const Message> sends, std::span<const Message> receives) {
     if (nccl_communicator_ == nullptr)
       throw Error(ErrorCode::device_fault,
@@ -127,16 +169,35 @@ class NcclExchange final : public Exchange {
     const auto all_well = [&] { return result == ncclSuccess || result == ncclInProgress; };
     for (const Message& m : sends)
       if (all_well())
-        result = nccl_.send(m.data, m.bytes, ncclInt8, m.peer, nccl_communicator_, stream_);
+        result = nccl_.send(m.data, m.bytes, ncclInt8, m.peer, nccl_communicator_, messages_);
     for (const Message& m : receives)
       if (all_well())
-        result = nccl_.receive(m.data, m.bytes, ncclInt8, m.peer, nccl_communicator_, stream_);
+        result = nccl_.receive(m.data, m.bytes, ncclInt8, m.peer, nccl_communicator_, messages_);
     const ncclResult_t end = nccl_.group_end();  // in any case: in an open group abort only queues
     nccl_.check(result, "sending and receiving");
     nccl_.check(end, "exchanging");
   }
 
-  /// Ends what is on the stream: unwinding synchronises it, and a peer that failed sends nothing.
+  /// By the stream of the messages: from when what is sent is there.
+  template <class Body>
+  void timed(const Body& body) {
+    if (!is_timed_) {
+      body();
+      return;
+    }
+    if (used_spans_ == spans_.size()) {
+      Span& span = spans_.emplace_back();
+      for (cudaEvent_t* event : {&span.from, &span.to})
+        check_cuda(cudaEventCreate(event), "making an event");
+    }
+    const Span& span = spans_[used_spans_++];
+    check_cuda(cudaEventRecord(span.from, messages_), "taking the time");
+    body();
+    check_cuda(cudaEventRecord(span.to, messages_), "taking the time");
+  }
+
+  /// Ends what is on the stream of the messages: unwinding waits for it (the back end's stream
+  /// does, and is synchronised), and a peer that failed sends nothing.
   void abort() noexcept {
     if (nccl_communicator_ == nullptr) return;
     cudaSetDevice(device_);
@@ -161,8 +222,14 @@ class NcclExchange final : public Exchange {
   Nccl nccl_;
   Communicator& communicator_;
   const int device_;
-  cudaStream_t stream_;
+  cudaStream_t stream_;                     ///< the back end's
+  cudaStream_t messages_ = nullptr;         ///< of all that NCCL does, in one order on all ranks
+  cudaEvent_t ready_ = nullptr;             ///< what is sent
+  cudaEvent_t arrived_ = nullptr;           ///< what is received
   ncclComm_t nccl_communicator_ = nullptr;  ///< null after a failure
+  bool begun_ = false, is_timed_ = false;
+  std::vector<Span> spans_;  ///< the first `used_spans_` since the last take_seconds()
+  std::size_t used_spans_ = 0;
 };
 
 }  // namespace

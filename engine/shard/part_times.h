@@ -12,19 +12,20 @@ namespace gigawarp::shard {
 /// queues, and would see nothing. Nothing is marked before somebody has asked once.
 class PartTimes {
  public:
-  enum Part : std::size_t { operation, computation, exchange, kParts };
+  enum Part : std::size_t { operation, computation, kParts };
 
   explicit PartTimes(ops::WorkClock& clock) : clock_(clock) {}
 
   template <class Body>
   void time(Part part, const Body& body) {
-    if (!asked_) {
-      body();
-      return;
-    }
-    const std::size_t from = clock_.mark();
+    const std::size_t from = start();
     body();
-    spans_.push_back({part, from, clock_.mark()});
+    stop(part, from);
+  }
+  /// The two ends of a part, where it is not one piece of the program.
+  std::size_t start() { return asked_ ? clock_.mark() : kUnasked; }
+  void stop(Part part, std::size_t from) {
+    if (from != kUnasked) spans_.push_back({part, from, clock_.mark()});
   }
   /// Seconds of each part since the last call. All work must be done.
   std::array<double, kParts> take() {
@@ -37,6 +38,8 @@ class PartTimes {
   }
 
  private:
+  static constexpr std::size_t kUnasked = ~std::size_t{0};
+
   struct Span {
     Part part;
     std::size_t from, to;

@@ -20,12 +20,8 @@ Bytes clipped(Bytes a, Bytes b) { return {std::max(a.begin, b.begin), std::min(a
 }  // namespace
 
 RankArrays::RankArrays(ops::RankParts& parts, Communicator& communicator, Exchange& exchange,
-                       std::vector<double> shares, PartTimes& times)
-    : parts_(parts),
-      communicator_(communicator),
-      exchange_(exchange),
-      shares_(std::move(shares)),
-      times_(times) {}
+                       std::vector<double> shares)
+    : parts_(parts), communicator_(communicator), exchange_(exchange), shares_(std::move(shares)) {}
 
 ops::Array RankArrays::allocate(std::size_t bytes) {
   auto memory =
@@ -35,6 +31,7 @@ ops::Array RankArrays::allocate(std::size_t bytes) {
   arrays_[array->base] = array;
   return {array->base, bytes, [this, memory](std::byte* p) mutable {
             try {
+              settle();
               parts_.backend->synchronise();
             } catch (const Error&) {
               // A destructor's: after a fault of the GPU nothing runs there any more.
@@ -73,40 +70,60 @@ Span RankArrays::planes(const void* data, const ops::Extent& e, std::size_t elem
   return span(static_cast<const std::byte*>(data) + first, count);
 }
 
-bool RankArrays::prepare(const std::vector<Access>& access) {
-  std::vector<std::pair<RankArray*, Transfer>> transfers;
-  std::vector<Transfer> lacking;
+RankArrays::Transfers RankArrays::lacking(const std::vector<Access>& access) const {
+  Transfers transfers;
+  std::vector<Transfer> of_span;
   for (int r = 0; r < size(); ++r)
     for (const Span& read : access[static_cast<std::size_t>(r)].reads) {
       if (read.array == nullptr) continue;
-      lacking.clear();
-      read.array->directory.need(r, read.bytes, lacking);
-      for (const Transfer& t : lacking) transfers.emplace_back(read.array, t);
+      of_span.clear();
+      read.array->directory.need(r, read.bytes, of_span);
+      for (const Transfer& t : of_span) transfers.emplace_back(read.array, t);
     }
-  const Access& own = access[static_cast<std::size_t>(rank())];
+  return transfers;
+}
+
+void RankArrays::give_memory(const Access& own) const {
   for (const auto* list : {&own.reads, &own.writes, &own.loads})
     for (const Span& part : *list)
       if (part.array != nullptr)
         parts_.memory->commit(part.array->base + part.bytes.begin,
                               part.bytes.end - part.bytes.begin);
-  carry(transfers);
-  for (const auto& [array, t] : transfers) array->directory.arrived();
-  return !transfers.empty();
 }
 
-void RankArrays::carry(const std::vector<std::pair<RankArray*, Transfer>>& transfers) {
-  if (transfers.empty()) return;
-  std::vector<Message> sends, receives;
+RankArrays::Messages RankArrays::messages_of(const Transfers& transfers) {
+  Messages messages;
   for (const auto& [array, t] : transfers) {
     std::byte* const data = array->base + t.bytes.begin;
     const std::size_t bytes = t.bytes.end - t.bytes.begin;
-    if (t.from == rank()) sends.push_back({t.to, data, bytes});
+    if (t.from == rank()) messages.sends.push_back({t.to, data, bytes});
     if (t.to == rank()) {
-      receives.push_back({t.from, data, bytes});
+      messages.receives.push_back({t.from, data, bytes});
       received_bytes_ += bytes;
     }
+    array->directory.arrived();
   }
-  times_.time(PartTimes::exchange, [&] { exchange_(sends, receives); });
+  return messages;
+}
+
+bool RankArrays::prepare(const std::vector<Access>& access) {
+  settle();
+  const Transfers transfers = lacking(access);
+  give_memory(access[static_cast<std::size_t>(rank())]);
+  if (transfers.empty()) return false;
+  const Messages messages = messages_of(transfers);
+  exchange_(messages.sends, messages.receives);
+  return true;
+}
+
+void RankArrays::send_ahead(const std::vector<Access>& access) {
+  settle();
+  const Transfers transfers = lacking(access);
+  if (transfers.empty()) return;
+  give_memory(access[static_cast<std::size_t>(rank())]);
+  const Messages messages = messages_of(transfers);
+  exchange_.begin(messages.sends, messages.receives);
+  is_sending_ = true;
 }
 
 void RankArrays::note_writes(const std::vector<Access>& access, bool by_all) {
@@ -141,6 +158,7 @@ Bytes RankArrays::take_share(const Span& part, const std::vector<Bytes>& shares)
 }
 
 void RankArrays::upload(void* to, const void* host, std::size_t bytes) {
+  settle();
   if (bytes == 0) return;
   const Span part = span(to, bytes);
   const Bytes own = take_share(part, shared_out(part));
@@ -153,6 +171,7 @@ void RankArrays::upload(void* to, const void* host, std::size_t bytes) {
 void RankArrays::upload_planes(void* to, std::size_t plane_bytes,
                                const std::vector<std::int64_t>& borders,
                                const std::function<void(const ops::Backend::PutPlanes&)>& bring) {
+  settle();
   const auto planes = static_cast<std::size_t>(borders.back());
   if (planes * plane_bytes == 0) return;
   const Span part = span(to, planes * plane_bytes);
@@ -173,6 +192,7 @@ void RankArrays::upload_planes(void* to, std::size_t plane_bytes,
 }
 
 void RankArrays::fill_words(std::uint64_t* to, std::uint64_t word, std::int64_t count) {
+  settle();
   if (count <= 0) return;
   const Span part = span(to, static_cast<std::size_t>(count) * sizeof word);
   const Bytes own = take_share(part, shared_out(part));
@@ -203,6 +223,7 @@ void RankArrays::copy(void* to, const void* from, std::size_t bytes) {
 }
 
 void RankArrays::download(void* host, const void* from, std::size_t bytes) {
+  settle();
   if (bytes == 0) return;
   const Span part = span(from, bytes);
   constexpr int kRoot = 0;

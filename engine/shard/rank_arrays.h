@@ -1,4 +1,6 @@
 #pragma once
+#include <array>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -8,9 +10,19 @@
 #include "ops/rank_parts.h"
 #include "shard/communicator.h"
 #include "shard/directory.h"
-#include "shard/part_times.h"
 
 namespace gigawarp::shard {
+
+/// What an array holds from one operation to the next; the gradient's array is the displacement's
+/// in the next iteration.
+enum class Content : std::uint8_t { warped, gradient, direction, displacement };
+
+/// What was asked of such content last time. An iteration is as the one before: so the operation
+/// that writes it knows how much of it the others will want (RankBackend::announce()).
+struct Demand {
+  std::int64_t halo = 0;             ///< planes that operations read beyond their own
+  int writes = 0, writes_until = 0;  ///< since it was read last; between two reads
+};
 
 /// An array that all ranks have addresses for, of which each holds parts.
 struct RankArray {
@@ -19,6 +31,8 @@ struct RankArray {
   std::byte* base = nullptr;
   Directory directory;
   std::uint64_t version = 0;  ///< one more for every write
+  std::array<Demand, 4> demands{};
+  Demand& demand(Content content) { return demands[static_cast<std::size_t>(content)]; }
 };
 
 /// A part of such an array.
@@ -37,7 +51,7 @@ struct Access {
 class RankArrays {
  public:
   RankArrays(ops::RankParts& parts, Communicator& communicator, Exchange& exchange,
-             std::vector<double> shares, PartTimes& times);
+             std::vector<double> shares);
 
   ops::Array allocate(std::size_t bytes);
   /// The array around an address; a view must not leave it. Throws Error{internal}.
@@ -58,6 +72,14 @@ class RankArrays {
   /// rank. It is there for the back end's work that is asked for from then on. Returns whether
   /// anything had to come, to any of them.
   bool prepare(const std::vector<Access>& access);
+  /// Begins to bring every rank what it will read next: the others are asked for it anyway when
+  /// they do, so nothing depends on the guess. It is on its way until any other function here is
+  /// called, and until then nobody touches it.
+  void send_ahead(const std::vector<Access>& access);
+  /// From here on the back end's work finds what was sent ahead.
+  void settle() {
+    if (std::exchange(is_sending_, false)) exchange_.finish();
+  }
   /// After the operation; `by_all`: every rank has computed the whole.
   void note_writes(const std::vector<Access>& access, bool by_all);
 
@@ -82,7 +104,14 @@ class RankArrays {
   std::vector<Bytes> shared_out(const Span& part) const;
   /// Every rank is about to write its share of a part; this one's gets memory and is returned.
   Bytes take_share(const Span& part, const std::vector<Bytes>& shares);
-  void carry(const std::vector<std::pair<RankArray*, Transfer>>& transfers);
+  using Transfers = std::vector<std::pair<RankArray*, Transfer>>;
+  /// What ranks lack of what they read, on its way from here on.
+  Transfers lacking(const std::vector<Access>& access) const;
+  void give_memory(const Access& own) const;
+  struct Messages {
+    std::vector<Message> sends, receives;
+  };
+  Messages messages_of(const Transfers& transfers);
   int size() const { return communicator_.size(); }
   int rank() const { return communicator_.rank(); }
 
@@ -90,7 +119,7 @@ class RankArrays {
   Communicator& communicator_;
   Exchange& exchange_;
   std::vector<double> shares_;
-  PartTimes& times_;
+  bool is_sending_ = false;  ///< what send_ahead() has begun
   std::map<const std::byte*, std::shared_ptr<RankArray>> arrays_;
   std::uint64_t next_id_ = 0;
   std::uint64_t received_bytes_ = 0;

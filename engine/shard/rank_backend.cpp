@@ -27,8 +27,11 @@ RankBackend::RankBackend(ops::RankParts parts, Communicator& communicator, Excha
       communicator_(communicator),
       shares_(shares_of(communicator.values(parts_.memory_bytes))),
       times_(*parts_.clock),
-      arrays_(parts_, communicator, exchange, shares_, times_),
-      windows_(parts_, communicator, arrays_, exchange, shares_, member().slab_multiple()) {}
+      arrays_(parts_, communicator, exchange, shares_),
+      exchange_(exchange),
+      windows_(parts_, communicator, arrays_, exchange, shares_, member().slab_multiple()) {
+  if (!parts_.cut_work) parts_.cut_work = std::make_unique<ops::PlainCutWork>(member());
+}
 
 RankBackend::Work RankBackend::work_on(const ops::Extent& e, ZRange range, std::int64_t multiple,
                                        const ops::Extent& by) const {
@@ -39,6 +42,28 @@ RankBackend::Work RankBackend::work_on(const ops::Extent& e, ZRange range, std::
   for (std::size_t r = 0; r < ranks(); ++r)
     work.slabs.push_back(work.by_all ? range : slab_of(borders, r, range));
   return work;
+}
+
+/// Pieces are as thick as divides marches along z at their own borders, so that nothing is computed
+/// twice, and take at most half of the slab, or there would be nothing to hide messages behind.
+ops::CutRange RankBackend::cut_of(const Work& work, std::int64_t halo) const {
+  constexpr std::int64_t kThickest = 64;  // what a block of a GPU's march takes (LnccChunks too)
+  const ZRange& slab = work.slabs[own()];
+  const ZRange whole{work.slabs.front().begin, work.slabs.back().end};
+  const std::int64_t multiple = slab_multiple();
+  for (std::int64_t n = kThickest; halo > 0 && n >= std::max(parts_.least_piece, multiple);
+       n /= 2) {
+    if (n % multiple != 0) continue;
+    const std::int64_t below = slab.begin > whole.begin ? (slab.begin + halo + n - 1) / n * n
+                                                        : slab.begin,
+                       above = slab.end < whole.end ? (slab.end - halo) / n * n : slab.end;
+    if (below > above || 2 * (above - below) < slab.end - slab.begin) continue;
+    ops::CutRange cut{{}, {below, above}, {}};
+    if (slab.begin < below) cut.border.push_back({slab.begin, below});
+    if (above < slab.end) cut.border.push_back({above, slab.end});
+    return cut;
+  }
+  return {{slab}, {}, {}};
 }
 
 void RankBackend::read(Access& access, const ops::FieldView& f, std::int64_t begin,
@@ -90,6 +115,8 @@ ops::ImagePair RankBackend::prepare_pair(Work& work, const ops::ImagePair& pair,
       read(access, pair.displacement, slab.begin - sample_halo, slab.end + sample_halo);
   });
   if (pair.displacement) metric_halo_ = sample_halo;
+  demand(Content::displacement, pair.displacement, sample_halo);
+  demand(Content::warped, warped, halo);
   const ops::Extent& fixed = pair.fixed.extent;
   const auto boxes = [&](const ShiftRange& shift, double margin) {
     std::vector<VoxelBox> all;
@@ -160,21 +187,24 @@ void RankBackend::hold_planes(const ops::FieldView& u, std::int64_t halo) {
   });
 }
 
-void RankBackend::write_target(Work& work, const ops::GradientTarget& target,
-                               const ops::ImageView& fixed) {
+RankBackend::Announced RankBackend::write_target(Work& work, const ops::GradientTarget& target,
+                                                 const ops::ImageView& fixed) {
+  Announced announced;
   if (target.intensity) {
     each(work, [&](Access& access, ZRange slab) {
       access.writes.push_back(arrays_.planes(target.intensity, slab.begin, slab.end));
     });
     forget_shift(target.intensity.data);
   }
-  if (!target.field) return;
+  if (!target.field) return announced;
   each(work, [&](Access& access, ZRange slab) {
     if (target.accumulate) read(access, target.field, slab.begin, slab.end);
     if (target.symmetric) read(access, fixed, slab.begin - 1, slab.end + 1);
     write(access, target.field, slab);
   });
   forget_shift(key_of(target.field));
+  announce(announced, work, Content::gradient, target.field);
+  return announced;
 }
 
 void RankBackend::share_sums(const Work& work, std::vector<ops::PlaneSums>& sums) {
@@ -201,13 +231,17 @@ void RankBackend::warp(const ops::WarpArgs& args, std::vector<ops::PlaneSums>& s
     Work work = work_on(args.pair.fixed.extent, args.range, slab_multiple());
     ops::WarpArgs local = args;
     local.pair = prepare_pair(work, args.pair, {}, 0, 0);
+    Announced announced;
     if (args.warped) {
       each(work, [&](Access& access, ZRange slab) {
         access.writes.push_back(arrays_.planes(args.warped, slab.begin, slab.end));
       });
       forget_shift(args.warped.data);
+      announce(announced, work, Content::warped, args.warped);
     }
-    perform(work, local, [&](const ops::WarpArgs& slab) { member().warp(slab, sums); });
+    perform(work, local, announced, [&](const ops::WarpArgs& slab, const ops::CutRange& cut) {
+      parts_.cut_work->warp(slab, cut, sums);
+    });
     share_sums(work, sums);
   });
 }
@@ -221,8 +255,10 @@ void RankBackend::lncc(const ops::LnccArgs& args, std::vector<ops::PlaneSums>& s
     ops::LnccArgs local = args;
     local.pair =
         prepare_pair(work, args.pair, args.warped, 2 * radius, args.warped ? 0 : 2 * radius);
-    write_target(work, args.target, args.pair.fixed);
-    perform(work, local, [&](const ops::LnccArgs& slab) { member().lncc(slab, sums); });
+    const Announced announced = write_target(work, args.target, args.pair.fixed);
+    perform(work, local, announced, [&](const ops::LnccArgs& slab, const ops::CutRange& cut) {
+      parts_.cut_work->lncc(slab, cut, sums);
+    });
     share_sums(work, sums);
   });
 }
@@ -255,8 +291,13 @@ void RankBackend::mi_gradient(const ops::MiArgs& args, const ops::MiTable& table
     Work work = work_on(args.pair.fixed.extent, args.range, slab_multiple());
     ops::MiArgs local = args;
     local.pair = prepare_pair(work, args.pair, args.warped, 0, 0);
-    write_target(work, args.target, args.pair.fixed);
-    perform(work, local, [&](const ops::MiArgs& slab) { member().mi_gradient(slab, table, sums); });
+    const Announced announced = write_target(work, args.target, args.pair.fixed);
+    perform(work, local, announced, [&](ops::MiArgs& slab, const ops::CutRange& cut) {
+      ops::in_pieces(cut, [&](ZRange piece) {
+        slab.range = piece;
+        member().mi_gradient(slab, table, sums);
+      });
+    });
     share_sums(work, sums);
   });
 }
@@ -266,20 +307,23 @@ void RankBackend::mse(const ops::MseArgs& args, std::vector<ops::PlaneSums>& sum
     Work work = work_on(args.pair.fixed.extent, args.range, slab_multiple());
     ops::MseArgs local = args;
     local.pair = prepare_pair(work, args.pair, args.warped, 0, 0);
-    write_target(work, args.target, args.pair.fixed);
-    perform(work, local, [&](const ops::MseArgs& slab) { member().mse(slab, sums); });
+    const Announced announced = write_target(work, args.target, args.pair.fixed);
+    perform(work, local, announced, [&](const ops::MseArgs& slab, const ops::CutRange& cut) {
+      parts_.cut_work->mse(slab, cut, sums);
+    });
     share_sums(work, sums);
   });
 }
 
 ops::GridTimes RankBackend::take_grid_times() {
+  arrays_.settle();
   member().synchronise();
   const auto taken = times_.take();
   ops::GridTimes times;
   const std::vector<double> each = communicator_.values(taken[PartTimes::operation]);
   times.seconds = *std::max_element(each.begin(), each.end());
   times.busy_seconds = communicator_.values(taken[PartTimes::computation]);
-  times.exchange_seconds = communicator_.values(taken[PartTimes::exchange]);
+  times.exchange_seconds = communicator_.values(exchange_.take_seconds());
   times.received_bytes = communicator_.values(arrays_.take_received_bytes());
   return times;
 }

@@ -34,9 +34,16 @@ float RankBackend::direction(const ops::DirectionArgs& args) {
       if (args.direction) write(access, args.direction, slab);
     });
     if (args.direction) forget_shift(key_of(args.direction));
+    demand(Content::gradient, args.gradient, radius);
+    Announced announced;
+    if (args.moments)
+      announce(announced, work, Content::direction, args.moments);
+    else
+      announce(announced, work, Content::direction, args.direction);
     float largest = 0;
-    perform(work, args,
-            [&](const ops::DirectionArgs& slab) { largest = member().direction(slab); });
+    perform(work, args, announced, [&](const ops::DirectionArgs& slab, const ops::CutRange& cut) {
+      largest = parts_.cut_work->direction(slab, cut);
+    });
     if (!work.by_all) {
       const std::vector<float> all = communicator_.values(largest);
       largest = *std::max_element(all.begin(), all.end());
@@ -77,7 +84,21 @@ void RankBackend::compose(const ops::ComposeArgs& args) {
     std::optional<ShiftRange> after;
     if (is_short && known != largest_.end() && before != shifts_.end())
       after = before->second.range.grown(scale * known->second + kRoundingVoxels);
-    perform(work, args, [&](const ops::ComposeArgs& slab) { member().compose(slab); });
+    Announced announced;
+    if (is_short) {  // an iteration
+      if (args.from_moments != nullptr)
+        demand(Content::direction, args.from_moments->moments, radius);
+      else
+        demand(Content::direction, args.direction, radius);
+      demand(Content::displacement, args.displacement, radius + beyond);
+      announce(announced, work, Content::displacement, args.out);
+    }
+    perform(work, args, announced, [&](ops::ComposeArgs& slab, const ops::CutRange& cut) {
+      ops::in_pieces(cut, [&](ZRange piece) {
+        slab.range = piece;
+        member().compose(slab);
+      });
+    });
     set_shift(args.out, after);
   });
 }
@@ -103,6 +124,7 @@ std::int64_t RankBackend::find_folds(const ops::RepairArgs& args) {
       read(access, args.displacement, slab.begin - halo, slab.end + halo);
       access.writes.push_back(marks_of(e, args.marks, slab.begin, slab.end));
     });
+    demand(Content::displacement, args.displacement, halo);
     std::int64_t found = 0;
     perform(work, args, [&](const ops::RepairArgs& slab) { found = member().find_folds(slab); });
     if (work.by_all) return found;
@@ -285,14 +307,18 @@ double RankBackend::keep_common(const ops::SlabView<float>& a, const ops::SlabVi
       ZRange range;
     } const args{range};
     Work work = work_on(a.extent, range, slab_multiple());
+    Announced announced;
     each(work, [&](Access& access, ZRange slab) {
       for (const auto* view : {&a, &b}) {
         read(access, *view, slab.begin, slab.end);
         access.writes.push_back(arrays_.planes(*view, slab.begin, slab.end));
       }
     });
+    for (const auto* view : {&a, &b}) announce(announced, work, Content::warped, *view);
     double count = 0;
-    perform(work, args, [&](const auto& slab) { count = member().keep_common(a, b, slab.range); });
+    perform(work, args, announced, [&](const auto& /*slab*/, const ops::CutRange& cut) {
+      count = parts_.cut_work->keep_common(a, b, cut);
+    });
     if (work.by_all) return count;
     double all = 0;  // whole numbers
     for (const double n : communicator_.values(count)) all += n;

@@ -8,6 +8,7 @@
 
 #include "gigawarp/error.h"
 #include "shard/moving_windows.h"
+#include "shard/part_times.h"
 #include "shard/partition.h"
 #include "shard/rank_arrays.h"
 #include "shard/rank_backend.h"
@@ -146,6 +147,12 @@ class RankBackend final : public ops::Backend {
     bool by_all = false;         ///< every rank computes all of it
   };
 
+  /// What is to be sent as soon as it is written.
+  struct Announced {
+    std::vector<Access> access;  ///< by rank; empty: nothing
+    std::int64_t halo = 0;       ///< planes of a slab that others want, at most
+  };
+
   /// What rank 0 asks the others to send it.
   struct Request {
     std::uint64_t array = 0, begin = 0, bytes = 0;
@@ -197,6 +204,24 @@ class RankBackend final : public ops::Backend {
   /// order of their stream: the host waits for neither, only for the numbers that it reads.
   template <class Args, class Body>
   void perform(const Work& work, const Args& args, const Body& body);
+  /// The same of what others will want planes of: body(args, cut) computes those first, then they
+  /// travel while it computes the rest.
+  template <class Args, class Body>
+  void perform(const Work& work, const Args& args, const Announced& announced, const Body& body);
+  /// This rank's slab, cut for that. In one piece where it is too thin, or nobody wants any of it.
+  ops::CutRange cut_of(const Work& work, std::int64_t halo) const;
+
+  /// An operation writes `content` over the work's slabs: what others will want of it, judged by
+  /// the last time.
+  template <class View>
+  void announce(Announced& announced, const Work& work, Content content, const View& view);
+  /// An operation reads `content`, `halo` planes beyond its own.
+  template <class View>
+  void demand(Content content, const View& view, std::int64_t halo);
+  template <class View>
+  RankArray& array_of(const View& view) const {
+    return *arrays_.span(key_of(view), 1).array;
+  }
 
   void read(Access& access, const ops::FieldView& f, std::int64_t begin, std::int64_t end) const;
   template <class View>
@@ -211,14 +236,20 @@ class RankBackend final : public ops::Backend {
   /// lead.
   ops::ImagePair prepare_pair(Work& work, const ops::ImagePair& pair,
                               const ops::SlabView<float>& warped, int halo, int sample_halo);
-  void write_target(Work& work, const ops::GradientTarget& target, const ops::ImageView& fixed);
+  /// And what others will want of it.
+  Announced write_target(Work& work, const ops::GradientTarget& target,
+                         const ops::ImageView& fixed);
   void share_sums(const Work& work, std::vector<ops::PlaneSums>& sums);
 
   ShiftRange shift_of(const ops::FieldView& u, bool measured);
   void set_shift(const ops::FieldView& u, const std::optional<ShiftRange>& shift);
   void forget_shift(const void* address);
-  const void* key_of(const ops::FieldView& u) const {
+  static const void* key_of(const ops::FieldView& u) {
     return u.packed ? static_cast<const void*>(u.packed.data) : u.component[0].data;
+  }
+  template <class T>
+  static const void* key_of(const ops::SlabView<T>& view) {
+    return view.data;
   }
 
   ops::RankParts parts_;
@@ -226,6 +257,7 @@ class RankBackend final : public ops::Backend {
   std::vector<double> shares_;
   PartTimes times_;
   RankArrays arrays_;
+  Exchange& exchange_;
   MovingWindows windows_;
   /// Of displacements, by address; `second` of the pair: measured, not added up.
   struct KnownShift {
@@ -249,6 +281,57 @@ void RankBackend::perform(const Work& work, const Args& args, const Body& body) 
     if (slab.range.begin < slab.range.end) times_.time(PartTimes::computation, [&] { body(slab); });
   });
   arrays_.note_writes(work.access, work.by_all);
+}
+
+template <class Args, class Body>
+void RankBackend::perform(const Work& work, const Args& args, const Announced& announced,
+                          const Body& body) {
+  times_.time(PartTimes::operation, [&] {
+    arrays_.prepare(work.access);
+    Args slab = args;
+    slab.range = work.slabs[own()];
+    const bool computes = slab.range.begin < slab.range.end;
+    ops::CutRange cut = cut_of(work, announced.halo);
+    std::size_t since = computes ? times_.start() : 0;
+    cut.border_is_asked_for = [&] {
+      arrays_.note_writes(work.access, work.by_all);  // the rest is soon, and nobody looks before
+      if (announced.access.empty()) return;
+      if (computes) times_.stop(PartTimes::computation, since);
+      arrays_.send_ahead(announced.access);
+      if (computes) since = times_.start();
+    };
+    if (!computes) {
+      cut.border_is_asked_for();
+      return;
+    }
+    body(slab, cut);
+    times_.stop(PartTimes::computation, since);
+  });
+}
+
+template <class View>
+void RankBackend::announce(Announced& announced, const Work& work, Content content,
+                           const View& view) {
+  if (!view || work.by_all || ranks() == 1) return;
+  Demand& demand = array_of(view).demand(content);
+  // Channels add to a gradient one after another: only the last one's is what others want.
+  if (++demand.writes != demand.writes_until || demand.halo == 0) return;
+  announced.access.resize(ranks());
+  announced.halo = std::max(announced.halo, demand.halo);
+  for (std::size_t r = 0; r < ranks(); ++r)
+    if (const ZRange& slab = work.slabs[r]; slab.begin < slab.end)
+      read(announced.access[r], view, slab.begin - demand.halo, slab.end + demand.halo);
+}
+
+template <class View>
+void RankBackend::demand(Content content, const View& view, std::int64_t halo) {
+  if (!view || ranks() == 1) return;
+  Demand& demand = array_of(view).demand(content);
+  if (const int writes = std::exchange(demand.writes, 0); writes > 0) {
+    demand.writes_until = writes;
+    demand.halo = 0;
+  }
+  demand.halo = std::max(demand.halo, halo);
 }
 
 template <class View>

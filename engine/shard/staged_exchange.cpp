@@ -1,7 +1,10 @@
 #include <cstdlib>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "shard/device_exchange.h"
+#include "shard/host_watch.h"
 
 namespace gigawarp::shard {
 namespace {
@@ -11,16 +14,29 @@ class StagedExchange final : public Exchange {
   StagedExchange(Communicator& communicator, ops::Backend& backend)
       : communicator_(communicator), backend_(backend) {}
 
-  void operator()(std::span<const Message> sends, std::span<const Message> receives) override {
-    std::vector<std::byte> out(bytes_of(sends)), in(bytes_of(receives));
-    const std::vector<Message> out_messages = placed(sends, out),
-                               in_messages = placed(receives, in);
-    for (std::size_t i = 0; i < sends.size(); ++i)
-      backend_.download(out_messages[i].data, sends[i].data, sends[i].bytes);
-    communicator_.exchange(out_messages, in_messages);
-    for (std::size_t i = 0; i < receives.size(); ++i)
-      backend_.upload(receives[i].data, in_messages[i].data, receives[i].bytes);
+  void begin(std::span<const Message> sends, std::span<const Message> receives) override {
+    watch_.time([&] {
+      std::vector<std::byte> out(bytes_of(sends));
+      const std::vector<Message> out_messages = placed(sends, out);
+      for (std::size_t i = 0; i < sends.size(); ++i)
+        backend_.download(out_messages[i].data, sends[i].data, sends[i].bytes);
+      received_.assign(receives.begin(), receives.end());
+      in_.resize(bytes_of(receives));
+      communicator_.begin_exchange(out_messages, placed(receives, in_));
+    });
   }
+  void finish() override {
+    watch_.time([&] {
+      communicator_.finish_exchange();
+      const std::vector<std::byte> arrived = std::exchange(in_, {});
+      const std::byte* from = arrived.data();
+      for (const Message& m : std::exchange(received_, {})) {
+        backend_.upload(m.data, from, m.bytes);
+        from += m.bytes;
+      }
+    });
+  }
+  double take_seconds() override { return watch_.take(); }
   std::string name() const override { return "host memory"; }
 
  private:
@@ -42,6 +58,9 @@ class StagedExchange final : public Exchange {
 
   Communicator& communicator_;
   ops::Backend& backend_;
+  std::vector<Message> received_;  ///< of the exchange that has begun ...
+  std::vector<std::byte> in_;      ///< ... and where they arrive
+  HostWatch watch_;
 };
 
 }  // namespace

@@ -4,14 +4,18 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
+#include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gigawarp/error.h"
 #include "shard/communicator.h"
+#include "shard/host_watch.h"
 
 namespace gigawarp::shard {
 namespace {
@@ -56,6 +60,32 @@ class Hub {
     if (round_ == round) throw_failure();
   }
 
+  using Bytes = std::vector<std::byte>;
+  /// Waits for nobody: what is posted is a copy.
+  void post(std::size_t from, const Message& m) {
+    {
+      const std::lock_guard lock(mutex_);
+      posted_[{from, static_cast<std::size_t>(m.peer)}].emplace_back(m.data, m.data + m.bytes);
+    }
+    changed_.notify_all();
+  }
+  /// Waits for the next that was posted to `to` by the message's peer.
+  void take_posted(std::size_t to, const Message& wanted) {
+    std::unique_lock lock(mutex_);
+    std::deque<Bytes>& waiting = posted_[{static_cast<std::size_t>(wanted.peer), to}];
+    changed_.wait(lock, [&] { return !waiting.empty() || failure_; });
+    if (waiting.empty()) throw_failure();
+    const Bytes bytes = std::move(waiting.front());
+    waiting.pop_front();
+    lock.unlock();
+    require_same(bytes.size(), wanted.bytes);
+    std::copy(bytes.begin(), bytes.end(), wanted.data);
+  }
+  static void require_same(std::size_t sent, std::size_t wanted) {
+    if (sent != wanted)
+      throw Error(ErrorCode::internal, "Two ranks do not agree on what they exchange.");
+  }
+
   std::vector<std::span<const Message>> sends_;
   const void* told_ = nullptr;  ///< by the root of a broadcast
   /// Of gather(), every other call in the second set: who comes to the next call may fill its own
@@ -81,6 +111,7 @@ class Hub {
   std::atomic<std::uint64_t> round_{0};
   std::atomic<bool> failed_{false};
   std::optional<Error> failure_;
+  std::map<std::pair<std::size_t, std::size_t>, std::deque<Bytes>> posted_;  ///< by from and to
 };
 
 class ThreadCommunicator final : public Communicator {
@@ -98,6 +129,14 @@ class ThreadCommunicator final : public Communicator {
     std::vector<std::size_t> next(hub_->size(), 0);  // message of each peer to look at
     for (const Message& m : receives) take(m, next[static_cast<std::size_t>(m.peer)]);
     hub_->meet();
+  }
+  void begin_exchange(std::span<const Message> sends, std::span<const Message> receives) override {
+    hub_->require_unbroken();
+    for (const Message& m : sends) hub_->post(own(), m);
+    awaited_.assign(receives.begin(), receives.end());
+  }
+  void finish_exchange() override {
+    for (const Message& m : std::exchange(awaited_, {})) hub_->take_posted(own(), m);
   }
   void gather(const void* mine, std::span<const std::size_t> bytes, void* all) override {
     auto& gifts = hub_->gifts_[gathered_++ % 2];
@@ -120,26 +159,36 @@ class ThreadCommunicator final : public Communicator {
   void take(const Message& wanted, std::size_t& next) const {
     const std::span<const Message> offers = hub_->sends_[static_cast<std::size_t>(wanted.peer)];
     while (next < offers.size() && offers[next].peer != rank_) ++next;
-    if (next == offers.size() || offers[next].bytes != wanted.bytes)
+    if (next == offers.size())
       throw Error(ErrorCode::internal, "Two ranks do not agree on what they exchange.");
+    Hub::require_same(offers[next].bytes, wanted.bytes);
     std::memcpy(wanted.data, offers[next++].data, wanted.bytes);
   }
 
   std::shared_ptr<Hub> hub_;
   const int rank_;
   std::uint64_t gathered_ = 0;
+  std::vector<Message> awaited_;  ///< of the exchange that has begun
 };
 
 class HostExchange final : public Exchange {
  public:
   explicit HostExchange(Communicator& communicator) : communicator_(communicator) {}
-  void operator()(std::span<const Message> sends, std::span<const Message> receives) override {
-    communicator_.exchange(sends, receives);
+  void begin(std::span<const Message> sends, std::span<const Message> receives) override {
+    watch_.time([&] { communicator_.begin_exchange(sends, receives); });
   }
+  void finish() override {
+    watch_.time([&] { communicator_.finish_exchange(); });
+  }
+  void operator()(std::span<const Message> sends, std::span<const Message> receives) override {
+    watch_.time([&] { communicator_.exchange(sends, receives); });
+  }
+  double take_seconds() override { return watch_.take(); }
   std::string name() const override { return "host memory"; }
 
  private:
   Communicator& communicator_;
+  HostWatch watch_;
 };
 
 }  // namespace

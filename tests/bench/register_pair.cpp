@@ -31,9 +31,10 @@
 /// run ends with a hash of the forward displacement; runs that differ in it are a failure,
 /// and so is a run that takes more of the GPU than the plan said. The
 /// DEVICE ranks:4 runs on four ranks as processes would be (solve/rank_run.h), but threads: GPU i
-/// for rank i with NCCL between them; ranks:cpu:4 on the CPU. The hash is that of one. The
-/// synthetic pair is the benchmark's, u16 under a known map; only the greedy stage runs, from the
-/// known affine part, and the result is compared with the known map.
+/// for rank i with NCCL between them; ranks:cpu:4 on the CPU; ranks:4:32 with pieces of 32 planes
+/// or more computed while messages travel (ops::RankParts::least_piece). The hash is that of one.
+/// The synthetic pair is the benchmark's, u16 under a known map; only the greedy stage runs, from
+/// the known affine part, and the result is compared with the known map.
 namespace gigawarp {
 namespace {
 
@@ -118,10 +119,22 @@ struct Run {
   std::uint64_t hash = 0;
 };
 
+/// What follows "ranks:" or "ranks:cpu:"; nothing for other devices.
+std::string ranks_text(const std::string& device) {
+  for (const std::string kind : {"ranks:cpu:", "ranks:"})
+    if (device.starts_with(kind)) return device.substr(kind.size());
+  return {};
+}
 /// How many ranks "ranks:4" and "ranks:cpu:4" name; zero for other devices.
 int ranks_of(const std::string& device) {
-  if (!device.starts_with("ranks:")) return 0;
-  return std::max(1, std::atoi(device.substr(device.rfind(':') + 1).c_str()));
+  const std::string text = ranks_text(device);
+  return text.empty() ? 0 : std::max(1, std::atoi(text.c_str()));
+}
+/// Of "ranks:4:32" the second number; zero without one.
+int least_piece_of(const std::string& device) {
+  const std::string text = ranks_text(device);
+  const std::size_t colon = text.find(':');
+  return colon == std::string::npos ? 0 : std::atoi(text.c_str() + colon + 1);
 }
 
 solve::RegistrationOutput register_on_ranks(const solve::RegistrationInput& input,
@@ -139,10 +152,15 @@ solve::RegistrationOutput register_on_ranks(const solve::RegistrationInput& inpu
         output = std::move(own);
         std::printf("  in operations %.3f s, of which each rank computed", times.seconds);
         for (const double busy : times.busy_seconds) std::printf(" %.3f", busy);
-        std::printf(" s and waited or exchanged for the rest\n");
+        std::printf(" s and waited for the rest; messages travelled");
+        for (const double travelled : times.exchange_seconds) std::printf(" %.3f", travelled);
+        std::printf(" s\n");
       },
       [&](int rank) {
-        return on_cpu ? ops::make_host_rank() : ops::make_cuda_rank(rank, job.memory_bytes);
+        ops::RankParts parts =
+            on_cpu ? ops::make_host_rank() : ops::make_cuda_rank(rank, job.memory_bytes);
+        if (const int least = least_piece_of(job.device); least > 0) parts.least_piece = least;
+        return parts;
       },
       [](shard::Communicator& communicator, ops::RankParts& parts) {
         return shard::make_exchange(communicator, parts);

@@ -1,9 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstring>
 #include <mutex>
 #include <numeric>
 #include <random>
+#include <thread>
 
 #include "gigawarp/error.h"
 #include "shard/directory.h"
@@ -153,6 +156,49 @@ TEST(Communicator, ranksExchangeGatherAndBroadcast) {
       ASSERT_EQ(told, 3);
     }
   });
+}
+
+TEST(Communicator, whatHasBeenSentMayBeOverwrittenBeforeAnybodyTakesIt) {
+  on_ranks(5, [](Rank& rank) {
+    shard::Communicator& c = rank.communicator;
+    const int own = c.rank(), above = (own + 1) % 5, below = (own + 4) % 5;
+    for (int round = 0; round < 50; ++round) {
+      std::vector<int> out{own, round}, in(2, -1);
+      const auto message = [](int peer, std::vector<int>& values) {
+        return shard::Message{peer, reinterpret_cast<std::byte*>(values.data()), 2 * sizeof(int)};
+      };
+      const shard::Message send = message(above, out), receive = message(below, in);
+      c.begin_exchange({&send, 1}, {&receive, 1});
+      out = {-2, -2};
+      if (round % 2 == 0) {  // other calls may come between
+        EXPECT_EQ(c.values(own).back(), 4);
+      }
+      if (round % 3 == own % 3) std::this_thread::sleep_for(std::chrono::microseconds(200));
+      c.finish_exchange();
+      ASSERT_EQ(in, (std::vector<int>{below, round}));
+    }
+  });
+}
+
+TEST(Communicator, aRankThatFailsEndsTheWaitForWhatItDidNotSend) {
+  std::atomic<int> told{0};
+  on_ranks(3, [&](Rank& rank) {
+    shard::Communicator& c = rank.communicator;
+    if (rank.number() == 1) {
+      c.fail(ErrorCode::does_not_fit, "Rank 1 gave up.");
+      return;
+    }
+    std::byte place{};
+    const shard::Message wanted{1, &place, 1};
+    EXPECT_THROW(
+        {
+          c.begin_exchange({}, {&wanted, 1});
+          c.finish_exchange();
+        },
+        Error);
+    ++told;
+  });
+  EXPECT_EQ(told, 2);
 }
 
 TEST(Communicator, aRankThatFailsEndsTheWaitOfAllWithItsSentence) {

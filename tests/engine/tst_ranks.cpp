@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstring>
+#include <future>
 #include <mutex>
 #include <numeric>
 #include <random>
@@ -120,22 +122,33 @@ class QueuedSparseMemory final : public ops::SparseMemory {
   std::shared_ptr<test::WorkQueue> queue_;
 };
 
-/// Messages in the order of the back end's work, as NCCL sends them; the host does not wait.
+/// Messages on a thread of their own, in the order of the back end's work where the two meet, as
+/// NCCL sends them on a stream of its own; the host does not wait.
 class QueuedExchange final : public shard::Exchange {
  public:
   QueuedExchange(shard::Communicator& communicator, std::shared_ptr<test::WorkQueue> queue)
       : communicator_(communicator), queue_(std::move(queue)) {}
-  void operator()(std::span<const shard::Message> sends,
-                  std::span<const shard::Message> receives) override {
-    queue_->add(
-        [this, out = std::vector(sends.begin(), sends.end()),
-         in = std::vector(receives.begin(), receives.end())] { communicator_.exchange(out, in); });
+  void begin(std::span<const shard::Message> sends,
+             std::span<const shard::Message> receives) override {
+    messages_.add([this, ready = queue_->mark(), out = std::vector(sends.begin(), sends.end()),
+                   in = std::vector(receives.begin(), receives.end())] {
+      ready.wait();
+      std::this_thread::sleep_for(std::chrono::microseconds(300));
+      communicator_.exchange(out, in);
+    });
+    arrived_ = messages_.mark();
   }
+  void finish() override {
+    queue_->add([arrived = arrived_] { arrived.wait(); });
+  }
+  double take_seconds() override { return 0; }
   std::string name() const override { return "a queue"; }
 
  private:
   shard::Communicator& communicator_;
   std::shared_ptr<test::WorkQueue> queue_;
+  test::WorkQueue messages_;
+  std::shared_future<void> arrived_;
 };
 
 TEST(Ranks, thatDoNotWaitForTheirWorkGiveTheBitsOfOne) {
@@ -160,6 +173,7 @@ TEST(Ranks, thatDoNotWaitForTheirWorkGiveTheBitsOfOne) {
           [&](int rank) {
             const auto& queue = queues[static_cast<std::size_t>(rank)];
             ops::RankParts parts = ops::make_host_rank();
+            parts.least_piece = 1;
             parts.backend =
                 std::make_unique<test::QueuedMember>(queue, std::chrono::microseconds(1500 * rank));
             parts.memory = std::make_unique<QueuedSparseMemory>(std::move(parts.memory), queue);
