@@ -2,6 +2,7 @@
 # Builds the engine alone on a machine with CUDA 12.8 or later, CMake, ninja and g++ 12 or later, and runs the GPU
 # tests there. TBB, nlohmann-json and GoogleTest come from build/carry where it exists (packaging/carry.sh makes it).
 #   tests/gpu.sh [--no-tests] [--sanitize] [--bench "SIZE [DEVICE [REPEATS [METRIC]]]"]... [--register "ARGUMENTS"]...
+#                [--mpirun "N bench_table|register_pair ARGUMENTS"]...
 #     --no-tests    builds and measures only
 #     --sanitize    also under compute-sanitizer: memcheck, racecheck, initcheck, without whole registrations
 #     --bench       then the table of the benchmark at SIZE (one number, or X,Y,Z) on cuda:0 or DEVICE (cuda:0,1: both
@@ -9,10 +10,12 @@
 #     --register    then whole registrations by build/gpu/tests/bench/register_pair; may be repeated. ARGUMENTS are
 #                     FIXED.raw MOVING.raw PRESET DEVICE [REPEATS]     (tests/bench/to_raw.py makes the files)
 #                     --synthetic SIZE --device cuda:0 --metric mi     (a made-up pair with a known map; its source says more)
+#     --mpirun      then N processes of one of the two programs, with mpi:cuda among their arguments: a GPU for each, and
+#                   NCCL between them. OpenMPI must be here, or in build/carry (packaging/carry.sh --mpi)
 # GIGAWARP_GPU_ARCH: architecture to compile for (90). GIGAWARP_TEST_HUGE=1: also volumes beyond 2^31 voxels.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-tests=yes sanitize=no benches=() registrations=()
+tests=yes sanitize=no benches=() registrations=() mpiruns=()
 while [ $# -gt 0 ]; do
   case "$1" in
     --no-tests) tests=no ;;
@@ -25,7 +28,12 @@ while [ $# -gt 0 ]; do
       [ $# -ge 2 ] || { echo "gpu.sh: --register takes the arguments of register_pair as one word." >&2; exit 2; }
       registrations+=("$2")
       shift ;;
-    *) echo "gpu.sh: unknown option $1; it takes --no-tests, --sanitize, --bench SIZE and --register ARGUMENTS." >&2; exit 2 ;;
+    --mpirun)
+      [[ "${2:-}" =~ ^[1-9][0-9]*\ (bench_table|register_pair)\  ]] ||
+        { echo "gpu.sh: --mpirun takes a number, bench_table or register_pair, and its arguments as one word." >&2; exit 2; }
+      mpiruns+=("$2")
+      shift ;;
+    *) echo "gpu.sh: unknown option $1; it takes --no-tests, --sanitize, --bench SIZE, --register ARGUMENTS and --mpirun ARGUMENTS." >&2; exit 2 ;;
   esac
   shift
 done
@@ -45,6 +53,21 @@ if [ -d build/carry ]; then
   configure+=("-DCMAKE_PREFIX_PATH=$carry")
   for name in TBB GTest; do configure+=("-D${name}_DIR=$(find "$carry" -type d -name "$name" -path '*/cmake/*')"); done
   configure+=("-Dnlohmann_json_DIR=$carry/share/cmake/nlohmann_json")
+fi
+# Of several processes: OpenMPI as it is installed, or from build/carry, where nothing is in the place it was built for.
+mpirun=(mpirun --allow-run-as-root --oversubscribe --bind-to none)
+if [ ${#mpiruns[@]} -gt 0 ]; then
+  configure+=(-DGIGAWARP_MPI=ON)
+  if [ -x build/carry/bin/orterun ]; then
+    libraries=$carry/lib/x86_64-linux-gnu
+    chmod +x "$carry"/bin/*
+    export OPAL_PREFIX=$carry PMIX_PREFIX=$libraries/pmix2 LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} PATH=$carry/bin:$PATH
+    # One host, no ssh, and no complaints about components for networks that are not carried.
+    export OMPI_MCA_plm=isolated OMPI_MCA_btl=self,vader OMPI_MCA_pml=ob1 OMPI_MCA_mca_base_component_show_load_errors=0 PMIX_MCA_pcompress_base_silence_warning=1
+    mpirun[0]=$carry/bin/orterun
+    configure+=("-DMPI_C_HEADER_DIR=$libraries/openmpi/include" -DMPI_C_LIB_NAMES=mpi "-DMPI_mpi_LIBRARY=$libraries/openmpi/lib/libmpi.so"
+      -DMPI_C_COMPILER=MPI_C_COMPILER-NOTFOUND -DMPI_SKIP_COMPILER_WRAPPER=ON)
+  fi
 fi
 cmake -S . -B "$build" "${configure[@]}" > "$build/configure.log" 2>&1 || { cat "$build/configure.log"; exit 1; }
 targets=(tests/bench/all)
@@ -98,6 +121,11 @@ for registration in ${registrations[@]+"${registrations[@]}"}; do
   step "Registration, $registration"
   read -ra words <<< "$registration"
   "$build/tests/bench/register_pair" "${words[@]}" || status=1
+done
+for run in ${mpiruns[@]+"${mpiruns[@]}"}; do
+  step "Processes, $run"
+  read -ra words <<< "$run"
+  "${mpirun[@]}" -n "${words[0]}" "$build/tests/bench/${words[1]}" "${words[@]:2}" || status=1
 done
 step "Done, status $status"
 exit "$status"

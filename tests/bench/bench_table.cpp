@@ -14,7 +14,7 @@
 /// bench_table SIZE [DEVICE [REPEATS [METRIC]]]: the table of `gigawarp bench` from the engine
 /// alone. SIZE is one number or X,Y,Z; METRIC is lncc, mi or mse, and all of them by default.
 /// DEVICE ranks:4 is what `--device mpi` is, of four threads in place of processes: GPU i for rank
-/// i with NCCL between them; ranks:cpu:4 on the CPU.
+/// i with NCCL between them; ranks:cpu:4 on the CPU. Under mpirun mpi, mpi:cuda or mpi:cpu.
 namespace {
 
 using gigawarp::bench::Report;
@@ -65,6 +65,26 @@ Report run_on_ranks(gigawarp::bench::Spec spec) {
   return reports.front();
 }
 
+/// This process is one of several.
+Report run_on_processes(gigawarp::bench::Spec spec) {
+  const auto communicator = gigawarp::shard::make_process_communicator();
+  spec.ranks = communicator.get();
+  try {
+    if (communicator->is_root()) return run(spec, print_head, print_row);
+    run(spec);
+    return {};  // the first has said it
+  } catch (const gigawarp::Error& error) {
+    communicator->fail(error.code(), error.what());
+    throw;
+  }
+}
+
+Report run_as_asked(const gigawarp::bench::Spec& spec) {
+  if (spec.device.starts_with("ranks:")) return run_on_ranks(spec);
+  if (spec.device.starts_with("mpi")) return run_on_processes(spec);
+  return gigawarp::bench::run(spec, print_head, print_row);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -78,9 +98,7 @@ int main(int argc, char** argv) {
     if (argc > 2) spec.device = argv[2];
     if (argc > 3) spec.repeats = std::atoi(argv[3]);
     if (argc > 4) spec.metrics = {gigawarp::test::parse_metric(argv[4])};
-    const Report report = spec.device.starts_with("ranks:")
-                              ? run_on_ranks(spec)
-                              : gigawarp::bench::run(spec, print_head, print_row);
+    const Report report = run_as_asked(spec);
     if (report.device_peak_bytes > 0)
       std::printf("\n%.1f MiB of GPU memory, %.1f MiB of the host's at most. %s\n",
                   static_cast<double>(report.device_peak_bytes) / 1048576,

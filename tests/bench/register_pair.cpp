@@ -17,6 +17,7 @@
 #include "shard/device_exchange.h"
 #include "solve/device_choice.h"
 #include "solve/forecast.h"
+#include "solve/rank_run.h"
 #include "solve/registration.h"
 #include "support/bench_arguments.h"
 #include "support/rank_threads.h"
@@ -137,8 +138,9 @@ int least_piece_of(const std::string& device) {
   return colon == std::string::npos ? 0 : std::atoi(text.c_str() + colon + 1);
 }
 
-solve::RegistrationOutput register_on_ranks(const solve::RegistrationInput& input,
-                                            const JobSpec& job, const solve::RunControl& control) {
+solve::RegistrationOutput register_on_threads(const solve::RegistrationInput& input,
+                                              const JobSpec& job,
+                                              const solve::RunControl& control) {
   const bool on_cpu = job.device.starts_with("ranks:cpu");
   solve::RegistrationOutput output;
   test::on_ranks(
@@ -168,14 +170,22 @@ solve::RegistrationOutput register_on_ranks(const solve::RegistrationInput& inpu
   return output;
 }
 
-Run register_once(const solve::RegistrationInput& input, const JobSpec& job) {
+solve::RegistrationOutput register_on(const solve::RegistrationInput& input, const JobSpec& job,
+                                      const solve::RunControl& control,
+                                      shard::Communicator* processes) {
+  if (processes != nullptr) return solve::register_on_ranks(input, job, control, *processes);
+  if (ranks_of(job.device) > 0) return register_on_threads(input, job, control);
+  return solve::register_volumes(input, job, control);
+}
+
+Run register_once(const solve::RegistrationInput& input, const JobSpec& job,
+                  shard::Communicator* processes) {
   Run run;
   StageTimes times;
   solve::RunControl control;
   control.progress = &times;
   const auto start = Clock::now();
-  run.output = ranks_of(job.device) > 0 ? register_on_ranks(input, job, control)
-                                        : solve::register_volumes(input, job, control);
+  run.output = register_on(input, job, control, processes);
   run.seconds = seconds_since(start);
   run.deformable_seconds = times.deformable_seconds();
   for (const solve::LevelReport& level : run.output.levels)
@@ -200,13 +210,16 @@ Run register_once(const solve::RegistrationInput& input, const JobSpec& job) {
 
 /// The last of `repeats` runs. Throws Error{internal} when two of them differ.
 solve::RegistrationOutput register_often(const solve::RegistrationInput& input, JobSpec job,
-                                         int repeats) {
-  const int ranks = ranks_of(job.device);
+                                         int repeats, shard::Communicator* processes) {
+  const int ranks = processes != nullptr ? processes->size() : ranks_of(job.device);
+  if (processes != nullptr) job.device = solve::chosen_rank_device(job.device, *processes);
   if (ranks == 0) job.device = solve::chosen_device(job.device);
   const Volume &fixed = *input.fixed[0]->whole(), &moving = *input.moving[0]->whole();
-  const std::vector<DeviceInfo> gpus = solve::gpus_of(job.device);
   JobSpec foretold = job;
-  if (ranks > 0) foretold.device = job.device.starts_with("ranks:cpu") ? "mpi:cpu" : "mpi:cuda";
+  if (ranks > 0 && processes == nullptr)
+    foretold.device = job.device.starts_with("ranks:cpu") ? "mpi:cpu" : "mpi:cuda";
+  const std::vector<DeviceInfo> gpus =
+      ranks > 0 ? std::vector<DeviceInfo>{} : solve::gpus_of(job.device);
   const solve::MemoryForecast forecast = solve::forecast(
       fixed.grid(), moving.grid(), size_of(fixed.type()), size_of(moving.type()), foretold,
       ranks > 0 ? std::vector<double>(static_cast<std::size_t>(ranks), 1.0 / ranks)
@@ -225,7 +238,7 @@ solve::RegistrationOutput register_often(const solve::RegistrationInput& input, 
     std::printf("run %d\n", i + 1);
     const std::uint64_t before = last.hash;
     last = {};  // so that there are never two results
-    last = register_once(input, job);
+    last = register_once(input, job, processes);
     if (i > 0 && last.hash != before)
       throw Error(ErrorCode::internal, "Two runs of the same job ended with different bits.");
     if (ranks == 0 && last.output.device_peak_bytes > forecast.device_bytes)
@@ -234,7 +247,7 @@ solve::RegistrationOutput register_often(const solve::RegistrationInput& input, 
   return std::move(last.output);
 }
 
-void run_files(const std::vector<std::string>& words) {
+void run_files(const std::vector<std::string>& words, shard::Communicator* processes) {
   if (words.size() < 4 || words.size() > 5)
     misuse(
         "register_pair takes FIXED.raw MOVING.raw PRESET DEVICE [REPEATS], or --synthetic SIZE.");
@@ -244,7 +257,8 @@ void run_files(const std::vector<std::string>& words) {
   solve::RegistrationInput input;
   input.fixed = {&fixed};
   input.moving = {&moving};
-  register_often(input, job, words.size() > 4 ? std::max(1, std::atoi(words[4].c_str())) : 1);
+  register_often(input, job, words.size() > 4 ? std::max(1, std::atoi(words[4].c_str())) : 1,
+                 processes);
 }
 
 struct Synthetic {
@@ -339,7 +353,7 @@ void compare_with_known_map(const bench::Problem& problem, const DisplacementFie
   print_distances("error of the result", after);
 }
 
-void run_synthetic(const std::vector<std::string>& words) {
+void run_synthetic(const std::vector<std::string>& words, shard::Communicator* processes) {
   const Synthetic synthetic = parse_synthetic(words);
   const auto start = Clock::now();
   const bench::Problem problem(synthetic.size, synthetic.displacement_voxels);
@@ -356,8 +370,29 @@ void run_synthetic(const std::vector<std::string>& words) {
   job.device = synthetic.device;
   job.initialisation = Initialisation::transform;
   job.write_inverse = false;
-  const solve::RegistrationOutput output = register_often(input, job, synthetic.repeats);
-  compare_with_known_map(problem, *output.forward_mm);
+  const solve::RegistrationOutput output = register_often(input, job, synthetic.repeats, processes);
+  if (output.forward_mm) compare_with_known_map(problem, *output.forward_mm);  // the first process
+}
+
+void run(const std::vector<std::string>& words) {
+  const auto is_processes = [](const std::string& word) {
+    return word == "mpi" || word == "mpi:cpu" || word == "mpi:cuda";
+  };
+  std::unique_ptr<shard::Communicator> processes;
+  if (std::any_of(words.begin(), words.end(), is_processes)) {
+    processes = shard::make_process_communicator();
+    if (!processes->is_root() && std::freopen("/dev/null", "w", stdout) == nullptr)
+      misuse("There is no /dev/null.");
+  }
+  try {
+    if (std::find(words.begin(), words.end(), "--synthetic") != words.end())
+      run_synthetic(words, processes.get());
+    else
+      run_files(words, processes.get());
+  } catch (const Error& error) {
+    if (processes) processes->fail(error.code(), error.what());
+    throw;
+  }
 }
 
 }  // namespace
@@ -366,10 +401,7 @@ void run_synthetic(const std::vector<std::string>& words) {
 int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + 1, argv + argc);
   try {
-    if (std::find(words.begin(), words.end(), "--synthetic") != words.end())
-      gigawarp::run_synthetic(words);
-    else
-      gigawarp::run_files(words);
+    gigawarp::run(words);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return EXIT_FAILURE;

@@ -44,7 +44,7 @@ class CudaRanks : public test::GpusTest {
         });
   }
   void expect_same_bits(const std::vector<StageSpec>& stages, std::int64_t small_voxels = 0,
-                        const Affine& turn = {}) {
+                        const Affine& turn = {}, std::int64_t least_piece = 0) {
     const test::TurnedPair pair({67, 71, 133}, {71, 129, 130}, 1.0, turn);
     const JobSpec job = test::job_of(stages, Initialisation::transform);
     const std::string one = test::run_on(*gpu_, pair.input(), job);
@@ -55,7 +55,10 @@ class CudaRanks : public test::GpusTest {
             EXPECT_TRUE(many == one);
           }
         },
-        small_voxels);
+        small_voxels,
+        [&](int, ops::RankParts& parts) {
+          if (least_piece > 0) parts.least_piece = least_piece;
+        });
   }
 };
 
@@ -89,6 +92,36 @@ TEST_P(CudaRanks, greedyGivesTheBitsOfOneGpu) {
 TEST_P(CudaRanks, synGivesTheBitsOfOneGpu) {
   for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
     expect_same_bits({test::whole_stage(StageKind::syn, metric, {{2, 10}, {1, 5}})});
+}
+
+TEST_P(CudaRanks, thinPiecesBesideTheirMessagesGiveTheBitsOfOneGpu) {
+  for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi, MetricKind::mse})
+    expect_same_bits({test::whole_stage(StageKind::greedy, metric, {{2, 10}, {1, 8}})}, 0, {}, 4);
+  expect_same_bits({test::whole_stage(StageKind::syn, MetricKind::lncc, {{1, 8}})}, 0, {}, 4);
+  // And none: messages begin when the whole is asked for.
+  expect_same_bits({test::whole_stage(StageKind::greedy, MetricKind::lncc, {{1, 8}})}, 0, {}, 1000);
+}
+
+TEST_P(CudaRanks, timesAreTakenWhileMessagesTravel) {
+  const test::TurnedPair pair({67, 71, 133}, {71, 129, 130}, 1.0, {});
+  const JobSpec job =
+      test::job_of({test::whole_stage(StageKind::greedy, MetricKind::lncc, {{1, 10}})},
+                   Initialisation::transform);
+  on_gpus([&](Rank& rank) {
+    rank.backend.take_grid_times();  // from here on
+    test::run_on(rank.backend, pair.input(), job);
+    const ops::GridTimes times = rank.backend.take_grid_times();
+    ASSERT_EQ(times.busy_seconds.size(), GetParam().size());
+    for (const double busy : times.busy_seconds) {
+      EXPECT_GT(busy, 0);
+      EXPECT_LE(busy, times.seconds);
+    }
+    if (GetParam().size() == 1) return;
+    for (std::size_t r = 0; r < GetParam().size(); ++r) {
+      EXPECT_GT(times.exchange_seconds[r], 0) << r;
+      EXPECT_GT(times.received_bytes[r], 0U) << r;
+    }
+  });
 }
 
 TEST_P(CudaRanks, smallLevelsAndAQuarterTurnGiveTheBitsOfOneGpu) {
