@@ -13,6 +13,7 @@
 #include "cuda/staging.h"
 #include "cuda/step_queue.h"
 #include "gigawarp/error.h"
+#include "ops/lncc_chunks.h"
 
 namespace gigawarp::ops {
 namespace {
@@ -199,8 +200,10 @@ std::string gpu_identity(int device) {
 RankParts make_cuda_rank(int device, std::uint64_t memory_bytes) {
   /// Kernels load the planes after next while they work on one.
   constexpr int kPlanesAhead = 4;
-  /// Thinner pieces read as much around themselves as they write.
-  constexpr int kLeastPiece = 16;
+  /// Marches are cut there anyway (MarchGrid): nothing is computed twice but LNCC's samples and
+  /// windows around the cut. Thinner pieces cost each march another run-up, which takes about as
+  /// long as the messages that they would hide.
+  constexpr int kLeastPiece = ops::LnccChunks::kSegment;
   auto backend = usable_backend(device, memory_bytes);
   cuda::Device& own = backend->device();
   own.make_current();
