@@ -1405,11 +1405,11 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>warped moving</source>
+        <source>warped, level %1</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>warped, level %1</source>
+        <source>warped</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -2001,6 +2001,42 @@ Only what is looked at is read.</source>
     </message>
     <message>
         <source>about %1 to go</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message numerus="yes">
+        <source>%n pair(s) of landmarks and the alignment by hand are in no file.</source>
+        <translation type="unfinished">
+            <numerusform></numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n pair(s) of landmarks are in no file.</source>
+        <translation type="unfinished">
+            <numerusform></numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>The alignment by hand is in no file.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Keep what was done by hand?</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>A session keeps all of it.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Save the session…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Close without it</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The run in &quot;%1&quot; has finished; the panel Runs shows its results.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

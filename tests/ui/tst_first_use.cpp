@@ -5,6 +5,7 @@
 #include <QFileDialog>
 #include <QListView>
 #include <QPointer>
+#include <QScrollArea>
 #include <QSettings>
 #include <QSpinBox>
 #include <QStandardItemModel>
@@ -215,6 +216,46 @@ QStringList nameless(QWidget* parent) {
                        widget->parentWidget()->objectName());
   }
   return list;
+}
+
+TEST_F(FirstUse, whatTheWindowSaysIsSeen) {
+  load_pair();
+  const auto* line = find<QLabel>("message");
+  const QString sentence = QStringLiteral("The session \"<b>.gigawarp\" could not be written.");
+  Q_EMIT workspace().message(sentence);
+  EXPECT_EQ(line->text(), sentence);
+  EXPECT_TRUE(line->isVisible());
+  const QRect place(line->mapTo(window.get(), QPoint()), line->size());
+  EXPECT_TRUE(window->rect().contains(place));
+  EXPECT_GE(line->width(), line->fontMetrics().horizontalAdvance(sentence));
+  EXPECT_GE(line->height(), line->fontMetrics().height());
+  const auto* readout = find<QLineEdit>("readout");
+  EXPECT_TRUE(readout->isVisible());
+  EXPECT_FALSE(readout->text().isEmpty());
+  Q_EMIT workspace().message(sentence.repeated(20));
+  EXPECT_LT(line->text().size(), sentence.size() * 20);
+  EXPECT_EQ(line->toolTip().count(QStringLiteral("written")), 20);
+}
+
+TEST_F(FirstUse, aSmallScreenHoldsTheWindowAndNothingIsCut) {
+  load_pair();
+  window->resize(1024, 640);
+  QApplication::processEvents();
+  EXPECT_EQ(window->size(), QSize(1024, 640));
+  for (const char* name : {"dock_register", "dock_results", "dock_landmarks", "dock_runs"}) {
+    find<QDockWidget>(name)->raise();
+    QApplication::processEvents();
+    for (const QScrollArea* area : find<QDockWidget>(name)->findChildren<QScrollArea*>())
+      EXPECT_LE(area->widget()->width(), area->viewport()->width()) << name;
+  }
+}
+
+TEST_F(FirstUse, closedImagesLeaveNoReadout) {
+  load_pair();
+  EXPECT_TRUE(find<QLineEdit>("readout")->text().contains("Fixed image"));
+  workspace().close_layer(LayerRole::moving);
+  workspace().close_layer(LayerRole::fixed);
+  EXPECT_EQ(find<QLineEdit>("readout")->text(), "");
 }
 
 TEST_F(FirstUse, everyControlHasANameForScreenReaders) {

@@ -196,6 +196,43 @@ TEST_F(Run, closingTheWindowAsksAndStopsTheRunWithACheckpoint) {
   EXPECT_TRUE(QFileInfo::exists(out_ + "/checkpoint/header.json"));
 }
 
+TEST_F(Run, stoppingARunThatEndedWhileTheQuestionStoodClosesTheWindow) {
+  long_job(3);
+  ASSERT_TRUE(press_start());
+  ASSERT_TRUE(wait_state(State::running));
+  window->close();
+  auto* question = find<QMessageBox>("close_question");
+  ASSERT_NE(question, nullptr);
+  ASSERT_TRUE(wait_state(State::finished));
+  press_accept(question);
+  EXPECT_TRUE(wait_until([&] { return !window->isVisible(); }, 5000));
+}
+
+TEST_F(Run, whoOpensAnotherPairMeanwhileKeepsItWithoutTheWarpOfTheRun) {
+  const test::PhantomFiles others(32);
+  long_job(150);
+  ASSERT_TRUE(press_start());
+  int previews = 0;
+  QObject::connect(&window->run(), &ui::RunController::preview, window.get(), [&] { ++previews; });
+  ASSERT_TRUE(wait_until([&] { return previews >= 1; }));
+  EXPECT_EQ(workspace().warp_source(), ui::WarpSource::preview);
+  workspace().open_as(LayerRole::fixed, others.path("fixed.nii.gz"));
+  workspace().open_as(LayerRole::moving, others.path("moving.nii.gz"));
+  ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::moving}));
+  EXPECT_EQ(workspace().warp_source(), ui::WarpSource::header);
+  const int before = previews;
+  ASSERT_TRUE(wait_until([&] { return previews > before + 1; }));
+  EXPECT_EQ(workspace().warp_source(), ui::WarpSource::header);
+  workspace().drop_landmark();
+  const auto told = messages();
+  ASSERT_TRUE(wait_state(State::finished)) << window->run().verdict().toStdString();
+  QTest::qWait(300);
+  EXPECT_EQ(workspace().layers().layer(LayerRole::fixed).path, others.path("fixed.nii.gz"));
+  EXPECT_EQ(workspace().landmarks()[0].size(), 1U);
+  EXPECT_EQ(window->results().state(), ui::Results::State::none);
+  EXPECT_TRUE(told->join(' ').contains(out_)) << told->join('\n').toStdString();
+}
+
 TEST_F(Run, aRunThatIsLetGoIsWatchedAgainAndEndsByItself) {
   long_job(250);
   ASSERT_TRUE(press_start());

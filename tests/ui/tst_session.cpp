@@ -149,6 +149,61 @@ TEST_F(Session, landmarksAreDroppedInPairsAndUndone) {
   EXPECT_EQ(layers.layer(LayerRole::moving_landmarks).landmarks.size(), 2U);
 }
 
+TEST_F(Session, closingAsksAboutWorkThatNoFileHolds) {
+  const test::TemporaryFolder folder;
+  load_pair();
+  window->close();
+  ASSERT_FALSE(window->isVisible()) << "nothing was done by hand";
+  window->show();
+  workspace().drop_landmark();
+  window->close();
+  auto* question = find<QMessageBox>("work_question");
+  ASSERT_NE(question, nullptr);
+  EXPECT_TRUE(window->isVisible());
+  EXPECT_TRUE(question->text().contains("landmarks")) << question->text().toStdString();
+  press_accept(question);
+  auto* dialog = find<QFileDialog>("save_session_dialog");
+  ASSERT_NE(dialog, nullptr);
+  bool failed = false;
+  QObject::connect(&window->session(), &ui::Session::not_saved, window.get(),
+                   [&] { failed = true; });
+  Q_EMIT dialog->fileSelected("/proc/work.gigawarp");  // cannot be: the window stays
+  dialog->close();
+  ASSERT_TRUE(wait_until([&] { return failed; }));
+  EXPECT_TRUE(window->isVisible());
+  EXPECT_EQ(window->session().path(), "");
+  const QString path = test::path_in(folder.path(), "work.gigawarp");
+  ASSERT_TRUE(save(path));
+  EXPECT_TRUE(window->isVisible()) << "a later save must not close it";
+  window->close();
+  EXPECT_FALSE(window->isVisible()) << "all of it is in the session";
+}
+
+TEST_F(Session, closingWithoutTheWorkIsPossibleAndSavedLandmarksAreInAFile) {
+  const test::TemporaryFolder folder;
+  load_pair();
+  workspace().drop_landmark();
+  bool saved = false;
+  auto* panel = find<ui::LandmarkPanel>("landmark_panel");
+  QObject::connect(panel, &ui::LandmarkPanel::saved, window.get(), [&] { saved = true; });
+  QTest::mouseClick(find<QPushButton>("save_pairs"), Qt::LeftButton);
+  auto* dialog = panel->findChild<QFileDialog*>();
+  ASSERT_NE(dialog, nullptr);
+  const QString path = test::path_in(folder.path(), "marks_fixed.csv");
+  Q_EMIT dialog->fileSelected(path);
+  dialog->close();
+  ASSERT_TRUE(wait_until([&] { return saved; }));
+  EXPECT_EQ(workspace().layers().layer(LayerRole::fixed_landmarks).path, path);
+  Affine shift;
+  shift.offset = {4, 0, -2};
+  workspace().change_alignment(shift, "Move");
+  window->close();
+  auto* leave = find<QPushButton>("leave_work_button");
+  ASSERT_NE(leave, nullptr);
+  QTest::mouseClick(leave, Qt::LeftButton);
+  EXPECT_FALSE(window->isVisible());
+}
+
 TEST_F(Session, theViewsGoBackToWhereTheyRested) {
   load_pair();
   QTest::qWait(800);

@@ -40,7 +40,7 @@ QString JointModel::fixed_name() const {
 /// Short: it stands along a low axis.
 QString JointModel::moving_name() const {
   const int level = coarse_level(workspace_.layers().layer(LayerRole::moving));
-  return level == 0 ? tr("warped moving") : tr("warped, level %1").arg(level);
+  return level == 0 ? tr("warped") : tr("warped, level %1").arg(level);
 }
 
 void JointModel::set_watched(bool watched) {

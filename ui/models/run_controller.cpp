@@ -108,6 +108,7 @@ void RunController::set_state(State state) {
 
 void RunController::start(const JobSpec& job, bool overwrite) {
   stop_watching();
+  job_ = job;
   folder_ = QString::fromStdString(job.output_directory);
   // The job goes in by a file beside the results' folder, so that the folder holds results only.
   job_file_ = QDir::temp().filePath(
@@ -129,6 +130,7 @@ void RunController::start(const JobSpec& job, bool overwrite) {
 
 void RunController::resume_folder(const QString& folder) {
   stop_watching();
+  job_.reset();
   folder_ = folder;
   launch({QStringLiteral("register"), QStringLiteral("--resume"), QStringLiteral("--out"), folder});
   read_job();

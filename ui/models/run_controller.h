@@ -57,6 +57,8 @@ class RunController final : public QObject {
   const RunProgress& progress() const { return progress_; }
   const std::vector<LossCurve>& curves() const { return curves_; }
   const QString& folder() const { return folder_; }
+  /// Of the newest run, once it is known; null before.
+  const JobSpec* job() const { return job_ ? &*job_ : nullptr; }
   /// What happened, in words, once the run has ended.
   const QString& verdict() const { return verdict_; }
   bool can_resume() const;
@@ -112,6 +114,7 @@ class RunController final : public QObject {
   std::unique_ptr<QProcess> process_;
   RunProgress progress_;
   std::vector<LossCurve> curves_;
+  std::optional<JobSpec> job_;
   QString folder_, verdict_, words_, preview_file_, job_file_;
   bool reading_preview_ = false, preview_waits_ = false;
   bool watching_ = false;

@@ -32,6 +32,7 @@ void RunController::watch(const QString& folder) {
   verdict_.clear();
   progress_ = {};
   curves_.clear();
+  job_.reset();
   folder_ = folder;
   watching_ = true;
   watched_bytes_ = 0;
@@ -63,7 +64,9 @@ void RunController::read_job() {
         QMetaObject::invokeMethod(
             qApp,
             [guard, serial, job] {
-              if (guard != nullptr && guard->serial_ == serial) Q_EMIT guard->job_found(job);
+              if (guard == nullptr || guard->serial_ != serial) return;
+              guard->job_ = job;
+              Q_EMIT guard->job_found(job);
             },
             Qt::QueuedConnection);
       });

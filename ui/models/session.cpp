@@ -118,10 +118,9 @@ QJsonObject Session::describe(const QDir* base) const {
 }
 
 void Session::save(const QString& path) {
-  path_ = path;
   const QDir base = QFileInfo(path).absoluteDir();
-  background_pool().start([guard = QPointer<Session>(this), json = describe(&base),
-                           path]() mutable {
+  background_pool().start([guard = QPointer<Session>(this), json = describe(&base), path,
+                           at = workspace_.undo_stack().index()]() mutable {
     QJsonObject layers = json["layers"].toObject();
     for (const QString& key : layers.keys()) {
       QJsonObject layer = layers[key].toObject();
@@ -132,13 +131,18 @@ void Session::save(const QString& path) {
     const bool written = write_json(path, json);
     QMetaObject::invokeMethod(
         qApp,
-        [guard, path, written] {
+        [guard, path, written, at] {
           if (guard == nullptr) return;
           if (!written) {
             Q_EMIT guard->workspace_.message(
                 tr("The session \"%1\" could not be written; is the folder writable?").arg(path));
+            Q_EMIT guard->not_saved();
             return;
           }
+          guard->path_ = path;
+          // What was done since it was described is not in it.
+          if (guard->workspace_.undo_stack().index() == at)
+            guard->workspace_.undo_stack().setClean();
           remember(path);
           Q_EMIT guard->workspace_.message(tr("Session saved to %1").arg(path));
           Q_EMIT guard->saved(path);

@@ -40,6 +40,7 @@ class Session final : public QObject {
 
  Q_SIGNALS:
   void saved(const QString& path);
+  void not_saved();  ///< the workspace's message says why
 
  private:
   QJsonObject describe(const QDir* base) const;

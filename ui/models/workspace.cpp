@@ -281,6 +281,16 @@ void Workspace::change_landmarks(const LandmarkSides& after, const QString& text
                                             [this](const LandmarkSides& l) { set_landmarks(l); }));
 }
 
+void Workspace::landmarks_are_in(const QString& fixed_path, const QString& moving_path) {
+  for (const auto& [role, path] : {std::pair{LayerRole::fixed_landmarks, &fixed_path},
+                                   std::pair{LayerRole::moving_landmarks, &moving_path}}) {
+    Layer layer = layers_.layer(role);
+    if (layer.state != Layer::State::ready) continue;
+    layer.path = *path;
+    layers_.set_layer(role, std::move(layer));
+  }
+}
+
 std::string Workspace::drop_landmark() {
   const std::shared_ptr<const Transform> map = warp();
   const std::optional<Vec3> moving = map != nullptr ? (*map)(view_.cursor_mm) : view_.cursor_mm;

@@ -49,6 +49,7 @@ class Workspace : public QObject {
   /// Says what reading has found damaged since it was last asked.
   void tell_damage();
   QUndoStack& undo_stack() { return undo_; }
+  const QUndoStack& undo_stack() const { return undo_; }
   /// Changes of one gesture (a drag) are undone together.
   void begin_gesture() { ++gesture_; }
 
@@ -110,6 +111,8 @@ class Workspace : public QObject {
   void change_alignment(const Affine& moving_from_fixed, const QString& text);
   LandmarkSides landmarks() const;
   void change_landmarks(const LandmarkSides& landmarks, const QString& text);
+  /// Files that hold them as they are.
+  void landmarks_are_in(const QString& fixed_path, const QString& moving_path);
   /// Adds a pair: at the cursor in the fixed image and where the warp leads in the moving one.
   /// Returns its name; empty where the warp leads nowhere.
   std::string drop_landmark();

@@ -117,10 +117,10 @@ void Workspace::take(LayerRole role, Layer layer) {
                           before.spacing_mm == layer.spacing_mm;
   const bool warp_stays = other_part && take_other_part(role, layer);
   const ViewState view = view_;
-  // A result belongs to the images it was made from. Before the layer is announced: who waited for
+  // A warp belongs to the images it was made from. Before the layer is announced: who waited for
   // this image may set its warp then.
-  if (is_image(role) && source_ == WarpSource::result && !warp_stays)
-    set_warp(WarpSource::header, nullptr);
+  const bool of_a_run = source_ == WarpSource::result || source_ == WarpSource::preview;
+  if (is_image(role) && of_a_run && !warp_stays) set_warp(WarpSource::header, nullptr);
   if (is_image(role) && !warp_stays) maps_ = {};
   layers_.set_layer(role, layer);
   if (other_part) set_view(view);  // levels have grids of their own, at the same place

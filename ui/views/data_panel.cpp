@@ -76,7 +76,7 @@ QWidget* DataPanel::make_details() {
     box->setKeyboardTracking(false);
     box->setAccessibleName(name);
     box->setButtonSymbols(QAbstractSpinBox::NoButtons);
-    box->setMinimumWidth(70);
+    box->setMinimumWidth(54);
     connect(box, &QDoubleSpinBox::valueChanged, this, &DataPanel::apply_window);
     return box;
   };
@@ -85,6 +85,7 @@ QWidget* DataPanel::make_details() {
   low_->setObjectName(QStringLiteral("window_low"));
   high_->setObjectName(QStringLiteral("window_high"));
   percentile_ = new QPushButton(tr("1–99 %"), details_);
+  percentile_->setMinimumWidth(60);
   percentile_->setObjectName(QStringLiteral("window_percentile"));
   percentile_->setToolTip(tr("Window from the 1st to the 99th percentile"));
   connect(percentile_, &QPushButton::clicked, this, [this] {

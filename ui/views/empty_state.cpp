@@ -30,6 +30,7 @@ QWidget* make_empty_state(const Actions& actions, QWidget* parent) {
          "where it is (an atlas, say), then the moving one. Or choose them here."),
       page);
   text->setAlignment(Qt::AlignHCenter);
+  text->setWordWrap(true);
   column->addSpacing(8);
   column->addWidget(text);
   column->addSpacing(16);
@@ -48,6 +49,7 @@ QWidget* make_empty_state(const Actions& actions, QWidget* parent) {
                     "HDF5, DICOM folders"),
                  page);
   formats->setAlignment(Qt::AlignHCenter);
+  formats->setWordWrap(true);
   formats->setForegroundRole(QPalette::PlaceholderText);
   column->addWidget(formats);
   column->addStretch(3);

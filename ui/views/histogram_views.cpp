@@ -65,7 +65,7 @@ JointHistogramView::JointHistogramView(JointModel& model, QWidget* parent)
   setToolTip(
       tr("What intensities meet where the images overlap; the sharper the pattern, the better "
          "they agree. MI is the mutual information of these counts."));
-  setMinimumSize(120, 110);
+  setMinimumSize(100, 110);
   connect(&model_, &JointModel::changed, this, [this] {
     if (const auto histogram = model_.histogram())
       setAccessibleDescription(

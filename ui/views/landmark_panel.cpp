@@ -191,7 +191,8 @@ void LandmarkPanel::ask_to_save() {
 
 void LandmarkPanel::save(const QString& fixed_path) {
   background_pool().start([guard = QPointer<LandmarkPanel>(this), sides = workspace_.landmarks(),
-                           fixed_path, moving_path = moving_name(fixed_path)] {
+                           fixed_path, moving_path = moving_name(fixed_path),
+                           at = workspace_.undo_stack().index()] {
     QString problem;
     try {
       io::write_landmarks(sides[0], fixed_path.toStdString());
@@ -201,12 +202,15 @@ void LandmarkPanel::save(const QString& fixed_path) {
     }
     QMetaObject::invokeMethod(
         qApp,
-        [guard, problem, fixed_path, moving_path] {
+        [guard, problem, fixed_path, moving_path, at] {
           if (guard == nullptr) return;
           Q_EMIT guard->workspace_.message(
               problem.isEmpty() ? tr("Landmarks written to %1 and %2").arg(fixed_path, moving_path)
                                 : problem);
-          if (problem.isEmpty()) Q_EMIT guard->saved(fixed_path, moving_path);
+          if (!problem.isEmpty()) return;
+          if (guard->workspace_.undo_stack().index() == at)  // else they are others by now
+            guard->workspace_.landmarks_are_in(fixed_path, moving_path);
+          Q_EMIT guard->saved(fixed_path, moving_path);
         },
         Qt::QueuedConnection);
   });

@@ -1,5 +1,6 @@
 #pragma once
 #include <QHeaderView>
+#include <QLabel>
 #include <QPushButton>
 #include <QString>
 #include <QTableView>
@@ -16,6 +17,14 @@ inline void set_up_rows(QTableView& table, int wide) {
   table.setSelectionBehavior(QAbstractItemView::SelectRows);
   table.setSelectionMode(QAbstractItemView::SingleSelection);
   table.setTabKeyNavigation(false);
+}
+
+/// For sentences that hold names of files: wrapped, not taken for mark-up, and no name is long
+/// enough to make the panel wider.
+inline void hold_names(QLabel& label) {
+  label.setWordWrap(true);
+  label.setTextFormat(Qt::PlainText);
+  label.setMinimumWidth(1);
 }
 
 /// A button that does `slot` in its parent.

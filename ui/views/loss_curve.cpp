@@ -16,7 +16,7 @@ constexpr double kLeastShare = 0.11;
 LossCurveView::LossCurveView(QWidget* parent) : QWidget(parent) {
   setObjectName(QStringLiteral("loss_curve"));
   setAccessibleName(tr("Loss of every level"));
-  setMinimumSize(260, 110);
+  setMinimumSize(120, 110);
 }
 
 void LossCurveView::show_curves(const std::vector<LossCurve>& curves) {

@@ -17,6 +17,7 @@
 #include "ui/models/address.h"
 #include "ui/models/readout.h"
 #include "ui/views/empty_state.h"
+#include "ui/views/list_parts.h"
 
 namespace gigawarp::ui {
 
@@ -37,7 +38,7 @@ MainWindow::MainWindow() : actions_(new Actions(this)), centre_(new QStackedWidg
   row->setContentsMargins(8, 5, 8, 5);
   next_step_ = new QLabel(next_row_);
   next_step_->setObjectName(QStringLiteral("next_step"));
-  next_step_->setWordWrap(true);
+  hold_names(*next_step_);
   next_button_ = new QPushButton(next_row_);
   next_button_->setObjectName(QStringLiteral("next_button"));
   row->addWidget(next_step_, 1);
@@ -137,19 +138,27 @@ void MainWindow::make_status_bar() {
       tr("Type a point and press Return: \"R 12 A 3.5 S 40\", \"x, y, z\" in mm (LPS; add µm "
          "for micrometres), or \"v 64 64 32\" for a voxel"));
   readout_->setFrame(false);
-  statusBar()->addPermanentWidget(readout_, 1);
+  // Not QStatusBar::showMessage(): it writes where the readout is, and nobody would see it.
+  message_ = new MessageLine(this);
+  auto* lines = new QWidget(this);
+  auto* column = new QVBoxLayout(lines);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(0);
+  column->addWidget(message_);
+  column->addWidget(readout_);
+  statusBar()->addPermanentWidget(lines, 1);
   make_export_row();
   connect(readout_, &QLineEdit::returnPressed, this, [this] {
     if (const Grid* grid = workspace_.reference())
       if (const auto point = parse_point(readout_->text(), *grid)) workspace_.set_cursor(*point);
     views_->active()->setFocus();
   });
-  connect(&workspace_, &Workspace::message, this,
-          [this](const QString& text) { statusBar()->showMessage(text, 10000); });
+  connect(&workspace_, &Workspace::message, message_, &MessageLine::say);
 }
 
 void MainWindow::show_readout() {
-  if (readout_->hasFocus() || workspace_.reference() == nullptr) return;
+  if (readout_->hasFocus()) return;
+  if (workspace_.reference() == nullptr) return readout_->clear();
   readout_->setText(read_out(workspace_, hovered_mm_.value_or(workspace_.view().cursor_mm)).line());
   readout_->setCursorPosition(0);
 }

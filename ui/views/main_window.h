@@ -17,6 +17,7 @@
 #include "ui/views/brain_view.h"
 #include "ui/views/data_panel.h"
 #include "ui/views/landmark_panel.h"
+#include "ui/views/message_line.h"
 #include "ui/views/register_panel.h"
 #include "ui/views/results_panel.h"
 #include "ui/views/review_panel.h"
@@ -65,6 +66,7 @@ class MainWindow final : public QMainWindow {
   void align_moments();
   void align_landmarks();
   void connect_run();
+  bool shows_pair_of_run() const;
   void connect_results();
   void connect_runs(const std::function<void(const QString&)>& open);
   void connect_review();
@@ -82,6 +84,8 @@ class MainWindow final : public QMainWindow {
   void ask_to_export(Exporter::What what);
   void export_view();
   void ask_about_run();
+  QString unsaved_work() const;
+  void ask_about_work(const QString& work);
   void ask_for_file(LayerRole role);
   /// Without a role: the next free one.
   void ask_for_address(std::optional<LayerRole> role);
@@ -123,10 +127,14 @@ class MainWindow final : public QMainWindow {
   QPushButton* next_button_;  ///< does what the sentence says, where one command does
   QAction* next_action_ = nullptr;
   bool plugins_told_ = false;
-  bool has_started_ = false;  ///< a run or results have been seen: no newcomer any more
+  bool closes_when_saved_ = false;
+  bool leaves_work_ = false;       ///< closing was confirmed
+  bool looks_at_results_ = false;  ///< of an earlier run, while one goes on
+  bool has_started_ = false;       ///< a run or results have been seen: no newcomer any more
   QWidget* export_row_;
   QLabel* export_text_;
   QProgressBar* export_bar_;
+  MessageLine* message_;
   QLineEdit* readout_;
   std::optional<Vec3> hovered_mm_;  ///< what the readout tells of; else of the crosshair
 };

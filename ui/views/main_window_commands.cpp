@@ -1,5 +1,4 @@
 #include <QClipboard>
-#include <QCloseEvent>
 #include <QCoreApplication>
 #include <QFileDialog>
 #include <QGuiApplication>
@@ -7,8 +6,6 @@
 #include <QMessageBox>
 #include <QMimeData>
 #include <QPointer>
-#include <QPushButton>
-#include <QStatusBar>
 #include <QTimer>
 #include <algorithm>
 #include <array>
@@ -104,12 +101,12 @@ void MainWindow::connect_files() {
     workspace_.open(paths);
   });
   a.on("demo", this, [this] {
-    statusBar()->showMessage(tr("Making a pair of heads …"));
+    message_->say(tr("Making a pair of heads …"));
     demo_.make();
   });
   connect(&demo_, &DemoPair::failed, &workspace_, &Workspace::message);
   connect(&demo_, &DemoPair::ready, this, [this](const QStringList& files) {
-    statusBar()->clearMessage();
+    message_->say({});
     for (int i = 0; i < files.size(); ++i) {
       constexpr std::array kRoles{LayerRole::fixed,           LayerRole::moving,
                                   LayerRole::fixed_labels,    LayerRole::moving_labels,
@@ -326,18 +323,24 @@ void MainWindow::connect_run() {
   a.on("pause", this,
        [this] { run_.state() == RunController::State::paused ? run_.go_on() : run_.pause(); });
   a.on("cancel", this, [this] { run_.cancel(); });
-  connect(&run_, &RunController::preview, &workspace_,
-          [this](const auto& warp) { workspace_.set_warp(WarpSource::preview, warp); });
+  // Of the pair it belongs to: somebody may look at another one, or at an earlier run, meanwhile.
+  connect(&run_, &RunController::preview, &workspace_, [this](const auto& warp) {
+    const bool looks_back = looks_at_results_ && results_.state() != Results::State::none;
+    if (shows_pair_of_run() && !looks_back) workspace_.set_warp(WarpSource::preview, warp);
+  });
   connect(&run_, &RunController::state_changed, this, [this] {
     const bool active = run_.is_active();
     (*actions_)["pause"]->setEnabled(active);
     (*actions_)["cancel"]->setEnabled(active);
+    if (run_.state() == RunController::State::starting) looks_at_results_ = false;
     setWindowTitle(active ? tr("Gigawarp – registering") : QStringLiteral("Gigawarp"));
     has_started_ = has_started_ || active;
     show_next_step();
   });
-  connect(&run_, &RunController::job_found, this,
-          [this](const JobSpec& job) { workspace_.open_files_of(job, true); });
+  connect(&run_, &RunController::job_found, this, [this](const JobSpec& job) {
+    looks_at_results_ = false;
+    workspace_.open_files_of(job, true);
+  });
   a["pause"]->setEnabled(false);
   a["cancel"]->setEnabled(false);
   a["start"]->setEnabled(false);
@@ -345,39 +348,11 @@ void MainWindow::connect_run() {
   connect(a["start"], &QAction::changed, this, &MainWindow::show_next_step);
 }
 
-void MainWindow::closeEvent(QCloseEvent* event) {
-  if (!run_.is_active() || run_.is_watching()) return event->accept();
-  event->ignore();
-  ask_about_run();
-}
-
-/// It can go on by itself, or be stopped where it can go on later.
-void MainWindow::ask_about_run() {
-  auto* question =
-      new QMessageBox(QMessageBox::Question, tr("A registration is running"),
-                      tr("Let it go on without the window, or stop it after a checkpoint? "
-                         "Opening its folder here watches it again, or goes on from "
-                         "the checkpoint."),
-                      QMessageBox::Cancel, this);
-  QPushButton* stop = question->addButton(tr("Stop and close"), QMessageBox::AcceptRole);
-  QPushButton* go_on = question->addButton(tr("Let it go on"), QMessageBox::ActionRole);
-  go_on->setObjectName(QStringLiteral("let_go_button"));
-  // Before it has begun nobody could watch it.
-  go_on->setEnabled(run_.state() == RunController::State::running ||
-                    run_.state() == RunController::State::paused);
-  connect(go_on, &QPushButton::clicked, this, [this] {
-    if (run_.is_active()) run_.let_go();
-    close();
-  });
-  question->setObjectName(QStringLiteral("close_question"));
-  question->setAttribute(Qt::WA_DeleteOnClose);
-  connect(stop, &QPushButton::clicked, this, [this] {
-    connect(&run_, &RunController::state_changed, this, [this] {
-      if (!run_.is_active()) close();
-    });
-    run_.cancel();
-  });
-  question->open();
+bool MainWindow::shows_pair_of_run() const {
+  const LayerModel& layers = workspace_.layers();
+  const bool nothing = layers.layer(LayerRole::fixed).path.isEmpty() &&
+                       layers.layer(LayerRole::moving).path.isEmpty();
+  return nothing || run_.job() == nullptr || workspace_.has_pair_of(*run_.job());
 }
 
 void MainWindow::connect_results() {
@@ -386,11 +361,17 @@ void MainWindow::connect_results() {
     if (!run_.is_active() && job::OutputFolder::is_in_use(folder.toStdString()))
       return run_.watch(folder);
     if (RunController::is_unfinished(folder)) return ask_about_unfinished(folder);
+    looks_at_results_ = run_.is_active();
     results_.open(folder);
     findChild<QDockWidget*>(QStringLiteral("dock_results"))->raise();
   };
   connect(&workspace_, &Workspace::result_opened, this, open);
-  connect(&run_, &RunController::finished, this, open);
+  connect(&run_, &RunController::finished, this, [this, open](const QString& folder) {
+    if (shows_pair_of_run()) return open(folder);
+    runs_.note_results(folder);
+    Q_EMIT workspace_.message(
+        tr("The run in \"%1\" has finished; the panel Runs shows its results.").arg(folder));
+  });
   a.on("open_result", this, [this, open] {
     auto* dialog = new QFileDialog(this, tr("Open the folder of a run"));
     dialog->setAttribute(Qt::WA_DeleteOnClose);

@@ -5,6 +5,7 @@
 #include <QMessageBox>
 #include <QPushButton>
 #include <QRegularExpression>
+#include <utility>
 
 #include "io/plugins.h"
 #include "ui/views/formats_dialog.h"
@@ -24,6 +25,10 @@ QString filter() { return MainWindow::tr("Sessions (*.gigawarp)"); }
 void MainWindow::connect_session() {
   Actions& a = *actions_;
   connect(&workspace_, &Workspace::session_opened, &session_, &Session::open);
+  connect(&session_, &Session::saved, this, [this] {
+    if (std::exchange(closes_when_saved_, false)) close();
+  });
+  connect(&session_, &Session::not_saved, this, [this] { closes_when_saved_ = false; });
   a.on("open_session", this, [this] {
     auto* dialog = new QFileDialog(this, tr("Open a session"), {}, filter());
     dialog->setAttribute(Qt::WA_DeleteOnClose);
@@ -136,6 +141,7 @@ void MainWindow::save_session_as() {
   dialog->setAcceptMode(QFileDialog::AcceptSave);
   dialog->setDefaultSuffix(QStringLiteral("gigawarp"));
   connect(dialog, &QFileDialog::fileSelected, &session_, &Session::save);
+  connect(dialog, &QDialog::rejected, this, [this] { closes_when_saved_ = false; });
   dialog->open();
 }
 

@@ -15,6 +15,7 @@
 #include "gigawarp/error.h"
 #include "io/transform_io.h"
 #include "job/names.h"
+#include "ui/views/list_parts.h"
 #include "ui/views/stage_editor.h"
 
 namespace gigawarp::ui {
@@ -24,8 +25,9 @@ namespace {
 constexpr const char* kStartSuffix = "_start.mat";
 
 QString base_name(const QString& path) {
+  constexpr int kLongest = 60;  // two of them, and what is put behind, are the name of a folder
   QString name = QFileInfo(path).fileName();
-  return name.left(name.indexOf(QLatin1Char('.')));
+  return name.left(name.indexOf(QLatin1Char('.'))).left(kLongest);
 }
 
 }  // namespace
@@ -65,6 +67,7 @@ QWidget* RegisterPanel::make_job_rows() {
   auto* form = new QFormLayout(page);
   form->setContentsMargins(0, 0, 0, 0);
   form->setFieldGrowthPolicy(QFormLayout::ExpandingFieldsGrow);
+  form->setRowWrapPolicy(QFormLayout::WrapLongRows);  // beside a scroll bar in a small window
   preset_ = new QComboBox(page);
   preset_->setObjectName(QStringLiteral("preset"));
   preset_->setAccessibleName(tr("Preset"));
@@ -123,7 +126,7 @@ QWidget* RegisterPanel::make_buttons() {
   column->setContentsMargins(0, 0, 0, 0);
   plan_text_ = new QLabel(page);
   plan_text_->setObjectName(QStringLiteral("plan"));
-  plan_text_->setWordWrap(true);
+  hold_names(*plan_text_);
   plan_text_->setTextInteractionFlags(Qt::TextSelectableByMouse);
   column->addWidget(plan_text_);
   start_ = new QPushButton(tr("Start registration"), page);
@@ -264,28 +267,29 @@ bool RegisterPanel::passes_gate() {
   return false;
 }
 
+/// What is written beside the folder may be an earlier run's: only now is it to be replaced.
+void RegisterPanel::launch(const JobSpec& spec, bool overwrite) {
+  try {
+    write_inputs(spec);
+    run_.start(spec, overwrite);
+  } catch (const Error& error) {
+    Q_EMIT workspace_.message(QString::fromStdString(error.what()));
+  }
+}
+
 void RegisterPanel::start() {
   if (!start_->isEnabled() || !passes_gate()) return;
   const JobSpec spec = job();
-  try {
-    write_inputs(spec);
-  } catch (const Error& error) {
-    Q_EMIT workspace_.message(QString::fromStdString(error.what()));
-    return;
-  }
   const QString folder = QString::fromStdString(spec.output_directory);
   const bool occupied = QFileInfo::exists(folder + QStringLiteral("/job.json"));
-  if (!occupied) {
-    run_.start(spec, false);
-    return;
-  }
+  if (!occupied) return launch(spec, false);
   auto* question = new QMessageBox(QMessageBox::Question, tr("Results exist"),
                                    tr("\"%1\" already holds a run. Replace it?").arg(folder),
                                    QMessageBox::Yes | QMessageBox::Cancel, this);
   question->setObjectName(QStringLiteral("replace_question"));
   question->setAttribute(Qt::WA_DeleteOnClose);
   connect(question, &QMessageBox::finished, this, [this, spec](int answer) {
-    if (answer == QMessageBox::Yes) run_.start(spec, true);
+    if (answer == QMessageBox::Yes) launch(spec, true);
   });
   question->open();
 }

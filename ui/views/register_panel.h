@@ -40,6 +40,7 @@ class RegisterPanel final : public QWidget {
   void save_job();
   void copy_command();
   void write_inputs(const JobSpec& spec) const;
+  void launch(const JobSpec& spec, bool overwrite);
   bool passes_gate();
   QString suggested_folder() const;
 

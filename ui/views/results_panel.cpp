@@ -9,6 +9,7 @@
 #include <QVBoxLayout>
 
 #include "ui/models/background.h"
+#include "ui/views/list_parts.h"
 
 namespace gigawarp::ui {
 
@@ -17,7 +18,7 @@ ResultsPanel::ResultsPanel(Workspace& workspace, Results& results, QWidget* pare
   setObjectName(QStringLiteral("results_panel"));
   state_ = new QLabel(this);
   state_->setObjectName(QStringLiteral("results_state"));
-  state_->setWordWrap(true);
+  hold_names(*state_);
   figures_ = new QWidget(this);
   figure_rows_ = new QFormLayout(figures_);
   figure_rows_->setContentsMargins(0, 0, 0, 0);
@@ -29,7 +30,7 @@ ResultsPanel::ResultsPanel(Workspace& workspace, Results& results, QWidget* pare
          "turn, worst first"));
   worst_text_ = new QLabel(this);
   worst_text_->setObjectName(QStringLiteral("worst_text"));
-  worst_text_->setWordWrap(true);
+  hold_names(*worst_text_);
   tables_ = new QTabWidget(this);
   tables_->setDocumentMode(true);
   jacobian_ = new JacobianHistogramView(this);
@@ -91,6 +92,7 @@ void ResultsPanel::show_results() {
     case State::failed: state_->setText(results_.problem()); break;
     case State::ready:
       state_->setText(QFileInfo(results_.folder()).fileName());
+      state_->setToolTip(results_.folder());
       if (judgement != nullptr && !judgement->coarse.isEmpty())
         state_->setText(state_->text() + QLatin1Char('\n') + judgement->coarse);
       break;

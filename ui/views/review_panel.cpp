@@ -11,6 +11,8 @@
 #include <QUrl>
 #include <QVBoxLayout>
 
+#include "ui/views/list_parts.h"
+
 namespace gigawarp::ui {
 namespace {
 
@@ -81,7 +83,7 @@ ReviewPanel::ReviewPanel(ReviewModel& model, QWidget* parent) : QWidget(parent),
   summary_->setObjectName(QStringLiteral("review_summary"));
   summary_->setWordWrap(true);
   problem_ = new QLabel(this);
-  problem_->setWordWrap(true);
+  hold_names(*problem_);
   table_ = new QTableView(this);
   table_->setObjectName(QStringLiteral("review_list"));
   table_->setAccessibleName(tr("Pairs of the batch, worst first"));

@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ui/views/list_parts.h"
+
 namespace gigawarp::ui {
 namespace {
 
@@ -30,7 +32,7 @@ RunPanel::RunPanel(RunController& run, JointModel& joint, QWidget* parent)
   setObjectName(QStringLiteral("run_panel"));
   state_ = new QLabel(this);
   state_->setObjectName(QStringLiteral("run_state"));
-  state_->setWordWrap(true);
+  hold_names(*state_);
   bar_ = new QProgressBar(this);
   bar_->setObjectName(QStringLiteral("run_bar"));
   bar_->setRange(0, kBarSteps);
@@ -42,6 +44,7 @@ RunPanel::RunPanel(RunController& run, JointModel& joint, QWidget* parent)
     auto* b = new QPushButton(text, this);
     b->setObjectName(QLatin1String(name));
     b->setToolTip(help);
+    b->setMinimumWidth(60);
     return b;
   };
   pause_ =
