@@ -28,15 +28,6 @@ class Left {
   ops::Array array_;
 };
 
-template <class Args, class Body>
-void over(const Args& args, const ops::CutRange& cut, const Body& body) {
-  ops::in_pieces(cut, [&](ops::ZRange range) {
-    Args piece = args;
-    piece.range = range;
-    body(piece);
-  });
-}
-
 /// Of the whole range, filed under its first plane.
 ops::PlaneSums& only_sums(ops::ZRange range, std::vector<ops::PlaneSums>& sums) {
   for (std::int64_t z = range.begin; z < range.end; ++z) sums[static_cast<std::size_t>(z)] = {};
@@ -54,7 +45,8 @@ class DeviceCutWork final : public ops::CutWork {
   void warp(const ops::WarpArgs& args, const ops::CutRange& cut,
             std::vector<ops::PlaneSums>& sums) override {
     const Left<unsigned long long> count(here(), "warp");
-    over(args, cut, [&](const ops::WarpArgs& piece) { queue_warp(device_, piece, count.get()); });
+    ops::in_pieces(args, cut,
+                   [&](const ops::WarpArgs& piece) { queue_warp(device_, piece, count.get()); });
     only_sums(args.range, sums).count = static_cast<double>(count.read());
   }
 
@@ -66,7 +58,8 @@ class DeviceCutWork final : public ops::CutWork {
       return;
     }
     const Left<LnccTotals> totals(here(), "lncc");
-    over(args, cut, [&](const ops::LnccArgs& piece) { queue_lncc(device_, piece, totals.get()); });
+    ops::in_pieces(args, cut,
+                   [&](const ops::LnccArgs& piece) { queue_lncc(device_, piece, totals.get()); });
     const LnccTotals found = totals.read();
     ops::PlaneSums& all = only_sums(args.range, sums);
     all.value = lncc_value(found);
@@ -81,7 +74,7 @@ class DeviceCutWork final : public ops::CutWork {
                           device_.stream()),
           "mse");
     std::deque<SegmentSums> of_pieces;
-    over(args, cut, [&](const ops::MseArgs& piece) {
+    ops::in_pieces(args, cut, [&](const ops::MseArgs& piece) {
       queue_mse(device_, piece, counted.get(),
                 of_pieces.emplace_back(device_, mse_segments(piece)));
     });
@@ -90,8 +83,9 @@ class DeviceCutWork final : public ops::CutWork {
 
   float direction(const ops::DirectionArgs& args, const ops::CutRange& cut) override {
     const Left<unsigned> largest(here(), "direction");
-    over(args, cut,
-         [&](const ops::DirectionArgs& piece) { queue_direction(device_, piece, largest.get()); });
+    ops::in_pieces(args, cut, [&](const ops::DirectionArgs& piece) {
+      queue_direction(device_, piece, largest.get());
+    });
     const unsigned bits = largest.read();
     float square = 0;
     std::memcpy(&square, &bits, sizeof square);

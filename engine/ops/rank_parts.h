@@ -1,5 +1,4 @@
 #pragma once
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -66,52 +65,21 @@ void in_pieces(const CutRange& cut, const Body& body) {
   cut.border_is_asked_for();
   if (cut.rest.begin < cut.rest.end) body(cut.rest);
 }
-
-/// Of a back end that does at once what it is asked for, or whose waits do not matter.
-class PlainCutWork final : public CutWork {
- public:
-  explicit PlainCutWork(Backend& backend) : backend_(backend) {}
-  void warp(const WarpArgs& args, const CutRange& cut, std::vector<PlaneSums>& sums) override {
-    over(args, cut, [&](const WarpArgs& piece) { backend_.warp(piece, sums); });
-  }
-  void lncc(const LnccArgs& args, const CutRange& cut, std::vector<PlaneSums>& sums) override {
-    over(args, cut, [&](const LnccArgs& piece) { backend_.lncc(piece, sums); });
-  }
-  void mse(const MseArgs& args, const CutRange& cut, std::vector<PlaneSums>& sums) override {
-    over(args, cut, [&](const MseArgs& piece) { backend_.mse(piece, sums); });
-  }
-  float direction(const DirectionArgs& args, const CutRange& cut) override {
-    float largest = 0;
-    over(args, cut, [&](const DirectionArgs& piece) {
-      largest = std::max(largest, backend_.direction(piece));
-    });
-    return largest;
-  }
-  double keep_common(const SlabView<float>& a, const SlabView<float>& b,
-                     const CutRange& cut) override {
-    double count = 0;  // whole numbers
-    in_pieces(cut, [&](ZRange piece) { count += backend_.keep_common(a, b, piece); });
-    return count;
-  }
-
- private:
-  template <class Args, class Body>
-  static void over(const Args& args, const CutRange& cut, const Body& body) {
-    in_pieces(cut, [&](ZRange range) {
-      Args piece = args;
-      piece.range = range;
-      body(piece);
-    });
-  }
-
-  Backend& backend_;
-};
+/// The same with the arguments of each: body(args).
+template <class Args, class Body>
+void in_pieces(const Args& args, const CutRange& cut, const Body& body) {
+  in_pieces(cut, [&](ZRange range) {
+    Args piece = args;
+    piece.range = range;
+    body(piece);
+  });
+}
 
 struct RankParts {
   std::unique_ptr<Backend> backend;
   std::unique_ptr<SparseMemory> memory;
   std::unique_ptr<WorkClock> clock;
-  /// Null: PlainCutWork of `backend`.
+  /// Null: `backend` is asked piece by piece, and may wait after each.
   std::unique_ptr<CutWork> cut_work;
   /// Pieces of a slab that begin or end at multiples of so many planes are worth a start of their
   /// own.

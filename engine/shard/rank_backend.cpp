@@ -1,11 +1,13 @@
 #include "shard/rank_backend.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "ops/grid_members.h"
 #include "ops/taps.h"
 #include "shard/partition.h"
+#include "shard/plain_cut_work.h"
 #include "shard/rank_operations.h"
 
 namespace gigawarp::shard {
@@ -30,7 +32,7 @@ RankBackend::RankBackend(ops::RankParts parts, Communicator& communicator, Excha
       arrays_(parts_, communicator, exchange, shares_),
       exchange_(exchange),
       windows_(parts_, communicator, arrays_, exchange, shares_, member().slab_multiple()) {
-  if (!parts_.cut_work) parts_.cut_work = std::make_unique<ops::PlainCutWork>(member());
+  if (!parts_.cut_work) parts_.cut_work = std::make_unique<PlainCutWork>(member());
 }
 
 RankBackend::Work RankBackend::work_on(const ops::Extent& e, ZRange range, std::int64_t multiple,
@@ -207,24 +209,48 @@ RankBackend::Announced RankBackend::write_target(Work& work, const ops::Gradient
   return announced;
 }
 
-void RankBackend::share_sums(const Work& work, std::vector<ops::PlaneSums>& sums) {
+void RankBackend::share_sums(const Work& work, std::vector<ops::PlaneSums>& sums, bool linear) {
   if (work.by_all || ranks() == 1) return;
+  // Without linear sums there are but the first two numbers: the GPUs stand still meanwhile.
+  struct Numbers {
+    double value, count;
+  };
+  const std::size_t of_plane = linear ? sizeof(ops::PlaneSums) : sizeof(Numbers);
   std::vector<std::size_t> bytes;
   std::int64_t begin = -1, end = 0;
   for (const ZRange& slab : work.slabs) {
     const std::int64_t planes = std::max<std::int64_t>(0, slab.end - slab.begin);
-    bytes.push_back(static_cast<std::size_t>(planes) * sizeof(ops::PlaneSums));
+    bytes.push_back(static_cast<std::size_t>(planes) * of_plane);
     if (planes == 0) continue;
     if (begin < 0) begin = slab.begin;
     end = slab.end;
   }
   if (begin < 0) return;
   const ZRange& mine = work.slabs[own()];
-  std::vector<ops::PlaneSums> all(static_cast<std::size_t>(end - begin));
-  communicator_.gather(mine.begin < mine.end ? sums.data() + mine.begin : nullptr, bytes,
-                       all.data());
-  std::copy(all.begin(), all.end(), sums.begin() + begin);
+  const std::span<const ops::PlaneSums> computed(sums.begin() + mine.begin,
+                                                 sums.begin() + std::max(mine.begin, mine.end));
+  const std::span<ops::PlaneSums> shared(sums.begin() + begin, sums.begin() + end);
+  if (linear) {
+    std::vector<ops::PlaneSums> all(shared.size());
+    communicator_.gather(computed.data(), bytes, all.data());
+    std::copy(all.begin(), all.end(), shared.begin());
+    return;
+  }
+  std::vector<Numbers> own_numbers, all(shared.size());
+  for (const ops::PlaneSums& plane : computed) own_numbers.push_back({plane.value, plane.count});
+  communicator_.gather(own_numbers.data(), bytes, all.data());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    shared[i] = {};
+    shared[i].value = all[i].value;
+    shared[i].count = all[i].count;
+  }
 }
+
+namespace {
+bool is_linear(const ops::GradientTarget& target) {
+  return target.wanted && !target.field && !target.intensity;
+}
+}  // namespace
 
 void RankBackend::warp(const ops::WarpArgs& args, std::vector<ops::PlaneSums>& sums) {
   guarded([&] {
@@ -242,7 +268,7 @@ void RankBackend::warp(const ops::WarpArgs& args, std::vector<ops::PlaneSums>& s
     perform(work, local, announced, [&](const ops::WarpArgs& slab, const ops::CutRange& cut) {
       parts_.cut_work->warp(slab, cut, sums);
     });
-    share_sums(work, sums);
+    share_sums(work, sums, false);
   });
 }
 
@@ -259,7 +285,7 @@ void RankBackend::lncc(const ops::LnccArgs& args, std::vector<ops::PlaneSums>& s
     perform(work, local, announced, [&](const ops::LnccArgs& slab, const ops::CutRange& cut) {
       parts_.cut_work->lncc(slab, cut, sums);
     });
-    share_sums(work, sums);
+    share_sums(work, sums, is_linear(args.target));
   });
 }
 
@@ -292,13 +318,11 @@ void RankBackend::mi_gradient(const ops::MiArgs& args, const ops::MiTable& table
     ops::MiArgs local = args;
     local.pair = prepare_pair(work, args.pair, args.warped, 0, 0);
     const Announced announced = write_target(work, args.target, args.pair.fixed);
-    perform(work, local, announced, [&](ops::MiArgs& slab, const ops::CutRange& cut) {
-      ops::in_pieces(cut, [&](ZRange piece) {
-        slab.range = piece;
-        member().mi_gradient(slab, table, sums);
-      });
+    perform(work, local, announced, [&](const ops::MiArgs& slab, const ops::CutRange& cut) {
+      ops::in_pieces(slab, cut,
+                     [&](const ops::MiArgs& piece) { member().mi_gradient(piece, table, sums); });
     });
-    share_sums(work, sums);
+    share_sums(work, sums, is_linear(args.target));
   });
 }
 
@@ -311,7 +335,7 @@ void RankBackend::mse(const ops::MseArgs& args, std::vector<ops::PlaneSums>& sum
     perform(work, local, announced, [&](const ops::MseArgs& slab, const ops::CutRange& cut) {
       parts_.cut_work->mse(slab, cut, sums);
     });
-    share_sums(work, sums);
+    share_sums(work, sums, is_linear(args.target));
   });
 }
 

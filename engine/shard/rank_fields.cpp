@@ -93,11 +93,8 @@ void RankBackend::compose(const ops::ComposeArgs& args) {
       demand(Content::displacement, args.displacement, radius + beyond);
       announce(announced, work, Content::displacement, args.out);
     }
-    perform(work, args, announced, [&](ops::ComposeArgs& slab, const ops::CutRange& cut) {
-      ops::in_pieces(cut, [&](ZRange piece) {
-        slab.range = piece;
-        member().compose(slab);
-      });
+    perform(work, args, announced, [&](const ops::ComposeArgs& slab, const ops::CutRange& cut) {
+      ops::in_pieces(slab, cut, [&](const ops::ComposeArgs& piece) { member().compose(piece); });
     });
     set_shift(args.out, after);
   });

@@ -239,7 +239,8 @@ class RankBackend final : public ops::Backend {
   /// And what others will want of it.
   Announced write_target(Work& work, const ops::GradientTarget& target,
                          const ops::ImageView& fixed);
-  void share_sums(const Work& work, std::vector<ops::PlaneSums>& sums);
+  /// `linear`: with the sums that linear stages take.
+  void share_sums(const Work& work, std::vector<ops::PlaneSums>& sums, bool linear);
 
   ShiftRange shift_of(const ops::FieldView& u, bool measured);
   void set_shift(const ops::FieldView& u, const std::optional<ShiftRange>& shift);
