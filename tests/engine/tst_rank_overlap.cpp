@@ -9,6 +9,7 @@
 
 #include "gigawarp/error.h"
 #include "solve/registration.h"
+#include "support/failing_device.h"
 #include "support/forwarding_backend.h"
 #include "support/rank_threads.h"
 #include "support/slab_pair.h"
@@ -287,6 +288,35 @@ TEST(RankLog, slabsWithoutAnInteriorGoInOnePiece) {
   for (const Around& around : begun_in(log_of(level(StageKind::greedy, MetricKind::lncc), 8, 3))) {
     EXPECT_EQ(around.before.size(), 1U) << around.what;
     EXPECT_TRUE(around.after.empty()) << around.what;
+  }
+}
+
+TEST(RankLog, aRankThatFailsBesideItsMessagesEndsTheRunOfAll) {
+  const test::SlabPair pair;
+  for (const int when : {7, 8, 9, 10}) {  // some in a border, some while it is on its way
+    std::atomic<int> ended{0};
+    try {
+      on_ranks(
+          3,
+          [&](Rank& rank) {
+            try {
+              run_on(rank.backend, pair.input(false),
+                     job_of({level(StageKind::greedy, MetricKind::mse)}));
+            } catch (const Error&) {
+              ++ended;
+              throw;
+            }
+          },
+          [&](int rank) {
+            ops::RankParts parts = thin_pieces();
+            if (rank == 1) parts.backend = std::make_unique<test::FailingDevice>(when);
+            return parts;
+          });
+      FAIL() << "a run went on without one of its ranks";
+    } catch (const Error& error) {  // of rank 0
+      EXPECT_STREQ(error.what(), "Rank 1 (cpu): It fell off the bus.");
+    }
+    EXPECT_EQ(ended, 3);
   }
 }
 
