@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <ctime>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "gigawarp/error.h"
@@ -24,14 +26,20 @@ sigset_t ending_signals() {
   return set;
 }
 
+/// A batch that is killed dies thread by thread, and the kernel tells its runs of each (PDEATHSIG):
+/// SIGTERMs that come together are one, or the first checkpoint after it would be lost.
 void watch_signals(const std::stop_token& stop, job::RunSwitch& control) {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::chrono::seconds kTogether{1};
   const sigset_t signals = ending_signals();
-  bool asked = false;
+  std::optional<Clock::time_point> asked;
   while (!stop.stop_requested()) {
     constexpr timespec kPatience{0, 50'000'000};
-    if (sigtimedwait(&signals, nullptr, &kPatience) < 0) continue;
+    const int signal = sigtimedwait(&signals, nullptr, &kPatience);
+    if (signal < 0) continue;
+    if (asked && signal == SIGTERM && Clock::now() - *asked < kTogether) continue;
     if (asked) _exit(static_cast<int>(ErrorCode::cancelled));
-    asked = true;
+    asked = Clock::now();
     control.cancel();
   }
 }

@@ -19,9 +19,18 @@ namespace fs = std::filesystem;
   throw Error(ErrorCode::bad_input, "\"" + path.string() + "\" " + what, path.string());
 }
 
-/// One record of CSV from `text`, which it moves on; quoted fields may hold commas, quotes
+/// What stands between the fields: a comma, or what spreadsheets write where the comma is the
+/// decimal point, or when told to.
+char separator_of(std::string_view text) {
+  const std::string_view head = text.substr(0, text.find('\n'));
+  for (const char c : {',', ';', '\t'})
+    if (head.find(c) != std::string_view::npos) return c;
+  return ',';
+}
+
+/// One record of CSV from `text`, which it moves on; quoted fields may hold separators, quotes
 /// (doubled) and line breaks. Counts the lines it took.
-std::vector<std::string> next_record(std::string_view& text, int& line) {
+std::vector<std::string> next_record(std::string_view& text, char separator, int& line) {
   std::vector<std::string> fields(1);
   bool quoted = false;
   while (!text.empty()) {
@@ -39,7 +48,7 @@ std::vector<std::string> next_record(std::string_view& text, int& line) {
       }
     } else if (c == '"') {
       quoted = true;
-    } else if (c == ',') {
+    } else if (c == separator) {
       fields.emplace_back();
     } else if (c == '\n') {
       break;
@@ -196,6 +205,7 @@ std::vector<BatchPair> read_batch_list(const fs::path& list, const BatchDefaults
   std::string_view text = content;
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // spreadsheets' byte order mark
   int line = 1;
+  char separator = ',';
   std::vector<std::string> header;
   std::vector<BatchPair> pairs;
   std::set<std::string> taken;
@@ -208,7 +218,8 @@ std::vector<BatchPair> read_batch_list(const fs::path& list, const BatchDefaults
       ++line;
       continue;
     }
-    const std::vector<std::string> fields = next_record(text, line);
+    if (header.empty()) separator = separator_of(text);
+    const std::vector<std::string> fields = next_record(text, separator, line);
     if (fields.size() == 1 && fields[0].empty()) continue;
     if (header.empty()) {
       header = fields;

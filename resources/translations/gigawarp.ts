@@ -1565,6 +1565,10 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <source>Landmarks written to %1 and %2</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>Not written: the points of the moving image would replace &quot;%1&quot;; choose another name.</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>gigawarp::ui::LayerModel</name>
@@ -2037,6 +2041,26 @@ Only what is looked at is read.</source>
     </message>
     <message>
         <source>The run in &quot;%1&quot; has finished; the panel Runs shows its results.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>A file is being written</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&quot;%1&quot; is not whole yet. Close when it is, or give it up? Nothing half-written stays.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Close when it is</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Give it up</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Open without it</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

@@ -228,6 +228,13 @@ class Batch(PairCase):
         for name in ("first", "second_scan,_b"):
             self.assertEqual(digests(self.folder / "one_by_one" / name), digests(self.folder / "abreast" / name))
 
+    def test_lists_of_spreadsheets_that_separate_otherwise_are_read(self):
+        for separator in (";", "\t"):
+            text = separator.join(["name", "fixed", "moving"]) + "\r\n" + separator.join(
+                ["a,b", "fixed.nii.gz", '"moving.nii.gz"']) + "\r\n"
+            process = self.batch(self.write_list("sheet.csv", "\ufeff" + text), "nothing", "--dry-run")
+            self.assertIn("a,b", process.stdout)
+
     def test_bad_lists_are_told_with_their_line(self):
         for text, *words in [("fixed,moving\n", "no pair"),
                              ("fixed,volume\na,b\n", "volume", "columns are name, fixed"),

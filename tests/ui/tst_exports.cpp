@@ -166,6 +166,26 @@ TEST_F(Exports, writingCanBeCancelled) {
   EXPECT_TRUE(said->last().contains("not written")) << said->last().toStdString();
 }
 
+TEST_F(Exports, closingTheWindowAsksAboutAFileThatIsBeingWritten) {
+  open_run();
+  for (const char* answer : {"wait", "give up"}) {
+    const QString path = file((QString(answer) + ".nii.gz").toLatin1());
+    window->show();
+    window->exporter().write(What::image, path);
+    window->close();
+    ASSERT_TRUE(window->isVisible());
+    auto* question = find<QMessageBox>("export_question");
+    ASSERT_NE(question, nullptr);
+    if (answer == std::string("wait"))
+      press_accept(question);
+    else
+      QTest::mouseClick(find<QPushButton>("give_up_button"), Qt::LeftButton);
+    ASSERT_TRUE(wait_until([&] { return !window->isVisible(); }));
+    EXPECT_EQ(QFile::exists(path), answer == std::string("wait"));
+    QTest::qWait(0);  // the question is deleted
+  }
+}
+
 TEST_F(Exports, howMuchIsWrittenIsShownAndALongOneEndsWhenCancelled) {
   const test::PhantomFiles files(192);  // long enough to be seen, and to be cancelled half-way
   workspace().open(files.pair());

@@ -179,6 +179,21 @@ TEST_F(Session, closingAsksAboutWorkThatNoFileHolds) {
   EXPECT_FALSE(window->isVisible()) << "all of it is in the session";
 }
 
+TEST_F(Session, anotherSessionIsNotOpenedOverWorkThatNoFileHolds) {
+  const test::TemporaryFolder folder;
+  load_pair();
+  const QString path = test::path_in(folder.path(), "other.gigawarp");
+  ASSERT_TRUE(save(path));
+  workspace().drop_landmark();
+  workspace().open({path});
+  auto* question = find<QMessageBox>("work_question");
+  ASSERT_NE(question, nullptr);
+  EXPECT_EQ(workspace().landmarks()[0].size(), 1U);
+  QTest::mouseClick(find<QPushButton>("leave_work_button"), Qt::LeftButton);
+  EXPECT_EQ(workspace().landmarks()[0].size(), 0U);
+  EXPECT_TRUE(window->isVisible());
+}
+
 TEST_F(Session, closingWithoutTheWorkIsPossibleAndSavedLandmarksAreInAFile) {
   const test::TemporaryFolder folder;
   load_pair();
@@ -194,6 +209,12 @@ TEST_F(Session, closingWithoutTheWorkIsPossibleAndSavedLandmarksAreInAFile) {
   dialog->close();
   ASSERT_TRUE(wait_until([&] { return saved; }));
   EXPECT_EQ(workspace().layers().layer(LayerRole::fixed_landmarks).path, path);
+  const auto said = messages();
+  std::filesystem::remove(path.toStdString());  // its fellow stays, and is not to be replaced
+  workspace().drop_landmark();
+  panel->save(path);
+  EXPECT_TRUE(said->join(' ').contains("marks_moving.csv")) << said->join('\n').toStdString();
+  EXPECT_FALSE(QFile::exists(path));
   Affine shift;
   shift.offset = {4, 0, -2};
   workspace().change_alignment(shift, "Move");

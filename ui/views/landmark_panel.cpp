@@ -190,6 +190,14 @@ void LandmarkPanel::ask_to_save() {
 }
 
 void LandmarkPanel::save(const QString& fixed_path) {
+  // Whoever replaces the one replaces both; but of the other alone nobody was asked.
+  if (const QString other = moving_name(fixed_path);
+      QFileInfo::exists(other) && !QFileInfo::exists(fixed_path)) {
+    Q_EMIT workspace_.message(
+        tr("Not written: the points of the moving image would replace \"%1\"; choose another name.")
+            .arg(other));
+    return;
+  }
   background_pool().start([guard = QPointer<LandmarkPanel>(this), sides = workspace_.landmarks(),
                            fixed_path, moving_path = moving_name(fixed_path),
                            at = workspace_.undo_stack().index()] {

@@ -85,7 +85,9 @@ class MainWindow final : public QMainWindow {
   void export_view();
   void ask_about_run();
   QString unsaved_work() const;
-  void ask_about_work(const QString& work);
+  void ask_about_work(const QString& work, const QString& without,
+                      const std::function<void()>& go_on);
+  void ask_about_export();
   void ask_for_file(LayerRole role);
   /// Without a role: the next free one.
   void ask_for_address(std::optional<LayerRole> role);
@@ -127,10 +129,10 @@ class MainWindow final : public QMainWindow {
   QPushButton* next_button_;  ///< does what the sentence says, where one command does
   QAction* next_action_ = nullptr;
   bool plugins_told_ = false;
-  bool closes_when_saved_ = false;
-  bool leaves_work_ = false;       ///< closing was confirmed
-  bool looks_at_results_ = false;  ///< of an earlier run, while one goes on
-  bool has_started_ = false;       ///< a run or results have been seen: no newcomer any more
+  std::function<void()> when_saved_;  ///< what waits for the session to be in its file; or nothing
+  bool leaves_work_ = false;          ///< closing was confirmed
+  bool looks_at_results_ = false;     ///< of an earlier run, while one goes on
+  bool has_started_ = false;          ///< a run or results have been seen: no newcomer any more
   QWidget* export_row_;
   QLabel* export_text_;
   QProgressBar* export_bar_;

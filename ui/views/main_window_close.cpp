@@ -30,33 +30,67 @@ QString MainWindow::unsaved_work() const {
 void MainWindow::closeEvent(QCloseEvent* event) {
   const bool runs = run_.is_active() && !run_.is_watching();
   const QString work = leaves_work_ ? QString() : unsaved_work();
-  if (!runs && work.isEmpty()) return event->accept();
+  if (!runs && work.isEmpty() && !exporter_.is_busy()) return event->accept();
   event->ignore();
-  if (work.isEmpty())
-    ask_about_run();
+  if (!work.isEmpty())
+    ask_about_work(work, tr("Close without it"), [this] {
+      leaves_work_ = true;
+      close();
+      leaves_work_ = false;
+    });
+  else if (exporter_.is_busy())
+    ask_about_export();
   else
-    ask_about_work(work);
+    ask_about_run();
 }
 
-/// Saving goes on elsewhere: the window closes once the session is in its file.
-void MainWindow::ask_about_work(const QString& work) {
+/// Before `go_on`, which forgets it. Saving goes on elsewhere: `go_on` comes once the session is in
+/// its file.
+void MainWindow::ask_about_work(const QString& work, const QString& without,
+                                const std::function<void()>& go_on) {
   auto* question = new QMessageBox(QMessageBox::Question, tr("Keep what was done by hand?"),
                                    work + QLatin1Char('\n') + tr("A session keeps all of it."),
                                    QMessageBox::Cancel, this);
   question->setObjectName(QStringLiteral("work_question"));
   question->setAttribute(Qt::WA_DeleteOnClose);
   QPushButton* save = question->addButton(tr("Save the session…"), QMessageBox::AcceptRole);
-  QPushButton* leave = question->addButton(tr("Close without it"), QMessageBox::DestructiveRole);
+  QPushButton* leave = question->addButton(without, QMessageBox::DestructiveRole);
   leave->setObjectName(QStringLiteral("leave_work_button"));
   question->setDefaultButton(save);
-  connect(save, &QPushButton::clicked, this, [this] {
-    closes_when_saved_ = true;
+  connect(save, &QPushButton::clicked, this, [this, go_on] {
+    when_saved_ = go_on;
     (*actions_)["save_session"]->trigger();
   });
-  connect(leave, &QPushButton::clicked, this, [this] {
-    leaves_work_ = true;
-    close();
-    leaves_work_ = false;
+  connect(leave, &QPushButton::clicked, this, go_on);
+  question->open();
+}
+
+/// Closing would end it, and with it what may have taken half an hour.
+void MainWindow::ask_about_export() {
+  auto* question =
+      new QMessageBox(QMessageBox::Question, tr("A file is being written"),
+                      tr("\"%1\" is not whole yet. Close when it is, or give it up? Nothing "
+                         "half-written stays.")
+                          .arg(exporter_.path()),
+                      QMessageBox::Cancel, this);
+  question->setObjectName(QStringLiteral("export_question"));
+  question->setAttribute(Qt::WA_DeleteOnClose);
+  question->setTextFormat(Qt::PlainText);
+  QPushButton* wait = question->addButton(tr("Close when it is"), QMessageBox::AcceptRole);
+  QPushButton* give_up = question->addButton(tr("Give it up"), QMessageBox::DestructiveRole);
+  give_up->setObjectName(QStringLiteral("give_up_button"));
+  question->setDefaultButton(wait);
+  connect(wait, &QPushButton::clicked, this, [this] {
+    if (exporter_.is_busy())  // where it fails, the window stays and says why
+      connect(&exporter_, &Exporter::written, this, &QWidget::close, Qt::SingleShotConnection);
+    else
+      close();
+  });
+  connect(give_up, &QPushButton::clicked, this, [this] {
+    connect(&exporter_, &Exporter::changed, this, [this] {
+      if (!exporter_.is_busy()) close();
+    });
+    exporter_.is_busy() ? exporter_.cancel() : static_cast<void>(close());
   });
   question->open();
 }

@@ -24,15 +24,20 @@ QString filter() { return MainWindow::tr("Sessions (*.gigawarp)"); }
 
 void MainWindow::connect_session() {
   Actions& a = *actions_;
-  connect(&workspace_, &Workspace::session_opened, &session_, &Session::open);
+  const auto open = [this](const QString& path) {
+    const QString work = unsaved_work();
+    if (work.isEmpty()) return session_.open(path);
+    ask_about_work(work, tr("Open without it"), [this, path] { session_.open(path); });
+  };
+  connect(&workspace_, &Workspace::session_opened, this, open);
   connect(&session_, &Session::saved, this, [this] {
-    if (std::exchange(closes_when_saved_, false)) close();
+    if (const auto go_on = std::exchange(when_saved_, nullptr)) go_on();
   });
-  connect(&session_, &Session::not_saved, this, [this] { closes_when_saved_ = false; });
-  a.on("open_session", this, [this] {
+  connect(&session_, &Session::not_saved, this, [this] { when_saved_ = nullptr; });
+  a.on("open_session", this, [this, open] {
     auto* dialog = new QFileDialog(this, tr("Open a session"), {}, filter());
     dialog->setAttribute(Qt::WA_DeleteOnClose);
-    connect(dialog, &QFileDialog::fileSelected, &session_, &Session::open);
+    connect(dialog, &QFileDialog::fileSelected, this, open);
     dialog->open();
   });
   a.on("save_session", this,
@@ -141,7 +146,7 @@ void MainWindow::save_session_as() {
   dialog->setAcceptMode(QFileDialog::AcceptSave);
   dialog->setDefaultSuffix(QStringLiteral("gigawarp"));
   connect(dialog, &QFileDialog::fileSelected, &session_, &Session::save);
-  connect(dialog, &QDialog::rejected, this, [this] { closes_when_saved_ = false; });
+  connect(dialog, &QDialog::rejected, this, [this] { when_saved_ = nullptr; });
   dialog->open();
 }
 
