@@ -1,10 +1,11 @@
 #!/bin/bash
 # Builds the engine alone on a machine with CUDA 12.8 or later, CMake, ninja and g++ 12 or later, and runs the GPU
 # tests there. TBB, nlohmann-json and GoogleTest come from build/carry where it exists (packaging/carry.sh makes it).
-#   tests/gpu.sh [--no-tests] [--sanitize] [--bench "SIZE [DEVICE [REPEATS [METRIC]]]"]... [--register "ARGUMENTS"]...
+#   tests/gpu.sh [--no-tests] [--sanitize[=TOOL,...]] [--bench "SIZE [DEVICE [REPEATS [METRIC]]]"]... [--register "ARGUMENTS"]...
 #                [--mpirun "N bench_table|register_pair ARGUMENTS"]...
 #     --no-tests    builds and measures only
-#     --sanitize    also under compute-sanitizer: memcheck, racecheck, initcheck, without whole registrations
+#     --sanitize    also under compute-sanitizer: memcheck, racecheck, initcheck or the tools named, without whole
+#                     registrations
 #     --bench       then the table of the benchmark at SIZE (one number, or X,Y,Z) on cuda:0 or DEVICE (cuda:0,1: both
 #                     together; ranks:2: as two ranks with NCCL between them); may be repeated
 #     --register    then whole registrations by build/gpu/tests/bench/register_pair; may be repeated. ARGUMENTS are
@@ -15,11 +16,17 @@
 # GIGAWARP_GPU_ARCH: architecture to compile for (90). GIGAWARP_TEST_HUGE=1: also volumes beyond 2^31 voxels.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-tests=yes sanitize=no benches=() registrations=() mpiruns=()
+tests=yes sanitize=no tools=(memcheck racecheck initcheck) benches=() registrations=() mpiruns=()
 while [ $# -gt 0 ]; do
   case "$1" in
     --no-tests) tests=no ;;
     --sanitize) sanitize=yes ;;
+    --sanitize=*)
+      sanitize=yes
+      IFS=, read -ra tools <<< "${1#*=}"
+      for tool in "${tools[@]}"; do
+        case "$tool" in memcheck | racecheck | initcheck) ;; *) echo "gpu.sh: no such tool: $tool." >&2; exit 2 ;; esac
+      done ;;
     --bench)
       [ $# -ge 2 ] || { echo "gpu.sh: --bench takes a size." >&2; exit 2; }
       benches+=("$2")
@@ -91,7 +98,7 @@ if [ "$sanitize" = yes ]; then
   GTEST_FILTER+=':*CudaGrid.affine*:*CudaGrid.greedy*:*CudaGrid.syn*:*CudaGrid.small*:*CudaGrid.aQuarter*'
   GTEST_FILTER+=':*CudaGrid.wholeIterations*:*CudaGrid.iterationsBy*:*CudaGrid.aStopped*:*CudaGrid.timesAre*'
   GTEST_FILTER+=':*CudaRanks.aRankThatFails*'  # NCCL is ended with kernels on their way, which is no error of ours
-  for tool in memcheck racecheck initcheck; do
+  for tool in "${tools[@]}"; do
     step "compute-sanitizer $tool"
     for test in "$build"/tests/cuda/tst_cuda_*; do
       [ -f "$test" ] && [ -x "$test" ] || continue
