@@ -32,6 +32,23 @@ ops::ZRange slab_of(const std::vector<std::int64_t>& borders, std::size_t i, ops
   return {begin, std::clamp(borders[i + 1], begin, range.end)};
 }
 
+ops::CutRange cut_slab(ops::ZRange slab, ops::ZRange whole, std::int64_t halo, PieceSize size) {
+  constexpr std::int64_t kThickest = 64;  // what a block of a GPU's march takes (LnccChunks too)
+  const std::int64_t least = std::max(size.least, size.multiple);
+  for (std::int64_t n = kThickest; halo > 0 && n >= least; n /= 2) {
+    if (n % size.multiple != 0) continue;
+    const std::int64_t below = slab.begin > whole.begin ? (slab.begin + halo + n - 1) / n * n
+                                                        : slab.begin,
+                       above = slab.end < whole.end ? (slab.end - halo) / n * n : slab.end;
+    if (below > above || 2 * (above - below) < slab.end - slab.begin) continue;
+    ops::CutRange cut{{}, {below, above}, {}};
+    if (slab.begin < below) cut.border.push_back({slab.begin, below});
+    if (above < slab.end) cut.border.push_back({above, slab.end});
+    return cut;
+  }
+  return {{slab}, {}, {}};
+}
+
 std::vector<std::size_t> byte_borders(std::size_t bytes, const std::vector<double>& shares,
                                       std::size_t granularity) {
   return borders_of(bytes, shares, granularity);

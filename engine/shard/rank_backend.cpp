@@ -46,26 +46,9 @@ RankBackend::Work RankBackend::work_on(const ops::Extent& e, ZRange range, std::
   return work;
 }
 
-/// Pieces are as thick as divides marches along z at their own borders, so that nothing is computed
-/// twice, and take at most half of the slab, or there would be nothing to hide messages behind.
 ops::CutRange RankBackend::cut_of(const Work& work, std::int64_t halo) const {
-  constexpr std::int64_t kThickest = 64;  // what a block of a GPU's march takes (LnccChunks too)
-  const ZRange& slab = work.slabs[own()];
-  const ZRange whole{work.slabs.front().begin, work.slabs.back().end};
-  const std::int64_t multiple = slab_multiple();
-  for (std::int64_t n = kThickest; halo > 0 && n >= std::max(parts_.least_piece, multiple);
-       n /= 2) {
-    if (n % multiple != 0) continue;
-    const std::int64_t below = slab.begin > whole.begin ? (slab.begin + halo + n - 1) / n * n
-                                                        : slab.begin,
-                       above = slab.end < whole.end ? (slab.end - halo) / n * n : slab.end;
-    if (below > above || 2 * (above - below) < slab.end - slab.begin) continue;
-    ops::CutRange cut{{}, {below, above}, {}};
-    if (slab.begin < below) cut.border.push_back({slab.begin, below});
-    if (above < slab.end) cut.border.push_back({above, slab.end});
-    return cut;
-  }
-  return {{slab}, {}, {}};
+  return cut_slab(work.slabs[own()], {work.slabs.front().begin, work.slabs.back().end}, halo,
+                  {slab_multiple(), parts_.least_piece});
 }
 
 void RankBackend::read(Access& access, const ops::FieldView& f, std::int64_t begin,

@@ -208,7 +208,7 @@ class RankBackend final : public ops::Backend {
   /// travel while it computes the rest.
   template <class Args, class Body>
   void perform(const Work& work, const Args& args, const Announced& announced, const Body& body);
-  /// This rank's slab, cut for that. In one piece where it is too thin, or nobody wants any of it.
+  /// This rank's slab, cut for that.
   ops::CutRange cut_of(const Work& work, std::int64_t halo) const;
 
   /// An operation writes `content` over the work's slabs: what others will want of it, judged by

@@ -6,10 +6,13 @@
 #include <mutex>
 #include <numeric>
 #include <random>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "gigawarp/error.h"
 #include "shard/directory.h"
+#include "shard/partition.h"
 #include "shard/reach.h"
 #include "support/rank_threads.h"
 #include "support/scene.h"
@@ -85,6 +88,60 @@ TEST(Directory, randomWritesAndNeedsAgreeWithAListOfBytes) {
         holds[static_cast<std::size_t>(rank)][i] = true;
       }
     for (std::size_t i = a; i < b; ++i) ASSERT_TRUE(holds[static_cast<std::size_t>(rank)][i]);
+  }
+}
+
+TEST(CutSlab, bordersHoldWhatNeighboursWantAndTheRestAtLeastHalf) {
+  const ops::ZRange whole{5, 300};
+  int in_pieces = 0;
+  for (const std::int64_t begin : {5, 6, 40, 64, 127})
+    for (const std::int64_t thick : {1, 7, 20, 64, 130, 173})
+      for (std::int64_t halo = 1; halo < 20; ++halo)
+        for (const shard::PieceSize size : {shard::PieceSize{1, 1}, {4, 1}, {1, 32}, {16, 64}}) {
+          const ops::ZRange slab{begin, std::min(begin + thick, whole.end)};
+          const ops::CutRange cut = shard::cut_slab(slab, whole, halo, size);
+          const std::string where = std::to_string(slab.begin) + " to " + std::to_string(slab.end) +
+                                    ", halo " + std::to_string(halo);
+          std::vector<int> computed(300, 0);
+          for (const ops::ZRange& piece : cut.border)
+            for (std::int64_t z = piece.begin; z < piece.end; ++z)
+              ++computed.at(static_cast<std::size_t>(z));
+          const auto times = [&](std::int64_t z) {
+            return computed.at(static_cast<std::size_t>(z));
+          };
+          for (std::int64_t z = slab.begin; z < slab.end; ++z) {
+            const bool wanted = (slab.begin > whole.begin && z < slab.begin + halo) ||
+                                (slab.end < whole.end && z >= slab.end - halo);
+            if (wanted) {
+              ASSERT_EQ(times(z), 1) << z << " of " << where;
+            }
+          }
+          for (std::int64_t z = cut.rest.begin; z < cut.rest.end; ++z)
+            ++computed.at(static_cast<std::size_t>(z));
+          for (std::int64_t z = 0; z < 300; ++z)
+            ASSERT_EQ(times(z), z >= slab.begin && z < slab.end ? 1 : 0) << z << " of " << where;
+          const std::int64_t rest = cut.rest.end - cut.rest.begin;
+          if (rest == 0) continue;
+          ++in_pieces;
+          EXPECT_GE(2 * rest, slab.end - slab.begin) << where;
+          const std::int64_t least = std::max(size.multiple, size.least);
+          if (cut.rest.begin > slab.begin) {
+            EXPECT_EQ(cut.rest.begin % least, 0) << where;
+          }
+          if (cut.rest.end < slab.end) {
+            EXPECT_EQ(cut.rest.end % least, 0) << where;
+          }
+        }
+  EXPECT_GT(in_pieces, 500);
+}
+
+TEST(CutSlab, isInOnePieceWhereNobodyWantsAnyOfIt) {
+  for (const ops::ZRange slab : {ops::ZRange{0, 100}, ops::ZRange{50, 50}}) {
+    const ops::CutRange cut = shard::cut_slab(slab, {0, 300}, 0, {});
+    ASSERT_EQ(cut.border.size(), 1U);
+    EXPECT_EQ(cut.border[0].begin, slab.begin);
+    EXPECT_EQ(cut.border[0].end, slab.end);
+    EXPECT_EQ(cut.rest.begin, cut.rest.end);
   }
 }
 
