@@ -106,14 +106,14 @@ RankArrays::Messages RankArrays::messages_of(const Transfers& transfers) {
   return messages;
 }
 
-bool RankArrays::prepare(const std::vector<Access>& access) {
+void RankArrays::prepare(const std::vector<Access>& access) {
   settle();
   const Transfers transfers = lacking(access);
   give_memory(access[static_cast<std::size_t>(rank())]);
-  if (transfers.empty()) return false;
+  if (transfers.empty()) return;
   const Messages messages = messages_of(transfers);
+  has_exchanged_ = true;
   exchange_(messages.sends, messages.receives);
-  return true;
 }
 
 void RankArrays::send_ahead(const std::vector<Access>& access) {
@@ -122,6 +122,7 @@ void RankArrays::send_ahead(const std::vector<Access>& access) {
   if (transfers.empty()) return;
   give_memory(access[static_cast<std::size_t>(rank())]);
   const Messages messages = messages_of(transfers);
+  has_exchanged_ = true;
   exchange_.begin(messages.sends, messages.receives);
   is_sending_ = true;
 }

@@ -69,9 +69,8 @@ class RankArrays {
   }
 
   /// Brings every rank what it reads, and gives this one's reads and writes memory. Indexed by
-  /// rank. It is there for the back end's work that is asked for from then on. Returns whether
-  /// anything had to come, to any of them.
-  bool prepare(const std::vector<Access>& access);
+  /// rank. It is there for the back end's work that is asked for from then on.
+  void prepare(const std::vector<Access>& access);
   /// Begins to bring every rank what it will read next: the others are asked for it anyway when
   /// they do, so nothing depends on the guess. It is on its way until any other function here is
   /// called, and until then nobody touches it.
@@ -80,6 +79,9 @@ class RankArrays {
   void settle() {
     if (std::exchange(is_sending_, false)) exchange_.finish();
   }
+  /// Whether the back end's work may wait for messages, of any rank, that have begun since the last
+  /// call. The same on all ranks.
+  bool take_has_exchanged() { return std::exchange(has_exchanged_, false); }
   /// After the operation; `by_all`: every rank has computed the whole.
   void note_writes(const std::vector<Access>& access, bool by_all);
 
@@ -120,6 +122,7 @@ class RankArrays {
   Exchange& exchange_;
   std::vector<double> shares_;
   bool is_sending_ = false;  ///< what send_ahead() has begun
+  bool has_exchanged_ = false;
   std::map<const std::byte*, std::shared_ptr<RankArray>> arrays_;
   std::uint64_t next_id_ = 0;
   std::uint64_t received_bytes_ = 0;

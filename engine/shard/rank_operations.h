@@ -189,6 +189,9 @@ class RankBackend final : public ops::Backend {
 
   /// Whether every rank computes all of it, and has the moving volume whole for that.
   bool is_small(const ops::ImagePair& pair) const;
+  /// Before work in one piece: who waits for that does not look whether messages still come, and
+  /// those of a rank that failed never do.
+  void wait_for_messages();
   Work work_on(const ops::Extent& e, ZRange range, std::int64_t multiple,
                const ops::Extent& by) const;
   Work work_on(const ops::Extent& e, ZRange range, std::int64_t multiple) const {

@@ -91,6 +91,10 @@ bool RankBackend::is_small(const ops::ImagePair& pair) const {
          voxels_of(pair.moving.extent) < kLargestMoving * parts_.small_voxels;
 }
 
+void RankBackend::wait_for_messages() {
+  if (arrays_.take_has_exchanged()) member().synchronise();
+}
+
 bool RankBackend::begin_step(const ops::StepArgs& args, int slot) {
   return guarded([&] {
     bool small = true;
@@ -98,8 +102,8 @@ bool RankBackend::begin_step(const ops::StepArgs& args, int slot) {
         args, [&](const auto& pair, const auto&, const auto&) { small = small && is_small(pair); });
     if (!small) return false;
     const std::vector<Access> access(ranks(), touched(arrays_, args));
-    // Who waits for a step cannot look whether what a rank was to send comes.
-    if (arrays_.prepare(access)) member().synchronise();
+    arrays_.prepare(access);
+    wait_for_messages();
     if (!member().begin_step(args, slot)) return false;
     arrays_.note_writes(access, true);
     for (const Span& written : access.front().writes) forget_shift(written.array->base);
@@ -138,7 +142,8 @@ std::unique_ptr<ops::LinearEvaluation> RankBackend::linear_evaluation(const ops:
     auto of_member = member().linear_evaluation(args);
     if (of_member == nullptr) return nullptr;
     // The volumes stay as they are as long as it lives.
-    if (arrays_.prepare(std::vector<Access>(ranks(), all.access))) member().synchronise();
+    arrays_.prepare(std::vector<Access>(ranks(), all.access));
+    wait_for_messages();
     return std::make_unique<WholeEvaluation>(*this, std::move(of_member));
   });
 }

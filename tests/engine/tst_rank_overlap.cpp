@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <map>
@@ -300,6 +301,59 @@ TEST(RankLog, slabsWithoutAnInteriorGoInOnePiece) {
   for (const Around& around : begun_in(log_of(level(StageKind::greedy, MetricKind::lncc), 8, 3))) {
     EXPECT_EQ(around.before.size(), 1U) << around.what;
     EXPECT_TRUE(around.after.empty()) << around.what;
+  }
+}
+
+/// Takes steps in one piece, as GPUs do, and says when it was waited for.
+class SteppingBackend final : public test::ForwardingBackend {
+ public:
+  explicit SteppingBackend(std::vector<std::string>& said)
+      : ForwardingBackend(ops::make_cpu_backend()), said_(said) {}
+  void compose(const ops::ComposeArgs& args) override {
+    said_.emplace_back("compose");
+    ForwardingBackend::compose(args);
+  }
+  void synchronise() override { said_.emplace_back("waited for"); }
+  bool begin_step(const ops::StepArgs& /*args*/, int /*slot*/) override {
+    said_.emplace_back("step");
+    return true;
+  }
+
+ private:
+  std::vector<std::string>& said_;
+};
+
+TEST(RankLog, aStepInOnePieceBeginsWhenTheMessagesBeforeItHaveCome) {
+  std::vector<std::vector<std::string>> said(2);
+  const Size3 n{9, 8, 41};
+  on_ranks(
+      2,
+      [&](Rank& rank) {
+        const std::vector<float> u = test::rough_field(n);
+        const std::size_t bytes = u.size() * sizeof(float);
+        std::array<ops::Array, 3> arrays;  // as long as the steps: nobody is waited for in between
+        for (ops::Array& array : arrays) array = rank.backend.allocate(bytes);
+        for (const std::size_t i : {0, 1})
+          rank.backend.upload(arrays.at(i).data(), u.data(), bytes);
+        ops::ComposeArgs args;
+        args.direction = test::view_of(arrays[0].as<float>(), n);
+        args.displacement = test::view_of(arrays[1].as<float>(), n);
+        args.out = test::view_of(arrays[2].as<float>(), n);
+        args.range = {0, n[2]};
+        args.short_step = true;
+        rank.backend.compose(args);
+        for (int step = 0; step < 2; ++step) EXPECT_TRUE(rank.backend.begin_step({}, step));
+      },
+      [&](int rank) {
+        ops::RankParts parts = thin_pieces();
+        auto& own = said[static_cast<std::size_t>(rank)];
+        parts.backend = std::make_unique<SteppingBackend>(own);
+        return parts;
+      });
+  for (std::vector<std::string>& own : said) {
+    ASSERT_GE(own.size(), 4U);
+    own.resize(4);  // then the arrays go
+    EXPECT_EQ(own, (std::vector<std::string>{"compose", "waited for", "step", "step"}));
   }
 }
 
