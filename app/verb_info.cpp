@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -35,6 +38,32 @@ Json levels_json(const std::vector<Grid>& levels) {
   return out;
 }
 
+/// Three floats per voxel in a format of warps are one, as far as the file can tell.
+bool may_be_a_warp(const std::string& file, const io::ImageHeader& header,
+                   const InfoOptions& options) {
+  return header.channels == 3 && !options.read.selection.channel && !options.read.spacing_mm &&
+         (header.type == ScalarType::f32 || header.type == ScalarType::f64) &&
+         io::is_displacement_image(file);
+}
+
+/// How far a displacement field moves points.
+Json lengths_json(const DisplacementField& field) {
+  double sum = 0, largest = 0;
+  std::int64_t inside = 0;
+  std::array<const float*, 3> d{};
+  for (int a = 0; a < 3; ++a) d[a] = field.component_mm(a);
+  for (std::int64_t i = 0; i < field.grid().voxel_count(); ++i) {
+    const double length = std::hypot(d[0][i], d[1][i], d[2][i]);
+    if (!std::isfinite(length)) continue;
+    ++inside;
+    sum += length;
+    largest = std::max(largest, length);
+  }
+  return {{"displacement_mean_mm", inside > 0 ? sum / static_cast<double>(inside) : 0},
+          {"displacement_largest_mm", largest},
+          {"displacement_voxels_outside", field.grid().voxel_count() - inside}};
+}
+
 Json image_json(const std::string& file, const InfoOptions& options) {
   const io::ImageHeader header = io::read_header(file, options.read);
   Json out{{"file", file}, {"kind", "image"}, {"format", header.format}};
@@ -46,7 +75,13 @@ Json image_json(const std::string& file, const InfoOptions& options) {
   out["type"] = name_of(header.type);
   if (!header.levels.empty()) out["levels"] = levels_json(header.levels);
   out["notes"] = header.notes;
+  const bool warp = may_be_a_warp(file, header, options);
+  if (warp) out["as_transform"] = "displacements of the points of this lattice, in LPS mm";
   if (options.header_only) return out;
+  if (warp) {
+    const Transform transform = io::read_transform(file);
+    out.update(lengths_json(std::get<DisplacementField>(transform.stages.front())));
+  }
   const Volume volume = io::read_image(file, options.read);
   out["type"] = name_of(volume.type());
   out["notes"] = volume.notes();

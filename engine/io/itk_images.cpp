@@ -195,7 +195,10 @@ void correct_nrrd(const fs::path& path, ItkHeader& header, bool spacing_given,
            "states its voxel size in an unknown unit (" + units + "); pass --spacing x,y,z in mm.");
   if (mm == 0 || mm == 1) return;
   scale_world(header.grid, mm);
-  notes.emplace_back("Voxel size and origin were converted to mm from the header's unit.");
+  notes.emplace_back(
+      "Voxel size and origin were converted to mm from the header's unit, which ITK and ANTs pass "
+      "over: "
+      "for those, make a copy with gigawarp convert.");
 }
 
 /// MINC's world is RAS, which ITK's reader passes on as if it were LPS.

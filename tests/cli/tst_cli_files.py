@@ -129,6 +129,15 @@ class FileVerbs(PairCase):
         self.assertAlmostEqual(transform["stages"][0]["determinant"], 1.009308, places=6)
         self.assertIn("orientation  RAS", self.verb("info", self.fixed).stdout)
 
+    def test_info_tells_what_a_warp_does_to_points(self):
+        lengths = np.linalg.norm(sitk.GetArrayFromImage(self.field), axis=-1)
+        told = json.loads(self.verb("info", self.warp, "--json").stdout)[0]
+        self.assertIn("LPS mm", told["as_transform"])
+        self.assertAlmostEqual(told["displacement_largest_mm"], float(lengths.max()), places=4)
+        self.assertAlmostEqual(told["displacement_mean_mm"], float(lengths.mean()), places=4)
+        self.assertEqual(told["displacement_voxels_outside"], 0)
+        self.assertNotIn("as_transform", json.loads(self.verb("info", self.fixed, "--json").stdout)[0])
+
     def test_convert_changes_format_type_and_order_but_no_position(self):
         out = self.folder / "converted.nrrd"
         self.verb("convert", self.fixed, out, "--type", "u16", "--order", "PSR")

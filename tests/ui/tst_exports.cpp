@@ -187,7 +187,7 @@ TEST_F(Exports, closingTheWindowAsksAboutAFileThatIsBeingWritten) {
 }
 
 TEST_F(Exports, howMuchIsWrittenIsShownAndALongOneEndsWhenCancelled) {
-  const test::PhantomFiles files(192);  // long enough to be seen, and to be cancelled half-way
+  const test::PhantomFiles files(224);  // long enough to be seen, and to be cancelled half-way
   workspace().open(files.pair());
   ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::moving}));
   Affine shift;
