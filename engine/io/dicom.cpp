@@ -1,9 +1,14 @@
 #include <gdcmReader.h>
+#include <gdcmSerieHelper.h>
 #include <itkGDCMImageIO.h>
-#include <itkGDCMSeriesFileNames.h>
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <cmath>
+#include <cstring>
+#include <fstream>
+#include <span>
 
 #include "io/itk_images.h"
 #include "io/itk_support.h"
@@ -27,22 +32,75 @@ struct Series {
   std::vector<std::string> notes;
 };
 
+/// Whether these bytes of a file without a preamble begin its first element: of group 2 or 8, with
+/// a VR, or the length of the group, or text.
+bool is_first_element(std::span<const unsigned char> bytes) {
+  if (bytes.size() < 12 || (bytes[0] != 2 && bytes[0] != 8) || bytes[1] != 0) return false;
+  if (std::isupper(bytes[4]) != 0 && std::isupper(bytes[5]) != 0) return true;
+  const std::size_t length = bytes[4] + 256U * bytes[5];
+  if (bytes[6] != 0 || bytes[7] != 0 || length == 0 || length > bytes.size() - 8) return false;
+  const bool group_length = bytes[2] == 0 && bytes[3] == 0;
+  const auto text = bytes.subspan(8, length - 1);  // a null may fill the last place
+  return group_length ? length == 4 : std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isprint(c) != 0;
+  });
+}
+
+/// GDCM takes other files for DICOM as well, and aborts the program (an assertion) on what it then
+/// meets in some of them.
+bool looks_like_dicom(const fs::path& path) {
+  constexpr std::size_t kPreamble = 128;
+  std::error_code failure;
+  if (!fs::is_regular_file(path, failure) || fs::file_size(path, failure) < kPreamble) return false;
+  std::array<unsigned char, kPreamble + 4> head{};
+  std::ifstream stream(path, std::ios::binary);
+  stream.read(reinterpret_cast<char*>(head.data()), head.size());
+  const auto bytes = static_cast<std::size_t>(stream.gcount());
+  if (bytes == head.size() && std::memcmp(head.data() + kPreamble, "DICM", 4) == 0) return true;
+  return is_first_element({head.data(), bytes});
+}
+
+/// The files of a folder by the series they belong to.
+class SeriesOfFolder final : public gdcm::SerieHelper {
+ public:
+  explicit SeriesOfFolder(const fs::path& folder) {
+    SetUseSeriesDetails(true);
+    CreateDefaultUniqueSeriesIdentifier();
+    std::error_code failure;
+    std::vector<std::string> files;
+    for (const auto& entry : fs::directory_iterator(folder, failure))
+      if (looks_like_dicom(entry.path())) files.push_back(entry.path().string());
+    std::sort(files.begin(), files.end());
+    for (const std::string& file : files) AddFileName(file);
+  }
+  std::vector<std::vector<std::string>> files() {
+    std::vector<std::vector<std::string>> out;
+    for (gdcm::FileList* list = GetFirstSingleSerieUIDFileSet(); list != nullptr;
+         list = GetNextSingleSerieUIDFileSet()) {
+      std::vector<std::string> names;
+      for (const auto& file : *list) names.push_back(file->filename);
+      if (!names.empty()) out.push_back(std::move(names));
+    }
+    return out;
+  }
+};
+
 std::vector<std::string> files_of_series(const fs::path& path) {
   quiet_libraries();
   const bool folder = fs::is_directory(path);
-  auto names = itk::GDCMSeriesFileNames::New();
-  names->SetUseSeriesDetails(true);
-  names->SetDirectory(folder ? path.string()
-                             : (path.has_parent_path() ? path.parent_path().string() : "."));
-  const std::vector<std::string>& series = names->GetSeriesUIDs();
+  if (!folder && !looks_like_dicom(path)) refuse(path, "is not a DICOM image or is damaged.");
+  const std::vector<std::vector<std::string>> series =
+      SeriesOfFolder(folder                   ? path
+                     : path.has_parent_path() ? path.parent_path()
+                                              : fs::path("."))
+          .files();
   if (series.empty())
     refuse(path, folder ? "is a folder without DICOM images; name an image file."
                         : "is not a DICOM image or is damaged.");
   if (folder && series.size() > 1)
     refuse(path, "holds " + std::to_string(series.size()) +
                      " DICOM series; name one file of the series to use instead of the folder.");
-  for (const std::string& uid : series) {
-    std::vector<std::string> files = names->GetFileNames(uid);
+  for (const std::vector<std::string>& files : series) {
     if (folder) return files;
     for (const std::string& file : files)
       if (fs::equivalent(file, path)) return files;

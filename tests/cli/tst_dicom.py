@@ -140,6 +140,19 @@ class Dicom(PairCase):
         (folder / "DICOMDIR").write_bytes(b"\0" * 300)
         self.assert_is_the_volume(folder, self.image)
 
+    def test_raw_labels_in_the_folder_are_not_taken_for_dicom(self):
+        """GDCM reads elements out of any file, and aborts the program on what it finds in this one."""
+        labels = np.random.default_rng(48).integers(0, 40, 4000, dtype=np.uint16).tobytes()
+        alone = self.folder / "labels_alone"
+        alone.mkdir()
+        (alone / "labels.raw").write_bytes(labels)
+        self.assert_one_sentence(run("info", "--header", alone), "without DICOM images")
+        beside = write_series(self.image, self.folder / "labels_beside")
+        (beside / "labels.raw").write_bytes(labels)
+        process = run("info", "--header", beside, "--json")
+        self.assertEqual(process.returncode, OK, process.stderr)
+        self.assertEqual(json.loads(process.stdout)[0]["size"], [22, 18, 14])
+
     def test_a_truncated_slice_and_a_folder_without_images_are_told(self):
         folder = write_series(self.image, self.folder / "truncated")
         file = folder / "slice005.dcm"
