@@ -109,7 +109,8 @@ class SolverBench {
         backend_.mi_gradient(args, ops::mutual_information(histogram), sums_);
       });
     } else if (metric.kind == MetricKind::lncc) {
-      const ops::LnccArgs args = on_grid(lncc_args(metric.radius));
+      ops::LnccArgs args = on_grid(lncc_args(metric.radius));
+      args.approximate_gradient = metric.approximate_gradient;
       measure_alone(name, traffic_.alone, args, [&] { backend_.lncc(args, sums_); });
     } else {
       const ops::MseArgs args = on_grid(metric_args<ops::MseArgs>());
@@ -284,11 +285,16 @@ void measure_solver_operations(const Problem& problem, const Spec& spec, ops::Ba
   for (const MetricKind kind : spec.metrics) {
     MetricSpec metric;
     metric.kind = kind;
-    const auto alone = [&] { bench.alone(metric, name_of(metric) + ", dL/dM alone"); };
+    const auto alone = [&](const std::string& how = {}) {
+      bench.alone(metric, name_of(metric) + how + ", dL/dM alone");
+    };
     if (kind == MetricKind::lncc)
       for (const int radius : spec.radii) {
         metric.radius = radius;
         alone();
+        metric.approximate_gradient = true;
+        alone(", approximate");
+        metric.approximate_gradient = false;
         bench.lncc(radius);
       }
     if (kind == MetricKind::mi)
@@ -313,6 +319,9 @@ void measure_solver_operations(const Problem& problem, const Spec& spec, ops::Ba
     if (metric.kind != MetricKind::lncc) continue;
     metric.symmetric_gradient = true;
     bench.iterations(metric, "iteration, " + name + ", symmetric");
+    metric.symmetric_gradient = false;
+    metric.approximate_gradient = true;
+    bench.iterations(metric, "iteration, " + name + ", approximate");
   }
   bench.levels();
 }

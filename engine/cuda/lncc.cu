@@ -32,7 +32,7 @@ struct Rings {
     };
     if (image_words(args) == 0) make(intensity_array, intensities, chunks.intensity_planes);
     if (!args.target.wanted) return;
-    make(coefficient_array, coefficients, chunks.coefficient_planes);
+    if (!windows_deliver(args)) make(coefficient_array, coefficients, chunks.coefficient_planes);
     if (args.target.intensity) return;
     if (args.target.field && !args.target.accumulate) {
       const Plane<std::uint64_t> field(args.target.field.packed);
@@ -67,10 +67,10 @@ void run_chunks(Device& device, const ops::LnccArgs& args, LnccTotals* totals,
                        window_end = std::min(e.nz, z1 + back);
     fill(ops::ZRange{filled, fill_end});
     lncc_windows(device, args, taps, words_from(std::max<std::int64_t>(windowed - r, 0)),
-                 rings.coefficients, {windowed, window_end}, totals);
+                 rings.coefficients, rings.gradients, {windowed, window_end}, totals);
     filled = fill_end;
     windowed = window_end;
-    if (args.target.wanted)
+    if (args.target.wanted && !windows_deliver(args))
       lncc_gradient(device, args, taps, words_from(z0), rings.coefficients, rings.gradients,
                     {z0, z1}, slots_of_plane(linear, z0));
     z0 = z1;

@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+
 #include "cuda/cuda_ops.h"
 #include "cuda/march.cuh"
 #include "cuda/queued.h"
@@ -125,10 +127,18 @@ void lncc_pack(Device& device, const ops::LnccArgs& args, const IntensityRing& i
                ops::ZRange planes, LnccTotals* totals);
 /// Second pass: window sums and coefficients of some planes, which may lie outside the range; only
 /// voxels of the range add to the value. Reads 4; writes 8. With ImageWords it counts voxels too.
+/// Where windows_deliver(): it is the last, over planes of the range; reads 4 and 8 and writes 8,
+/// dL/dM itself: reads 4, writes 4.
 template <class Words>
 void lncc_windows(Device& device, const ops::LnccArgs& args, const ops::Taps& taps,
-                  const Words& words, const CoefficientRing& coefficients, ops::ZRange planes,
-                  LnccTotals* totals);
+                  const Words& words, const CoefficientRing& coefficients,
+                  const GradientRing& gradients, ops::ZRange planes, LnccTotals* totals);
+/// The approximate gradient of a field or of intensities needs no coefficients but a voxel's own.
+bool windows_deliver(const ops::LnccArgs& args);
+/// What sums of coefficients are multiplied with for dL/dM of the mean over the voxels that count.
+inline float gradient_scale(const ops::LnccArgs& args) {
+  return static_cast<float>(-1.0 / std::max(1.0, args.count));
+}
 /// Third pass over planes of the range: window sums of the coefficients, dL/dM, and the product
 /// with the gradient. Reads 8, 4 and 8; writes 8; dL/dM itself: reads 8 and 4, writes 4. `slots`
 /// for linear targets.

@@ -118,7 +118,7 @@ void lncc_gradient(Device& device, const ops::LnccArgs& args, const ops::Taps& t
                    const GradientRing& gradients, ops::ZRange planes, double* slots) {
   if (planes.end <= planes.begin) return;
   const int back = args.approximate_gradient ? 0 : taps.radius;
-  const auto scale = static_cast<float>(-1.0 / std::max(1.0, args.count));
+  const float scale = gradient_scale(args);
   const auto go = [&]<TargetKind kKind>() {
     launch<kKind, Words>(device, args, taps,
                          {DeviceTarget(args.target), words,

@@ -2,13 +2,13 @@
 #include <type_traits>
 
 #include "cuda/lncc.cuh"
-#include "math/adam.h"
 #include "math/metric.h"
 
 /// LNCC, second pass. The march adds up along z first, by integers that run exactly (a plane comes
 /// in, one goes out, read once more from the cache), then along x in shared memory, still in
 /// integers, whose additions take three numbers at once, and along y in fp32: two numbers in, five
-/// sums out.
+/// sums out. The approximate gradient takes each voxel's own coefficients alone and is delivered
+/// here.
 namespace gigawarp::cuda {
 namespace {
 
@@ -23,30 +23,73 @@ struct WindowArgs {
   bool whole;   ///< coefficients not divided by the window's weight (approximate gradient)
   bool store;
   LnccTotals* totals;
+  // Of the approximate gradient.
+  DeviceTarget target;
+  GradientRing gradients;
+  float scale;
 };
 
+/// What is made of a window: coefficients for the third pass, or the approximate gradient.
+enum class Outcome { coefficients, field, intensity };
+
 /// math::lncc_coefficients() of sums in steps over `n` voxels, without dividing them first: c, a
-/// and b are (n·steps)² larger, ε (n·steps)⁴. Stores p/n, q/n, r/n in steps; returns the voxel's cc
-/// in steps of 2^-22. Both are zero where the voxel, whose word is `own`, does not count.
-template <class Words>
-__device__ inline int store_coefficients(const WindowArgs<Words>& args, std::uint64_t* to,
-                                         std::uint32_t own, float n, const float (&sum)[5]) {
-  const int mask = static_cast<std::int32_t>(own) >> 31;  // is_counted(), in every bit
-  const float weight = n * args.steps, square = weight * weight, e = args.epsilon * square * square;
-  const float c = fmaf(n, sum[4], -sum[0] * sum[1]);
-  const float a = fmaxf(fmaf(n, sum[2], -sum[0] * sum[0]), 0.0F),
-              b = fmaxf(fmaf(n, sum[3], -sum[1] * sum[1]), 0.0F);
-  const float d = math::quick_quotient(1.0F, fmaf(a, b, e));
-  const float matched = fmaf(c, c, e) * d;
-  if (args.store) {
-    const float k = 2.0F * weight * d * (args.whole ? n : 1.0F);
-    const float p = c * k, q = matched * a * k;
-    const float r = (q * sum[1] - p * sum[0]) * math::quick_quotient(1.0F, n);
-    *to = math::pack_floats(p, q, r) & static_cast<std::uint64_t>(std::int64_t{mask});
+/// and b are (n·steps)² larger, ε (n·steps)⁴.
+struct WindowNumbers {
+  float c, a, b, e, d, weight;
+
+  template <class Words>
+  __device__ WindowNumbers(const WindowArgs<Words>& args, float n, const float (&sum)[5]) {
+    weight = n * args.steps;
+    const float square = weight * weight;
+    e = args.epsilon * square * square;
+    c = fmaf(n, sum[4], -sum[0] * sum[1]);
+    a = fmaxf(fmaf(n, sum[2], -sum[0] * sum[0]), 0.0F);
+    b = fmaxf(fmaf(n, sum[3], -sum[1] * sum[1]), 0.0F);
+    d = math::quick_quotient(1.0F, fmaf(a, b, e));
   }
-  // Rounded by adding it to a large number, which leaves it in the low bits.
-  const float cc = matched - math::quick_quotient(e, fmaf(a, a, e));
-  return (__float_as_int(fmaf(cc, kLnccSteps, kFloorMagic)) - kFloorBits) & mask;
+  __device__ float matched() const { return fmaf(c, c, e) * d; }
+  /// p/n, q/n, r/n in steps; of the approximate gradient p, q, r.
+  __device__ math::Float3 coefficients(bool whole, float n, const float (&sum)[5]) const {
+    const float k = 2.0F * weight * d * (whole ? n : 1.0F);
+    const float p = c * k, q = matched() * a * k;
+    return {p, q, (q * sum[1] - p * sum[0]) * math::quick_quotient(1.0F, n)};
+  }
+  /// The voxel's cc in steps of 2^-22, rounded by adding it to a large number, which leaves it in
+  /// the low bits.
+  __device__ int value() const {
+    const float cc = matched() - math::quick_quotient(e, fmaf(a, a, e));
+    return __float_as_int(fmaf(cc, kLnccSteps, kFloorMagic)) - kFloorBits;
+  }
+};
+
+/// What becomes of the window of one voxel, whose word is `own`: nothing where it does not count.
+/// Returns its part of the value.
+/// `coefficients`: where they go; `gradient`: of M, what dL/dM is multiplied with.
+template <Outcome kOutcome, class Words>
+__device__ inline int finish_window(const WindowArgs<Words>& args, std::uint64_t* coefficients,
+                                    std::uint64_t gradient, std::uint32_t own, int x, int y, int z,
+                                    float n, const float (&sum)[5]) {
+  const int mask = static_cast<std::int32_t>(own) >> 31;  // is_counted(), in every bit
+  const WindowNumbers w(args, n, sum);
+  if constexpr (kOutcome == Outcome::coefficients) {
+    if (args.store) {
+      const math::Float3 v = w.coefficients(args.whole, n, sum);
+      *coefficients =
+          math::pack_floats(v.x, v.y, v.z) & static_cast<std::uint64_t>(std::int64_t{mask});
+    }
+  } else {
+    const math::Float3 v = w.coefficients(true, n, sum);
+    const float f = static_cast<float>(fixed_steps(own)), m = static_cast<float>(moving_steps(own));
+    const float dl_dm = is_counted(own) ? args.scale * (f * v.x - m * v.y + v.z) : 0.0F;
+    if constexpr (kOutcome == Outcome::intensity) {
+      *args.target.intensity.at(x, y, z) = args.target.weight * dl_dm;
+    } else {
+      ThreadSums none;
+      deliver_product<TargetKind::field>(args.target, x, y, z, math::unpack_floats(gradient), dl_dm,
+                                         none);
+    }
+  }
+  return w.value() & mask;
 }
 
 __device__ inline void add_value(LnccTotals* totals, long long steps) {
@@ -96,7 +139,7 @@ struct ColumnSums {
   }
 };
 
-template <int R, int Y, bool kKept, int kBlocks, class Words>
+template <int R, int Y, bool kKept, int kBlocks, Outcome kOutcome, class Words>
 __global__ void __launch_bounds__(32 * Y / kRows, kBlocks)
     window_kernel(const __grid_constant__ WindowArgs<Words> args,
                   const __grid_constant__ MarchGrid grid) {
@@ -154,8 +197,7 @@ __global__ void __launch_bounds__(32 * Y / kRows, kBlocks)
     load_plane(z0 - R - K, z0 - R, outgoing);
   }
   const int x = x0 + tx, first_row = y0 + ty * kRows;
-  // In a plane of either ring: both have the same rows.
-  const auto own_offset = static_cast<unsigned>(first_row * args.coefficients.stride_y + x);
+  const auto own_offset = static_cast<unsigned>(first_row * args.words.stride_y() + x);
   bool in_grid[kRows];
 #pragma unroll
   for (int i = 0; i < kRows; ++i) in_grid[i] = x < grid.nx && first_row + i < grid.ny;
@@ -195,6 +237,12 @@ __global__ void __launch_bounds__(32 * Y / kRows, kBlocks)
     const int slot_of_centre = slot >= R ? slot - R : slot + R + 1;
     slot = slot + 1 < K ? slot + 1 : 0;
     if (!whole_window) continue;
+    std::uint64_t gradient[kRows] = {};
+    if constexpr (kOutcome == Outcome::field) {
+#pragma unroll
+      for (int i = 0; i < kRows; ++i)
+        if (in_grid[i]) gradient[i] = *args.gradients.at(x, first_row + i, centre);
+    }
     std::uint32_t own[kRows];
     if constexpr (!kKept) {
       const auto plane = args.words.plane(centre);
@@ -243,14 +291,16 @@ __global__ void __launch_bounds__(32 * Y / kRows, kBlocks)
 #pragma unroll
       for (int i = 0; i < kRows; ++i) own[i] = at[i * Shape::kHaloX];
     }
-    std::uint64_t* to = whole(args.coefficients.plane(centre)) + own_offset;
+    std::uint64_t* to = nullptr;
+    if constexpr (kOutcome == Outcome::coefficients)
+      to = whole(args.coefficients.plane(centre)) + (first_row * args.coefficients.stride_y + x);
     int value_of_plane = 0;
 #pragma unroll
     for (int i = 0; i < kRows; ++i)
       if (in_grid[i])
-        value_of_plane +=
-            store_coefficients(args, to + i * args.coefficients.stride_y, own[i], fmaxf(n[i], 1.0F),
-                               {s[0][i], s[1][i], s[2][i], s[3][i], s[4][i]});
+        value_of_plane += finish_window<kOutcome>(
+            args, to + i * args.coefficients.stride_y, gradient[i], own[i], x, first_row + i,
+            centre, fmaxf(n[i], 1.0F), {s[0][i], s[1][i], s[2][i], s[3][i], s[4][i]});
     if (centre >= args.range_begin && centre < args.range_end) value += value_of_plane;
   }
   add_value(args.totals, value);
@@ -265,6 +315,7 @@ __global__ void __launch_bounds__(32 * Y / kRows, kBlocks)
 }
 
 /// Any window, tap by tap: (2·radius+1)³ reads per voxel.
+template <Outcome kOutcome>
 __global__ void __launch_bounds__(256)
     direct_window_kernel(const WindowArgs<RingWords> args, const MarchGrid grid,
                          const DeviceTaps taps, int radius) {
@@ -291,42 +342,77 @@ __global__ void __launch_bounds__(256)
           s[4] = fmaf(w * f, m, s[4]);
         }
       }
-    value = store_coefficients(args, args.coefficients.at(x, y, z), *args.words.ring.at(x, y, z),
-                               fmaxf(n, 1e-6F), s);
+    std::uint64_t* to = nullptr;
+    std::uint64_t gradient = 0;
+    if constexpr (kOutcome == Outcome::coefficients) to = args.coefficients.at(x, y, z);
+    if constexpr (kOutcome == Outcome::field) gradient = *args.gradients.at(x, y, z);
+    value = finish_window<kOutcome>(args, to, gradient, *args.words.ring.at(x, y, z), x, y, z,
+                                    fmaxf(n, 1e-6F), s);
     if (z < args.range_begin || z >= args.range_end) value = 0;
   }
   add_value(args.totals, value);
 }
 
-template <int R, int Y, bool kKept, int kBlocks, class Words>
+template <int R, int Y, bool kKept, int kBlocks, Outcome kOutcome, class Words>
 void launch_windows(Device& device, const WindowArgs<Words>& args, const ops::Extent& e,
                     ops::ZRange planes) {
   using Shape = WindowShape<R, Y, kKept>;
   const MarchGrid grid = MarchGrid(e, planes, Shape::kTileX, Shape::kTileY).unaligned();
-  const auto kernel = window_kernel<R, Y, kKept, kBlocks, Words>;
+  const auto kernel = window_kernel<R, Y, kKept, kBlocks, kOutcome, Words>;
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                              static_cast<int>(Shape::kBytes)),
         "lncc windows");
   kernel<<<grid.blocks(), Shape::kThreads, Shape::kBytes, device.stream()>>>(args, grid);
 }
 
-/// Narrow windows, with rows of a tile and blocks on a multiprocessor as measured to be fastest.
-template <class Words>
-void launch_narrow(Device& device, const WindowArgs<Words>& args, const ops::Extent& e,
-                   ops::ZRange planes, int radius) {
+/// Windows that march, with rows of a tile and blocks on a multiprocessor as measured to be
+/// fastest.
+template <Outcome kOutcome, class Words>
+void launch_marching(Device& device, const WindowArgs<Words>& args, const ops::Extent& e,
+                     ops::ZRange planes, int radius) {
   switch (radius) {
-    case 1: launch_windows<1, 16, true, 4>(device, args, e, planes); break;
-    case 2: launch_windows<2, 16, true, 4>(device, args, e, planes); break;
-    default: launch_windows<3, 24, true, 3>(device, args, e, planes); break;
+    case 1: launch_windows<1, 16, true, 4, kOutcome>(device, args, e, planes); return;
+    case 2: launch_windows<2, 16, true, 4, kOutcome>(device, args, e, planes); return;
+    case 3: launch_windows<3, 24, true, 3, kOutcome>(device, args, e, planes); return;
+    default: break;
   }
+  if constexpr (std::is_same_v<Words, RingWords>) {
+    if (radius == 4)
+      launch_windows<4, 32, false, 2, kOutcome>(device, args, e, planes);
+    else
+      launch_windows<5, 32, false, 2, kOutcome>(device, args, e, planes);
+  }
+}
+
+template <Outcome kOutcome, class Words>
+void launch(Device& device, const WindowArgs<Words>& args, const ops::Extent& e, ops::ZRange planes,
+            const ops::Taps& taps, bool marches) {
+  if (marches) {
+    launch_marching<kOutcome>(device, args, e, planes, taps.radius);
+  } else if constexpr (std::is_same_v<Words, RingWords>) {
+    const dim3 block(64, 4), blocks(blocks_for(e.nx, 64), blocks_for(e.ny, 4),
+                                    static_cast<unsigned>(planes.end - planes.begin));
+    direct_window_kernel<kOutcome><<<blocks, block, 0, device.stream()>>>(
+        args, MarchGrid(e, planes, 64, 4), DeviceTaps(taps), taps.radius);
+  }
+}
+
+Outcome outcome_of(const ops::LnccArgs& args) {
+  if (!windows_deliver(args)) return Outcome::coefficients;
+  return kind_of(args.target) == TargetKind::intensity ? Outcome::intensity : Outcome::field;
 }
 
 }  // namespace
 
+bool windows_deliver(const ops::LnccArgs& args) {
+  return args.approximate_gradient && args.target.wanted &&
+         kind_of(args.target) != TargetKind::linear;
+}
+
 template <class Words>
 void lncc_windows(Device& device, const ops::LnccArgs& args, const ops::Taps& taps,
-                  const Words& words, const CoefficientRing& coefficients, ops::ZRange planes,
-                  LnccTotals* totals) {
+                  const Words& words, const CoefficientRing& coefficients,
+                  const GradientRing& gradients, ops::ZRange planes, LnccTotals* totals) {
   if (planes.end <= planes.begin) return;
   const ops::Extent& e = args.pair.fixed.extent;
   const WindowArgs<Words> w{words,
@@ -337,30 +423,31 @@ void lncc_windows(Device& device, const ops::LnccArgs& args, const ops::Taps& ta
                             intensity_steps(args).steps,
                             args.approximate_gradient,
                             args.target.wanted,
-                            totals};
-  if (lncc_marches(args) && taps.radius <= 3) {
-    launch_narrow(device, w, e, planes, taps.radius);
-  } else if constexpr (std::is_same_v<Words, RingWords>) {
-    const dim3 block(64, 4), blocks(blocks_for(e.nx, 64), blocks_for(e.ny, 4),
-                                    static_cast<unsigned>(planes.end - planes.begin));
-    if (!lncc_marches(args))
-      direct_window_kernel<<<blocks, block, 0, device.stream()>>>(w, MarchGrid(e, planes, 64, 4),
-                                                                  DeviceTaps(taps), taps.radius);
-    else if (taps.radius == 4)
-      launch_windows<4, 32, false, 2>(device, w, e, planes);
-    else
-      launch_windows<5, 32, false, 2>(device, w, e, planes);
+                            totals,
+                            DeviceTarget(args.target),
+                            gradients.from(planes.begin),
+                            gradient_scale(args)};
+  const bool marches = lncc_marches(args);
+  switch (outcome_of(args)) {
+    case Outcome::coefficients:
+      launch<Outcome::coefficients>(device, w, e, planes, taps, marches);
+      break;
+    case Outcome::intensity: launch<Outcome::intensity>(device, w, e, planes, taps, marches); break;
+    case Outcome::field:
+      if constexpr (std::is_same_v<Words, RingWords>)
+        launch<Outcome::field>(device, w, e, planes, taps, marches);
+      break;
   }
   check_launch("lncc windows");
 }
 
 template void lncc_windows(Device&, const ops::LnccArgs&, const ops::Taps&, const RingWords&,
-                           const CoefficientRing&, ops::ZRange, LnccTotals*);
+                           const CoefficientRing&, const GradientRing&, ops::ZRange, LnccTotals*);
 template void lncc_windows(Device&, const ops::LnccArgs&, const ops::Taps&,
-                           const ImageWords<std::uint8_t>&, const CoefficientRing&, ops::ZRange,
-                           LnccTotals*);
+                           const ImageWords<std::uint8_t>&, const CoefficientRing&,
+                           const GradientRing&, ops::ZRange, LnccTotals*);
 template void lncc_windows(Device&, const ops::LnccArgs&, const ops::Taps&,
-                           const ImageWords<std::uint16_t>&, const CoefficientRing&, ops::ZRange,
-                           LnccTotals*);
+                           const ImageWords<std::uint16_t>&, const CoefficientRing&,
+                           const GradientRing&, ops::ZRange, LnccTotals*);
 
 }  // namespace gigawarp::cuda

@@ -16,6 +16,7 @@ struct LnccChunks {
 
   int planes = 0;                                                         ///< of a chunk
   int intensity_planes = 0, coefficient_planes = 0, gradient_planes = 0;  ///< of the rings
+  bool keeps_coefficients = true;
 
   /// `radius` of the window; `back`: that of the second pass, zero for the approximate gradient.
   LnccChunks(const Extent& e, int radius, int back) {
@@ -29,12 +30,15 @@ struct LnccChunks {
     intensity_planes = ring(2 * (radius + back));
     coefficient_planes = ring(2 * back);
     gradient_planes = ring(radius + back);
+    keeps_coefficients = back > 0;
   }
   /// Of the rings: intensities 4 and coefficients 8 per voxel and, where the gradient of M has no
-  /// place in the field that the result goes to, 8 for that.
+  /// place in the field that the result goes to, 8 for that. The approximate gradient of a field
+  /// keeps no coefficients.
   std::int64_t bytes(const Extent& e, bool gradient_apart) const {
     return e.nx * e.ny *
-           (4 * std::int64_t{intensity_planes} + 8 * std::int64_t{coefficient_planes} +
+           (4 * std::int64_t{intensity_planes} +
+            (keeps_coefficients ? 8 * std::int64_t{coefficient_planes} : 0) +
             (gradient_apart ? 8 * std::int64_t{gradient_planes} : 0));
   }
 };

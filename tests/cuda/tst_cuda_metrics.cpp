@@ -140,8 +140,9 @@ class CudaMetrics : public test::GpuTest {
       EXPECT_LE(std::sqrt(apart), gradient * std::sqrt(size));
     };
     compare(test::kValue, test::kGradient, [](BackendProblem& b) { return b.mse(); });
-    compare(test::kLnccValue, test::kLnccGradient,
-            [&](BackendProblem& b) { return b.lncc(radius); });
+    for (const bool approximate : {false, true})
+      compare(test::kLnccValue, test::kLnccGradient,
+              [&](BackendProblem& b) { return b.lncc(radius, WindowKind::box, approximate); });
     compare(test::kMiValue, test::kGradient, [&](BackendProblem& b) { return b.mi(bins); });
   }
 
@@ -231,6 +232,28 @@ TEST_F(CudaMetrics, lnccMatchesCpuForEveryRadius) {
       SCOPED_TRACE(testing::Message() << "radius " << radius << ", masks " << masks);
       compare_lncc(problem({67, 35, 41}, 11, masks), {}, radius);
     }
+}
+
+TEST_F(CudaMetrics, approximateGradientsMatchTheCpuForEveryRadius) {
+  for (const int radius : {1, 2, 3, 4, 5, 7})
+    for (const bool symmetric : {false, true}) {
+      SCOPED_TRACE(testing::Message() << "radius " << radius << ", symmetric " << symmetric);
+      ProblemOptions options;
+      options.symmetric = symmetric;
+      options.accumulate = radius == 3;
+      compare_lncc(problem({67, 35, 41}, 11, true), options, radius, WindowKind::box, true);
+    }
+  compare_lncc(problem({43, 35, 29}, 17, true), {}, 2, WindowKind::gaussian, true);
+}
+
+TEST_F(CudaMetrics, lnccHasTheSameValueWithAndWithoutItsGradient) {
+  const reference::Problem p = problem({67, 35, 41}, 11, true);
+  ProblemOptions value_alone;
+  value_alone.wanted = false;
+  for (const int radius : {1, 2, 3, 4, 5, 7})
+    EXPECT_EQ(BackendProblem(*gpu_, p, value_alone).lncc(radius).value,
+              BackendProblem(*gpu_, p, {}).lncc(radius).value)
+        << "radius " << radius;
 }
 
 TEST_F(CudaMetrics, lnccMatchesCpuOnEverySize) {
