@@ -186,6 +186,26 @@ TEST_F(Exports, closingTheWindowAsksAboutAFileThatIsBeingWritten) {
   }
 }
 
+TEST_F(Exports, aFileThatFailedDoesNotCloseTheWindowWhenTheNextIsWritten) {
+  open_run();
+  const QSignalSpy written(&window->exporter(), &ui::Exporter::written);
+  window->exporter().write(What::image, file("first.nii.gz"));
+  window->close();
+  auto* question = find<QMessageBox>("export_question");
+  ASSERT_NE(question, nullptr);
+  press_accept(question);
+  window->exporter().write(What::image, file("second.nii.gz"));  // refused: one at a time
+  ASSERT_TRUE(window->exporter().is_busy());
+  window->exporter().cancel();
+  ASSERT_TRUE(wait_until([&] { return !window->exporter().is_busy(); }));
+  ASSERT_EQ(written.count(), 0);
+  EXPECT_TRUE(window->isVisible());
+  window->exporter().write(What::image, file("third.nii.gz"));
+  ASSERT_TRUE(wait_until([&] { return written.count() == 1; }));
+  QTest::qWait(50);
+  EXPECT_TRUE(window->isVisible());
+}
+
 TEST_F(Exports, howMuchIsWrittenIsShownAndALongOneEndsWhenCancelled) {
   const test::PhantomFiles files(224);  // long enough to be seen, and to be cancelled half-way
   workspace().open(files.pair());

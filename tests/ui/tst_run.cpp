@@ -196,6 +196,30 @@ TEST_F(Run, closingTheWindowAsksAndStopsTheRunWithACheckpoint) {
   EXPECT_TRUE(QFileInfo::exists(out_ + "/checkpoint/header.json"));
 }
 
+TEST_F(Run, whatIsDoneWhileAStoppedRunEndsIsAskedAbout) {
+  long_job(400);
+  ASSERT_TRUE(press_start());
+  ASSERT_TRUE(wait_iteration(2, 3));
+  window->close();
+  auto* question = find<QMessageBox>("close_question");
+  ASSERT_NE(question, nullptr);
+  press_accept(question);
+  ASSERT_TRUE(window->run().is_active());
+  workspace().drop_landmark();
+  ASSERT_TRUE(wait_until([&] { return !window->run().is_active(); }));
+  EXPECT_TRUE(window->isVisible());
+  auto* work = find<QMessageBox>("work_question");
+  ASSERT_NE(work, nullptr);
+  QTest::mouseClick(work->button(QMessageBox::Cancel), Qt::LeftButton);
+  QTest::qWait(0);
+  window->run().resume_folder(out_);  // ends, and closes nothing any more
+  ASSERT_TRUE(wait_until([&] { return window->run().is_active(); }));
+  window->run().cancel();
+  ASSERT_TRUE(wait_until([&] { return !window->run().is_active(); }));
+  EXPECT_TRUE(window->isVisible());
+  EXPECT_EQ(find<QMessageBox>("work_question"), nullptr);
+}
+
 TEST_F(Run, stoppingARunThatEndedWhileTheQuestionStoodClosesTheWindow) {
   long_job(3);
   ASSERT_TRUE(press_start());

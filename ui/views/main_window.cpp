@@ -68,6 +68,7 @@ MainWindow::MainWindow() : actions_(new Actions(this)), centre_(new QStackedWidg
   connect_results();
   connect_review();
   connect_session();
+  connect_closing();
   connect_history();
   connect_exports();
   connect_hand_log();

@@ -25,6 +25,8 @@
 #include "ui/views/runs_panel.h"
 #include "ui/views/view_grid.h"
 
+class QMessageBox;
+
 namespace gigawarp::ui {
 
 /// The window: panels around the views, menus and keys. It connects parts and knows none of their
@@ -83,6 +85,8 @@ class MainWindow final : public QMainWindow {
   void show_export();
   void ask_to_export(Exporter::What what);
   void export_view();
+  void connect_closing();
+  QMessageBox* closing_question(const char* name, const QString& title, const QString& text);
   void ask_about_run();
   QString unsaved_work() const;
   void ask_about_work(const QString& work, const QString& without,
@@ -130,9 +134,13 @@ class MainWindow final : public QMainWindow {
   QAction* next_action_ = nullptr;
   bool plugins_told_ = false;
   std::function<void()> when_saved_;  ///< what waits for the session to be in its file; or nothing
-  bool leaves_work_ = false;          ///< closing was confirmed
-  bool looks_at_results_ = false;     ///< of an earlier run, while one goes on
-  bool has_started_ = false;          ///< a run or results have been seen: no newcomer any more
+  bool leaves_work_ = false;          ///< closing without it was chosen, and it is still the same
+  /// What the window waits for to close: the file that is written to be whole, or to be whole or
+  /// given up; the end of the run.
+  enum class ClosesAfter { nothing, file, attempt, run };
+  ClosesAfter closes_after_ = ClosesAfter::nothing;
+  bool looks_at_results_ = false;  ///< of an earlier run, while one goes on
+  bool has_started_ = false;       ///< a run or results have been seen: no newcomer any more
   QWidget* export_row_;
   QLabel* export_text_;
   QProgressBar* export_bar_;

@@ -27,16 +27,35 @@ QString MainWindow::unsaved_work() const {
   return workspace_.is_aligned() ? tr("The alignment by hand is in no file.") : QString();
 }
 
+void MainWindow::connect_closing() {
+  connect(&workspace_.undo_stack(), &QUndoStack::indexChanged, this,
+          [this] { leaves_work_ = false; });
+  connect(&exporter_, &Exporter::written, this, [this] {
+    if (closes_after_ == ClosesAfter::file || closes_after_ == ClosesAfter::attempt) close();
+  });
+  connect(&exporter_, &Exporter::failed, this, [this] {
+    if (exporter_.is_busy()) return;  // another file, refused meanwhile
+    if (closes_after_ == ClosesAfter::attempt) return static_cast<void>(close());
+    if (closes_after_ == ClosesAfter::file) closes_after_ = ClosesAfter::nothing;
+  });
+  connect(&run_, &RunController::state_changed, this, [this] {
+    if (closes_after_ == ClosesAfter::run && !run_.is_active()) close();
+  });
+}
+
 void MainWindow::closeEvent(QCloseEvent* event) {
+  closes_after_ = ClosesAfter::nothing;
   const bool runs = run_.is_active() && !run_.is_watching();
   const QString work = leaves_work_ ? QString() : unsaved_work();
-  if (!runs && work.isEmpty() && !exporter_.is_busy()) return event->accept();
+  if (!runs && work.isEmpty() && !exporter_.is_busy()) {
+    leaves_work_ = false;
+    return event->accept();
+  }
   event->ignore();
   if (!work.isEmpty())
     ask_about_work(work, tr("Close without it"), [this] {
       leaves_work_ = true;
       close();
-      leaves_work_ = false;
     });
   else if (exporter_.is_busy())
     ask_about_export();
@@ -44,15 +63,26 @@ void MainWindow::closeEvent(QCloseEvent* event) {
     ask_about_run();
 }
 
+/// Whoever cancels one of the questions is asked all of them the next time.
+QMessageBox* MainWindow::closing_question(const char* name, const QString& title,
+                                          const QString& text) {
+  auto* question = new QMessageBox(QMessageBox::Question, title, text, QMessageBox::Cancel, this);
+  question->setObjectName(QLatin1String(name));
+  question->setAttribute(Qt::WA_DeleteOnClose);
+  question->setTextFormat(Qt::PlainText);
+  connect(question, &QMessageBox::finished, this, [this, question] {
+    if (question->clickedButton() == question->button(QMessageBox::Cancel)) leaves_work_ = false;
+  });
+  return question;
+}
+
 /// Before `go_on`, which forgets it. Saving goes on elsewhere: `go_on` comes once the session is in
 /// its file.
 void MainWindow::ask_about_work(const QString& work, const QString& without,
                                 const std::function<void()>& go_on) {
-  auto* question = new QMessageBox(QMessageBox::Question, tr("Keep what was done by hand?"),
-                                   work + QLatin1Char('\n') + tr("A session keeps all of it."),
-                                   QMessageBox::Cancel, this);
-  question->setObjectName(QStringLiteral("work_question"));
-  question->setAttribute(Qt::WA_DeleteOnClose);
+  QMessageBox* question =
+      closing_question("work_question", tr("Keep what was done by hand?"),
+                       work + QLatin1Char('\n') + tr("A session keeps all of it."));
   QPushButton* save = question->addButton(tr("Save the session…"), QMessageBox::AcceptRole);
   QPushButton* leave = question->addButton(without, QMessageBox::DestructiveRole);
   leave->setObjectName(QStringLiteral("leave_work_button"));
@@ -67,42 +97,34 @@ void MainWindow::ask_about_work(const QString& work, const QString& without,
 
 /// Closing would end it, and with it what may have taken half an hour.
 void MainWindow::ask_about_export() {
-  auto* question =
-      new QMessageBox(QMessageBox::Question, tr("A file is being written"),
-                      tr("\"%1\" is not whole yet. Close when it is, or give it up? Nothing "
-                         "half-written stays.")
-                          .arg(exporter_.path()),
-                      QMessageBox::Cancel, this);
-  question->setObjectName(QStringLiteral("export_question"));
-  question->setAttribute(Qt::WA_DeleteOnClose);
-  question->setTextFormat(Qt::PlainText);
+  QMessageBox* question =
+      closing_question("export_question", tr("A file is being written"),
+                       tr("\"%1\" is not whole yet. Close when it is, or give it up? Nothing "
+                          "half-written stays.")
+                           .arg(exporter_.path()));
   QPushButton* wait = question->addButton(tr("Close when it is"), QMessageBox::AcceptRole);
   QPushButton* give_up = question->addButton(tr("Give it up"), QMessageBox::DestructiveRole);
   give_up->setObjectName(QStringLiteral("give_up_button"));
   question->setDefaultButton(wait);
   connect(wait, &QPushButton::clicked, this, [this] {
-    if (exporter_.is_busy())  // where it fails, the window stays and says why
-      connect(&exporter_, &Exporter::written, this, &QWidget::close, Qt::SingleShotConnection);
-    else
-      close();
+    if (!exporter_.is_busy()) return static_cast<void>(close());
+    closes_after_ = ClosesAfter::file;  // where it fails, the window stays and says why
   });
   connect(give_up, &QPushButton::clicked, this, [this] {
-    connect(&exporter_, &Exporter::changed, this, [this] {
-      if (!exporter_.is_busy()) close();
-    });
-    exporter_.is_busy() ? exporter_.cancel() : static_cast<void>(close());
+    if (!exporter_.is_busy()) return static_cast<void>(close());
+    closes_after_ = ClosesAfter::attempt;
+    exporter_.cancel();
   });
   question->open();
 }
 
 /// It can go on by itself, or be stopped where it can go on later.
 void MainWindow::ask_about_run() {
-  auto* question =
-      new QMessageBox(QMessageBox::Question, tr("A registration is running"),
-                      tr("Let it go on without the window, or stop it after a checkpoint? "
-                         "Opening its folder here watches it again, or goes on from "
-                         "the checkpoint."),
-                      QMessageBox::Cancel, this);
+  QMessageBox* question =
+      closing_question("close_question", tr("A registration is running"),
+                       tr("Let it go on without the window, or stop it after a checkpoint? "
+                          "Opening its folder here watches it again, or goes on from "
+                          "the checkpoint."));
   QPushButton* stop = question->addButton(tr("Stop and close"), QMessageBox::AcceptRole);
   QPushButton* go_on = question->addButton(tr("Let it go on"), QMessageBox::ActionRole);
   go_on->setObjectName(QStringLiteral("let_go_button"));
@@ -111,20 +133,12 @@ void MainWindow::ask_about_run() {
                     run_.state() == RunController::State::paused);
   connect(go_on, &QPushButton::clicked, this, [this] {
     if (run_.is_active()) run_.let_go();
-    leaves_work_ = true;  // that was asked first
     close();
   });
-  question->setObjectName(QStringLiteral("close_question"));
-  question->setAttribute(Qt::WA_DeleteOnClose);
   connect(stop, &QPushButton::clicked, this, [this] {
-    leaves_work_ = true;      // that was asked first
-    if (!run_.is_active()) {  // it has ended while the question stood
-      close();
-      return;
-    }
-    connect(&run_, &RunController::state_changed, this, [this] {
-      if (!run_.is_active()) close();
-    });
+    // It may have ended while the question stood.
+    if (!run_.is_active()) return static_cast<void>(close());
+    closes_after_ = ClosesAfter::run;
     run_.cancel();
   });
   question->open();
