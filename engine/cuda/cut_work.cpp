@@ -34,10 +34,6 @@ ops::PlaneSums& only_sums(ops::ZRange range, std::vector<ops::PlaneSums>& sums) 
   return sums[static_cast<std::size_t>(range.begin)];
 }
 
-bool is_linear(const ops::GradientTarget& target) {
-  return target.wanted && !target.field && !target.intensity;
-}
-
 class DeviceCutWork final : public ops::CutWork {
  public:
   explicit DeviceCutWork(Device& device) : device_(device) {}
@@ -52,7 +48,8 @@ class DeviceCutWork final : public ops::CutWork {
 
   void lncc(const ops::LnccArgs& args, const ops::CutRange& cut,
             std::vector<ops::PlaneSums>& sums) override {
-    if (is_linear(args.target)) {  // its sums are taken by segments of more than a piece
+    if (ops::takes_linear_sums(
+            args.target)) {  // its sums are taken by segments of more than a piece
       cuda::lncc(here(), args, sums);
       cut.border_is_asked_for();
       return;

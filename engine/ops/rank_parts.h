@@ -36,6 +36,11 @@ class WorkClock {
   virtual void forget_marks() = 0;
 };
 
+/// Whether the derivative goes into PlaneSums::gradient and moment; otherwise those are zero.
+inline bool takes_linear_sums(const GradientTarget& target) {
+  return target.wanted && !target.field && !target.intensity;
+}
+
 /// A slab in pieces: first those that others want planes of.
 struct CutRange {
   std::vector<ZRange> border;

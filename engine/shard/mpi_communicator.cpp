@@ -3,6 +3,7 @@
 
 #include "gigawarp/error.h"
 #include "shard/communicator.h"
+#include "shard/placed.h"
 
 namespace gigawarp::shard {
 
@@ -248,21 +249,6 @@ class MpiCommunicator final : public Communicator {
         check(MPI_Isend(data, bytes, MPI_BYTE, m.peer, kData, data_, &requests.emplace_back()),
               "sending");
       });
-  }
-
-  /// Messages of the same lengths, one behind the other in `memory`.
-  static std::vector<Message> placed(std::span<const Message> messages,
-                                     std::vector<std::byte>& memory) {
-    std::size_t all = 0;
-    for (const Message& m : messages) all += m.bytes;
-    memory.resize(all);
-    std::vector<Message> out;
-    std::byte* at = memory.data();
-    for (const Message& m : messages) {
-      out.push_back({m.peer, at, m.bytes});
-      at += m.bytes;
-    }
-    return out;
   }
 
   void hear_of_failure() {

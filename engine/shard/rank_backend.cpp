@@ -229,12 +229,6 @@ void RankBackend::share_sums(const Work& work, std::vector<ops::PlaneSums>& sums
   }
 }
 
-namespace {
-bool is_linear(const ops::GradientTarget& target) {
-  return target.wanted && !target.field && !target.intensity;
-}
-}  // namespace
-
 void RankBackend::warp(const ops::WarpArgs& args, std::vector<ops::PlaneSums>& sums) {
   guarded([&] {
     Work work = work_on(args.pair.fixed.extent, args.range, slab_multiple());
@@ -268,7 +262,7 @@ void RankBackend::lncc(const ops::LnccArgs& args, std::vector<ops::PlaneSums>& s
     perform(work, local, announced, [&](const ops::LnccArgs& slab, const ops::CutRange& cut) {
       parts_.cut_work->lncc(slab, cut, sums);
     });
-    share_sums(work, sums, is_linear(args.target));
+    share_sums(work, sums, ops::takes_linear_sums(args.target));
   });
 }
 
@@ -305,7 +299,7 @@ void RankBackend::mi_gradient(const ops::MiArgs& args, const ops::MiTable& table
       ops::in_pieces(slab, cut,
                      [&](const ops::MiArgs& piece) { member().mi_gradient(piece, table, sums); });
     });
-    share_sums(work, sums, is_linear(args.target));
+    share_sums(work, sums, ops::takes_linear_sums(args.target));
   });
 }
 
@@ -318,7 +312,7 @@ void RankBackend::mse(const ops::MseArgs& args, std::vector<ops::PlaneSums>& sum
     perform(work, local, announced, [&](const ops::MseArgs& slab, const ops::CutRange& cut) {
       parts_.cut_work->mse(slab, cut, sums);
     });
-    share_sums(work, sums, is_linear(args.target));
+    share_sums(work, sums, ops::takes_linear_sums(args.target));
   });
 }
 

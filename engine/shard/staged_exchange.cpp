@@ -5,6 +5,7 @@
 
 #include "shard/device_exchange.h"
 #include "shard/host_watch.h"
+#include "shard/placed.h"
 
 namespace gigawarp::shard {
 namespace {
@@ -16,12 +17,11 @@ class StagedExchange final : public Exchange {
 
   void begin(std::span<const Message> sends, std::span<const Message> receives) override {
     watch_.time([&] {
-      std::vector<std::byte> out(bytes_of(sends));
+      std::vector<std::byte> out;
       const std::vector<Message> out_messages = placed(sends, out);
       for (std::size_t i = 0; i < sends.size(); ++i)
         backend_.download(out_messages[i].data, sends[i].data, sends[i].bytes);
       received_.assign(receives.begin(), receives.end());
-      in_.resize(bytes_of(receives));
       communicator_.begin_exchange(out_messages, placed(receives, in_));
     });
   }
@@ -40,22 +40,6 @@ class StagedExchange final : public Exchange {
   std::string name() const override { return "host memory"; }
 
  private:
-  static std::size_t bytes_of(std::span<const Message> messages) {
-    std::size_t sum = 0;
-    for (const Message& m : messages) sum += m.bytes;
-    return sum;
-  }
-  static std::vector<Message> placed(std::span<const Message> messages,
-                                     std::vector<std::byte>& memory) {
-    std::vector<Message> out;
-    std::size_t place = 0;
-    for (const Message& m : messages) {
-      out.push_back({m.peer, memory.data() + place, m.bytes});
-      place += m.bytes;
-    }
-    return out;
-  }
-
   Communicator& communicator_;
   ops::Backend& backend_;
   std::vector<Message> received_;  ///< of the exchange that has begun ...
