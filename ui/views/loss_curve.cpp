@@ -73,8 +73,9 @@ void LossCurveView::paintEvent(QPaintEvent*) {
                                                         static_cast<int>(room) - 4));
     }
     painter.setPen(dim);
-    painter.drawText(QRectF(box.left() + 4, box.bottom() + 17, wide, 14), Qt::AlignLeft,
-                     QStringLiteral("1/%1").arg(curve.shrink));
+    const QString shrink = QStringLiteral("1/%1").arg(curve.shrink);
+    if (painter.fontMetrics().horizontalAdvance(shrink) + 4 < wide)  // else it runs into the next
+      painter.drawText(QRectF(box.left() + 4, box.bottom() + 17, wide, 14), Qt::AlignLeft, shrink);
     if (curve.losses.empty()) continue;
     const auto [low, high] = std::minmax_element(curve.losses.begin(), curve.losses.end());
     const double range = std::max(*high - *low, 1e-12);
