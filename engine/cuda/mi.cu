@@ -20,7 +20,7 @@ template <class T, bool kSample, bool kPlain>
 __global__ void __launch_bounds__(32 * kManyWarps, 1)
     histogram_rows(const __grid_constant__ DevicePair pair,
                    const __grid_constant__ ops::SlabView<float> warped,
-                   const __grid_constant__ RowPlan plan, const Bins bins, int copies,
+                   const __grid_constant__ RowSweep plan, const Bins bins, int copies,
                    unsigned long long* counts) {
   extern __shared__ unsigned cells[];
   const int lane = static_cast<int>(threadIdx.x & 31U);

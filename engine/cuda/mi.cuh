@@ -74,9 +74,9 @@ __device__ inline void add_cells(const unsigned* cells, int all, int copies,
 
 /// Adding is what takes the time where lanes of a warp meet in one cell, as in flat backgrounds: a
 /// block has as many histograms side by side as fit, lanes taking turns; up to 32 bins every lane
-/// has its own. In large volumes one block fills a multiprocessor; in small ones there are more
-/// blocks.
-constexpr int kManyWarps = 32;
+/// has its own. In large volumes one block fills a multiprocessor; in small ones there are
+/// kFewAtOnce.
+constexpr int kManyWarps = 32, kFewAtOnce = 6;
 constexpr std::int64_t kManyVoxels = std::int64_t{1} << 22U;
 
 inline Bins bins_of(const ops::MiArgs& args) {
@@ -97,6 +97,15 @@ void allow_shared(Kernel* kernel, std::size_t bytes) {
         "asking for shared memory");
 }
 
+/// Of a kernel, on the whole device.
+template <class Kernel>
+int blocks_at_once(const Device& device, Kernel* kernel, int threads, std::size_t shared) {
+  int blocks = 0;
+  check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, threads, shared),
+        "asking how many blocks fit");
+  return std::max(1, blocks) * device.multiprocessors();
+}
+
 inline std::size_t cells_of(const ops::MiArgs& args) {
   return static_cast<std::size_t>(args.bins) * static_cast<std::size_t>(args.bins);
 }
@@ -105,7 +114,7 @@ inline std::size_t cells_of(const ops::MiArgs& args) {
 struct HistogramLaunch {
   int warps, copies;
   std::size_t shared;  ///< bytes
-  RowPlan plan;
+  RowSweep plan;
   dim3 grid;
 
   HistogramLaunch(const Device& device, const ops::MiArgs& args)
@@ -114,17 +123,17 @@ struct HistogramLaunch {
                          bytes_of(args))),
         shared(bytes_of(args) * static_cast<std::size_t>(copies)),
         // Rows are dealt to the lanes 128 voxels at a time, so that each histogram gets its share.
-        plan({(std::min<std::int64_t>(args.pair.fixed.extent.nx, kColumnsPerBlock) + 127) / 128 *
-                  128,
-              args.pair.fixed.extent.ny, args.pair.fixed.extent.nz, 0, 0, 0, 0},
-             args.range, kVoxelsPerHistogram * copies, warps) {
-    plan.nx = static_cast<int>(args.pair.fixed.extent.nx);
-    grid = plan.grid(blocks_for(plan.nx, kColumnsPerBlock));
-  }
+        plan(args.pair.fixed.extent, args.range,
+             device.multiprocessors() * (warps == kManyWarps ? 1 : kFewAtOnce), warps,
+             kVoxelsPerHistogram * copies / row_of(args)),
+        grid(plan.grid(blocks_for(plan.nx, kColumnsPerBlock))) {}
   unsigned threads() const { return 32 * static_cast<unsigned>(warps); }
 
  private:
   static std::size_t bytes_of(const ops::MiArgs& args) { return cells_of(args) * sizeof(unsigned); }
+  static std::int64_t row_of(const ops::MiArgs& args) {
+    return (std::min<std::int64_t>(args.pair.fixed.extent.nx, kColumnsPerBlock) + 127) / 128 * 128;
+  }
   static std::int64_t voxels_of(const ops::MiArgs& args) {
     const ops::Extent& e = args.pair.fixed.extent;
     return e.nx * e.ny * e.nz;

@@ -1,5 +1,3 @@
-#include <limits>
-
 #include "cuda/mi.cuh"
 #include "cuda/on_grid.cuh"
 
@@ -10,8 +8,9 @@ namespace {
 /// Of two volumes on one grid. Per voxel: reads F and M.
 template <class T, bool kPlain, int kCopies>
 __global__ void __launch_bounds__(32 * kManyWarps, 1)
-    grid_histogram_rows(const __grid_constant__ GridPair pair, const __grid_constant__ RowPlan plan,
-                        const Bins bins, unsigned long long* counts) {
+    grid_histogram_rows(const __grid_constant__ GridPair pair,
+                        const __grid_constant__ RowSweep plan, const Bins bins,
+                        unsigned long long* counts) {
   extern __shared__ unsigned cells[];
   const int all = bins.count * bins.count;
   clear_cells(cells, all * kCopies);
@@ -37,7 +36,7 @@ __global__ void __launch_bounds__(32 * kManyWarps, 1)
 /// place that bin_place() names, one row of each; otherwise the table does, a third of the size.
 template <class T, bool kPlain, bool kQuadratic>
 __global__ void __launch_bounds__(32 * kManyWarps, kPlain ? 2 : 1)
-    grid_gradient_rows(const __grid_constant__ GridPair pair, const __grid_constant__ RowPlan plan,
+    grid_gradient_rows(const __grid_constant__ GridPair pair, const __grid_constant__ RowSweep plan,
                        const Bins bins, const float* derivative, float scale,
                        const __grid_constant__ GridTarget target) {
   extern __shared__ float table[];
@@ -98,11 +97,11 @@ void launch_histogram(Device& device, const ops::MiArgs& args, unsigned long lon
 
 template <class T, bool kPlain>
 void launch_gradient(Device& device, const ops::MiArgs& args, const float* table) {
-  const RowPlan plan(args.pair.fixed.extent, args.range, std::numeric_limits<std::int64_t>::max(),
-                     kManyWarps);
   const std::size_t bytes = cells_of(args) * sizeof(float);
   const auto launch = [&](auto* kernel, std::size_t shared) {
     allow_shared(kernel, shared);
+    const RowSweep plan(args.pair.fixed.extent, args.range,
+                        blocks_at_once(device, kernel, 32 * kManyWarps, shared), kManyWarps);
     kernel<<<plan.grid(), 32 * kManyWarps, shared, device.stream()>>>(
         GridPair(args.pair, args.warped), plan, bins_of(args), table, scale_of(args),
         GridTarget(args.target));

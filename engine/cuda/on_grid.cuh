@@ -132,8 +132,8 @@ __device__ inline GridVoxels load_voxels(const GridPair& pair, int x, int count,
 
 /// body(voxels, x, count, y, z) for the voxels of this warp's rows between the columns `begin` and
 /// `end`, four to a lane.
-template <class T, bool kPlain, class Body>
-__device__ inline void for_each_quad(const GridPair& pair, const RowPlan& plan, int begin, int end,
+template <class T, bool kPlain, class Rows, class Body>
+__device__ inline void for_each_quad(const GridPair& pair, const Rows& plan, int begin, int end,
                                      const Body& body) {
   const int lane = static_cast<int>(threadIdx.x & 31U);
   plan.for_each_row([&](int y, int z) {
