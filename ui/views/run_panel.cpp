@@ -86,7 +86,7 @@ RunPanel::RunPanel(RunController& run, JointModel& joint, QWidget* parent)
   int pane = 0;
   for (const int stretch : {2, 3, 1, 3}) splitter->setStretchFactor(pane++, stretch);
   splitter->setChildrenCollapsible(false);
-  splitter->setSizes({190, 300, 125, 285});  // every level of the curve has its label
+  splitter->setSizes({190, 300, 125, 285});  // curve and log share what is left
   auto* all = new QVBoxLayout(this);
   all->setContentsMargins(6, 4, 6, 6);
   all->addWidget(splitter);
