@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -114,6 +115,99 @@ TEST_P(RankOverlap, bordersHoldThePlaneThatIsWantedFarthestIn) {
     stage.sigma_warp_voxels = sigma_warp;
     expect_same_bits({stage}, false, {2, 3});
   }
+}
+
+/// Two displacements that are composed in turn, until the planes of the newest are on their way.
+class Composing {
+ public:
+  static constexpr Size3 kSize{9, 8, 41};
+  explicit Composing(ops::Backend& backend) : backend_(backend) {
+    for (ops::Array& array : arrays_) array = backend.allocate(bytes());
+    for (ops::Array& array : arrays_) put(array);
+    for (const std::size_t from : {1, 2, 1, 2, 1}) {
+      ops::ComposeArgs args;
+      args.direction = field(0);
+      args.displacement = field(from);
+      args.out = field(3 - from);
+      args.range = {0, kSize[2]};
+      args.short_step = true;
+      args.scale = 0.5F;
+      backend_.compose(args);
+    }
+  }
+  std::vector<float> newest() const {
+    std::vector<float> u(values_.size());
+    backend_.download(u.data(), arrays_[2].data(), bytes());
+    return u;
+  }
+  ops::Array& array() { return arrays_[2]; }
+  void put(ops::Array& array) { backend_.upload(array.data(), values_.data(), bytes()); }
+  const std::vector<float>& values() const { return values_; }
+
+ private:
+  std::size_t bytes() const { return values_.size() * sizeof(float); }
+  ops::FieldView field(std::size_t i) const {
+    return test::view_of(arrays_.at(i).as<float>(), kSize);
+  }
+
+  ops::Backend& backend_;
+  std::vector<float> values_ = test::rough_field(kSize);
+  std::array<ops::Array, 3> arrays_;
+};
+
+/// body(rank) on ranks whose messages are late.
+void on_late_ranks(Taken taken, const std::function<void(Rank&)>& body) {
+  for (const int count : {2, 3}) {
+    std::atomic<int> sent_ahead{0};
+    on_ranks(
+        count, body, [](int) { return thin_pieces(); },
+        [&](shard::Communicator& c, ops::RankParts&) {
+          return std::make_unique<DelayedExchange>(c, taken, sent_ahead);
+        });
+    EXPECT_GT(sent_ahead, 0);
+  }
+}
+
+TEST_P(RankOverlap, whatIsOnItsWayArrivesBeforeItIsDownloaded) {
+  const auto one = ops::make_cpu_backend();
+  const std::vector<float> expected = Composing(*one).newest();
+  on_late_ranks(GetParam(), [&](Rank& rank) {
+    const std::vector<float> many = Composing(rank.backend).newest();
+    if (rank.number() == 0) {
+      EXPECT_TRUE(many == expected);
+    }
+  });
+}
+
+TEST_P(RankOverlap, whatIsOnItsWayArrivesBeforeSomethingElseIsPutThere) {
+  on_late_ranks(GetParam(), [&](Rank& rank) {
+    Composing uploaded(rank.backend);
+    uploaded.put(uploaded.array());
+    if (const std::vector<float> found = uploaded.newest(); rank.number() == 0) {
+      EXPECT_TRUE(found == uploaded.values());
+    }
+    Composing filled(rank.backend);
+    rank.backend.fill_words(filled.array().as<std::uint64_t>(), 0,
+                            static_cast<std::int64_t>(filled.values().size() / 2));
+    if (const std::vector<float> found = filled.newest(); rank.number() == 0) {
+      EXPECT_TRUE(found == std::vector<float>(found.size(), 0));
+    }
+  });
+}
+
+TEST_P(RankOverlap, anArrayThatGoesTakesWhatIsOnItsWayAlong) {
+  const auto one = ops::make_cpu_backend();
+  const std::vector<float> expected = Composing(*one).newest();
+  on_late_ranks(GetParam(), [&](Rank& rank) {
+    for (int again = 0; again < 3; ++again) {
+      Composing gone(rank.backend);
+      gone.array() = {};
+      Composing stays(rank.backend);
+      if (const std::vector<float> found = stays.newest(); rank.number() == 0) {
+        EXPECT_TRUE(found == expected);
+      }
+    }
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(Sent, RankOverlap, testing::Values(Taken::at_once, Taken::at_the_end),
