@@ -212,6 +212,8 @@ void run_batch(const BatchOptions& o) {
   if (!o.preset.empty() && !o.job_file.empty())
     throw Error(ErrorCode::usage, "Give --preset or --job, not both.", "--preset");
   const fs::path out = output_of(o);
+  for (const char* own : {"batch.json", "summary.csv", "summary.json", "index.html"})
+    keep_inputs(out / own, {o.source, o.job_file});
   std::vector<job::BatchPair> pairs = read_pairs(o);
   const BatchSettings settings = settings_of(o);
   if (o.dry_run) return print_plan(job::BatchFolder::planned(out, std::move(pairs)), settings);

@@ -114,8 +114,7 @@ void keep_inputs(const std::filesystem::path& out, const std::vector<std::string
     if (lies_at(input, out))
       throw Error(ErrorCode::usage,
                   "\"" + out.string() +
-                      "\" is read for this and would be replaced; choose another " +
-                      "name to write.",
+                      "\" is read for this and would be replaced; choose another name to write.",
                   out.string());
 }
 

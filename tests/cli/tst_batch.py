@@ -249,6 +249,14 @@ class Batch(PairCase):
                 self.assert_one_sentence(process, "bad.csv", *words)
         self.assertFalse((self.folder / "nothing").exists())
 
+    def test_a_list_under_the_name_of_a_result_is_kept(self):
+        (self.folder / "kept").mkdir()
+        pairs = self.write_list("kept/summary.csv", "name,fixed,moving\nfirst,../fixed.nii.gz,../moving.nii.gz\n")
+        before = pairs.read_text()
+        self.assert_one_sentence(self.batch(pairs, "kept", expect=USAGE), "summary.csv", "choose another name")
+        self.assertEqual(pairs.read_text(), before)
+        self.assertEqual(os.listdir(self.folder / "kept"), ["summary.csv"])
+
     def test_wrong_use(self):
         self.assertEqual(run("batch", self.folder / "nowhere.csv", "--out", "x").returncode, BAD_INPUT)
         self.assertEqual(run("batch", self.two_pairs()).returncode, USAGE)
