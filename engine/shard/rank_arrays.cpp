@@ -17,6 +17,15 @@ constexpr std::size_t kDownloadBytes = std::size_t{8} << 20U;
 
 Bytes clipped(Bytes a, Bytes b) { return {std::max(a.begin, b.begin), std::min(a.end, b.end)}; }
 
+/// For destructors: after a fault of the GPU nothing runs there any more.
+template <class Body>
+void quietly(const Body& body) {
+  try {
+    body();
+  } catch (const Error&) {  // told where it came up
+  }
+}
+
 }  // namespace
 
 RankArrays::RankArrays(ops::RankParts& parts, Communicator& communicator, Exchange& exchange,
@@ -30,12 +39,8 @@ ops::Array RankArrays::allocate(std::size_t bytes) {
   array->base = memory->data();
   arrays_[array->base] = array;
   return {array->base, bytes, [this, memory](std::byte* p) mutable {
-            try {
-              settle();
-              parts_.backend->synchronise();
-            } catch (const Error&) {
-              // A destructor's: after a fault of the GPU nothing runs there any more.
-            }
+            quietly([&] { settle(); });  // where a rank has failed, they never come
+            quietly([&] { parts_.backend->synchronise(); });
             arrays_.erase(p);
             memory.reset();
           }};

@@ -451,6 +451,31 @@ TEST(RankLog, aStepInOnePieceBeginsWhenTheMessagesBeforeItHaveCome) {
   }
 }
 
+TEST(RankLog, anArrayGoesWhenTheWorkOnItIsDoneThoughItsMessagesNeverCome) {
+  std::vector<std::vector<std::string>> said(2);
+  std::atomic<int> sent_ahead{0};
+  on_ranks(
+      2,
+      [&](Rank& rank) {
+        auto& own = said[static_cast<std::size_t>(rank.number())];
+        Composing composing(rank.backend);
+        rank.communicator.values(0);  // both are here
+        rank.communicator.fail(ErrorCode::device_fault, "It fell off the bus.");
+        own.clear();
+        composing.array() = {};
+        EXPECT_EQ(own, std::vector<std::string>{"waited for"});
+      },
+      [&](int rank) {
+        ops::RankParts parts = thin_pieces();
+        parts.backend = std::make_unique<SteppingBackend>(said[static_cast<std::size_t>(rank)]);
+        return parts;
+      },
+      [&](shard::Communicator& c, ops::RankParts&) {
+        return std::make_unique<DelayedExchange>(c, Taken::at_the_end, sent_ahead);
+      });
+  EXPECT_GT(sent_ahead, 0);
+}
+
 TEST(RankLog, aRankThatFailsBesideItsMessagesEndsTheRunOfAll) {
   const test::SlabPair pair;
   for (const int when : {7, 8, 9, 10}) {  // some in a border, some while it is on its way
