@@ -3,6 +3,7 @@
 #include <QPainter>
 #include <QPainterPath>
 #include <algorithm>
+#include <cmath>
 
 namespace gigawarp::ui {
 namespace {
@@ -10,6 +11,9 @@ namespace {
 constexpr int kBottom = 34, kTop = 22, kSide = 8;
 /// Levels with few iterations stay wide enough for their names.
 constexpr double kLeastShare = 0.11;
+/// Of a level's loss, what its height shows at least: less is no change worth a look, and the loss
+/// may rise by as much while the field becomes smoother, which is not in it.
+constexpr double kLeastRange = 0.04;
 
 }  // namespace
 
@@ -49,6 +53,10 @@ void LossCurveView::paintEvent(QPaintEvent*) {
   for (double& s : share) s = std::max(s / total, kLeastShare);
   total = 0;
   for (const double s : share) total += s;
+  struct End {
+    double x, loss;
+  };
+  std::vector<End> ends;
   double left = kSide;
   const double width_all = width() - 2.0 * kSide, height_all = height() - kTop - kBottom;
   for (std::size_t i = 0; i < curves_.size(); ++i) {
@@ -78,7 +86,7 @@ void LossCurveView::paintEvent(QPaintEvent*) {
       painter.drawText(QRectF(box.left() + 4, box.bottom() + 17, wide, 14), Qt::AlignLeft, shrink);
     if (curve.losses.empty()) continue;
     const auto [low, high] = std::minmax_element(curve.losses.begin(), curve.losses.end());
-    const double range = std::max(*high - *low, 1e-12);
+    const double range = std::max({*high - *low, kLeastRange * std::abs(*low), 1e-12});
     QPainterPath path;
     for (std::size_t k = 0; k < curve.losses.size(); ++k) {
       const double x = box.left() + 3 +
@@ -89,10 +97,18 @@ void LossCurveView::paintEvent(QPaintEvent*) {
     }
     painter.setPen(QPen(QColor(230, 125, 30), 1.8));
     painter.drawPath(path);
-    painter.setPen(text);
-    const QString value = QString::number(curve.losses.back(), 'g', 4);
-    if (painter.fontMetrics().horizontalAdvance(value) + 4 < wide)
-      painter.drawText(QRectF(box.left(), 4, wide - 4, 16), Qt::AlignRight, value);
+    ends.push_back({box.right() - 4, curve.losses.back()});
+  }
+  // What each level ended with, the last one first: others only where they run into none.
+  painter.setPen(text);
+  double free = width();
+  for (auto end = ends.rbegin(); end != ends.rend(); ++end) {
+    const QString value = QString::number(end->loss, 'g', 4);
+    const double wide = painter.fontMetrics().horizontalAdvance(value);
+    if (end->x > free || end->x - wide < 0) continue;
+    painter.drawText(QRectF(end->x - wide, 4, wide + 1, 16), Qt::AlignRight, value);
+    constexpr double kGap = 8;
+    free = end->x - wide - kGap;
   }
 }
 
