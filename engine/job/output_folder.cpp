@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdio>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "base/replace_file.h"
@@ -24,15 +25,47 @@ namespace gigawarp::job {
 namespace {
 
 constexpr const char* kPending = ".writing";
+/// An earlier run's files while the inputs of the run that replaces it are read, and then until
+/// they are deleted: one rename decides, whenever a run is killed.
+constexpr const char* kAside = ".replaced";
+constexpr const char* kForgotten = ".forgotten";
 /// Of programs that look on, where a run was killed.
 constexpr std::array kOnlookers{kOnlooker, kOnlookersPreview};
 
-/// Everything a run may leave behind.
-constexpr std::array kNames{"result.json",       "0GenericAffine.mat",  "1Warp.nii.gz",
-                            "1Warp.nii",         "1InverseWarp.nii.gz", "1InverseWarp.nii",
-                            "warped.nii.gz",     "warped.nii",          "warped_labels.nii.gz",
-                            "warped_labels.nii", "warped.ome.zarr",     "warped_labels.ome.zarr",
-                            "job.json",          "events.jsonl",        "log.txt"};
+/// Everything a run may leave behind, in the order of removal: job.json, by which a run's folder
+/// is known, goes last, as it comes first.
+constexpr std::array kNames{"result.json",
+                            "0GenericAffine.mat",
+                            "1Warp.nii.gz",
+                            "1Warp.nii",
+                            "1InverseWarp.nii.gz",
+                            "1InverseWarp.nii",
+                            "warped.nii.gz",
+                            "warped.nii",
+                            "warped_labels.nii.gz",
+                            "warped_labels.nii",
+                            "warped.ome.zarr",
+                            "warped_labels.ome.zarr",
+                            "events.jsonl",
+                            "log.txt",
+                            "job.json"};
+
+/// Null when there is no such file, or no JSON object in it.
+nlohmann::json json_of(const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  nlohmann::json json = nlohmann::json::parse(stream, nullptr, false);
+  return json.is_object() ? json : nlohmann::json();
+}
+
+/// True where a run says so itself: by its job, its checkpoint or its report.
+bool is_of_a_run(const std::filesystem::path& folder) {
+  const nlohmann::json job = json_of(folder / "job.json");
+  if (job.contains("version") && job.contains("fixed") && job.contains("stages")) return true;
+  const nlohmann::json checkpoint = json_of(folder / "checkpoint" / "header.json");
+  if (checkpoint.contains("sha256") && checkpoint.contains("body")) return true;
+  const nlohmann::json report = json_of(folder / "result.json");
+  return report.contains("provenance") && report.contains("measures");
+}
 
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& why) {
   throw Error(ErrorCode::output_not_written, "\"" + path.string() + "\" " + why, path.string());
@@ -62,6 +95,8 @@ OutputFolder::OutputFolder(const std::filesystem::path& path) : path_(path) {
                 path_.string());
   }
   std::filesystem::remove_all(path_ / kPending, failure);  // of a killed run
+  std::filesystem::remove_all(path_ / kForgotten, failure);
+  put_back();
   for (const char* name : kOnlookers) std::filesystem::remove(path_ / name, failure);
 }
 
@@ -93,11 +128,27 @@ bool OutputFolder::is_in_use(const std::filesystem::path& path) {
 
 OutputFolder::State OutputFolder::state() const {
   std::error_code failure;
-  if (std::filesystem::exists(path_ / "result.json", failure)) return State::finished;
+  if (std::filesystem::exists(path_ / "result.json", failure) && is_of_a_run(path_))
+    return State::finished;
   if (CheckpointFiles::exists(checkpoint())) return State::unfinished;
   for (const char* name : kNames)
     if (std::filesystem::exists(path_ / name, failure)) return State::unfinished;
   return State::fresh;
+}
+
+std::filesystem::path OutputFolder::stranger() const {
+  std::error_code failure;
+  const bool of_a_run = is_of_a_run(path_);
+  if (!of_a_run && std::filesystem::exists(checkpoint(), failure)) return checkpoint();
+  const nlohmann::json report = json_of(path_ / "result.json");
+  const nlohmann::json files = report.contains("files") ? report["files"] : nlohmann::json();
+  const auto is_listed = [&](const char* name) {
+    return !files.is_array() || std::find(files.begin(), files.end(), name) != files.end();
+  };
+  for (const char* name : kNames)
+    if (std::filesystem::exists(path_ / name, failure) && !(of_a_run && is_listed(name)))
+      return path_ / name;
+  return {};
 }
 
 bool OutputFolder::would_replace(const std::filesystem::path& file) const {
@@ -108,10 +159,51 @@ bool OutputFolder::would_replace(const std::filesystem::path& file) const {
 
 void OutputFolder::clear() {
   std::error_code failure;
-  for (const char* name : kNames) std::filesystem::remove_all(path_ / name, failure);
   for (const char* name : kOnlookers) std::filesystem::remove(path_ / name, failure);
   std::filesystem::remove_all(checkpoint(), failure);
   std::filesystem::remove_all(path_ / kPending, failure);
+  for (const char* name : kNames) std::filesystem::remove_all(path_ / name, failure);
+}
+
+void OutputFolder::set_aside() {
+  const std::filesystem::path aside = path_ / kAside;
+  std::error_code failure;
+  std::filesystem::create_directory(aside, failure);
+  if (failure) refuse(path_, "is not writable; choose another --out.");
+  const auto hide = [&](const std::filesystem::path& file) {
+    std::error_code missing;
+    if (!std::filesystem::exists(std::filesystem::symlink_status(file, missing))) return;
+    std::filesystem::rename(file, aside / file.filename(), failure);
+    if (!failure) return;
+    put_back();
+    refuse(file, "could not be replaced; check its permissions or choose another --out.");
+  };
+  hide(checkpoint());
+  for (const char* name : kNames) hide(path_ / name);
+}
+
+bool OutputFolder::has_set_aside() const {
+  std::error_code failure;
+  return std::filesystem::is_directory(path_ / kAside, failure);
+}
+
+void OutputFolder::put_back() {
+  if (!has_set_aside()) return;
+  std::error_code failure;
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(path_ / kAside, failure))
+    files.push_back(entry.path());
+  // A killed run may have left its own job and log in their places; results it had none yet.
+  for (const std::filesystem::path& file : files)
+    std::filesystem::rename(file, path_ / file.filename(), failure);
+  std::filesystem::remove(path_ / kAside, failure);  // stays when something could not go back
+}
+
+void OutputFolder::forget_set_aside() {
+  if (!has_set_aside()) return;
+  std::error_code failure;
+  std::filesystem::rename(path_ / kAside, path_ / kForgotten, failure);
+  std::filesystem::remove_all(path_ / kForgotten, failure);
 }
 
 std::filesystem::path OutputFolder::pending(const std::string& name) {
@@ -134,6 +226,7 @@ void OutputFolder::publish() {
 
 void OutputFolder::abandon() {
   clear();
+  put_back();
   std::error_code failure;
   if (created_)
     std::filesystem::remove(path_, failure);  // fails, rightly, when something else is in it

@@ -87,6 +87,7 @@ class Run {
   RunResult execute();
   solve::RegistrationOutput register_images();
   void stop_here(const char* when) const;
+  void write_job() const;
   void timed(const char* phase, const std::function<void()>& work);
   RunIdentity identity() const;
 
@@ -108,6 +109,8 @@ void Run::stop_here(const char* when) const {
   if (control_.cancelled())
     throw Error(ErrorCode::cancelled, std::string("The run was cancelled ") + when + ".");
 }
+
+void Run::write_job() const { write_text(folder_->path() / "job.json", gigawarp::to_json(job_)); }
 
 void Run::timed(const char* phase, const std::function<void()>& work) {
   const auto began = std::chrono::steady_clock::now();
@@ -156,9 +159,16 @@ bool Run::prepare_folder() {
   keep_inputs();
   const std::string where = "\"" + job_.output_directory + "\"";
   const OutputFolder::State state = folder_->state();
+  if (const std::filesystem::path stranger = folder_->stranger();
+      !stranger.empty() && (state != OutputFolder::State::finished || !options_.resume))
+    throw Error(ErrorCode::usage,
+                "\"" + stranger.string() +
+                    "\" was not written by a run of Gigawarp, but has a name of a run's files; "
+                    "choose another --out.",
+                stranger.string());
   if (state == OutputFolder::State::fresh) return false;
   if (options_.overwrite) {
-    folder_->clear();
+    folder_->set_aside();
     return false;
   }
   if (!options_.resume)
@@ -199,6 +209,7 @@ RunResult Run::run() {
     return std::move(result_);
   }
   try {
+    if (!resuming_) write_job();  // first: it tells that the other files are a run's
     recorder_ =
         std::make_unique<Recorder>(folder_->path(), resuming_,
                                    WorkModel(job_, plan_.fixed.voxel_count(),
@@ -208,6 +219,7 @@ RunResult Run::run() {
   } catch (const std::exception& error) {
     if (recorder_ != nullptr) recorder_->say(EventKind::run_failed, "", error.what());
     const bool kept = CheckpointFiles::exists(folder_->checkpoint());
+    const bool comes_back = folder_->has_set_aside();
     if (!kept) folder_->abandon();
     const auto* known = dynamic_cast<const Error*>(&error);
     if (known == nullptr || known->code() != ErrorCode::cancelled) throw;
@@ -215,7 +227,8 @@ RunResult Run::run() {
         ErrorCode::cancelled,
         kept ? "The run was cancelled; continue it with gigawarp register --resume --out \"" +
                    job_.output_directory + "\"."
-             : "The run was cancelled before its first checkpoint; nothing was kept.",
+             : std::string("The run was cancelled before its first checkpoint; ") +
+                   (comes_back ? "what an earlier run left is as it was." : "nothing was kept."),
         job_.output_directory);
   }
 }
@@ -247,10 +260,6 @@ solve::RegistrationOutput Run::register_images() {
 
 RunResult Run::execute() {
   start_checksums();
-  const auto write_job = [this] {
-    write_text(folder_->path() / "job.json", gigawarp::to_json(job_));
-  };
-  if (!resuming_) write_job();
   recorder_->say(EventKind::run_started, "",
                  resuming_ ? "Continuing from the checkpoint" : job_.output_directory);
   if (plan_.gpus.size() > 1) recorder_->say(EventKind::message, "plan", slabs_text(plan_));
@@ -269,6 +278,7 @@ RunResult Run::execute() {
     recorder_->say(EventKind::stage_finished, "load", "");
   });
   stop_here("after the images were read");
+  folder_->forget_set_aside();  // only now: until here the new run may have been for nothing
   checkpoints_ = std::make_unique<CheckpointFiles>(
       folder_->checkpoint(), [this] { return identity(); }, &control_,
       std::chrono::duration<double>(options_.checkpoint_interval_s));

@@ -11,7 +11,7 @@ import nibabel
 import numpy as np
 import SimpleITK as sitk
 
-from cli_support import (BAD_INPUT, DOES_NOT_FIT, NOT_WRITTEN, OUTPUTS, USAGE, PairCase, leftovers, run, save, start)
+from cli_support import (BAD_INPUT, DOES_NOT_FIT, NOT_WRITTEN, OUTPUTS, USAGE, PairCase, digests, leftovers, run, save, start)
 
 
 class BadInput(PairCase):
@@ -136,6 +136,38 @@ class BadInput(PairCase):
         zero = self.stored(np.zeros(self.shape), "zero2.nii.gz")
         self.register("mine", fixed=zero, expect=BAD_INPUT)
         self.assertEqual(leftovers(out), ["notes.txt"])
+
+    def test_files_of_others_are_not_removed_because_of_their_names(self):
+        for name in ("log.txt", "result.json", "job.json", "checkpoint/model.pt"):
+            file = self.folder / f"mine-{name.split('.')[0].split('/')[0]}" / name
+            file.parent.mkdir(parents=True)
+            file.write_text("my own")
+            out = file.parents[name.count("/")]
+            for options in ([], ["--overwrite"], ["--resume"]):
+                with self.subTest(name=name, options=options):
+                    process = self.register(out.name, *options, "--stages", "rigid", expect=USAGE)
+                    self.assert_one_sentence(process, name.split("/")[0], "not written by a run", "another --out")
+                    self.assertEqual(file.read_text(), "my own")
+        self.register("extended", "--stages", "rigid")
+        added = self.folder / "extended" / "1Warp.nii.gz"
+        added.write_bytes(b"by another tool")
+        self.assert_one_sentence(self.register("extended", "--overwrite", expect=USAGE), "1Warp.nii.gz")
+        self.assertEqual(added.read_bytes(), b"by another tool")
+
+    def test_results_stay_until_the_inputs_of_the_run_that_replaces_them_are_read(self):
+        self.register("kept", "--stages", "rigid")
+        out = self.folder / "kept"
+        before = digests(out, leftovers(out))
+        whole = pathlib.Path(self.moving).read_bytes()
+        cut = self.folder / "cut.nii.gz"
+        cut.write_bytes(whole[: len(whole) // 2])
+        for moving in (self.folder / "nowhere.nii.gz", cut, self.stored(np.zeros(self.shape), "nothing.nii.gz")):
+            with self.subTest(moving=moving):
+                self.register("kept", "--overwrite", moving=moving, expect=BAD_INPUT)
+                self.assertEqual(digests(out, leftovers(out)), before)
+        self.register("kept", "--overwrite", "--stages", "affine")
+        self.assertNotEqual(digests(out, ["job.json"])["job.json"], before["job.json"])
+        self.assertEqual([name for name in leftovers(out) if name.startswith(".")], [])
 
     def copy_of(self, file, name):
         path = self.folder / name

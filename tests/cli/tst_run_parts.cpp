@@ -26,7 +26,16 @@ namespace {
 namespace fs = std::filesystem;
 using test::TemporaryFolder;
 
-void write(const fs::path& path) { std::ofstream(path) << "x"; }
+void write(const fs::path& path, const char* text = "x") { std::ofstream(path) << text; }
+
+std::string text_of(const fs::path& path) {
+  std::ifstream stream(path);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+constexpr const char* kJob = R"({"version": 1, "fixed": [], "moving": [], "stages": []})";
+constexpr const char* kReport =
+    R"({"files": ["warped.nii.gz", "result.json", "job.json"], "measures": {}, "provenance": {}})";
 
 TEST(OutputFolder, ResultsAppearTogether) {
   const TemporaryFolder temporary;
@@ -34,7 +43,7 @@ TEST(OutputFolder, ResultsAppearTogether) {
   OutputFolder folder(path);
   EXPECT_EQ(folder.state(), OutputFolder::State::fresh);
   write(folder.pending("1Warp.nii.gz"));
-  write(folder.pending("result.json"));
+  write(folder.pending("result.json"), kReport);
   EXPECT_FALSE(fs::exists(path / "1Warp.nii.gz"));
   folder.publish();
   EXPECT_TRUE(fs::exists(path / "1Warp.nii.gz"));
@@ -76,6 +85,69 @@ TEST(OutputFolder, AFailedRunLeavesNothingButForeignFiles) {
   folder.abandon();
   EXPECT_TRUE(fs::exists(temporary.path() / "notes.txt"));
   EXPECT_FALSE(fs::exists(temporary.path() / "log.txt"));
+}
+
+TEST(OutputFolder, TellsFilesOfRunsFromOthersOfTheSameNames) {
+  const TemporaryFolder temporary;
+  const fs::path path = temporary.path();
+  OutputFolder folder(path);
+  EXPECT_EQ(folder.stranger(), "");
+  write(path / "log.txt");
+  EXPECT_EQ(folder.stranger(), path / "log.txt");
+  write(path / "job.json");  // not one of ours either
+  write(path / "result.json");
+  EXPECT_EQ(folder.state(), OutputFolder::State::unfinished);
+  EXPECT_EQ(folder.stranger(), path / "result.json");
+  fs::remove(path / "result.json");
+  write(path / "job.json", kJob);
+  EXPECT_EQ(folder.stranger(), "");
+  fs::remove(path / "log.txt");
+  write(path / "result.json", kReport);
+  write(path / "warped.nii.gz");
+  EXPECT_EQ(folder.stranger(), "");
+  write(path / "1Warp.nii.gz");  // not in the list of results
+  EXPECT_EQ(folder.stranger(), path / "1Warp.nii.gz");
+}
+
+TEST(OutputFolder, AFolderOfAnothersNamedCheckpointIsAStranger) {
+  const TemporaryFolder temporary;
+  OutputFolder folder(temporary.path());
+  fs::create_directory(temporary.path() / "checkpoint");
+  write(temporary.path() / "checkpoint" / "model.pt");
+  EXPECT_EQ(folder.stranger(), temporary.path() / "checkpoint");
+}
+
+TEST(OutputFolder, WhatIsSetAsideComesBackAfterAFailureAndAfterAKill) {
+  const TemporaryFolder temporary;
+  const fs::path path = temporary.path();
+  const auto begin_another = [&](OutputFolder& folder) {
+    folder.set_aside();
+    EXPECT_EQ(folder.state(), OutputFolder::State::fresh);
+    write(path / "job.json", "new");
+    write(path / "log.txt", "new");
+  };
+  const auto expect_the_earlier = [&] {
+    EXPECT_EQ(text_of(path / "job.json"), kJob);
+    EXPECT_EQ(text_of(path / "checkpoint" / "header.json"), "x");
+    EXPECT_FALSE(fs::exists(path / ".replaced"));
+  };
+  write(path / "job.json", kJob);
+  write(path / "log.txt");
+  fs::create_directory(path / "checkpoint");
+  write(path / "checkpoint" / "header.json");
+  {
+    OutputFolder folder(path);
+    begin_another(folder);
+    folder.abandon();
+    expect_the_earlier();
+    begin_another(folder);  // and is killed
+  }
+  OutputFolder folder(path);
+  expect_the_earlier();
+  begin_another(folder);
+  folder.forget_set_aside();
+  folder.abandon();
+  EXPECT_TRUE(fs::is_empty(path));
 }
 
 TEST(OutputFolder, IsLockedAgainstASecondRun) {
