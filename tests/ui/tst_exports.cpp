@@ -106,7 +106,8 @@ TEST_F(Exports, everyKindOfTransformFileMapsPointsAsTheViewsDo) {
     const Grid& grid = *workspace().reference();
     int moved = 0;
     for (std::int64_t i = 8; i < 40; i += 8) {
-      const Vec3 point = grid.world_from_voxel({double(i), 44.0 - double(i) / 2, 24});
+      const Vec3 point =
+          grid.world_from_voxel({static_cast<double>(i), 44.0 - static_cast<double>(i) / 2, 24});
       const auto expected = (*shown)(point), got = back(point);
       ASSERT_TRUE(expected && got) << name;
       for (std::size_t a = 0; a < 3; ++a) {
