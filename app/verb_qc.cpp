@@ -124,7 +124,8 @@ void check_outputs(const QcOptions& o) {
 
 std::vector<qc::NamedPoint> points(const std::string& file) {
   std::vector<qc::NamedPoint> out;
-  for (const io::Landmark& l : io::read_landmarks(file)) out.push_back({l.name, l.position_mm});
+  for (const io::Landmark& l : io::read_named_landmarks(file))
+    out.push_back({l.name, l.position_mm});
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include <iomanip>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <sstream>
 
 #include "io/file_support.h"
@@ -152,6 +153,16 @@ std::vector<Landmark> read_landmarks(const fs::path& path) {
   for (const Landmark& l : out)
     for (const double v : l.position_mm)
       if (!std::isfinite(v)) refuse(path, "holds a landmark whose position is not a number.");
+  return out;
+}
+
+std::vector<Landmark> read_named_landmarks(const fs::path& path) {
+  std::vector<Landmark> out = read_landmarks(path);
+  std::set<std::string> names;
+  for (const Landmark& landmark : out)
+    if (!names.insert(landmark.name).second)
+      refuse(path, "has several landmarks named \"" + landmark.name +
+                       "\"; give each point a name of its own.");
   return out;
 }
 

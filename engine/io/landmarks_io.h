@@ -18,6 +18,8 @@ struct Landmark {
 /// name,x,y,z in LPS mm. Held-out landmarks are marked by the description "held out", in CSV by a 1
 /// in a fifth column named held_out. Throws Error{bad_input}.
 std::vector<Landmark> read_landmarks(const std::filesystem::path& path);
+/// The same, to be paired with those of another file by their names: refuses a name that two have.
+std::vector<Landmark> read_named_landmarks(const std::filesystem::path& path);
 void write_landmarks(const std::vector<Landmark>& landmarks, const std::filesystem::path& path);
 
 }  // namespace gigawarp::io

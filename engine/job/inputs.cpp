@@ -236,9 +236,9 @@ std::vector<LandmarkPair> load_landmarks(const JobSpec& job) {
   std::vector<LandmarkPair> pairs;
   if (job.fixed_landmarks.empty()) return pairs;
   std::map<std::string, io::Landmark> moving;
-  for (const io::Landmark& mark : io::read_landmarks(job.moving_landmarks))
+  for (const io::Landmark& mark : io::read_named_landmarks(job.moving_landmarks))
     moving[mark.name] = mark;
-  for (const io::Landmark& mark : io::read_landmarks(job.fixed_landmarks))
+  for (const io::Landmark& mark : io::read_named_landmarks(job.fixed_landmarks))
     if (const auto found = moving.find(mark.name); found != moving.end())
       pairs.push_back(
           {mark.position_mm, found->second.position_mm, mark.held_out || found->second.held_out});

@@ -2634,6 +2634,131 @@ Only what is looked at is read.</source>
         <source>The run goes on by itself.</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>Reading</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Reading the images</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The images are read</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>First alignment</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Looking for a first alignment</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The first alignment is found</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Inverse</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Computing the inverse</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The inverse is computed</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Writing</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Writing the results</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The results are written</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>shrunk %1 times</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>full resolution</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1, level %2 of %3 (%4)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1 is done after %2 iterations: loss %3, folds %4 %, %5 ns per voxel and iteration</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1 begins</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1 is done</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The run begins</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>A checkpoint is written</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Warning</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The run pauses</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The run goes on</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The run is done</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The run has ended early</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Rigid</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Similarity</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Affine</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Greedy</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>SyN</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1: %2</source>
+        <comment>what happened: the program&apos;s own words</comment>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>gigawarp::ui::RunList</name>

@@ -106,6 +106,20 @@ class BadInput(PairCase):
     def test_labels_that_are_missing_are_found_before_the_run(self):
         self.refused("nolabels.nii.gz", options=["--labels", self.folder / "nolabels.nii.gz"])
 
+    def test_landmarks_of_one_name(self):
+        twice = self.folder / "twice.csv"
+        twice.write_text("name,x,y,z\nAC,0,0,0\nPC,1,0,0\nAC,5,0,0\n")
+        once = self.folder / "once.csv"
+        once.write_text("name,x,y,z\nAC,0,0,0\nPC,1,0,0\nL,0,3,0\n")
+        for pair in ((twice, once), (once, twice)):
+            with self.subTest(pair=pair):
+                self.refused("twice.csv", '"AC"', options=["--stages", "rigid", "--landmarks", *pair])
+        identity = self.transform_file("identity-of-landmarks.tfm", np.eye(3))
+        process = run("qc", "--fixed", self.fixed, "--moving", self.moving, "--transform", identity, "--landmarks",
+                      twice, once)
+        self.assertEqual(process.returncode, BAD_INPUT)
+        self.assert_one_sentence(process, "twice.csv", '"AC"')
+
     def test_landmarks_without_common_names(self):
         for name, label in (("f.csv", "a"), ("m.csv", "b")):
             (self.folder / name).write_text(f"name,x,y,z\n{label},1,2,3\n")

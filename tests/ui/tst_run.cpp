@@ -340,8 +340,37 @@ TEST_F(Run, whatIsWrittenIsShownWithItsShareAndNotLoggedEverySecond) {
   ASSERT_TRUE(wait_until([&] { return !window->run().is_watching(); }));
   const QString numbers = find<QLabel>("run_numbers")->text();
   EXPECT_TRUE(numbers.startsWith("writing 1Warp.nii: 42 %")) << numbers.toStdString();
-  EXPECT_TRUE(logged.join(' ').contains("stage_started  write"));
+  EXPECT_TRUE(logged.contains(QStringLiteral("    2.0 s  Writing the results")))
+      << logged.join('\n').toStdString();
   EXPECT_FALSE(logged.join(' ').contains("42 %")) << logged.join('\n').toStdString();
+}
+
+TEST_F(Run, theLogSpeaksInSentences) {
+  const test::TemporaryFolder folder;
+  QFile events(test::path_in(folder.path(), "events.jsonl"));
+  ASSERT_TRUE(events.open(QIODevice::WriteOnly));
+  events.write(R"({"event":"run_started","text":"/out","elapsed_s":0}
+{"event":"stage_finished","stage":"initialise","text":"started from: moments","elapsed_s":1}
+{"event":"level_started","stage":"greedy","level":0,"levels":4,"shrink":8,"elapsed_s":1}
+{"event":"level_finished","stage":"greedy","level":3,"levels":4,"shrink":1,"iteration":12,"iterations":20,"loss":-0.5,"folds_percent":0.25,"ns_per_voxel":1.5,"elapsed_s":2}
+{"event":"stage_finished","stage":"greedy","elapsed_s":3}
+{"event":"warning","stage":"plan","text":"It is slow.","elapsed_s":4}
+)");
+  events.close();
+  QStringList logged;
+  QObject::connect(&window->run(), &ui::RunController::logged, window.get(),
+                   [&](const QString& line) { logged << line; });
+  window->run().watch(QString::fromStdString(folder.path().string()));
+  ASSERT_TRUE(wait_until([&] { return !window->run().is_watching(); }));
+  for (const char* line :
+       {"    0.0 s  The run begins: /out",
+        "    1.0 s  The first alignment is found: started from: moments",
+        "    1.0 s  Greedy, level 1 of 4 (shrunk 8 times) begins",
+        "    2.0 s  Greedy, level 4 of 4 (full resolution) is done after 12 iterations: loss -0.5, "
+        "folds 0.25 %, 1.50 ns per voxel and iteration",
+        "    3.0 s  Greedy is done", "    4.0 s  Warning: It is slow."})
+    EXPECT_TRUE(logged.contains(QString::fromLatin1(line))) << line << " is not in\n"
+                                                            << logged.join('\n').toStdString();
 }
 
 TEST_F(Run, theInterfaceIsNeverBlockedWhileARunGoesOn) {

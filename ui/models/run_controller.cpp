@@ -21,6 +21,7 @@
 #include "ui/models/job_model.h"
 #include "ui/models/memory_kills.h"
 #include "ui/models/program.h"
+#include "ui/models/run_words.h"
 
 namespace gigawarp::ui {
 namespace {
@@ -41,24 +42,8 @@ QString new_preview_file() {
 }
 
 QString log_line(const QJsonObject& event) {
-  const QString what = event[QStringLiteral("event")].toString();
-  QString line =
-      QStringLiteral("%1 s  ").arg(event[QStringLiteral("elapsed_s")].toDouble(), 7, 'f', 1);
-  const QString stage = event[QStringLiteral("stage")].toString();
-  line += what;
-  if (!stage.isEmpty()) line += QStringLiteral("  ") + stage;
-  if (event.contains(QStringLiteral("levels")))
-    line += QStringLiteral("  level %1/%2 (shrink %3)")
-                .arg(event[QStringLiteral("level")].toInt() + 1)
-                .arg(event[QStringLiteral("levels")].toInt())
-                .arg(event[QStringLiteral("shrink")].toInt());
-  if (what == QLatin1String("level_finished"))
-    line += QStringLiteral("  loss %1  %2 ns/voxel")
-                .arg(event[QStringLiteral("loss")].toDouble(), 0, 'g', 6)
-                .arg(event[QStringLiteral("ns_per_voxel")].toDouble(), 0, 'f', 2);
-  const QString text = event[QStringLiteral("text")].toString();
-  if (!text.isEmpty()) line += QStringLiteral("  ") + text;
-  return line;
+  return QStringLiteral("%1 s  ").arg(event[QStringLiteral("elapsed_s")].toDouble(), 7, 'f', 1) +
+         event_words(event);
 }
 
 }  // namespace

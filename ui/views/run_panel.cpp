@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ui/models/run_words.h"
 #include "ui/views/list_parts.h"
 
 namespace gigawarp::ui {
@@ -150,12 +151,12 @@ void RunPanel::show_progress() {
       parts << p.doing;
     else
       parts << (p.levels > 0 ? tr("%1, level %2/%3, iteration %4/%5")
-                                   .arg(p.stage)
+                                   .arg(stage_words(p.stage))
                                    .arg(p.level + 1)
                                    .arg(p.levels)
                                    .arg(p.iteration)
                                    .arg(p.iterations)
-                             : p.stage);
+                             : stage_words(p.stage));
   }
   if (run_.is_active() && p.eta_s >= 0) parts << tr("about %1 to go").arg(duration_text(p.eta_s));
   if (p.elapsed_s > 0) parts << tr("%1 elapsed").arg(duration_text(p.elapsed_s));
