@@ -86,6 +86,20 @@ std::optional<std::uint64_t> volume_bytes(const Size3& size, int channels,
   return total;
 }
 
+std::int64_t chosen_part(const fs::path& path, std::int64_t count, const std::optional<int>& wanted,
+                         const std::string& what, const std::string& option) {
+  if (!wanted && count > 1)
+    refuse(path, "holds " + std::to_string(count) + " " + what + "s; choose one with " + option +
+                     " 0 to " + std::to_string(count - 1) + ".");
+  const std::int64_t index = wanted.value_or(0);
+  if (index < 0 || index >= count)
+    throw Error(ErrorCode::usage,
+                "\"" + path.string() + "\" has no " + what + " " + std::to_string(index) +
+                    "; it has " + std::to_string(count) + ", counted from 0.",
+                option);
+  return index;
+}
+
 void check_grid(const fs::path& path, const Grid& grid) {
   for (const std::int64_t n : grid.size)
     if (n <= 0 || n > (std::int64_t{1} << 40))

@@ -34,6 +34,14 @@ std::string read_text(const std::filesystem::path& path, std::size_t limit = 256
 /// voxels * channels * bytes per value, or nullopt when that overflows or a size is not positive.
 std::optional<std::uint64_t> volume_bytes(const Size3& size, int channels, std::size_t value_bytes);
 
+/// Which of `count` parts of a file to read: the one that is wanted, or the only one. Throws
+/// Error{bad_input} where there are several and none is wanted, Error{usage} for one that there is
+/// not. `what` names one of them ("time point"), `option` is where the user says which
+/// ("--timepoint").
+std::int64_t chosen_part(const std::filesystem::path& path, std::int64_t count,
+                         const std::optional<int>& wanted, const std::string& what,
+                         const std::string& option);
+
 /// Refuses a grid with a size that is not positive, a spacing that is zero, negative or not finite,
 /// or a singular direction. `what` names the source ("header").
 void check_grid(const std::filesystem::path& path, const Grid& grid);

@@ -125,10 +125,12 @@ std::unique_ptr<BrickSource> open_levels(Format format, const fs::path& path,
   return open_plugin(*plugin_format_of(path), path, options);
 }
 
-/// Levels and time points are of those formats alone.
-void check_selection(const fs::path& path, const ImageSelection& selection) {
-  for (const auto& [index, what] : {std::pair{selection.level, "resolution levels"},
-                                    std::pair{selection.timepoint, "time points"}})
+/// Levels are of those formats alone, time points of NIfTI too.
+void check_selection(Format format, const fs::path& path, const ImageSelection& selection) {
+  const std::optional<int> timepoint =
+      format == Format::nifti ? std::nullopt : selection.timepoint;  // NIfTI's reader looks at it
+  for (const auto& [index, what] :
+       {std::pair{selection.level, "resolution levels"}, std::pair{timepoint, "time points"}})
     if (index.value_or(0) != 0)
       throw Error(ErrorCode::usage, "\"" + path.string() + "\" has no " + what + " to choose from.",
                   path.string());
@@ -154,7 +156,11 @@ Volume one_channel(Volume&& volume, int channel, const fs::path& path) {
 
 ImageHeader read_other_header(Format format, const fs::path& path, const ReadOptions& options) {
   switch (format) {
-    case Format::nifti: return describe(read_nifti_header(path, options), path);
+    case Format::nifti: {
+      const NiftiHeader header = read_nifti_header(path, options);
+      if (options.selection.timepoint) nifti_time_point(header, options, path);
+      return describe(header, path);
+    }
     case Format::tiff: return read_tiff_header(path, options);
     case Format::vdb: return read_vdb_header(path, options);
     case Format::dicom: return read_dicom_header(path, options);
@@ -181,7 +187,7 @@ ImageHeader read_header(const fs::path& path, const ReadOptions& options) {
     const auto source = open_levels(format, path, options);
     return header_of(*source, options.selection.level.value_or(0), path);
   }
-  check_selection(path, options.selection);
+  check_selection(format, path, options.selection);
   ImageHeader header = read_other_header(format, path, options);
   header.parts.channels = header.channels;
   if (options.selection.channel) {
@@ -198,7 +204,7 @@ Volume read_image(const fs::path& path, const ReadOptions& options) {
     const auto source = open_levels(format, path, options);
     volume = read_level(*source, options.selection.level.value_or(0), path, options.stop);
   } else {
-    check_selection(path, options.selection);
+    check_selection(format, path, options.selection);
     volume = read_other(format, path, options);
     if (options.selection.channel)
       volume = one_channel(std::move(volume), *options.selection.channel, path);

@@ -40,6 +40,10 @@ NiftiHeader read_nifti_header(const std::filesystem::path& path, const ReadOptio
 /// The stored voxel type. Throws Error{bad_input} for those that are not read.
 FileType nifti_file_type(const NiftiHeader& header, const std::filesystem::path& path);
 ImageHeader describe(const NiftiHeader& header, const std::filesystem::path& path);
+/// Which volume of a series to read. Throws Error{bad_input} where none is chosen of several, or
+/// each holds several numbers per voxel, and Error{usage} for one that there is not.
+std::int64_t nifti_time_point(const NiftiHeader& header, const ReadOptions& options,
+                              const std::filesystem::path& path);
 Volume read_nifti(const std::filesystem::path& path, const ReadOptions& options = {});
 
 /// .nii or .nii.gz; several channels become the fifth dimension with intent VECTOR. sform and qform

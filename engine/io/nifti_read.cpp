@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <span>
 
 #include "base/parallel.h"
 #include "io/byte_order.h"
 #include "io/convert.h"
+#include "io/file_support.h"
 #include "io/gzip.h"
 #include "io/nifti.h"
 #include "io/stopping.h"
@@ -62,10 +64,13 @@ FileType nifti_file_type(const NiftiHeader& header, const fs::path& path) {
 }
 
 namespace {
-void check_dimensions(const NiftiHeader& header, const fs::path& path) {
-  if (header.times > 1)
-    refuse(path, "holds " + std::to_string(header.times) +
-                     " time points; extract the one to use into a 3-D file first.");
+/// Refuses files that cannot hold all volumes of a series, of so many bytes each.
+void check_size(const NiftiHeader& header, const std::optional<std::uint64_t>& bytes,
+                const fs::path& path) {
+  const std::uint64_t bound = ByteReader(header.voxels).upper_bound();
+  const auto times = static_cast<std::uint64_t>(header.times);
+  if (!bytes || header.offset > bound || *bytes > (bound - header.offset) / times)
+    refuse(path, "is truncated or its header is damaged: it promises more voxels than it holds.");
 }
 
 void swap_bytes(std::byte* data, std::size_t count, std::size_t width) {
@@ -101,27 +106,35 @@ std::string format_name(const NiftiHeader& header) {
 }
 }  // namespace
 
+std::int64_t nifti_time_point(const NiftiHeader& header, const ReadOptions& options,
+                              const fs::path& path) {
+  if (header.times > 1 && header.components > 1)
+    refuse(path, "holds " + std::to_string(header.components) + " numbers per voxel at " +
+                     std::to_string(header.times) +
+                     " time points; extract the one to use into a file of its own first.");
+  return chosen_part(path, header.times, options.selection.timepoint, "time point", "--timepoint");
+}
+
 ImageHeader describe(const NiftiHeader& header, const fs::path& path) {
-  check_dimensions(header, path);
   const FileType type = nifti_file_type(header, path);
   ImageHeader out;
   out.grid = header.grid;
   out.format = format_name(header);
   out.notes = header.notes;
   out.channels = static_cast<int>(header.components);
+  out.parts.timepoints = static_cast<int>(std::min<std::int64_t>(header.times, 1 << 30));
   out.type = stored_type(type, header.scaled(), out.notes);
   return out;
 }
 
 Volume read_nifti(const fs::path& path, const ReadOptions& options) {
-  const NiftiHeader header = read_nifti_header(path, options);
-  check_dimensions(header, path);
+  NiftiHeader header = read_nifti_header(path, options);
+  const std::int64_t time = nifti_time_point(header, options, path);
   const FileType type = nifti_file_type(header, path);
   const auto channels = static_cast<int>(header.components);
   const auto bytes = volume_bytes(header.grid.size, channels * type.samples, width_of(type.scalar));
-  const std::uint64_t bound = ByteReader(header.voxels).upper_bound();
-  if (!bytes || *bytes > bound || header.offset > bound - *bytes)
-    refuse(path, "is truncated or its header is damaged: it promises more voxels than it holds.");
+  check_size(header, bytes, path);
+  header.offset += static_cast<std::uint64_t>(time) * *bytes;
   check_memory(path, *bytes);
   if (const auto own = own_scalar(type); own && !header.scaled()) {
     Volume volume(header.grid, *own, channels);

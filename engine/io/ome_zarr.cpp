@@ -14,21 +14,6 @@ namespace gigawarp::io {
 namespace fs = std::filesystem;
 
 namespace {
-/// The only entry of an axis, or the one that was asked for.
-std::int64_t chosen(const fs::path& folder, std::int64_t count, const std::optional<int>& wanted,
-                    const std::string& what, const std::string& option) {
-  if (!wanted && count > 1)
-    refuse(folder, "holds " + std::to_string(count) + " " + what + "s; choose one with " + option +
-                       " 0 to " + std::to_string(count - 1) + ".");
-  const std::int64_t index = wanted.value_or(0);
-  if (index < 0 || index >= count)
-    throw Error(ErrorCode::usage,
-                "\"" + folder.string() + "\" has no " + what + " " + std::to_string(index) +
-                    "; it has " + std::to_string(count) + ", counted from 0.",
-                option);
-  return index;
-}
-
 /// Says why there is nothing at an address: that it may not be read, or that it is not there.
 void check_address(const fs::path& address, const std::stop_token& stop) {
   if (!is_address(address) || is_zarr_folder(address, stop)) return;
@@ -112,10 +97,10 @@ void OmeZarrSource::open_levels(const std::stop_token& stop) {
 void OmeZarrSource::choose(const ImageSelection& selection) {
   const std::vector<std::int64_t>& shape = arrays_.front().layout().shape;
   const std::int64_t timepoints = ome_.time ? shape[*ome_.time] : 1;
-  timepoint_ = chosen(folder_, timepoints, selection.timepoint, "time point", "--timepoint");
+  timepoint_ = chosen_part(folder_, timepoints, selection.timepoint, "time point", "--timepoint");
   const std::int64_t channels = ome_.channel ? shape[*ome_.channel] : 1;
   if (selection.channel)
-    first_channel_ = chosen(folder_, channels, selection.channel, "channel", "--channel");
+    first_channel_ = chosen_part(folder_, channels, selection.channel, "channel", "--channel");
   const std::int64_t delivered = selection.channel ? 1 : channels;
   if (delivered > 4096)
     refuse(folder_, "has " + std::to_string(channels) + " channels; choose one with --channel.");

@@ -11,7 +11,7 @@ import tempfile
 import time
 import unittest
 
-from cli_support import CANCELLED, DOES_NOT_FIT, GIGAWARP, NOT_WRITTEN, OK, nibabel, np, peak_bytes, run, sitk
+from cli_support import BAD_INPUT, CANCELLED, DOES_NOT_FIT, GIGAWARP, NOT_WRITTEN, OK, nibabel, np, peak_bytes, run, sitk
 
 try:
     import zarr
@@ -50,6 +50,19 @@ class Cache(unittest.TestCase):
             image.header.set_slope_inter(**header)
         nibabel.save(image, self.folder / name)
         return self.folder / name
+
+    def test_a_time_point_of_a_series_is_read(self):
+        series = np.stack([volume((40, 30, 20)) + 7 * t for t in range(3)], axis=-1)
+        for name in ("bold.nii.gz", "bold.nii"):
+            path = self.nifti(name, series)
+            self.assertEqual(json.loads(self.verb("info", path, "--json").stdout)["timepoints"], 3)
+            refused = self.verb("convert", path, self.folder / "no.nii", expect=BAD_INPUT)
+            self.assertIn("choose one with --timepoint 0 to 2", refused.stderr)
+            for t in range(3):
+                for how in ("never", "always"):
+                    out = self.folder / f"{t}.nii"
+                    self.verb("convert", path, out, "--timepoint", str(t), "--import", how)
+                    self.assertTrue(np.array_equal(nibabel.load(out).get_fdata(), series[..., t]), (name, t, how))
 
     def imported(self):
         (entry,) = self.listed()["volumes"]

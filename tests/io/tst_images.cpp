@@ -167,13 +167,68 @@ TEST(NiftiOrientation, ofAShearedSformAloneIsKeptExactly) {
   EXPECT_FALSE(header.notes.empty());
 }
 
-TEST(NiftiOfTimePoints, isRefused) {
-  Patched file;
-  file.set(40, std::int16_t{4});
-  file.set(46, std::int16_t{3});
-  file.set(48, std::int16_t{2});
-  EXPECT_NE(test::sentence_of(ErrorCode::bad_input, [&] { io::read_image(file.path()); })
-                .find("2 time points"),
+/// Six planes, as three at two time points.
+class NiftiOfTimePoints : public testing::Test {
+ protected:
+  NiftiOfTimePoints() {
+    planes_ = io::read_image(file_.path());
+    file_.set(40, std::int16_t{4});
+    file_.set(46, std::int16_t{3});
+    file_.set(48, std::int16_t{2});
+  }
+  static io::ReadOptions at(int time) {
+    io::ReadOptions options;
+    options.selection.timepoint = time;
+    return options;
+  }
+  Patched file_;
+  Volume planes_;
+};
+
+TEST_F(NiftiOfTimePoints, isRefusedWithoutAChoice) {
+  EXPECT_NE(test::sentence_of(ErrorCode::bad_input, [&] { io::read_image(file_.path()); })
+                .find("2 time points; choose one with --timepoint 0 to 1"),
+            std::string::npos);
+  EXPECT_EQ(io::read_header(file_.path()).parts.timepoints, 2);
+}
+
+TEST_F(NiftiOfTimePoints, givesTheOneThatIsChosen) {
+  for (const int time : {0, 1}) {
+    const Volume volume = io::read_image(file_.path(), at(time));
+    ASSERT_EQ(volume.size(), (Size3{4, 5, 3}));
+    for (std::int64_t z = 0; z < 3; ++z)
+      for (std::int64_t y = 0; y < 5; ++y)
+        for (std::int64_t x = 0; x < 4; ++x)
+          ASSERT_EQ(volume.value(x, y, z), planes_.value(x, y, 3 * time + z)) << time;
+  }
+}
+
+TEST_F(NiftiOfTimePoints, hasNoOthers) {
+  for (const bool header : {false, true})
+    EXPECT_NE(test::sentence_of(ErrorCode::usage,
+                                [&] {
+                                  if (header)
+                                    io::read_header(file_.path(), at(2));
+                                  else
+                                    io::read_image(file_.path(), at(2));
+                                })
+                  .find("no time point 2; it has 2"),
+              std::string::npos);
+}
+
+TEST_F(NiftiOfTimePoints, isTruncatedWhereAnyIsMissing) {
+  file_.set(48, std::int16_t{3});
+  EXPECT_NE(test::sentence_of(ErrorCode::bad_input, [&] { io::read_image(file_.path(), at(0)); })
+                .find("truncated"),
+            std::string::npos);
+}
+
+TEST_F(NiftiOfTimePoints, isRefusedWithSeveralNumbersPerVoxel) {
+  file_.set(40, std::int16_t{5});
+  file_.set(46, std::int16_t{1});
+  file_.set(50, std::int16_t{3});
+  EXPECT_NE(test::sentence_of(ErrorCode::bad_input, [&] { io::read_image(file_.path(), at(0)); })
+                .find("3 numbers per voxel at 2 time points"),
             std::string::npos);
 }
 
