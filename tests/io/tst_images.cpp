@@ -195,7 +195,7 @@ TEST_F(NiftiOfTimePoints, isRefusedWithoutAChoice) {
 TEST_F(NiftiOfTimePoints, givesTheOneThatIsChosen) {
   for (const int time : {0, 1}) {
     const Volume volume = io::read_image(file_.path(), at(time));
-    ASSERT_EQ(volume.size(), (Size3{4, 5, 3}));
+    ASSERT_EQ(volume.grid().size, (Size3{4, 5, 3}));
     for (std::int64_t z = 0; z < 3; ++z)
       for (std::int64_t y = 0; y < 5; ++y)
         for (std::int64_t x = 0; x < 4; ++x)
