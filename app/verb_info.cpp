@@ -78,6 +78,11 @@ Json image_json(const std::string& file, const InfoOptions& options) {
   const bool warp = may_be_a_warp(file, header, options);
   if (warp) out["as_transform"] = "displacements of the points of this lattice, in LPS mm";
   if (options.header_only) return out;
+  if (header.parts.timepoints > 1 && !options.read.selection.timepoint) {
+    out["notes"].push_back(
+        "The values are those of several time points; --timepoint tells of one.");
+    return out;
+  }
   if (warp) {
     const Transform transform = io::read_transform(file);
     out.update(lengths_json(std::get<DisplacementField>(transform.stages.front())));
