@@ -55,7 +55,8 @@ class Cache(unittest.TestCase):
         series = np.stack([volume((40, 30, 20)) + 7 * t for t in range(3)], axis=-1)
         for name in ("bold.nii.gz", "bold.nii"):
             path = self.nifti(name, series)
-            self.assertEqual(json.loads(self.verb("info", path, "--json").stdout)["timepoints"], 3)
+            (told,) = json.loads(self.verb("info", path, "--json").stdout)
+            self.assertEqual(told["timepoints"], 3)
             refused = self.verb("convert", path, self.folder / "no.nii", expect=BAD_INPUT)
             self.assertIn("choose one with --timepoint 0 to 2", refused.stderr)
             for t in range(3):
