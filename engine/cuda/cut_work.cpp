@@ -48,8 +48,8 @@ class DeviceCutWork final : public ops::CutWork {
 
   void lncc(const ops::LnccArgs& args, const ops::CutRange& cut,
             std::vector<ops::PlaneSums>& sums) override {
-    if (ops::takes_linear_sums(
-            args.target)) {  // its sums are taken by segments of more than a piece
+    if (ops::takes_linear_sums(args.target)) {
+      // Taken by segments of more than a piece.
       cuda::lncc(here(), args, sums);
       cut.border_is_asked_for();
       return;

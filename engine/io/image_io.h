@@ -43,7 +43,7 @@ bool has_builtin_ending(const std::filesystem::path& path);
 ImageHeader read_header(const std::filesystem::path& path, const ReadOptions& options = {});
 
 /// Reads a 3-D volume in its own type. 2-D images become one slice; 4-D images with one time point
-/// become 3-D; of several in NIfTI the one that the options choose is read, other formats and
+/// become 3-D; of a NIfTI series the volume that the options choose is read, other series and
 /// complex numbers are refused; colour becomes BT.709
 /// luminance, 64-bit integers 32-bit ones if they fit, scaled values f32, each with a note. NaN is
 /// kept. The world becomes LPS mm: micrometres are converted (NIfTI, NRRD, TIFF), MINC's RAS and

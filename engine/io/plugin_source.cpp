@@ -130,16 +130,9 @@ void PluginSource::open(const ImageSelection& selection) {
   });
   if (volume_ == nullptr) nonsense("it is open, but hands nothing out");
   if (timepoints < 1) nonsense("it has " + std::to_string(timepoints) + " time points");
-  if (!selection.timepoint && timepoints > 1)
-    refuse(path_,
-           "holds " + std::to_string(timepoints) + " time points; choose one with --timepoint.");
-  timepoint_ = selection.timepoint.value_or(0);
+  timepoint_ = static_cast<std::int32_t>(
+      chosen_part(path_, timepoints, selection.timepoint, "time point", "--timepoint"));
   info_.parts.timepoints = timepoints;
-  if (timepoint_ < 0 || timepoint_ >= timepoints)
-    throw Error(ErrorCode::usage,
-                "\"" + name + "\" has no time point " + std::to_string(timepoint_) + "; it has " +
-                    std::to_string(timepoints) + ", counted from 0.",
-                name);
 }
 
 void PluginSource::take(const GigawarpDescription& said, const ReadOptions& options) {

@@ -34,6 +34,21 @@ class Run : public test::WindowTest {
     job.output_directory = out_.toStdString();
     window->jobs().take(job);
   }
+  /// Looks on as another program's run tells these lines of events.jsonl and ends; what is logged.
+  QStringList watch(const QByteArray& lines) {
+    QFile events(test::path_in(watched_.path(), "events.jsonl"));
+    EXPECT_TRUE(events.open(QIODevice::WriteOnly | QIODevice::Truncate));
+    events.write(lines);
+    events.close();
+    QStringList logged;
+    const QMetaObject::Connection listening =
+        QObject::connect(&window->run(), &ui::RunController::logged, window.get(),
+                         [&](const QString& line) { logged << line; });
+    window->run().watch(QString::fromStdString(watched_.path().string()));
+    EXPECT_TRUE(wait_until([&] { return !window->run().is_watching(); }));
+    QObject::disconnect(listening);
+    return logged;
+  }
   bool press_start() {
     auto* start = find<QPushButton>("start_button");
     if (!wait_until([&] { return start->isEnabled(); })) return false;
@@ -52,7 +67,7 @@ class Run : public test::WindowTest {
         },
         60000);
   }
-  test::TemporaryFolder folder_;
+  test::TemporaryFolder folder_, watched_;
   QString out_;
 };
 
@@ -293,16 +308,7 @@ TEST_F(Run, aFolderOfAStoppedRunIsOpenedByGoingOn) {
 
 /// As a run on GPUs tells it, which this machine need not have.
 TEST_F(Run, theMemoryOfEachGpuIsShownBesideThatOfTheHost) {
-  const test::TemporaryFolder folder;
   const auto* numbers = find<QLabel>("run_numbers");
-  const auto watch = [&](const QByteArray& lines) {
-    QFile events(test::path_in(folder.path(), "events.jsonl"));
-    ASSERT_TRUE(events.open(QIODevice::WriteOnly | QIODevice::Truncate));
-    events.write(lines);
-    events.close();
-    window->run().watch(QString::fromStdString(folder.path().string()));
-    ASSERT_TRUE(wait_until([&] { return !window->run().is_watching(); }));
-  };
   const QByteArray start =
       R"({"event":"run_started","elapsed_s":0,"fraction":0,"memory_bytes":9437184})"
       "\n";
@@ -324,20 +330,11 @@ TEST_F(Run, theMemoryOfEachGpuIsShownBesideThatOfTheHost) {
 }
 
 TEST_F(Run, whatIsWrittenIsShownWithItsShareAndNotLoggedEverySecond) {
-  const test::TemporaryFolder folder;
-  QFile events(test::path_in(folder.path(), "events.jsonl"));
-  ASSERT_TRUE(events.open(QIODevice::WriteOnly));
-  events.write(R"({"event":"run_started","elapsed_s":0,"fraction":0}
+  const QStringList logged = watch(R"({"event":"run_started","elapsed_s":0,"fraction":0}
 {"event":"level_started","stage":"greedy","level":3,"levels":4,"shrink":1,"elapsed_s":1}
 {"event":"stage_started","stage":"write","elapsed_s":2}
 {"event":"message","stage":"write","text":"writing 1Warp.nii: 42 %","elapsed_s":3}
 )");
-  events.close();
-  QStringList logged;
-  QObject::connect(&window->run(), &ui::RunController::logged, window.get(),
-                   [&](const QString& line) { logged << line; });
-  window->run().watch(QString::fromStdString(folder.path().string()));
-  ASSERT_TRUE(wait_until([&] { return !window->run().is_watching(); }));
   const QString numbers = find<QLabel>("run_numbers")->text();
   EXPECT_TRUE(numbers.startsWith("writing 1Warp.nii: 42 %")) << numbers.toStdString();
   EXPECT_TRUE(logged.contains(QStringLiteral("    2.0 s  Writing the results")))
@@ -346,29 +343,20 @@ TEST_F(Run, whatIsWrittenIsShownWithItsShareAndNotLoggedEverySecond) {
 }
 
 TEST_F(Run, theLogSpeaksInSentences) {
-  const test::TemporaryFolder folder;
-  QFile events(test::path_in(folder.path(), "events.jsonl"));
-  ASSERT_TRUE(events.open(QIODevice::WriteOnly));
-  events.write(R"({"event":"run_started","text":"/out","elapsed_s":0}
+  const QStringList logged = watch(R"({"event":"run_started","text":"/out","elapsed_s":0}
 {"event":"stage_finished","stage":"initialise","text":"started from: moments","elapsed_s":1}
 {"event":"level_started","stage":"greedy","level":0,"levels":4,"shrink":8,"elapsed_s":1}
 {"event":"level_finished","stage":"greedy","level":3,"levels":4,"shrink":1,"iteration":12,"iterations":20,"loss":-0.5,"folds_percent":0.25,"ns_per_voxel":1.5,"elapsed_s":2}
 {"event":"stage_finished","stage":"greedy","elapsed_s":3}
 {"event":"warning","stage":"plan","text":"It is slow.","elapsed_s":4}
 )");
-  events.close();
-  QStringList logged;
-  QObject::connect(&window->run(), &ui::RunController::logged, window.get(),
-                   [&](const QString& line) { logged << line; });
-  window->run().watch(QString::fromStdString(folder.path().string()));
-  ASSERT_TRUE(wait_until([&] { return !window->run().is_watching(); }));
-  for (const char* line :
-       {"    0.0 s  The run begins: /out",
-        "    1.0 s  The first alignment is found: started from: moments",
-        "    1.0 s  Greedy, level 1 of 4 (shrunk 8 times) begins",
-        "    2.0 s  Greedy, level 4 of 4 (full resolution) is done after 12 iterations: loss -0.5, "
-        "folds 0.25 %, 1.50 ns per voxel and iteration",
-        "    3.0 s  Greedy is done", "    4.0 s  Warning: It is slow."})
+  const char* const level_end =
+      "    2.0 s  Greedy, level 4 of 4 (full resolution) is done after 12 iterations: loss -0.5, "
+      "folds 0.25 %, 1.50 ns per voxel and iteration";
+  for (const char* line : {"    0.0 s  The run begins: /out",
+                           "    1.0 s  The first alignment is found: started from: moments",
+                           "    1.0 s  Greedy, level 1 of 4 (shrunk 8 times) begins", level_end,
+                           "    3.0 s  Greedy is done", "    4.0 s  Warning: It is slow."})
     EXPECT_TRUE(logged.contains(QString::fromLatin1(line))) << line << " is not in\n"
                                                             << logged.join('\n').toStdString();
 }

@@ -4,6 +4,7 @@
 #include <QPainterPath>
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace gigawarp::ui {
 namespace {
@@ -14,6 +15,24 @@ constexpr double kLeastShare = 0.11;
 /// Of a level's loss, what its height shows at least: less is no change worth a look, and the loss
 /// may rise by as much while the field becomes smoother, which is not in it.
 constexpr double kLeastRange = 0.04;
+
+/// What a level ended with, and where.
+struct End {
+  double x, loss;
+};
+
+/// The last one first: others only where they run into none.
+void draw_ends(QPainter& painter, const std::vector<End>& ends) {
+  constexpr double kGap = 8;
+  double taken_from = std::numeric_limits<double>::max();
+  for (auto end = ends.rbegin(); end != ends.rend(); ++end) {
+    const QString value = QString::number(end->loss, 'g', 4);
+    const double wide = painter.fontMetrics().horizontalAdvance(value);
+    if (end->x > taken_from || end->x - wide < 0) continue;
+    painter.drawText(QRectF(end->x - wide, 4, wide + 1, 16), Qt::AlignRight, value);
+    taken_from = end->x - wide - kGap;
+  }
+}
 
 }  // namespace
 
@@ -53,9 +72,6 @@ void LossCurveView::paintEvent(QPaintEvent*) {
   for (double& s : share) s = std::max(s / total, kLeastShare);
   total = 0;
   for (const double s : share) total += s;
-  struct End {
-    double x, loss;
-  };
   std::vector<End> ends;
   double left = kSide;
   const double width_all = width() - 2.0 * kSide, height_all = height() - kTop - kBottom;
@@ -99,17 +115,8 @@ void LossCurveView::paintEvent(QPaintEvent*) {
     painter.drawPath(path);
     ends.push_back({box.right() - 4, curve.losses.back()});
   }
-  // What each level ended with, the last one first: others only where they run into none.
   painter.setPen(text);
-  double free = width();
-  for (auto end = ends.rbegin(); end != ends.rend(); ++end) {
-    const QString value = QString::number(end->loss, 'g', 4);
-    const double wide = painter.fontMetrics().horizontalAdvance(value);
-    if (end->x > free || end->x - wide < 0) continue;
-    painter.drawText(QRectF(end->x - wide, 4, wide + 1, 16), Qt::AlignRight, value);
-    constexpr double kGap = 8;
-    free = end->x - wide - kGap;
-  }
+  draw_ends(painter, ends);
 }
 
 }  // namespace gigawarp::ui
