@@ -9,6 +9,7 @@
 #include <system_error>
 #include <type_traits>
 
+#include "app/apply_mesh.h"
 #include "app/imported.h"
 #include "app/progress_display.h"
 #include "app/run_commands.h"
@@ -29,7 +30,8 @@ namespace {
 
 struct ApplyOptions {
   std::vector<std::string> transforms;
-  std::string input, reference, points, out, interpolation = "linear", progress = "auto";
+  std::string input, reference, points, mesh, out, interpolation = "linear", progress = "auto";
+  std::optional<io::SurfaceSpace> mesh_space;
   io::ReadOptions read, read_reference;
   io::WriteOptions write;
   double background = 0;
@@ -220,15 +222,37 @@ void apply_to_image(ApplyOptions options) {
 }
 
 void apply(const ApplyOptions& options) {
-  if (options.input.empty() == options.points.empty())
-    throw Error(ErrorCode::usage, "apply needs either --input (an image) or --points.", "--input");
+  if (options.input.empty() + options.points.empty() + options.mesh.empty() != 2)
+    throw Error(ErrorCode::usage,
+                "apply needs one of --input (an image), --points and --mesh (a surface).",
+                "--input");
+  if (options.mesh_space && options.mesh.empty())
+    throw Error(ErrorCode::usage, "--mesh-space says how --mesh is meant; give that.",
+                "--mesh-space");
   std::vector<std::string> inputs = transform_files(options.transforms);
-  inputs.insert(inputs.end(), {options.input, options.reference, options.points});
+  inputs.insert(inputs.end(), {options.input, options.reference, options.points, options.mesh});
   keep_inputs(options.out, inputs);
-  if (options.points.empty())
+  if (!options.input.empty())
     apply_to_image(options);
-  else
+  else if (!options.points.empty())
     apply_to_points(options);
+  else
+    apply_to_mesh({options.transforms, options.inverse, options.mesh, options.out, options.progress,
+                   options.mesh_space});
+}
+
+void add_mesh_options(CLI::App* verb, ApplyOptions& options) {
+  verb->add_option("--mesh", options.mesh,
+                   "Surface of the fixed space (.ply, .obj, .stl), coordinates "
+                   "in mm; written in the moving space, as the same kind of file, in its axes. "
+                   "Normals are made anew (.stl) or left out")
+      ->type_name("FILE");
+  verb->add_option_function<std::string>(
+          "--mesh-space",
+          [&options](const std::string& name) { options.mesh_space = mesh_space(name); },
+          "Axes of a --mesh that does not say them (default: lps); 3D Slicer's "
+          "files do")
+      ->type_name("lps|ras");
 }
 
 }  // namespace
@@ -236,8 +260,8 @@ void apply(const ApplyOptions& options) {
 void add_apply_verb(CLI::App& app) {
   CLI::App* verb = add_verb(
       app, "apply",
-      "Resample an image, or map points, through transforms (first given, first applied to a "
-      "point)",
+      "Resample an image, or map points or a surface, through transforms (first given, first "
+      "applied to a point)",
       "gigawarp apply --transform out/1Warp.nii.gz out/0GenericAffine.mat --input moving.nii.gz "
       "--reference fixed.nii.gz --out warped.nii.gz");
   auto options = std::make_shared<ApplyOptions>();
@@ -250,9 +274,10 @@ void add_apply_verb(CLI::App& app) {
           "--points", options->points,
           "Points of the fixed space (.csv, .fcsv, .mrk.json); written in the moving space")
       ->type_name("FILE");
+  add_mesh_options(verb, *options);
   verb->add_option("--reference,-r", options->reference, "Image whose lattice the result gets")
       ->type_name("FILE");
-  verb->add_option("--out,-o", options->out, "Image or point file to write")
+  verb->add_option("--out,-o", options->out, "Image, point or surface file to write")
       ->required()
       ->type_name("FILE");
   verb->add_option("--interpolation,-n", options->interpolation,

@@ -1,0 +1,91 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "gigawarp/grid.h"
+
+namespace gigawarp::io {
+
+/// The axes of the coordinates in a surface file. They are millimetres.
+enum class SurfaceSpace { lps, ras };
+
+/// A surface file, read so that it can be written again with its points elsewhere:
+///     PLY (.ply), OBJ (.obj), STL (.stl)      rewritten here, number by number
+/// Faces, colours, labels and whatever else belongs to points and faces stay as they are; vectors
+/// are not turned. Normals are no longer those of the surface: STL's are made anew from the faces,
+/// all others are left out, and programs that draw make their own.
+///
+/// Why no one library reads them all: ITK 5.2's mesh readers keep one array of a .vtk file, do not
+/// know the layout that VTK 9 writes, nor PLY, STL and .vtp. VTK's keep of a PLY file only
+/// coordinates and colours, take what is missing at its end for zeros, and double the points of an
+/// OBJ file along its seams. These three formats are lists of numbers: all that is not a point or a
+/// normal is copied.
+///
+/// Memory: 24 bytes for each point (STL: 72 for each triangle); PLY, OBJ and STL hold nothing else
+/// and are read a second time while they are written.
+class SurfaceFile {
+ public:
+  virtual ~SurfaceFile() = default;
+  SurfaceFile(const SurfaceFile&) = delete;
+  SurfaceFile& operator=(const SurfaceFile&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  /// World LPS mm. One that is set to NaN is left out of what is written, and so are the faces that
+  /// have it.
+  std::vector<Vec3>& points_mm() { return points_; }
+  /// What the user should know: what was taken for granted, what is left out.
+  const std::vector<std::string>& notes() const { return notes_; }
+
+  /// In the format, the axes and the kinds of numbers of the file that was read; beside and
+  /// renamed. The points are used up. Returns how many faces were left out. Throws
+  /// Error{output_not_written}, Error{cancelled}, and Error{bad_input} where no point is left or
+  /// the format has parts that cannot do without those left out.
+  std::int64_t write(const std::filesystem::path& out, const std::stop_token& stop = {});
+
+ protected:
+  explicit SurfaceFile(std::filesystem::path path) : path_(std::move(path)) {}
+  bool is_left_out(std::size_t point) const { return points_[point][0] != points_[point][0]; }
+
+  std::filesystem::path path_;
+  std::vector<Vec3> points_;  ///< in the file's frame inside open() and write_file()
+  std::vector<std::string> notes_;
+  /// What the file says.
+  std::optional<SurfaceSpace> stated_;
+  /// Of files whose points need a matrix of theirs first.
+  std::optional<Affine> stated_from_file_;
+
+ private:
+  friend std::unique_ptr<SurfaceFile> open_surface(const std::filesystem::path&,
+                                                   std::optional<SurfaceSpace>,
+                                                   const std::stop_token&);
+  /// Fills `points_`, `stated_`, `stated_from_file_` and `notes_`.
+  virtual void open(const std::stop_token& stop) = 0;
+  /// `new_index` of a point, -1 for one that is left out; empty where all stay.
+  virtual std::int64_t write_file(const std::filesystem::path& out,
+                                  std::span<const std::int64_t> new_index,
+                                  const std::stop_token& stop) = 0;
+  void take_frame(std::optional<SurfaceSpace> given);
+
+  Affine world_from_file_;
+};
+
+/// "PLY (.ply), …", for sentences.
+inline constexpr const char* kSurfaceFormats = "PLY (.ply), OBJ (.obj) and STL (.stl)";
+/// The ending of a surface file's name (".ply"), or nothing where it is none that is known.
+std::string surface_ending(const std::filesystem::path& path);
+
+/// The file's own word on its axes counts ("SPACE=RAS" as 3D Slicer writes it). Where
+/// it has none, `given` is taken, or LPS without, which notes() says. Throws Error{usage} where
+/// `given` contradicts the file, Error{bad_input} for a file that is damaged, of another type, or
+/// holds no points or ones that are no numbers, Error{does_not_fit}, Error{cancelled}.
+std::unique_ptr<SurfaceFile> open_surface(const std::filesystem::path& path,
+                                          std::optional<SurfaceSpace> given = {},
+                                          const std::stop_token& stop = {});
+
+}  // namespace gigawarp::io
