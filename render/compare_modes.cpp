@@ -184,16 +184,6 @@ QImage blend_picture(const SliceImage& fixed, const Window& fixed_window, const 
   });
 }
 
-QImage checker_picture(const SliceImage& fixed, const Window& fixed_window,
-                       const SliceImage& moving, const Window& moving_window, int square_pixels) {
-  const int side = std::max(1, square_pixels);
-  return picture(fixed, [&](int c, int r) {
-    const bool first = ((c / side + r / side) & 1) == 0;
-    const float v = first ? fixed.at(c, r) : moving.at(c, r);
-    return std::isnan(v) ? kBackground : grey(first ? fixed_window(v) : moving_window(v));
-  });
-}
-
 QImage difference_picture(const SliceImage& fixed, const Window& fixed_window,
                           const SliceImage& moving, const Window& moving_window) {
   return picture(fixed, [&](int c, int r) {
@@ -216,12 +206,14 @@ void draw_edges(QImage& picture, const SliceImage& slice, const Window& window, 
 }
 
 QImage edges_picture(const SliceImage& fixed, const Window& fixed_window, const SliceImage& moving,
-                     const Window& moving_window, double sigma_pixels) {
+                     const Window& moving_window, double sigma_pixels, double edge_opacity,
+                     double moving_opacity) {
   QImage out = picture(moving, [&](int c, int r) {
     const float m = moving.at(c, r);
-    return std::isnan(m) ? kBackground : grey(0.85 * moving_window(m));
+    return std::isnan(m) ? kBackground
+                         : mix(kBackground, grey(0.85 * moving_window(m)), moving_opacity);
   });
-  draw_edges(out, fixed, fixed_window, sigma_pixels, kFixedColour, 0.9);
+  draw_edges(out, fixed, fixed_window, sigma_pixels, kFixedColour, 0.9 * edge_opacity);
   return out;
 }
 

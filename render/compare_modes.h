@@ -27,9 +27,6 @@ QImage grey_picture(const SliceImage& slice, const Window& window);
 /// Fixed in orange, moving in blue; where they agree the sum is grey.
 QImage blend_picture(const SliceImage& fixed, const Window& fixed_window, const SliceImage& moving,
                      const Window& moving_window);
-/// Squares of `square_pixels` from one and the other.
-QImage checker_picture(const SliceImage& fixed, const Window& fixed_window,
-                       const SliceImage& moving, const Window& moving_window, int square_pixels);
 /// Windowed fixed minus windowed moving, -0.5…0.5 on the diverging map.
 QImage difference_picture(const SliceImage& fixed, const Window& fixed_window,
                           const SliceImage& moving, const Window& moving_window);
@@ -37,9 +34,11 @@ QImage difference_picture(const SliceImage& fixed, const Window& fixed_window,
 void draw_edges(QImage& picture, const SliceImage& slice, const Window& window, double sigma_pixels,
                 QRgb colour, double opacity);
 /// Edges of `fixed` (Canny's: ridge of the smoothed gradient, two thresholds) drawn over `moving`.
-/// `sigma_pixels` is the smoothing before the gradient.
+/// `sigma_pixels` is the smoothing before the gradient; the opacities are of the edges and of
+/// `moving` over the background.
 QImage edges_picture(const SliceImage& fixed, const Window& fixed_window, const SliceImage& moving,
-                     const Window& moving_window, double sigma_pixels);
+                     const Window& moving_window, double sigma_pixels, double edge_opacity = 1,
+                     double moving_opacity = 1);
 /// log2 det J from -`log2_range` to `log2_range` on the diverging map, folds in the defect colour.
 QImage jacobian_picture(const SliceImage& determinant, double log2_range);
 /// Lines that are straight, `spacing_mm` apart, in x + u(x), seen at x, over the dimmed image. The

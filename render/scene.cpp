@@ -67,11 +67,17 @@ QImage picture_of(const SliceImage& slice, const ShownVolume& shown) {
   return out;
 }
 
-/// At balance 0.5 both at full strength, so that equal images add up to grey.
-QImage blended(const SliceImage& fixed, const Window& fixed_window, const SliceImage& moving,
-               const Window& moving_window, double balance) {
-  const auto wf = static_cast<float>(std::min(1.0, 2 * (1 - balance)));
-  const auto wm = static_cast<float>(std::min(1.0, 2 * balance));
+/// An image over the background.
+QImage alone(const SliceImage& slice, const ShownVolume& shown) {
+  QImage out = picture_of(slice, shown);
+  if (shown.opacity < 1)
+    repaint(out, [&](QRgb& pixel, int, int) { pixel = mix(kBackground, pixel, shown.opacity); });
+  return out;
+}
+
+/// Both at full strength where they are opaque, so that equal images add up to grey.
+QImage blended(const Scene& s, const SliceImage& fixed, const SliceImage& moving) {
+  const auto wf = static_cast<float>(s.fixed.opacity), wm = static_cast<float>(s.moving.opacity);
   // Alone each of the two is shown in plain grey: colour says "two images".
   const float tint = std::min(wf, wm);
   const auto side = [tint](const Window& window, float weight, QRgb colour) {
@@ -81,8 +87,8 @@ QImage blended(const SliceImage& fixed, const Window& fixed_window, const SliceI
     return BlendSide{static_cast<float>(window.low), scale_of(window), channel(qRed(colour)),
                      channel(qGreen(colour)), channel(qBlue(colour))};
   };
-  const BlendSide f = side(fixed_window, wf, kFixedColour),
-                  m = side(moving_window, wm, kMovingColour);
+  const BlendSide f = side(s.fixed.window, wf, kFixedColour),
+                  m = side(s.moving.window, wm, kMovingColour);
   QImage out(fixed.width, fixed.height, QImage::Format_RGB32);
   repaint_rows(out, [&](QRgb* line, std::int64_t row) {
     const std::int64_t first = row * fixed.width;
@@ -92,13 +98,22 @@ QImage blended(const SliceImage& fixed, const Window& fixed_window, const SliceI
   return out;
 }
 
-QImage swiped(const SliceImage& fixed, const ShownVolume& a, const SliceImage& moving,
-              const ShownVolume& b, double place) {
-  QImage out = picture_of(fixed, a);
-  const QImage other = picture_of(moving, b);
-  const int edge = static_cast<int>(std::lround(place * out.width()));
+/// Each image where it is on top; what it lets through is the other one, then the background.
+template <class IsFixedOnTop>
+QImage one_over_other(const Scene& s, const SliceImage& fixed, const SliceImage& moving,
+                      const IsFixedOnTop& is_fixed_on_top) {
+  QImage out = picture_of(fixed, s.fixed);
+  const QImage other = picture_of(moving, s.moving);
+  const double cover_f = s.fixed.opacity, cover_m = s.moving.opacity;
+  const bool opaque = cover_f >= 1 && cover_m >= 1;
   repaint(out, [&](QRgb& pixel, int c, int r) {
-    if (c >= edge) pixel = reinterpret_cast<const QRgb*>(other.constScanLine(r))[c];
+    const QRgb f = pixel, m = reinterpret_cast<const QRgb*>(other.constScanLine(r))[c];
+    const bool fixed_on_top = is_fixed_on_top(c, r);
+    if (opaque)
+      pixel = fixed_on_top ? f : m;
+    else
+      pixel = fixed_on_top ? mix(mix(kBackground, m, cover_m), f, cover_f)
+                           : mix(mix(kBackground, f, cover_f), m, cover_m);
   });
   return out;
 }
@@ -107,15 +122,22 @@ QImage compared(const Scene& s, const SliceImage& fixed, const SliceImage& movin
                 const SliceGeometry& g) {
   const Window &wf = s.fixed.window, &wm = s.moving.window;
   switch (s.mode) {
-    case CompareMode::blend: return blended(fixed, wf, moving, wm, s.balance);
-    case CompareMode::checkerboard: return checker_picture(fixed, wf, moving, wm, s.checker_pixels);
-    case CompareMode::swipe: return swiped(fixed, s.fixed, moving, s.moving, s.swipe);
+    case CompareMode::blend: return blended(s, fixed, moving);
+    case CompareMode::checkerboard: {
+      const int side = std::max(1, s.checker_pixels);
+      return one_over_other(s, fixed, moving,
+                            [side](int c, int r) { return ((c / side + r / side) & 1) == 0; });
+    }
+    case CompareMode::swipe: {
+      const int edge = static_cast<int>(std::lround(s.swipe * fixed.width));
+      return one_over_other(s, fixed, moving, [edge](int c, int) { return c < edge; });
+    }
     case CompareMode::flicker:
-      return s.flicker_moving ? picture_of(moving, s.moving) : picture_of(fixed, s.fixed);
+      return one_over_other(s, fixed, moving, [&s](int, int) { return !s.flicker_moving; });
     case CompareMode::edges: {
       // About the width of a voxel of a human brain scan, whatever the zoom.
       const double sigma = std::clamp(1.2 / g.pixel_mm, 1.5, 3.0);
-      return edges_picture(fixed, wf, moving, wm, sigma);
+      return edges_picture(fixed, wf, moving, wm, sigma, s.fixed.opacity, s.moving.opacity);
     }
     case CompareMode::difference: break;
   }
@@ -283,9 +305,9 @@ QImage compose(const Scene& s, Content content, const SliceGeometry& g, const st
   if (!fixed.values.empty() && !moving.values.empty())
     out = compared(s, fixed, moving, g);
   else if (!fixed.values.empty())
-    out = picture_of(fixed, s.fixed);
+    out = alone(fixed, s.fixed);
   else if (!moving.values.empty())
-    out = picture_of(moving, s.moving);
+    out = alone(moving, s.moving);
   else
     out = empty_picture(g);
   if (stop.stop_requested()) return {};

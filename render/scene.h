@@ -21,12 +21,23 @@ enum class Content { compare, fixed, moving, warped };
 
 /// An image with the way it is looked at. Volumes are shared and never change once shown. With a
 /// `stream`, `volume` is its overview.
+///
+/// Opacity, by what is shown:
+/// - one image alone: over the background;
+/// - checkerboard, swipe, flicker: the image that the mode shows at a place lies over the other one
+///   there, and both over the background, each with its own opacity. So half a moving image lets
+///   the fixed one through, and one of 0 shows the other one alone, as if it were hidden;
+/// - blend: light is added, so opacity is the share of an image's light. Both at 1 add up to grey
+///   where they agree;
+/// - edges: of the fixed image's contours over the ground, and of the moving image, their ground;
+/// - difference: none. It shows figures, and half an image would pass for half a difference.
 struct ShownVolume {
   std::shared_ptr<const Volume> volume;
   Window window;
   ColourMap map = ColourMap::grey;
   bool visible = true;
   std::shared_ptr<const StreamedVolume> stream = {};
+  double opacity = 1;  ///< 0…1
   explicit operator bool() const { return visible && volume != nullptr; }
 };
 
@@ -60,7 +71,6 @@ struct Scene {
   std::shared_ptr<const Transform> warp;  ///< fixed points to moving points; null: identity
   CompareMode mode = CompareMode::blend;
   bool overlay = true;          ///< false: the fixed image alone
-  double balance = 0.5;         ///< blend: 0 fixed alone, 1 moving alone
   double swipe = 0.5;           ///< place of the edge, 0…1 of the picture's width
   bool flicker_moving = false;  ///< which of the two flicker shows now
   int checker_pixels = 48;

@@ -128,18 +128,6 @@
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>More of the fi&amp;xed image</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>Shifts the blend</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>More of the mo&amp;ving image</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>&amp;Previous slice</source>
         <translation type="unfinished"></translation>
     </message>
@@ -627,6 +615,22 @@
         <source>Files and addresses from the clipboard</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>&amp;Less opaque</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Of images more of the fixed one; of labels or a mask chosen among the data, these</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>More o&amp;paque</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Of images more of the moving one; of labels or a mask chosen among the data, these</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>Program</name>
@@ -1006,6 +1010,10 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <source>%1 (%2)</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>%1: opacity %2 %</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>gigawarp::ui::BrainView</name>
@@ -1142,6 +1150,18 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
     </message>
     <message>
         <source>Choose an address…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1 %</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>How much of the image is seen over what is below it: the other image, then the ground. The difference is not faded.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>How much of the areas is seen over the images</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -1699,10 +1719,6 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>Blend</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>Grid</source>
         <translation type="unfinished"></translation>
     </message>
@@ -2061,6 +2077,14 @@ Only what is looked at is read.</source>
     </message>
     <message>
         <source>Open without it</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The difference shows figures, which opacity does not change; choose another compare mode, say 1, the blend.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Opacity</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

@@ -47,7 +47,6 @@ TEST(Pictures, compareModesLookAsTheyDid) {
   const PhantomSlice s;
   expect_golden(grey_picture(s.fixed, s.fixed_window), "grey");
   expect_golden(blend_picture(s.fixed, s.fixed_window, s.moving, s.moving_window), "blend");
-  expect_golden(checker_picture(s.fixed, s.fixed_window, s.moving, s.moving_window, 12), "checker");
   expect_golden(difference_picture(s.fixed, s.fixed_window, s.moving, s.moving_window),
                 "difference");
   expect_golden(edges_picture(s.fixed, s.fixed_window, s.moving, s.moving_window, 1.5), "edges");

@@ -69,6 +69,98 @@ TEST(Scene, everyCompareModeLooksAsItDid) {
   }
 }
 
+/// Two images of one value each: white (fixed) and black (moving) in windows of 0…1.
+Scene flat_pair() {
+  const Grid grid{{8, 8, 8}, {}};
+  Volume white(grid, ScalarType::f32), black(grid, ScalarType::f32);
+  std::fill_n(white.channel<float>(), grid.voxel_count(), 1.0F);
+  std::fill_n(black.channel<float>(), grid.voxel_count(), 0.0F);
+  Scene scene;
+  scene.fixed = {std::make_shared<Volume>(std::move(white)), {0, 1}};
+  scene.moving = {std::make_shared<Volume>(std::move(black)), {0, 1}};
+  scene.checker_pixels = 4;
+  return scene;
+}
+
+/// Grey level of a pixel in the left or the right half of the middle slice, 8x8 pixels.
+int level(const Scene& scene, bool left, Content content = Content::compare) {
+  SliceGeometry g;
+  g.width = g.height = 8;
+  g.pixel_mm = 1;
+  g.origin_mm = {0, 0, 4};
+  g.right_mm = {1, 0, 0};
+  g.down_mm = {0, 1, 0};
+  return qGray(compose(scene, content, g).pixel(left ? 1 : 6, 1));
+}
+
+TEST(Scene, whatAnImageLetsThroughIsTheOtherOneAndThenTheGround) {
+  const int ground = qGray(kBackground);
+  for (const CompareMode mode : {CompareMode::checkerboard, CompareMode::swipe}) {
+    Scene s = flat_pair();  // white left, black right
+    s.mode = mode;
+    EXPECT_EQ(level(s, true), 255);
+    EXPECT_EQ(level(s, false), 0);
+    s.moving.opacity = 0.25;  // three quarters of white come through; the left side stays
+    EXPECT_EQ(level(s, true), 255);
+    EXPECT_NEAR(level(s, false), 191, 2);
+    s.fixed.opacity = 0.5;  // the left: half white over a quarter of black over the ground
+    EXPECT_NEAR(level(s, true), 0.5 * 255 + 0.5 * 0.75 * ground, 2);
+    EXPECT_NEAR(level(s, false), 0.75 * (0.5 * 255 + 0.5 * ground), 2);
+    s.fixed.opacity = 0;
+    s.moving.opacity = 1;  // as if it were hidden
+    EXPECT_EQ(level(s, true), 0);
+    EXPECT_EQ(level(s, false), 0);
+  }
+  Scene s = flat_pair();
+  s.mode = CompareMode::flicker;
+  s.moving.opacity = 0.25;
+  EXPECT_EQ(level(s, true), 255);
+  s.flicker_moving = true;
+  EXPECT_NEAR(level(s, true), 191, 2);
+}
+
+TEST(Scene, inTheBlendOpacityIsAShareOfLightAndTheDifferenceIsNotFaded) {
+  Scene s = flat_pair();
+  s.moving.volume = s.fixed.volume;  // white both: the sum of both colours
+  EXPECT_GT(level(s, true), 240);
+  s.moving.opacity = 0;  // the fixed image alone, in plain grey
+  EXPECT_EQ(level(s, true), 255);
+  s.fixed.opacity = 0.5;
+  EXPECT_NEAR(level(s, true), 127, 2);
+  s = flat_pair();
+  s.mode = CompareMode::difference;
+  const int full = level(s, true);
+  s.fixed.opacity = s.moving.opacity = 0.3;
+  EXPECT_EQ(level(s, true), full);
+}
+
+TEST(Scene, aloneAndUnderEdgesAnImageFadesToTheGround) {
+  Scene s = flat_pair();
+  const int ground = qGray(kBackground);
+  s.fixed.opacity = 0.5;
+  EXPECT_NEAR(level(s, true, Content::fixed), 0.5 * (255 + ground), 2);
+  s.overlay = false;
+  EXPECT_NEAR(level(s, true), 0.5 * (255 + ground), 2);
+  s = flat_pair();
+  s.moving.volume = s.fixed.volume;
+  s.mode = CompareMode::edges;
+  s.moving.opacity = 0;
+  EXPECT_EQ(level(s, true), ground);
+  PhantomScene p;
+  p.scene.mode = CompareMode::edges;
+  p.scene.moving.opacity = 0;
+  const auto lit = [&] {
+    const QImage picture = compose(p.scene, Content::compare, p.geometry());
+    int count = 0;
+    for (int r = 0; r < picture.height(); ++r)
+      for (int c = 0; c < picture.width(); ++c) count += picture.pixel(c, r) != kBackground;
+    return count;
+  };
+  EXPECT_GT(lit(), 100) << "the contours stay";
+  p.scene.fixed.opacity = 0;
+  EXPECT_EQ(lit(), 0);
+}
+
 TEST(Scene, warpedLabelsAndGridLookAsTheyDid) {
   PhantomScene p;
   p.scene.labels.push_back({p.moving_labels, true, false, 0.35});

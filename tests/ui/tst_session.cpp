@@ -1,6 +1,7 @@
 #include <QComboBox>
 #include <QDialogButtonBox>
 #include <QJsonArray>
+#include <QJsonDocument>
 #include <QKeySequenceEdit>
 #include <QProcess>
 #include <QSettings>
@@ -36,6 +37,9 @@ class Session : public test::WindowTest {
     display.mode = render::CompareMode::difference;
     workspace().set_display(display);
     workspace().set_window(LayerRole::fixed, {10, 2000});
+    ui::LayerLook look = workspace().look_of(LayerRole::moving);
+    look.opacity = 0.7;
+    workspace().change_looks({look}, "Opacity");
     window->jobs().set_preset("fast");
     ASSERT_TRUE(wait_drawn());
   }
@@ -63,8 +67,39 @@ TEST_F(Session, aMovedFolderOpensAsItWasSaved) {
   EXPECT_EQ(workspace().view(), looked);
   EXPECT_EQ(workspace().alignment().offset, (Vec3{4, 0, -2}));
   EXPECT_EQ(workspace().layers().layer(LayerRole::fixed).window.high, 2000);
+  EXPECT_EQ(workspace().layers().layer(LayerRole::moving).opacity, 0.7);
   EXPECT_EQ(window->jobs().preset(), "fast");
   EXPECT_LT(difference(before, view("view_axial")->picture()), 0.5);
+}
+
+/// The opacity of images was written, and unused, while one balance of the display was it.
+TEST_F(Session, theBalanceOfAnOlderSessionBecomesOpacity) {
+  const test::TemporaryFolder folder;
+  set_up_work(folder.path());
+  const QString path = test::path_in(folder.path(), "work.gigawarp");
+  ASSERT_TRUE(save(path));
+  QFile file(path);
+  ASSERT_TRUE(file.open(QIODevice::ReadOnly));
+  QJsonObject json = QJsonDocument::fromJson(file.readAll()).object();
+  file.close();
+  QJsonObject display = json["display"].toObject(), layers = json["layers"].toObject();
+  display["balance"] = 0.3;
+  for (const QString& key : layers.keys()) {
+    QJsonObject layer = layers[key].toObject();
+    layer["opacity"] = 0.4;
+    layers[key] = layer;
+  }
+  json["display"] = display;
+  json["layers"] = layers;
+  ASSERT_TRUE(file.open(QIODevice::WriteOnly));
+  file.write(QJsonDocument(json).toJson());
+  file.close();
+  new_window();
+  workspace().open({path});
+  ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::moving, LayerRole::fixed_labels}));
+  EXPECT_DOUBLE_EQ(workspace().layers().layer(LayerRole::fixed).opacity, 1);
+  EXPECT_DOUBLE_EQ(workspace().layers().layer(LayerRole::moving).opacity, 0.6);
+  EXPECT_DOUBLE_EQ(workspace().layers().layer(LayerRole::fixed_labels).opacity, 0.4);
 }
 
 TEST_F(Session, aMissingFileIsNamedAndTheRestOpens) {
@@ -334,7 +369,7 @@ TEST(SessionJson, partsComeBackAsTheyWere) {
   ui::DisplayState display;
   display.mode = render::CompareMode::edges;
   display.map = ui::MapChoice::local_ncc;
-  display.balance = 0.3;
+  display.swipe = 0.3;
   EXPECT_EQ(ui::display_from(ui::to_json(display)), display);
   Affine map;
   map.linear[0][1] = 0.1234567890123456;

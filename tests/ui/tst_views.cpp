@@ -3,6 +3,7 @@
 #include <QDropEvent>
 #include <QMenuBar>
 #include <QMimeData>
+#include <QSlider>
 #include <QTreeView>
 #include <QUrl>
 #include <QWheelEvent>
@@ -189,7 +190,7 @@ TEST_F(Views, theSwipeEdgeCanBeDragged) {
   EXPECT_NEAR(workspace().display().swipe, (edge.x() - 80.0) / axial->width(), 0.01);
 }
 
-TEST_F(Views, spaceTogglesTheMovingImageAndBracketsShiftTheBlend) {
+TEST_F(Views, spaceTogglesTheMovingImageAndBracketsChangeOpacity) {
   load_pair();
   ui::SliceView* axial = view("view_axial");
   axial->setFocus();
@@ -198,10 +199,81 @@ TEST_F(Views, spaceTogglesTheMovingImageAndBracketsShiftTheBlend) {
   ASSERT_TRUE(wait_drawn());
   EXPECT_GT(difference(both, axial->picture()), 1);
   QTest::keyClick(axial, Qt::Key_Space);
+  const auto opacity = [&](LayerRole role) { return workspace().layers().layer(role).opacity; };
+  // One scale: the fixed image fades while the moving one is full, and the other way round.
   QTest::keyClick(axial, Qt::Key_BracketRight);
-  EXPECT_NEAR(workspace().display().balance, 0.6, 1e-9);
+  EXPECT_DOUBLE_EQ(opacity(LayerRole::fixed), 0.9);
+  EXPECT_DOUBLE_EQ(opacity(LayerRole::moving), 1);
+  ASSERT_TRUE(wait_drawn());
+  EXPECT_GT(difference(both, axial->picture()), 1);
+  for (int i = 0; i < 3; ++i) QTest::keyClick(axial, Qt::Key_BracketLeft);
+  EXPECT_DOUBLE_EQ(opacity(LayerRole::fixed), 1);
+  EXPECT_DOUBLE_EQ(opacity(LayerRole::moving), 0.8);
+  for (int i = 0; i < 20; ++i) QTest::keyClick(axial, Qt::Key_BracketLeft);
+  EXPECT_DOUBLE_EQ(opacity(LayerRole::moving), 0);
+  for (int i = 0; i < 10; ++i) QTest::keyClick(axial, Qt::Key_BracketRight);
+  ASSERT_TRUE(wait_drawn());
+  EXPECT_EQ(axial->picture(), both);
   QTest::keyClick(window.get(), Qt::Key_Z, Qt::ControlModifier);
-  EXPECT_NEAR(workspace().display().balance, 0.5, 1e-9);
+  EXPECT_DOUBLE_EQ(opacity(LayerRole::moving), 0.9) << "each press is undone by itself";
+}
+
+TEST_F(Views, bracketsChangeTheLabelsThatAreChosenAndTheOnlyImageThatIsShown) {
+  load_pair();
+  workspace().open_as(LayerRole::moving_labels, small_pair().path("moving_labels.nii.gz"));
+  ASSERT_TRUE(wait_loaded({LayerRole::moving_labels}));
+  ui::SliceView* axial = view("view_axial");
+  const auto opacity = [&](LayerRole role) { return workspace().layers().layer(role).opacity; };
+  const auto choose = [&](LayerRole role) {
+    find<QTreeView>("layers")->setCurrentIndex(
+        workspace().layers().index(static_cast<int>(role), 0));
+    axial->setFocus();
+  };
+  choose(LayerRole::moving_labels);
+  QTest::keyClick(axial, Qt::Key_BracketRight);
+  EXPECT_DOUBLE_EQ(opacity(LayerRole::moving_labels), 0.5);
+  EXPECT_DOUBLE_EQ(opacity(LayerRole::fixed), 1);
+  choose(LayerRole::moving);
+  QTest::keyClick(axial, Qt::Key_Space);
+  QTest::keyClick(axial, Qt::Key_BracketLeft);
+  EXPECT_DOUBLE_EQ(opacity(LayerRole::fixed), 0.9) << "the moving image is not shown";
+  EXPECT_DOUBLE_EQ(opacity(LayerRole::moving), 1);
+}
+
+TEST_F(Views, theDifferenceIsNotFadedAndSaysSo) {
+  load_pair();
+  ui::SliceView* axial = view("view_axial");
+  axial->setFocus();
+  QTest::keyClick(axial, Qt::Key_6);
+  const int steps = workspace().undo_stack().index();
+  const auto said = messages();
+  QTest::keyClick(axial, Qt::Key_BracketLeft);
+  EXPECT_EQ(workspace().undo_stack().index(), steps);
+  EXPECT_TRUE(said->join(' ').contains("The difference shows figures")) << said->size();
+}
+
+TEST_F(Views, thePanelsSliderFadesAnImageInTheSlices) {
+  load_pair();
+  ui::SliceView* axial = view("view_axial");
+  QTest::keyClick(axial, Qt::Key_3);  // swipe: the fixed image on the left, the moving on the right
+  ASSERT_TRUE(wait_drawn());
+  const QImage full = axial->picture();
+  find<QTreeView>("layers")->setCurrentIndex(
+      workspace().layers().index(static_cast<int>(LayerRole::moving), 0));
+  auto* slider = find<QSlider>("opacity");
+  ASSERT_TRUE(slider->isVisible());
+  EXPECT_EQ(slider->value(), 100);
+  slider->setFocus();
+  QTest::keyClick(slider, Qt::Key_Home);
+  ASSERT_TRUE(wait_drawn());
+  const QImage faded = axial->picture();
+  const int half = full.width() / 2;
+  const QRect left(0, 0, half, full.height()), right(half, 0, full.width() - half, full.height());
+  EXPECT_EQ(faded.copy(left), full.copy(left));
+  EXPECT_GT(difference(faded.copy(right), full.copy(right)), 1);
+  QTest::keyClick(axial, Qt::Key_Space);  // the fixed image alone is the same everywhere
+  ASSERT_TRUE(wait_drawn());
+  EXPECT_EQ(faded, axial->picture());
 }
 
 TEST_F(Views, neurologicalDisplayMirrorsLeftAndRight) {

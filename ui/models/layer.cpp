@@ -42,6 +42,7 @@ bool is_landmarks(LayerRole role) {
 bool is_labels(LayerRole role) { return !is_landmarks(role) && !is_image(role); }
 bool is_image(LayerRole role) { return role == LayerRole::fixed || role == LayerRole::moving; }
 bool is_of_moving(LayerRole role) { return static_cast<int>(role) % 2 == 1; }
+double first_opacity(LayerRole role) { return is_labels(role) ? 0.4 : 1; }
 
 QString spacing_text(const Vec3& mm) {
   const bool micro = std::max({mm[0], mm[1], mm[2]}) < 0.1;

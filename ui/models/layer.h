@@ -37,6 +37,8 @@ bool is_landmarks(LayerRole role);
 bool is_labels(LayerRole role);  ///< labels and masks
 bool is_image(LayerRole role);
 bool is_of_moving(LayerRole role);
+/// With which a layer is opened: images hide what is below, labels and masks let it through.
+double first_opacity(LayerRole role);
 
 /// One file and how it is shown. A streamed one stays in its file: `volume` is then a coarse level
 /// of it, which stands for the image wherever a whole one is needed, and who uses it says so.
@@ -59,7 +61,7 @@ struct Layer {
   render::Window percentiles;  ///< 1st to 99th
   render::Window range;        ///< smallest to largest
   bool visible = true;
-  double opacity = 0.4;  ///< of labels and masks
+  double opacity = 1;  ///< 0…1; see render::ShownVolume for what it means in each compare mode
   render::ColourMap map = render::ColourMap::grey;
   /// Of the image; `volume` must not be null.
   const Grid& grid() const { return stream != nullptr ? stream->grid() : volume->grid(); }

@@ -216,9 +216,13 @@ bool Session::restore(const QString& path) {
   workspace_.set_named_views(std::move(views));
   const QJsonObject layers = json["layers"].toObject();
   const QString base = QFileInfo(path).absolutePath();
-  for (const LayerRole role : kAllLayerRoles)
-    if (layers.contains(QLatin1String(key_of(role))))
-      restore_layer(role, layers[QLatin1String(key_of(role))].toObject(), base);
+  for (const LayerRole role : kAllLayerRoles) {
+    if (!layers.contains(QLatin1String(key_of(role)))) continue;
+    QJsonObject layer = layers[QLatin1String(key_of(role))].toObject();
+    if (const auto opacity = opacity_of_balance(role, json["display"].toObject()))
+      layer["opacity"] = *opacity;
+    restore_layer(role, layer, base);
+  }
   if (json.contains("landmarks")) {
     const QJsonArray sides = json["landmarks"].toArray();
     workspace_.change_landmarks(
@@ -268,7 +272,7 @@ void Session::finish_layer(LayerRole role) {
   const QJsonObject json = std::exchange(pending, {}).json;
   Layer layer = now;
   layer.visible = json["visible"].toBool(true);
-  layer.opacity = json["opacity"].toDouble(layer.opacity);
+  layer.opacity = std::clamp(json["opacity"].toDouble(layer.opacity), 0.0, 1.0);
   layer.map = static_cast<render::ColourMap>(std::clamp(json["map"].toInt(), 0, 2));
   const QJsonArray window = json["window"].toArray();
   if (window.size() == 2) layer.window = {window.at(0).toDouble(), window.at(1).toDouble()};

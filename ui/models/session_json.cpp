@@ -40,7 +40,6 @@ ViewState view_from(const QJsonObject& json) {
 QJsonObject to_json(const DisplayState& d) {
   return {{"mode", static_cast<int>(d.mode)},
           {"overlay", d.overlay},
-          {"balance", d.balance},
           {"swipe", d.swipe},
           {"checker_pixels", d.checker_pixels},
           {"grid", d.grid},
@@ -56,7 +55,6 @@ DisplayState display_from(const QJsonObject& json) {
   DisplayState d;
   d.mode = static_cast<render::CompareMode>(std::clamp(json["mode"].toInt(), 0, 5));
   d.overlay = json["overlay"].toBool(true);
-  d.balance = std::clamp(json["balance"].toDouble(0.5), 0.0, 1.0);
   d.swipe = std::clamp(json["swipe"].toDouble(0.5), 0.0, 1.0);
   d.checker_pixels = std::clamp(json["checker_pixels"].toInt(48), 4, 1000);
   d.grid = json["grid"].toBool();
@@ -67,6 +65,12 @@ DisplayState display_from(const QJsonObject& json) {
   d.head = static_cast<render::HeadStyle>(std::clamp(json["head"].toInt(), 0, 3));
   d.cut_planes = json["cut_planes"].toBool(true);
   return d;
+}
+
+std::optional<double> opacity_of_balance(LayerRole role, const QJsonObject& display) {
+  if (!is_image(role) || !display["balance"].isDouble()) return std::nullopt;
+  const double moving = std::clamp(display["balance"].toDouble(), 0.0, 1.0);
+  return std::min(1.0, 2 * (is_of_moving(role) ? moving : 1 - moving));
 }
 
 QJsonArray to_json(const Affine& map) {

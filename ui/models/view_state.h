@@ -31,7 +31,6 @@ enum class MapChoice { none, jacobian, local_ncc, inverse_error, run_difference 
 struct DisplayState {
   render::CompareMode mode = render::CompareMode::blend;
   bool overlay = true;
-  double balance = 0.5;
   double swipe = 0.5;
   int checker_pixels = 48;
   bool grid = false;

@@ -85,6 +85,7 @@ Layer read_layer(LayerRole role, const QString& path, const std::shared_ptr<io::
   layer.path = path;
   layer.spacing_mm = spacing_mm;
   layer.selection = selection;
+  layer.opacity = first_opacity(role);
   try {
     const std::filesystem::path file = path.toStdString();
     if (is_landmarks(role)) {

@@ -378,14 +378,14 @@ render::Scene Workspace::scene() const {
   render::Scene scene;
   const auto shown = [this](LayerRole role) {
     const Layer& layer = layers_.layer(role);
-    return render::ShownVolume{layer.volume, layer.window, layer.map, layer.visible, layer.stream};
+    return render::ShownVolume{layer.volume,  layer.window, layer.map,
+                               layer.visible, layer.stream, layer.opacity};
   };
   scene.fixed = shown(LayerRole::fixed);
   scene.moving = shown(LayerRole::moving);
   scene.warp = warp();
   scene.mode = display_.mode;
   scene.overlay = display_.overlay;
-  scene.balance = display_.balance;
   scene.swipe = display_.swipe;
   scene.flicker_moving = flicker_moving_;
   scene.checker_pixels = display_.checker_pixels;

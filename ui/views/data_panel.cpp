@@ -115,8 +115,15 @@ QWidget* DataPanel::make_details() {
   opacity_->setRange(0, 100);
   opacity_->setObjectName(QStringLiteral("opacity"));
   opacity_->setAccessibleName(tr("Opacity"));
-  opacity_row_ = opacity_;
-  form->addRow(tr("Opacity"), opacity_);
+  percent_ = new QLabel(details_);
+  percent_->setMinimumWidth(percent_->fontMetrics().horizontalAdvance(tr("%1 %").arg(100)));
+  percent_->setAlignment(Qt::AlignRight | Qt::AlignVCenter);
+  opacity_row_ = new QWidget(details_);
+  auto* cover = new QHBoxLayout(opacity_row_);
+  cover->setContentsMargins(0, 0, 0, 0);
+  cover->addWidget(opacity_, 1);
+  cover->addWidget(percent_);
+  form->addRow(tr("Opacity"), opacity_row_);
   connect(opacity_, &QSlider::valueChanged, this, [this](int percent) {
     if (updating_) return;
     if (!opacity_->isSliderDown()) workspace_.begin_gesture();
@@ -158,7 +165,11 @@ void DataPanel::show_details() {
   form->setRowVisible(parts_, is_image(role) && parts_->has_choice());
   form->setRowVisible(window_row_, ready && is_image(role));
   form->setRowVisible(map_row_, ready && is_image(role));
-  form->setRowVisible(opacity_row_, ready && is_labels(role));
+  form->setRowVisible(opacity_row_, ready && !is_landmarks(role));
+  opacity_->setToolTip(is_image(role)
+                           ? tr("How much of the image is seen over what is below it: the other "
+                                "image, then the ground. The difference is not faded.")
+                           : tr("How much of the areas is seen over the images"));
   const double range = layer.range.high - layer.range.low;
   const int decimals =
       range > 0 ? std::clamp(2 - static_cast<int>(std::floor(std::log10(range))), 0, 6) : 2;
@@ -170,6 +181,7 @@ void DataPanel::show_details() {
   high_->setValue(layer.window.high);
   map_->setCurrentIndex(static_cast<int>(layer.map));
   opacity_->setValue(static_cast<int>(std::lround(100 * layer.opacity)));
+  percent_->setText(tr("%1 %").arg(opacity_->value()));
   updating_ = false;
 }
 

@@ -46,6 +46,7 @@ class DataPanel final : public QWidget {
   QPushButton* percentile_;
   QComboBox* map_;
   QSlider* opacity_;
+  QLabel* percent_;
   QWidget *window_row_, *map_row_, *opacity_row_;
   bool updating_ = false;
 };

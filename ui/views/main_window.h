@@ -101,6 +101,7 @@ class MainWindow final : public QMainWindow {
   QDockWidget* add_dock(Qt::DockWidgetArea area, const QString& title, const char* name,
                         QWidget* content);
   void change(const QString& text, const std::function<void(DisplayState&)>& edit);
+  void change_opacity(double step);
 
   Workspace workspace_;
   JobModel jobs_;

@@ -17,6 +17,7 @@
 #include "ui/models/address.h"
 #include "ui/models/background.h"
 #include "ui/models/landmark_pairs.h"
+#include "ui/models/opacity.h"
 #include "ui/models/readout.h"
 #include "ui/views/main_window.h"
 
@@ -27,7 +28,7 @@ namespace {
 constexpr const char* kModes[6] = {"mode_blend",   "mode_checkerboard", "mode_swipe",
                                    "mode_flicker", "mode_edges",        "mode_difference"};
 constexpr const char* kLayouts[4] = {"layout_four", "layout_one", "layout_three", "layout_columns"};
-constexpr double kBalanceStep = 0.1, kZoomStep = 1.25, kTurn = 5 * std::numbers::pi / 180;
+constexpr double kOpacityStep = 0.1, kZoomStep = 1.25, kTurn = 5 * std::numbers::pi / 180;
 constexpr const char* kHeads[4] = {"head_solid", "head_glass", "head_volume", "head_none"};
 
 void fill(QMenu* menu, const Actions& actions, std::initializer_list<const char*> ids) {
@@ -76,7 +77,7 @@ void MainWindow::make_menus() {
   QMenu* compare = menuBar()->addMenu(tr("&Compare"));
   fill(compare, a,
        {"mode_blend", "mode_checkerboard", "mode_swipe", "mode_flicker", "mode_edges",
-        "mode_difference", "-", "overlay", "balance_fixed", "balance_moving"});
+        "mode_difference", "-", "overlay", "less_opaque", "more_opaque"});
   QMenu* align = menuBar()->addMenu(tr("&Align"));
   fill(align, a,
        {"align", "align_centres", "align_moments", "align_landmarks", "align_reset", "-",
@@ -132,6 +133,22 @@ void MainWindow::change(const QString& text, const std::function<void(DisplaySta
   workspace_.change_display(display, text);
 }
 
+/// Of what is chosen in the Data panel.
+void MainWindow::change_opacity(double step) {
+  const std::vector<LayerLook> looks = fade(workspace_, data_->chosen(), step);
+  if (looks.empty()) return;
+  if (is_image(looks.front().role) && shows_both_images(workspace_) &&
+      workspace_.display().mode == render::CompareMode::difference) {
+    Q_EMIT workspace_.message(
+        tr("The difference shows figures, which opacity does not change; choose another compare "
+           "mode, say 1, the blend."));
+    return;
+  }
+  workspace_.begin_gesture();
+  workspace_.change_looks(looks, tr("Opacity"));
+  Q_EMIT workspace_.message(opacity_text(workspace_, looks));
+}
+
 void MainWindow::connect_display() {
   Actions& a = *actions_;
   QStringList modes;
@@ -148,12 +165,8 @@ void MainWindow::connect_display() {
   a.on_toggled("overlay", this, [this](bool on) {
     change(tr("Overlay"), [on](DisplayState& d) { d.overlay = on; });
   });
-  const auto balance = [this](double step) {
-    change(tr("Blend"),
-           [step](DisplayState& d) { d.balance = std::clamp(d.balance + step, 0.0, 1.0); });
-  };
-  a.on("balance_fixed", this, [balance] { balance(-kBalanceStep); });
-  a.on("balance_moving", this, [balance] { balance(kBalanceStep); });
+  a.on("less_opaque", this, [this] { change_opacity(-kOpacityStep); });
+  a.on("more_opaque", this, [this] { change_opacity(kOpacityStep); });
   a.on_toggled("grid", this,
                [this](bool on) { change(tr("Grid"), [on](DisplayState& d) { d.grid = on; }); });
   const auto map = [this](MapChoice choice) {
