@@ -243,15 +243,15 @@ void apply(const ApplyOptions& options) {
 
 void add_mesh_options(CLI::App* verb, ApplyOptions& options) {
   verb->add_option("--mesh", options.mesh,
-                   "Surface of the fixed space (.ply, .obj, .stl), coordinates "
+                   "Surface of the fixed space (.vtk, .vtp, .ply, .obj, .stl, .gii), coordinates "
                    "in mm; written in the moving space, as the same kind of file, in its axes. "
                    "Normals are made anew (.stl) or left out")
       ->type_name("FILE");
   verb->add_option_function<std::string>(
           "--mesh-space",
           [&options](const std::string& name) { options.mesh_space = mesh_space(name); },
-          "Axes of a --mesh that does not say them (default: lps); 3D Slicer's "
-          "files do")
+          "Axes of a --mesh that does not say them (default: lps). GIFTI is RAS, 3D Slicer's files "
+          "say theirs")
       ->type_name("lps|ras");
 }
 

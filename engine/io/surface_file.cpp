@@ -25,7 +25,9 @@ struct Kind {
   const char* ending;
   std::unique_ptr<SurfaceFile> (*make)(const fs::path& path);
 };
-constexpr Kind kKinds[] = {{".ply", make_ply}, {".obj", make_obj}, {".stl", make_stl}};
+constexpr Kind kKinds[] = {{".ply", make_ply},       {".obj", make_obj},
+                           {".stl", make_stl},       {".vtk", make_poly_data},
+                           {".vtp", make_poly_data}, {".gii", make_gifti}};
 }  // namespace
 
 void SurfaceFile::take_frame(std::optional<SurfaceSpace> given) {
@@ -40,7 +42,8 @@ void SurfaceFile::take_frame(std::optional<SurfaceSpace> given) {
         "(--mesh-space ras for the other).");
   const SurfaceSpace space = stated_ ? *stated_ : given.value_or(SurfaceSpace::lps);
   world_from_file_ = space == SurfaceSpace::ras ? flipped() : Affine{};
-  if (stated_from_file_) world_from_file_ = world_from_file_ * *stated_from_file_;
+  // Who says "ras" of a file that is RAS in a frame of its own says that it is the scanner's.
+  if (stated_from_file_ && !given) world_from_file_ = world_from_file_ * *stated_from_file_;
   for (Vec3& p : points_) p = world_from_file_(p);
 }
 
@@ -88,7 +91,8 @@ std::unique_ptr<SurfaceFile> open_surface(const fs::path& path, std::optional<Su
     file->take_frame(given);
     return file;
   }
-  refuse(path, std::string("is no surface that can be read: ") + kSurfaceFormats + " are known.");
+  refuse(path, std::string("is no surface that can be read: ") + kSurfaceFormats +
+                   " are known; FreeSurfer's own are made GIFTI by mris_convert --to-scanner.");
 }
 
 std::optional<SurfaceSpace> space_in(std::string_view text) {

@@ -17,6 +17,11 @@ enum class SurfaceSpace { lps, ras };
 
 /// A surface file, read so that it can be written again with its points elsewhere:
 ///     PLY (.ply), OBJ (.obj), STL (.stl)      rewritten here, number by number
+///     VTK PolyData (.vtk, .vtp)               by VTK, in a module that is loaded when first
+///     needed;
+///                                             written as binary: its text has six digits
+///     GIFTI surfaces (.gii)                   by the GIFTI library that comes with ITK; real
+///                                             numbers are written as binary, for the same reason
 /// Faces, colours, labels and whatever else belongs to points and faces stay as they are; vectors
 /// are not turned. Normals are no longer those of the surface: STL's are made anew from the faces,
 /// all others are left out, and programs that draw make their own.
@@ -28,7 +33,7 @@ enum class SurfaceSpace { lps, ras };
 /// normal is copied.
 ///
 /// Memory: 24 bytes for each point (STL: 72 for each triangle); PLY, OBJ and STL hold nothing else
-/// and are read a second time while they are written.
+/// and are read a second time while they are written, VTK and GIFTI files are held whole.
 class SurfaceFile {
  public:
   virtual ~SurfaceFile() = default;
@@ -80,7 +85,7 @@ inline constexpr const char* kSurfaceFormats = "PLY (.ply), OBJ (.obj) and STL (
 /// The ending of a surface file's name (".ply"), or nothing where it is none that is known.
 std::string surface_ending(const std::filesystem::path& path);
 
-/// The file's own word on its axes counts ("SPACE=RAS" as 3D Slicer writes it). Where
+/// The file's own word on its axes counts ("SPACE=RAS" as 3D Slicer writes it; GIFTI is RAS). Where
 /// it has none, `given` is taken, or LPS without, which notes() says. Throws Error{usage} where
 /// `given` contradicts the file, Error{bad_input} for a file that is damaged, of another type, or
 /// holds no points or ones that are no numbers, Error{does_not_fit}, Error{cancelled}.

@@ -18,6 +18,8 @@ namespace gigawarp::io {
 std::unique_ptr<SurfaceFile> make_ply(const std::filesystem::path& path);
 std::unique_ptr<SurfaceFile> make_obj(const std::filesystem::path& path);
 std::unique_ptr<SurfaceFile> make_stl(const std::filesystem::path& path);
+std::unique_ptr<SurfaceFile> make_gifti(const std::filesystem::path& path);
+std::unique_ptr<SurfaceFile> make_poly_data(const std::filesystem::path& path);
 
 /// What 3D Slicer since 4.11 writes into headers and comments: "SPACE=RAS" or "SPACE=LPS".
 std::optional<SurfaceSpace> space_in(std::string_view text);
