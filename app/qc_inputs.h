@@ -16,6 +16,7 @@ namespace gigawarp::app {
 /// What `gigawarp qc` was asked for.
 struct QcOptions {
   std::string fixed, moving, mask, fixed_labels, moving_labels, phantom;
+  std::string label_names;
   std::vector<std::string> transforms, inverse_transforms, reference, landmarks;
   io::ReadOptions fixed_options, moving_options;
   std::filesystem::path result, json, sheet, thumbnail, local_ncc, jacobian;

@@ -160,7 +160,9 @@ void write_landmarks(const phantom::Phantom& pair, const std::filesystem::path& 
   names << "label,name\n";
   for (const phantom::PhantomLabel& l : phantom::phantom_labels())
     names << l.value << "," << l.name << "\n";
-  write_text_file(out / "labels.csv", names.str());
+  // Beside both label volumes, where window and qc look for names.
+  for (const char* file : {"fixed_labels.csv", "moving_labels.csv"})
+    write_text_file(out / file, names.str());
 }
 
 void make_phantom(const PhantomOptions& options) {

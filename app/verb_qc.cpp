@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <sstream>
 
@@ -14,6 +15,7 @@
 #include "gigawarp/error.h"
 #include "gigawarp/job.h"
 #include "io/image_io.h"
+#include "io/label_names.h"
 #include "io/landmarks_io.h"
 #include "io/volume_sink.h"
 #include "ops/jacobian.h"
@@ -96,13 +98,16 @@ void check(const QcOptions& o) {
   if (o.fixed_labels.empty() != o.moving_labels.empty())
     throw Error(ErrorCode::usage, "Labels are compared in pairs: give --fixed-labels and --labels.",
                 "--labels");
+  if (!o.label_names.empty() && o.fixed_labels.empty())
+    throw Error(ErrorCode::usage, "--label-names names labels: give --fixed-labels and --labels.",
+                "--label-names");
 }
 
 /// Before the measuring, which may take an hour: each file can be written, and is none that is
 /// read.
 void check_outputs(const QcOptions& o) {
-  std::vector<std::string> inputs{o.fixed,        o.moving,        o.mask,
-                                  o.fixed_labels, o.moving_labels, o.phantom};
+  std::vector<std::string> inputs{o.fixed,         o.moving,  o.mask,       o.fixed_labels,
+                                  o.moving_labels, o.phantom, o.label_names};
   for (const auto* words : {&o.transforms, &o.inverse_transforms, &o.reference})
     for (const std::string& file : transform_files(*words)) inputs.push_back(file);
   inputs.insert(inputs.end(), o.landmarks.begin(), o.landmarks.end());
@@ -120,6 +125,28 @@ void check_outputs(const QcOptions& o) {
       throw Error(ErrorCode::usage,
                   "\"" + picture->string() + "\" would hold a PNG; give it a name in .png.",
                   picture->string());
+}
+
+/// From the file that was given; without, what lies beside the labels, where those of the fixed
+/// image win. A file that only seems to belong to them does not end the check.
+std::map<std::int64_t, std::string> label_names(const QcOptions& o) {
+  std::map<std::int64_t, std::string> out;
+  const auto add = [&](const io::LabelNames& names) {
+    for (const auto& [label, entry] : names) out.try_emplace(label, entry.name);
+  };
+  if (!o.label_names.empty()) {
+    add(io::read_label_names(o.label_names));
+    return out;
+  }
+  for (const std::string* volume : {&o.fixed_labels, &o.moving_labels}) {
+    if (volume->empty()) continue;
+    const io::NamesBeside beside = io::read_label_names_beside(*volume);
+    add(beside.names);
+    if (!beside.problem.empty())
+      std::cerr << "gigawarp: warning: the labels stay without names: " << beside.problem
+                << " --label-names gives others.\n";
+  }
+  return out;
 }
 
 std::vector<qc::NamedPoint> points(const std::string& file) {
@@ -216,6 +243,7 @@ void check_quality(QcOptions o) {
   use_result_folder(o);
   check(o);
   check_outputs(o);
+  std::map<std::int64_t, std::string> names = label_names(o);
   StepProgress progress(o.progress);
   const Interruption interruption;
   o.fixed_options.stop = o.moving_options.stop = interruption.stop();
@@ -228,6 +256,7 @@ void check_quality(QcOptions o) {
   report.moving = o.moving;
   report.transform = joined(o.transforms);
   report.measured_every = files.every;
+  report.label_names = std::move(names);
   progress.part(0.8, 1, "drawing");
   if (!o.phantom.empty()) measure_known_map(o.phantom, files.map(), report);
   const Pictures pictures = draw(o, files, assessment);
@@ -255,6 +284,11 @@ void add_inputs(CLI::App* verb, QcOptions& o) {
   verb->add_option("--fixed-labels", o.fixed_labels, "Label volume of the fixed image")
       ->type_name("FILE");
   verb->add_option("--labels,--moving-labels", o.moving_labels, "Label volume of the moving image")
+      ->type_name("FILE");
+  verb->add_option("--label-names", o.label_names,
+                   "Names for the tables: label description of ITK-SNAP, table of FreeSurfer, CSV "
+                   "(index,name) or BIDS _dseg.tsv; without, a file of the labels' name beside "
+                   "them is taken")
       ->type_name("FILE");
   verb->add_option("--landmarks", o.landmarks, "Landmark files of the fixed and the moving image")
       ->expected(2)

@@ -300,15 +300,16 @@ class Renderer3d::Impl {
   }
 
   void show_labels(const Scene3d& scene) {
-    if (scene.labels != labels_) {
+    if (scene.labels != labels_ || scene.label_names != label_names_) {
       for (const auto& actor : label_actors_) renderer_->RemoveViewProp(actor);
       label_actors_.clear();
       labels_ = scene.labels;
+      label_names_ = scene.label_names;
       if (labels_ != nullptr)
         for (const mesh::LabelSurface& label : *labels_) {
           if (label.mesh.empty()) continue;
           label_actors_.push_back(surface_actor(poly_data_of(label.mesh),
-                                                label_colour(static_cast<int>(label.label)), 1));
+                                                label_colour(label.label, label_names_.get()), 1));
           show(label_actors_.back());
         }
     }
@@ -396,6 +397,7 @@ class Renderer3d::Impl {
   std::shared_ptr<const Volume> head_;
   std::array<vtkSmartPointer<vtkVolume>, 3> volumes_;
   std::shared_ptr<const std::vector<mesh::LabelSurface>> labels_;
+  std::shared_ptr<const io::LabelNames> label_names_;
   std::vector<vtkSmartPointer<vtkActor>> label_actors_;
   std::vector<vtkSmartPointer<vtkActor>> marks_;
 };

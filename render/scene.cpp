@@ -172,14 +172,22 @@ void draw_labels(QImage& picture, const ShownLabels& shown, const Transform* war
     const float v = slice.at(std::min(c, slice.width - 1), std::min(r, slice.height - 1));
     return std::isnan(v) ? 0 : static_cast<int>(v);
   };
-  repaint(picture, [&](QRgb& pixel, int c, int r) {
-    const int here = label_at(c, r), right = label_at(c + 1, r), down = label_at(c, r + 1);
-    const int shown_label = here != 0 ? here : right != 0 ? right : down;
-    if (shown_label == 0) return;
-    const bool edge = here != right || here != down;
-    if (!edge && (here == 0 || shown.is_mask)) return;
-    const QRgb colour = shown.is_mask ? qRgb(245, 220, 70) : label_colour(shown_label);
-    pixel = mix(pixel, colour, edge ? std::min(1.0, shown.opacity + 0.5) : shown.opacity);
+  repaint_rows(picture, [&](QRgb* line, std::int64_t row) {
+    const int r = static_cast<int>(row);
+    int coloured = 0;  // neighbours mostly have one label
+    QRgb colour = qRgb(245, 220, 70);
+    for (int c = 0; c < slice.width; ++c) {
+      const int here = label_at(c, r), right = label_at(c + 1, r), down = label_at(c, r + 1);
+      const int shown_label = here != 0 ? here : right != 0 ? right : down;
+      if (shown_label == 0) continue;
+      const bool edge = here != right || here != down;
+      if (!edge && (here == 0 || shown.is_mask)) continue;
+      if (!shown.is_mask && shown_label != coloured) {
+        colour = label_colour(shown_label, shown.names.get());
+        coloured = shown_label;
+      }
+      line[c] = mix(line[c], colour, edge ? std::min(1.0, shown.opacity + 0.5) : shown.opacity);
+    }
   });
 }
 
@@ -242,6 +250,15 @@ QRgb label_colour(int label) {
   const double hue = label * kGolden - std::floor(label * kGolden);
   const double lightness = 0.52 + 0.16 * ((label % 3) - 1);
   return QColor::fromHslF(static_cast<float>(hue), 0.75F, static_cast<float>(lightness)).rgb();
+}
+
+QRgb label_colour(std::int64_t label, const io::LabelNames* names) {
+  if (names != nullptr)
+    if (const auto found = names->find(label); found != names->end() && found->second.colour) {
+      const auto& [red, green, blue] = *found->second.colour;
+      return qRgb(red, green, blue);
+    }
+  return label_colour(static_cast<int>(label));
 }
 
 int streamed_images(const Scene& s, Content content) {

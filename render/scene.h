@@ -6,6 +6,7 @@
 
 #include "gigawarp/transform.h"
 #include "gigawarp/volume.h"
+#include "io/label_names.h"
 #include "render/colour_map.h"
 #include "render/compare_modes.h"
 #include "render/slice_sampler.h"
@@ -48,6 +49,7 @@ struct ShownLabels {
   bool is_mask = false;    ///< one colour, outline only
   double opacity = 0.35;
   std::shared_ptr<const StreamedVolume> stream = {};
+  std::shared_ptr<const io::LabelNames> names = {};  ///< for their colours; may be null
 };
 
 enum class MapKind {
@@ -101,5 +103,7 @@ Scene with_overviews(Scene scene);
 /// The colour of a label, the same in every view and table: neighbours in number differ in hue and
 /// lightness.
 QRgb label_colour(int label);
+/// The colour that its name comes with, else the same. `names` may be null.
+QRgb label_colour(std::int64_t label, const io::LabelNames* names);
 
 }  // namespace gigawarp::render

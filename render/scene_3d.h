@@ -40,6 +40,7 @@ struct Scene3d {
   double tissue = 0;                   ///< value of the fixed image above which planes are opaque
   bool planes = true;
   std::shared_ptr<const std::vector<mesh::LabelSurface>> labels;
+  std::shared_ptr<const io::LabelNames> label_names;  ///< for their colours; may be null
   double label_opacity = 1;
   std::vector<Landmark3d> landmarks;
 };

@@ -32,15 +32,20 @@ Json json_of(const ops::JacobianSummary& j) {
           {"mean", number(j.mean)},       {"sd_log", number(j.sd_log)}};
 }
 
-Json json_of(const OverlapSummary& o) {
+using Names = std::map<std::int64_t, std::string>;
+
+Json json_of(const OverlapSummary& o, const Names& names) {
   Json labels = Json::array();
-  for (const LabelOverlap& l : o.labels)
-    labels.push_back({{"label", l.label},
-                      {"dice", l.dice},
-                      {"hd95_mm", l.hd95_mm < 0 ? Json(nullptr) : Json(l.hd95_mm)},
-                      {"fixed_voxels", l.fixed_voxels},
-                      {"warped_voxels", l.warped_voxels},
-                      {"common_voxels", l.common_voxels}});
+  for (const LabelOverlap& l : o.labels) {
+    Json row{{"label", l.label}};
+    if (const auto name = names.find(l.label); name != names.end()) row["name"] = name->second;
+    row["dice"] = l.dice;
+    row["hd95_mm"] = l.hd95_mm < 0 ? Json(nullptr) : Json(l.hd95_mm);
+    row["fixed_voxels"] = l.fixed_voxels;
+    row["warped_voxels"] = l.warped_voxels;
+    row["common_voxels"] = l.common_voxels;
+    labels.push_back(std::move(row));
+  }
   return {{"count", o.labels.size()},
           {"dice_mean", number(o.dice_mean)},
           {"dice_p30", number(o.dice_p30)},
@@ -81,13 +86,16 @@ void print_overlap(std::string& to, const char* name, const OverlapSummary& o) {
   if (o.hd95_mean_mm >= 0) print(to, "%-26s mean %.3f mm\n", "HD95", o.hd95_mean_mm);
 }
 
-void print_labels(std::string& to, const OverlapSummary& o) {
-  print(to, "\n%10s %8s %10s %12s %12s\n", "label", "Dice", "HD95 mm", "fixed vox", "warped vox");
+void print_labels(std::string& to, const OverlapSummary& o, const Names& names) {
+  print(to, "\n%10s %8s %10s %12s %12s%s\n", "label", "Dice", "HD95 mm", "fixed vox", "warped vox",
+        names.empty() ? "" : "  name");
   for (const LabelOverlap& l : o.labels) {
     print(to, "%10lld %8.4f ", static_cast<long long>(l.label), l.dice);
     l.hd95_mm < 0 ? print(to, "%10s", "-") : print(to, "%10.3f", l.hd95_mm);
-    print(to, " %12lld %12lld\n", static_cast<long long>(l.fixed_voxels),
+    print(to, " %12lld %12lld", static_cast<long long>(l.fixed_voxels),
           static_cast<long long>(l.warped_voxels));
+    if (const auto name = names.find(l.label); name != names.end()) to += "  " + name->second;
+    to += "\n";
   }
 }
 
@@ -113,8 +121,8 @@ std::string to_json(const QcReport& r) {
   if (r.before) out["similarity_before"] = json_of(*r.before);
   if (r.after) out["similarity"] = json_of(*r.after);
   if (r.local_ncc_mean) out["local_ncc_mean"] = number(*r.local_ncc_mean);
-  if (r.overlap) out["overlap"] = json_of(*r.overlap);
-  if (r.inverse_overlap) out["inverse_overlap"] = json_of(*r.inverse_overlap);
+  if (r.overlap) out["overlap"] = json_of(*r.overlap, r.label_names);
+  if (r.inverse_overlap) out["inverse_overlap"] = json_of(*r.inverse_overlap, r.label_names);
   if (r.landmarks) out["landmarks"] = json_of(*r.landmarks);
   if (r.jacobian) {
     out["jacobian"] = json_of(*r.jacobian);
@@ -158,7 +166,7 @@ std::string to_table(const QcReport& r, bool details) {
   if (r.inverse_error) print_distances(out, "inverse error", *r.inverse_error);
   if (r.difference) print_distances(out, "distance to reference", *r.difference);
   if (r.known_map) print_distances(out, "error of the map", *r.known_map);
-  if (details && r.overlap) print_labels(out, *r.overlap);
+  if (details && r.overlap) print_labels(out, *r.overlap, r.label_names);
   if (details && r.landmarks) print_landmarks(out, *r.landmarks);
   return out;
 }

@@ -1,4 +1,6 @@
 #pragma once
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -50,6 +52,7 @@ struct QcReport {
   std::optional<ops::JacobianSummary> jacobian;
   std::string jacobian_of;  ///< which field, in words
   std::optional<OverlapSummary> overlap, inverse_overlap;
+  std::map<std::int64_t, std::string> label_names;  ///< of those that have one; the caller's
   std::optional<LandmarkErrors> landmarks;
   std::optional<Distances> inverse_error, difference;
   std::optional<Distances> known_map;  ///< against a phantom's map; the caller measures it

@@ -1014,6 +1014,10 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <source>%1: opacity %2 %</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>Names: %1 labels, from %2</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>gigawarp::ui::BrainView</name>
@@ -1164,6 +1168,26 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <source>How much of the areas is seen over the images</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>Names of the labels</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Names and colours of the labels: label descriptions of ITK-SNAP, tables of FreeSurfer, CSV (index,name) or BIDS _dseg.tsv. A file of the volume&apos;s name beside it is taken by itself; others can be dropped here.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Names</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Names of the labels…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Forget the names</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>gigawarp::ui::DemoPair</name>
@@ -1302,6 +1326,14 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
     </message>
     <message>
         <source>%1: another part of &quot;%2&quot;  (register %3)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1: %2 names  (qc --label-names %3)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1: without names</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -2087,6 +2119,14 @@ Only what is looked at is read.</source>
         <source>Opacity</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>Names of the labels: %1</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Names of labels (*.txt *.label *.lut *.ctab *.ctbl *.csv *.tsv);;All files (*)</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>gigawarp::ui::OverlapModel</name>
@@ -2104,6 +2144,10 @@ Only what is looked at is read.</source>
     </message>
     <message>
         <source>Voxels</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Name</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -3199,6 +3243,10 @@ Only what is looked at is read.</source>
         <source>say it (Voxel size… in the menu of its row)</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>Without names of the labels: %1</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>gigawarp::ui::Workspace</name>
@@ -3224,6 +3272,10 @@ Only what is looked at is read.</source>
     </message>
     <message>
         <source>Labels, mask, landmarks and alignment of the image before were put away.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>&quot;%1&quot; is no volume. Names of labels can be opened when the label volume that they belong to is open.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

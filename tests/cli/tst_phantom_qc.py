@@ -72,6 +72,59 @@ class PhantomAndQc(unittest.TestCase):
     def labelled(self):
         return ["--fixed-labels", self.pair / "fixed_labels.nii.gz", "--labels", self.pair / "moving_labels.nii.gz"]
 
+    def names_of(self, process, out):
+        """From the table, and from the JSON, which must agree."""
+        self.assertEqual(process.returncode, OK, process.stderr)
+        rows = json.loads(out.read_text())["overlap"]["labels"]
+        names = {row["label"]: row["name"] for row in rows if "name" in row}
+        for row in rows:
+            line = next(line for line in process.stdout.splitlines() if line.split()[:1] == [str(row["label"])])
+            self.assertEqual(line.split()[5:], row.get("name", "").split(), line)
+        return names
+
+    def test_labels_have_the_names_of_a_file(self):
+        out = self.folder / "named.json"
+        process = self.qc(*self.labelled(), "--no-hd95", "--label-names", self.pair / "fixed_labels.csv", "--json", out)
+        known = dict(line.split(",") for line in (self.pair / "fixed_labels.csv").read_text().splitlines()[1:])
+        names = self.names_of(process, out)
+        self.assertGreaterEqual(len(names), 25)
+        for label, name in names.items():
+            self.assertEqual(name, known[str(label)])
+
+    def test_names_beside_the_labels_are_taken_and_damaged_ones_are_told(self):
+        with tempfile.TemporaryDirectory() as kept:
+            folder, out = pathlib.Path(kept), pathlib.Path(kept) / "out.json"
+            for side in ("fixed", "moving"):
+                (folder / f"{side}_seg.nii.gz").symlink_to(self.pair / f"{side}_labels.nii.gz")
+            labels = ["--fixed-labels", folder / "fixed_seg.nii.gz", "--labels", folder / "moving_seg.nii.gz",
+                      "--no-hd95", "--json", out]
+            (folder / "moving_seg.txt").write_text("3 one 1 2 3 0\n2 second one 1 2 3 0\n")
+            self.assertEqual(self.names_of(self.qc(*labels), out), {3: "one", 2: "second one"})
+            (folder / "fixed_seg.tsv").write_text("index\tname\n2\tzwei\n")
+            process = self.qc(*labels)
+            self.assertEqual(self.names_of(process, out), {3: "one", 2: "zwei"})
+            self.assertEqual(process.stderr, "")
+            (folder / "fixed_seg.tsv").write_text("index\tname\n2\tzwei\nthree\tdrei\n")
+            process = self.qc(*labels)
+            self.assertEqual(self.names_of(process, out), {3: "one", 2: "second one"})
+            self.assertIn("fixed_seg.tsv", process.stderr)
+            self.assertIn("line 3", process.stderr)
+
+    def test_names_that_cannot_be_read_end_the_check_before_it_measures(self):
+        broken = self.folder / "broken.txt"
+        broken.write_text("1 one 1 2 3 0\n2 two 1 2 333 0\n")
+        process = self.qc(*self.labelled(), "--label-names", broken)
+        self.assertEqual(process.returncode, BAD_INPUT, process.stderr)
+        self.assertIn("broken.txt", process.stderr)
+        self.assertIn("line 2", process.stderr)
+        self.assertEqual(process.stdout, "")
+        process = self.qc("--label-names", self.pair / "fixed_labels.csv")
+        self.assertEqual(process.returncode, USAGE, process.stderr)
+        self.assertIn("--fixed-labels", process.stderr)
+        process = self.qc(*self.labelled(), "--label-names", self.pair / "fixed_labels.csv",
+                          "--json", self.pair / "fixed_labels.csv")
+        self.assertEqual(process.returncode, USAGE, process.stderr)
+
     def test_progress_is_a_bar_or_events(self):
         process = self.qc("--progress", "bar", "--summary")
         self.assertEqual(process.returncode, OK, process.stderr)

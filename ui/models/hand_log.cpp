@@ -57,6 +57,7 @@ HandLog::HandLog(Workspace& workspace, QObject* parent) : QObject(parent), works
   connect(&workspace_.pairs(), &QAbstractItemModel::dataChanged, &rest_,
           qOverload<>(&QTimer::start));
   connect(&workspace_.layers(), &LayerModel::layer_changed, this, &HandLog::tell_part);
+  connect(&workspace_.layers(), &LayerModel::layer_changed, this, &HandLog::tell_names);
 }
 
 /// What of a file is shown is told when it changes; what opens first the file's row tells.
@@ -89,6 +90,20 @@ void HandLog::tell_file(LayerRole role) {
   say(told.isEmpty()
           ? tr("%1: closed").arg(title_of(role))
           : tr("%1: opened  (register %2 %3)").arg(title_of(role), option, shell_command({told})));
+}
+
+void HandLog::tell_names(LayerRole role) {
+  const Layer& layer = workspace_.layers().layer(role);
+  if (!is_label_map(role) || layer.state == Layer::State::loading) return;
+  QString& told = names_.at(static_cast<std::size_t>(role));
+  if (layer.names.path == std::exchange(told, layer.names.path)) return;
+  if (layer.names.list != nullptr)
+    say(tr("%1: %2 names  (qc --label-names %3)")
+            .arg(title_of(role))
+            .arg(layer.names.list->size())
+            .arg(shell_command({told})));
+  else if (layer.state == Layer::State::ready)
+    say(tr("%1: without names").arg(title_of(role)));
 }
 
 void HandLog::say(const QString& line) { Q_EMIT logged(QStringLiteral("by hand  ") + line); }

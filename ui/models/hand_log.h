@@ -25,15 +25,16 @@ class HandLog final : public QObject {
   void look();
   void tell_file(LayerRole role);
   void tell_part(LayerRole role);
+  void tell_names(LayerRole role);
   void tell_landmarks(const LandmarkSides& now);
 
   Workspace& workspace_;
   QTimer rest_;
   Affine alignment_;
   LandmarkSides landmarks_;
-  std::array<QString, kLayerRoles> files_;  ///< as last told
-  std::array<QString, 2> part_files_;       ///< of the fixed and of the moving image
-  std::array<ImageSelection, 2> parts_;     ///< that were shown of them
+  std::array<QString, kLayerRoles> files_, names_;  ///< as last told
+  std::array<QString, 2> part_files_;               ///< of the fixed and of the moving image
+  std::array<ImageSelection, 2> parts_;             ///< that were shown of them
 };
 
 }  // namespace gigawarp::ui

@@ -38,9 +38,14 @@ QString table_of(const QAbstractItemModel& model) {
   html += QStringLiteral("</tr>\n");
   for (int r = 0; r < model.rowCount(); ++r) {
     html += QStringLiteral("<tr>");
-    for (int c = 0; c < model.columnCount(); ++c)
-      html +=
-          QStringLiteral("<td>%1</td>").arg(model.index(r, c).data().toString().toHtmlEscaped());
+    for (int c = 0; c < model.columnCount(); ++c) {
+      const QVariant colour = model.index(r, c).data(Qt::DecorationRole);
+      const QString mark = colour.isValid() ? QStringLiteral("<span style=\"color:%1\">■</span> ")
+                                                  .arg(colour.value<QColor>().name())
+                                            : QString();
+      html += QStringLiteral("<td>%1%2</td>")
+                  .arg(mark, model.index(r, c).data().toString().toHtmlEscaped());
+    }
     html += QStringLiteral("</tr>\n");
   }
   return html + QStringLiteral("</table>\n");
@@ -157,7 +162,8 @@ QString head_of(const Judgement& judgement, const QString& title, Medium medium)
   return html + QStringLiteral("</table>\n");
 }
 
-QString report_text(const Judgement& judgement, const QString& title, Medium medium) {
+QString report_text(const Judgement& judgement, const QString& title, const io::LabelNames& names,
+                    Medium medium) {
   const qc::QcReport& report = judgement.assessment.report;
   QString html = head_of(judgement, title, medium);
   // On paper the contact sheet has a page of its own, so that it is not cut in two.
@@ -183,7 +189,7 @@ QString report_text(const Judgement& judgement, const QString& title, Medium med
   }
   if (report.overlap) {
     OverlapModel model;
-    model.set(report.overlap);
+    model.set(report.overlap, names);
     html += QStringLiteral("<h2>%1</h2>\n").arg(tr("Labels")) + table_of(model);
   }
   if (report.landmarks) {
@@ -199,11 +205,13 @@ QString report_text(const Judgement& judgement, const QString& title, Medium med
 
 }  // namespace
 
-QByteArray html_report(const Judgement& judgement, const QString& title) {
-  return report_text(judgement, title, Medium::screen).toUtf8();
+QByteArray html_report(const Judgement& judgement, const QString& title,
+                       const io::LabelNames& names) {
+  return report_text(judgement, title, names, Medium::screen).toUtf8();
 }
 
-QByteArray pdf_report(const Judgement& judgement, const QString& title) {
+QByteArray pdf_report(const Judgement& judgement, const QString& title,
+                      const io::LabelNames& names) {
   QByteArray pdf;
   QBuffer buffer(&pdf);
   buffer.open(QIODevice::WriteOnly);
@@ -216,7 +224,7 @@ QByteArray pdf_report(const Judgement& judgement, const QString& title) {
     writer.setPageMargins({0, 0, 0, 0});  // print() leaves 2 cm itself
     QTextDocument document;
     document.setDefaultFont(QFont(QStringLiteral("sans-serif"), kPaperPoints));
-    document.setHtml(report_text(judgement, title, Medium::paper));
+    document.setHtml(report_text(judgement, title, names, Medium::paper));
     document.print(&writer);
   }
   return pdf;

@@ -1,6 +1,7 @@
 #include "ui/models/layer.h"
 
 #include <QCoreApplication>
+#include <QFileInfo>
 #include <QLocale>
 #include <algorithm>
 
@@ -40,6 +41,9 @@ bool is_landmarks(LayerRole role) {
   return role == LayerRole::fixed_landmarks || role == LayerRole::moving_landmarks;
 }
 bool is_labels(LayerRole role) { return !is_landmarks(role) && !is_image(role); }
+bool is_label_map(LayerRole role) {
+  return role == LayerRole::fixed_labels || role == LayerRole::moving_labels;
+}
 bool is_image(LayerRole role) { return role == LayerRole::fixed || role == LayerRole::moving; }
 bool is_of_moving(LayerRole role) { return static_cast<int>(role) % 2 == 1; }
 double first_opacity(LayerRole role) { return is_labels(role) ? 0.4 : 1; }
@@ -129,6 +133,10 @@ QStringList description_of(const Layer& layer) {
           << tr("Damaged, hatched in the views: %1").arg(QString::fromStdString(problems.front()));
     if (problems.size() > 1) lines << tr("… and %1 more").arg(problems.size() - 1);
   }
+  if (layer.names.list != nullptr)
+    lines << tr("Names: %1 labels, from %2")
+                 .arg(layer.names.list->size())
+                 .arg(QFileInfo(layer.names.path).fileName());
   for (const QString& note : layer.notes) lines << tr("Note: %1").arg(note);
   return lines;
 }

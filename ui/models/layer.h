@@ -9,6 +9,7 @@
 #include "gigawarp/selection.h"
 #include "gigawarp/volume.h"
 #include "io/image_io.h"
+#include "io/label_names.h"
 #include "io/landmarks_io.h"
 #include "render/scene.h"
 
@@ -34,11 +35,19 @@ inline constexpr std::array<LayerRole, kLayerRoles> kAllLayerRoles{
 QString title_of(LayerRole role);    ///< translated, for people
 const char* key_of(LayerRole role);  ///< in session files: "fixed_mask"
 bool is_landmarks(LayerRole role);
-bool is_labels(LayerRole role);  ///< labels and masks
+bool is_labels(LayerRole role);     ///< labels and masks
+bool is_label_map(LayerRole role);  ///< labels, which may have names, and no masks
 bool is_image(LayerRole role);
 bool is_of_moving(LayerRole role);
 /// With which a layer is opened: images hide what is below, labels and masks let it through.
 double first_opacity(LayerRole role);
+
+/// What the labels of a label map are called.
+struct NamesOfLabels {
+  QString path;                                ///< of their file; empty: none
+  std::shared_ptr<const io::LabelNames> list;  ///< null: none
+  bool chosen = false;  ///< by a person, also that there are none; else what lies beside the volume
+};
 
 /// One file and how it is shown. A streamed one stays in its file: `volume` is then a coarse level
 /// of it, which stands for the image wherever a whole one is needed, and who uses it says so.
@@ -55,6 +64,7 @@ struct Layer {
   std::shared_ptr<const Volume> volume;
   std::shared_ptr<const render::StreamedVolume> stream;  ///< null: `volume` is all there is
   std::vector<io::Landmark> landmarks;
+  NamesOfLabels names;
   QString format;
   QStringList notes;           ///< what the reader had to assume
   render::Window window;       ///< now

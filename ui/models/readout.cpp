@@ -46,13 +46,24 @@ std::optional<double> value_at(const Volume& volume, const Vec3& world) {
   return volume.value(i[0], i[1], i[2]);
 }
 
+/// A number of an image, or a label with its name where it has one.
+QString value_text(LayerRole role, const Layer& layer, double value) {
+  if (!is_labels(role) || !std::isfinite(value)) return QString::number(value, 'g', 5);
+  const auto label = static_cast<qlonglong>(value);
+  if (layer.names.list != nullptr)
+    if (const auto name = layer.names.list->find(label); name != layer.names.list->end())
+      return QStringLiteral("%1 %2").arg(label).arg(QString::fromStdString(name->second.name));
+  return QString::number(label);
+}
+
 /// Of the finest level in memory; which one is said unless it is the finest there is.
-QString streamed_value(const render::StreamedVolume& volume, const Vec3& world) {
+QString streamed_value(LayerRole role, const Layer& layer, const Vec3& world) {
+  const render::StreamedVolume& volume = *layer.stream;
   const render::StreamedVolume::Value v = volume.value_at(world);
   if (v.damaged) return tr("damaged");
   if (!v.value) return tr("outside");
-  const QString number = QString::number(*v.value, 'g', 5);
-  return v.level == 0 ? number : tr("%1 (level %2)").arg(number).arg(volume.number_of(v.level));
+  const QString value = value_text(role, layer, *v.value);
+  return v.level == 0 ? value : tr("%1 (level %2)").arg(value).arg(volume.number_of(v.level));
 }
 
 /// det of the derivative of the deformable part, by central differences of half a voxel.
@@ -123,12 +134,12 @@ Readout read_out(const Workspace& workspace, const Vec3& world) {
     if (is_of_moving(role) && !warped) continue;
     const Vec3& place = is_of_moving(role) ? *warped : world;
     if (layer.stream != nullptr) {
-      out.values.push_back({name_of(role, layer), streamed_value(*layer.stream, place)});
+      out.values.push_back({name_of(role, layer), streamed_value(role, layer, place)});
       continue;
     }
     const auto value = value_at(*layer.volume, place);
     out.values.push_back(
-        {name_of(role, layer), value ? QString::number(*value, 'g', 5) : tr("outside")});
+        {name_of(role, layer), value ? value_text(role, layer, *value) : tr("outside")});
   }
   if (warp != nullptr && warped) {
     const double mm =

@@ -74,19 +74,25 @@ class Results final : public QObject {
   std::size_t worst_ = 0;
 };
 
-/// Label overlap as a table: label, Dice, HD95, voxels.
+/// Label overlap as a table: label, its name where any label has one, Dice, HD95, voxels.
 class OverlapModel final : public QAbstractTableModel {
   Q_OBJECT
  public:
   explicit OverlapModel(QObject* parent = nullptr) : QAbstractTableModel(parent) {}
-  void set(const std::optional<qc::OverlapSummary>& overlap);
+  void set(const std::optional<qc::OverlapSummary>& overlap, const io::LabelNames& names = {});
+  bool has_names() const { return !names_.empty(); }
   int rowCount(const QModelIndex& parent = {}) const override;
   int columnCount(const QModelIndex& parent = {}) const override;
   QVariant data(const QModelIndex& index, int role) const override;
   QVariant headerData(int section, Qt::Orientation orientation, int role) const override;
 
  private:
+  enum Column { label_column, name_column, dice_column, hd95_column, voxels_column };
+  /// What stands in a column of the table: without names there is one less.
+  Column kind_of(int column) const;
+
   std::vector<qc::LabelOverlap> rows_;
+  io::LabelNames names_;  ///< of labels of the rows
 };
 
 /// Landmarks as a table: name, distance before, distance after.
@@ -108,10 +114,12 @@ class LandmarkModel final : public QAbstractTableModel {
 /// Name and value of every figure, for panel and report.
 std::vector<std::pair<QString, QString>> figures_of(const qc::QcReport& report);
 
-/// A page that needs no other file: figures, tables, worst places and the contact sheet. Threads:
-/// any.
-QByteArray html_report(const Judgement& judgement, const QString& title);
+/// A page that needs no other file: figures, tables, worst places and the contact sheet, with what
+/// the labels are called. Threads: any.
+QByteArray html_report(const Judgement& judgement, const QString& title,
+                       const io::LabelNames& names = {});
 /// The same on A4 pages. Threads: any, with a QGuiApplication.
-QByteArray pdf_report(const Judgement& judgement, const QString& title);
+QByteArray pdf_report(const Judgement& judgement, const QString& title,
+                      const io::LabelNames& names = {});
 
 }  // namespace gigawarp::ui

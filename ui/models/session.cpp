@@ -82,6 +82,11 @@ QJsonObject Session::describe_layer(LayerRole role, const QDir* base) const {
        {std::pair{"level", part.level}, std::pair{"channel", part.channel},
         std::pair{"timepoint", part.timepoint}})
     if (index) json[QLatin1String(key)] = *index;
+  if (layer.names.chosen) {
+    json["names_absolute"] = layer.names.path;  // empty: none, whatever lies beside the volume
+    if (base != nullptr && !layer.names.path.isEmpty())
+      json["names"] = base->relativeFilePath(layer.names.path);
+  }
   if (base != nullptr && !is_address(layer.path)) json["path"] = base->relativeFilePath(layer.path);
   return json;
 }
@@ -253,6 +258,7 @@ void Session::restore_layer(LayerRole role, const QJsonObject& json, const QStri
       return value.isDouble() ? std::optional(value.toInt()) : std::nullopt;
     };
     workspace_.open_as(role, path, spacing, {index("level"), index("channel"), index("timepoint")});
+    restore_names(role, json, base);
     return;
   }
   Layer layer;
@@ -262,6 +268,17 @@ void Session::restore_layer(LayerRole role, const QJsonObject& json, const QStri
       tr("The session's file \"%1\" is missing; double-click its row to say where it is.")
           .arg(json.contains("path") ? beside : absolute);
   workspace_.layers().set_layer(role, layer);
+}
+
+/// While the labels are being read: what lies beside them must not be shown in between.
+void Session::restore_names(LayerRole role, const QJsonObject& json, const QString& base) {
+  if (!json.contains("names_absolute")) return;
+  workspace_.forget_names(role);
+  const QString beside = QDir::cleanPath(QDir(base).absoluteFilePath(json["names"].toString()));
+  const QString absolute = json["names_absolute"].toString();
+  if (!absolute.isEmpty())
+    workspace_.name_labels({role},
+                           json.contains("names") && QFileInfo::exists(beside) ? beside : absolute);
 }
 
 /// Puts the looks of a layer back once it has been read, and compares its checksum.

@@ -47,6 +47,7 @@ class Session final : public QObject {
   QJsonObject describe_layer(LayerRole role, const QDir* base) const;
   bool restore(const QString& path);
   void restore_layer(LayerRole role, const QJsonObject& json, const QString& base);
+  void restore_names(LayerRole role, const QJsonObject& json, const QString& base);
   void finish_layer(LayerRole role);
 
   Workspace& workspace_;

@@ -7,6 +7,7 @@
 
 #include "gigawarp/error.h"
 #include "io/image_io.h"
+#include "ui/models/address.h"
 
 namespace gigawarp::ui {
 
@@ -76,6 +77,17 @@ void check_labels(const Volume& volume, const QString& path) {
   }
 }
 
+/// A file that only seems to hold the names does not keep the labels from being shown.
+void read_names(const std::filesystem::path& file, Layer& layer) {
+  io::NamesBeside beside = io::read_label_names_beside(file);
+  if (!beside.problem.empty())
+    layer.notes << VolumeLoader::tr("Without names of the labels: %1")
+                       .arg(QString::fromStdString(beside.problem));
+  else if (!beside.path.empty())
+    layer.names = {QString::fromStdString(beside.path.string()),
+                   std::make_shared<const io::LabelNames>(std::move(beside.names)), false};
+}
+
 }  // namespace
 
 Layer read_layer(LayerRole role, const QString& path, const std::shared_ptr<io::BrickCache>& cache,
@@ -117,6 +129,7 @@ Layer read_layer(LayerRole role, const QString& path, const std::shared_ptr<io::
     layer.percentiles = render::percentile_window(*volume);
     layer.window = layer.percentiles;
     layer.volume = std::move(volume);
+    if (is_label_map(role) && !is_address(path)) read_names(file, layer);
     layer.state = Layer::State::ready;
   } catch (const std::bad_alloc&) {
     layer.problem = VolumeLoader::tr("There is not enough memory to read \"%1\".").arg(path);

@@ -371,7 +371,8 @@ void Workspace::add_labels(LayerRole role, render::Scene& scene) const {
   const Layer& layer = layers_.layer(role);
   if (layer.state != Layer::State::ready || !layer.visible || layer.volume == nullptr) return;
   const bool mask = role == LayerRole::fixed_mask || role == LayerRole::moving_mask;
-  scene.labels.push_back({layer.volume, is_of_moving(role), mask, layer.opacity, layer.stream});
+  scene.labels.push_back(
+      {layer.volume, is_of_moving(role), mask, layer.opacity, layer.stream, layer.names.list});
 }
 
 render::Scene Workspace::scene() const {

@@ -53,11 +53,12 @@ class Workspace : public QObject {
   /// Changes of one gesture (a drag) are undone together.
   void begin_gesture() { ++gesture_; }
 
-  /// Gives a role to each file by what is there already and by its name, and reads it. Folders of
-  /// results and sessions are announced by signals instead.
+  /// Gives a role to each file by what is there already and by its name, and reads it; names of
+  /// labels are for all label maps. Folders of results and sessions are announced by signals.
   void open(const QStringList& paths);
   /// With a voxel size where the file states none, and the volume of a file that holds several;
-  /// masks and labels follow their image's voxel size and level.
+  /// masks and labels follow their image's voxel size and level. A file of names for a label map
+  /// names its labels.
   void open_as(LayerRole role, const QString& path, std::optional<Vec3> spacing_mm = std::nullopt,
                ImageSelection selection = {});
   /// Another channel, time point or level of an image that is open: the old one stays until the new
@@ -105,6 +106,13 @@ class Workspace : public QObject {
   LayerLook look_of(LayerRole role) const;
   /// Through the undo stack; layers that show something else by then are left alone.
   void change_looks(const std::vector<LayerLook>& looks, const QString& text);
+
+  /// Reads names of labels from a file for those of `roles` that are open, and keeps them until a
+  /// person says otherwise; what is wrong with the file is a message.
+  void name_labels(const std::vector<LayerRole>& roles, const QString& path);
+  void forget_names(LayerRole role);
+  /// Of both label maps; where they differ the fixed one's count.
+  io::LabelNames label_names() const;
 
   const Affine& alignment() const { return alignment_; }
   void set_alignment(const Affine& moving_from_fixed);
@@ -163,6 +171,9 @@ class Workspace : public QObject {
   void set_landmarks(const LandmarkSides& landmarks);
   void set_looks(const std::vector<LayerLook>& looks);
   void leave_image(LayerRole image);
+  std::vector<LayerRole> open_label_maps() const;
+  bool holds_label_names(const QString& path) const;
+  void set_names(LayerRole role, const QString& path, std::shared_ptr<const io::LabelNames> names);
   void take(LayerRole role, Layer layer);
   bool take_other_part(LayerRole role, Layer& layer);
   void follow_reference();

@@ -19,6 +19,7 @@ bool is_result_folder(const QFileInfo& info) {
 void Workspace::open(const QStringList& paths) {
   bool fixed_taken = layers_.layer(LayerRole::fixed).state != Layer::State::empty;
   bool moving_taken = layers_.layer(LayerRole::moving).state != Layer::State::empty;
+  QStringList names;
   for (QString path : paths) {
     while (is_address(path) && path.endsWith(QLatin1Char('/'))) path.chop(1);
     const QFileInfo info(path);
@@ -30,6 +31,8 @@ void Workspace::open(const QStringList& paths) {
       Q_EMIT session_opened(info.absoluteFilePath());
     } else if (info.fileName() == QLatin1String("result.json")) {
       Q_EMIT result_opened(info.absolutePath());
+    } else if (holds_label_names(path)) {
+      names << info.absoluteFilePath();
     } else {
       const auto first_free = [&](LayerRole fixed, LayerRole moving) {
         return layers_.layer(fixed).state == Layer::State::empty ? fixed : moving;
@@ -45,10 +48,14 @@ void Workspace::open(const QStringList& paths) {
       open_as(role, is_address(path) ? path : info.absoluteFilePath());
     }
   }
+  // After the volumes, which may be among the files.
+  for (const QString& path : names)
+    name_labels({LayerRole::fixed_labels, LayerRole::moving_labels}, path);
 }
 
 void Workspace::open_as(LayerRole role, const QString& path, std::optional<Vec3> spacing_mm,
                         ImageSelection selection) {
+  if (is_label_map(role) && holds_label_names(path)) return name_labels({role}, path);
   const Layer& image = layers_.layer(is_of_moving(role) ? LayerRole::moving : LayerRole::fixed);
   if (is_labels(role)) {
     if (!spacing_mm) spacing_mm = image.spacing_mm;
@@ -63,6 +70,7 @@ void Workspace::open_as(LayerRole role, const QString& path, std::optional<Vec3>
   layer.path = path;
   layer.spacing_mm = spacing_mm;  // labels that are opened before it is read have it too
   layer.selection = selection;
+  if (before.path == path && before.names.chosen) layer.names = before.names;
   layers_.set_layer(role, std::move(layer));
   loader_.load(role, path, spacing_mm, selection);
 }
@@ -115,6 +123,7 @@ void Workspace::take(LayerRole role, Layer layer) {
   const Layer& before = layers_.layer(role);
   const bool other_part = before.state == Layer::State::ready && before.path == layer.path &&
                           before.spacing_mm == layer.spacing_mm;
+  if (before.path == layer.path && before.names.chosen) layer.names = before.names;
   const bool warp_stays = other_part && take_other_part(role, layer);
   const ViewState view = view_;
   // A warp belongs to the images it was made from. Before the layer is announced: who waited for

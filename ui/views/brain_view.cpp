@@ -102,6 +102,12 @@ void BrainView::surfaces_changed() {
   ask();
 }
 
+std::shared_ptr<const io::LabelNames> BrainView::label_names() const {
+  const LayerRole role =
+      surfaces_.labels_are_moving() ? LayerRole::moving_labels : LayerRole::fixed_labels;
+  return workspace_.layers().layer(role).names.list;
+}
+
 render::Scene3d BrainView::scene_3d() const {
   render::Scene3d scene;
   const Layer& head = workspace_.layers().layer(surfaces_.head_role());
@@ -117,6 +123,7 @@ render::Scene3d BrainView::scene_3d() const {
   scene.tissue = 0.5 * render::surface_threshold(head.percentiles);
   scene.planes = display.cut_planes;
   scene.labels = surfaces_.labels();
+  scene.label_names = label_names();
   if (display.landmarks) {
     const LayerModel& layers = workspace_.layers();
     scene.landmarks = render::landmarks_in_fixed_space(
@@ -234,30 +241,40 @@ void BrainView::draw_letters(QPainter& painter) const {
   }
 }
 
-/// The colours of the labels, as many as fit below the menu.
+/// The colours of the labels, as many as fit below the menu, with their names or numbers.
 void BrainView::draw_legend(QPainter& painter) const {
   const auto labels = surfaces_.labels();
   if (labels == nullptr || !problem_.isEmpty()) return;
-  constexpr int kRow = 16, kTop = 34;
+  constexpr int kRow = 16, kTop = 34, kLegendText = 120;
+  const QColor kLegendGround(20, 21, 24, 170);
   const int room = std::max(0, (height() - kTop - 30) / kRow);
   QFont small = font();
   small.setPixelSize(11);
   painter.setFont(small);
-  const int x = width() - 64;
+  const std::shared_ptr<const io::LabelNames> names = label_names();
+  const int text = names != nullptr ? std::min(kLegendText, width() / 3) : 46;
+  const int x = width() - text - 18;
   int y = kTop, shown = 0;
   const int count = static_cast<int>(labels->size());
+  if (names != nullptr)  // long words reach into the brain
+    painter.fillRect(QRect(x - 5, kTop - 2, width() - x + 5, std::min(room, count) * kRow + 4),
+                     kLegendGround);
   for (const mesh::LabelSurface& label : *labels) {
     if (shown == room - 1 && count > room) break;
     painter.fillRect(QRect(x, y + 3, 10, 10),
-                     QColor(render::label_colour(static_cast<int>(label.label))));
+                     QColor(render::label_colour(label.label, names.get())));
     painter.setPen(QColor(235, 235, 235));
-    painter.drawText(QRect(x + 15, y, 46, kRow), Qt::AlignLeft | Qt::AlignVCenter,
-                     QString::number(label.label));
+    QString word = QString::number(label.label);
+    if (names != nullptr)
+      if (const auto name = names->find(label.label); name != names->end())
+        word = painter.fontMetrics().elidedText(QString::fromStdString(name->second.name),
+                                                Qt::ElideMiddle, text);
+    painter.drawText(QRect(x + 15, y, text, kRow), Qt::AlignLeft | Qt::AlignVCenter, word);
     y += kRow;
     ++shown;
   }
   if (shown < count)
-    painter.drawText(QRect(x, y, 60, kRow), Qt::AlignLeft | Qt::AlignVCenter,
+    painter.drawText(QRect(x, y, std::max(60, text), kRow), Qt::AlignLeft | Qt::AlignVCenter,
                      tr("+ %1 more").arg(count - shown));
 }
 

@@ -48,6 +48,7 @@ class BrainView final : public QWidget {
   void ask();
   void take(quint64 serial, const QImage& picture, const QString& problem, double ms);
   render::Scene3d scene_3d() const;
+  std::shared_ptr<const io::LabelNames> label_names() const;
   int coarseness() const;
   void turn(double yaw, double pitch);
   void pan(double right_pixels, double down_pixels);

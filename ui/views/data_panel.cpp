@@ -130,6 +130,15 @@ QWidget* DataPanel::make_details() {
     change_look(tr("Opacity"), [&](LayerLook& look) { look.opacity = percent / 100.0; });
   });
   connect(opacity_, &QSlider::sliderPressed, this, [this] { workspace_.begin_gesture(); });
+  names_ = new QPushButton(tr("Choose a file…"), details_);
+  names_->setObjectName(QStringLiteral("label_names"));
+  names_->setAccessibleName(tr("Names of the labels"));
+  names_->setToolTip(
+      tr("Names and colours of the labels: label descriptions of ITK-SNAP, tables of FreeSurfer, "
+         "CSV (index,name) or BIDS _dseg.tsv. A file of the volume's name beside it is taken by "
+         "itself; others can be dropped here."));
+  connect(names_, &QPushButton::clicked, this, [this] { Q_EMIT names_wanted(chosen()); });
+  form->addRow(tr("Names"), names_);
   return details_;
 }
 
@@ -166,6 +175,7 @@ void DataPanel::show_details() {
   form->setRowVisible(window_row_, ready && is_image(role));
   form->setRowVisible(map_row_, ready && is_image(role));
   form->setRowVisible(opacity_row_, ready && !is_landmarks(role));
+  form->setRowVisible(names_, ready && is_label_map(role));
   opacity_->setToolTip(is_image(role)
                            ? tr("How much of the image is seen over what is below it: the other "
                                 "image, then the ground. The difference is not faded.")
@@ -198,6 +208,15 @@ void DataPanel::show_menu(const QPoint& at) {
   QAction* size =
       menu->addAction(tr("Voxel size…"), this, [this, role] { Q_EMIT voxel_size_wanted(role); });
   size->setEnabled(!is_landmarks(role) && !workspace_.layers().layer(role).path.isEmpty());
+  if (is_label_map(role)) {
+    const Layer& labels = workspace_.layers().layer(role);
+    QAction* names = menu->addAction(tr("Names of the labels…"), this,
+                                     [this, role] { Q_EMIT names_wanted(role); });
+    names->setEnabled(labels.state == Layer::State::ready);
+    QAction* forget = menu->addAction(tr("Forget the names"), this,
+                                      [this, role] { workspace_.forget_names(role); });
+    forget->setEnabled(labels.names.list != nullptr);
+  }
   QAction* close =
       menu->addAction(tr("Close"), this, [this, role] { workspace_.close_layer(role); });
   close->setEnabled(workspace_.layers().layer(role).state != Layer::State::empty);

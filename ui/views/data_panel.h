@@ -24,6 +24,7 @@ class DataPanel final : public QWidget {
  Q_SIGNALS:
   void file_wanted(gigawarp::ui::LayerRole role);
   void address_wanted(std::optional<gigawarp::ui::LayerRole> role);
+  void names_wanted(gigawarp::ui::LayerRole role);
   void voxel_size_wanted(gigawarp::ui::LayerRole role);
 
  protected:
@@ -43,7 +44,7 @@ class DataPanel final : public QWidget {
   QLabel* description_;
   PartChooser* parts_;
   QDoubleSpinBox *low_, *high_;
-  QPushButton* percentile_;
+  QPushButton *percentile_, *names_;
   QComboBox* map_;
   QSlider* opacity_;
   QLabel* percent_;

@@ -224,6 +224,20 @@ void MainWindow::ask_for_file(LayerRole role) {
   dialog->open();
 }
 
+void MainWindow::ask_for_names(LayerRole role) {
+  auto* dialog =
+      new QFileDialog(this, tr("Names of the labels: %1").arg(title_of(role)), {},
+                      tr("Names of labels (*.txt *.label *.lut *.ctab *.ctbl *.csv *.tsv);;"
+                         "All files (*)"));
+  dialog->setObjectName(QStringLiteral("names_dialog"));
+  dialog->setAttribute(Qt::WA_DeleteOnClose);
+  dialog->setFileMode(QFileDialog::ExistingFile);
+  dialog->setDirectory(QFileInfo(workspace_.layers().layer(role).path).absolutePath());
+  connect(dialog, &QFileDialog::fileSelected, this,
+          [this, role](const QString& path) { workspace_.name_labels({role}, path); });
+  dialog->open();
+}
+
 void MainWindow::ask_for_address(std::optional<LayerRole> role) {
   auto* dialog = new QInputDialog(this);
   dialog->setObjectName(QStringLiteral("address_dialog"));

@@ -93,6 +93,7 @@ class MainWindow final : public QMainWindow {
                       const std::function<void()>& go_on);
   void ask_about_export();
   void ask_for_file(LayerRole role);
+  void ask_for_names(LayerRole role);
   /// Without a role: the next free one.
   void ask_for_address(std::optional<LayerRole> role);
   void ask_for_voxel_size(LayerRole role);

@@ -117,6 +117,7 @@ void MainWindow::connect_files() {
   });
   a.on("quit", this, [this] { close(); });
   connect(data_, &DataPanel::file_wanted, this, &MainWindow::ask_for_file);
+  connect(data_, &DataPanel::names_wanted, this, &MainWindow::ask_for_names);
   connect(data_, &DataPanel::address_wanted, this, &MainWindow::ask_for_address);
   a.on("undo", this, [this] { workspace_.undo_stack().undo(); });
   a.on("redo", this, [this] { workspace_.undo_stack().redo(); });

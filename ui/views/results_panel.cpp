@@ -7,11 +7,19 @@
 #include <QPointer>
 #include <QSaveFile>
 #include <QVBoxLayout>
+#include <algorithm>
+#include <utility>
 
 #include "ui/models/background.h"
 #include "ui/views/list_parts.h"
 
 namespace gigawarp::ui {
+namespace {
+
+/// Of the column of names, pixels.
+constexpr int kNarrowName = 60, kWideName = 150;
+
+}  // namespace
 
 ResultsPanel::ResultsPanel(Workspace& workspace, Results& results, QWidget* parent)
     : QWidget(parent), workspace_(workspace), results_(results) {
@@ -35,7 +43,9 @@ ResultsPanel::ResultsPanel(Workspace& workspace, Results& results, QWidget* pare
   tables_->setDocumentMode(true);
   jacobian_ = new JacobianHistogramView(this);
   tables_->addTab(jacobian_, tr("det J"));
-  make_table(&overlap_, "overlap_table", tr("Labels"));
+  overlap_table_ = make_table(&overlap_, "overlap_table", tr("Labels"));
+  overlap_table_->setTextElideMode(Qt::ElideMiddle);  // "Left-Cerebral-…": which part is at the end
+  overlap_table_->setWordWrap(false);
   make_table(&landmarks_, "landmark_table", tr("Landmarks"));
   report_ = new QPushButton(tr("Export report…"), this);
   report_->setObjectName(QStringLiteral("report_button"));
@@ -51,6 +61,12 @@ ResultsPanel::ResultsPanel(Workspace& workspace, Results& results, QWidget* pare
   connect(worst_, &QPushButton::clicked, this, &ResultsPanel::next_worst);
   connect(report_, &QPushButton::clicked, this, &ResultsPanel::export_report);
   connect(&results_, &Results::changed, this, &ResultsPanel::show_results);
+  // Not with every step of a label map's opacity: the table would begin at its top again.
+  connect(&workspace_.layers(), &LayerModel::layer_changed, this, [this](LayerRole role) {
+    if (!is_label_map(role)) return;
+    const auto& now = workspace_.layers().layer(role).names.list;
+    if (std::exchange(named_by_.at(is_of_moving(role) ? 1 : 0), now) != now) show_overlap();
+  });
   connect(this, &ResultsPanel::report_written, this, [this](const QString& path) {
     Q_EMIT workspace_.message(tr("Report written to %1").arg(path));
   });
@@ -112,12 +128,27 @@ void ResultsPanel::show_results() {
   worst_text_->setVisible(ready);
   worst_text_->clear();
   report_->setVisible(ready);
-  overlap_.set(ready ? judgement->assessment.report.overlap : std::nullopt);
+  show_overlap();
   landmarks_.set(ready ? judgement->assessment.report.landmarks : std::nullopt);
   jacobian_->show_histogram(ready ? std::optional(judgement->jacobian_histogram) : std::nullopt);
   tables_->setTabVisible(1, overlap_.rowCount() > 0);
   tables_->setTabVisible(2, landmarks_.rowCount() > 0);
   tables_->setVisible(ready);
+}
+
+void ResultsPanel::show_overlap() {
+  const std::shared_ptr<const Judgement> judgement = results_.judgement();
+  overlap_.set(judgement != nullptr ? judgement->assessment.report.overlap : std::nullopt,
+               workspace_.label_names());
+  // Names are wide: what does not fit beside them is scrolled to, and their column can be drawn
+  // wider.
+  QHeaderView* header = overlap_table_->horizontalHeader();
+  header->setSectionResizeMode(overlap_.has_names() ? QHeaderView::ResizeToContents
+                                                    : QHeaderView::Stretch);
+  if (!overlap_.has_names()) return;
+  header->setSectionResizeMode(1, QHeaderView::Interactive);
+  overlap_table_->resizeColumnToContents(1);
+  header->resizeSection(1, std::clamp(header->sectionSize(1), kNarrowName, kWideName));
 }
 
 void ResultsPanel::export_report() {
@@ -134,25 +165,25 @@ void ResultsPanel::export_report() {
 
 void ResultsPanel::write_report(const QString& path) {
   const QString title = tr("Registration %1").arg(QFileInfo(results_.folder()).fileName());
-  background_pool().start(
-      [guard = QPointer<ResultsPanel>(this), judgement = results_.judgement(), path, title] {
-        const bool paper = path.endsWith(QLatin1String(".pdf"), Qt::CaseInsensitive);
-        const QByteArray report =
-            paper ? pdf_report(*judgement, title) : html_report(*judgement, title);
-        QSaveFile file(path);
-        const bool written =
-            file.open(QIODevice::WriteOnly) && file.write(report) == report.size() && file.commit();
-        QMetaObject::invokeMethod(
-            qApp,
-            [guard, path, written] {
-              if (guard == nullptr) return;
-              if (written)
-                Q_EMIT guard->report_written(path);
-              else
-                Q_EMIT guard->workspace_.message(tr("\"%1\" could not be written.").arg(path));
-            },
-            Qt::QueuedConnection);
-      });
+  background_pool().start([guard = QPointer<ResultsPanel>(this), judgement = results_.judgement(),
+                           names = workspace_.label_names(), path, title] {
+    const bool paper = path.endsWith(QLatin1String(".pdf"), Qt::CaseInsensitive);
+    const QByteArray report =
+        paper ? pdf_report(*judgement, title, names) : html_report(*judgement, title, names);
+    QSaveFile file(path);
+    const bool written =
+        file.open(QIODevice::WriteOnly) && file.write(report) == report.size() && file.commit();
+    QMetaObject::invokeMethod(
+        qApp,
+        [guard, path, written] {
+          if (guard == nullptr) return;
+          if (written)
+            Q_EMIT guard->report_written(path);
+          else
+            Q_EMIT guard->workspace_.message(tr("\"%1\" could not be written.").arg(path));
+        },
+        Qt::QueuedConnection);
+  });
 }
 
 }  // namespace gigawarp::ui

@@ -27,10 +27,14 @@ class ResultsPanel final : public QWidget {
  private:
   QTableView* make_table(QAbstractItemModel* model, const char* name, const QString& title);
   void show_results();
+  void show_overlap();
 
   Workspace& workspace_;
   Results& results_;
   OverlapModel overlap_;
+  QTableView* overlap_table_;
+  /// The names of the fixed and the moving label map as last seen.
+  std::array<std::shared_ptr<const io::LabelNames>, 2> named_by_;
   LandmarkModel landmarks_;
   QLabel *state_, *worst_text_;
   QWidget* figures_;
