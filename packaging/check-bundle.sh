@@ -81,6 +81,8 @@ inside gigawarp register --fixed /tmp/pair/fixed.nii.gz --moving /tmp/pair/movin
 grep -i dice "$work/register.txt" || true
 inside gigawarp qc --fixed /tmp/pair/fixed.nii.gz --moving /tmp/pair/moving.ome.zarr --result /tmp/result \
   --sheet /tmp/sheet.png > /dev/null
+printf '# vtk DataFile Version 3.0\nface\nASCII\nDATASET POLYDATA\nPOINTS 3 float\n0 0 0 9 0 0 0 9 0\nPOLYGONS 1 4\n3 0 1 2\n' > "$bare/tmp/face.vtk"
+inside gigawarp apply --mesh /tmp/face.vtk --mesh-space ras --transform /tmp/result/1Warp.nii.gz --out /tmp/moved.vtk
 inside gigawarp --picture /tmp/window.png /tmp/result
 mkdir -p build
 for picture in sheet window; do cp "$bare/tmp/$picture.png" "build/bundle_$picture.png"; done

@@ -14,6 +14,8 @@ constexpr std::uint64_t kLookEach = 1 << 16;
 
 /// One record of an element, as it lies in the file, and where its properties begin.
 struct Record {
+  const PlyElement* element = nullptr;   ///< whose properties begin there
+  std::optional<std::size_t> corners;    ///< the property that lists a face's corners
   std::string bytes;                     ///< binary; one line of text otherwise
   std::vector<std::size_t> begins;       ///< of each property in `bytes`, and its end
   std::vector<std::string_view> words;   ///< of text
@@ -120,6 +122,12 @@ class Body {
   }
 
   void read_binary(const PlyElement& element, Record& record) {
+    const auto& properties = element.properties;
+    const bool fixed = std::none_of(properties.begin(), properties.end(),
+                                    [](const PlyProperty& p) { return p.is_list; });
+    if (fixed && record.element == &element)  // as long as the last one
+      return file_.bytes(record.bytes.data(), record.bytes.size());
+    record.element = &element;
     record.bytes.clear();
     record.begins.clear();
     const auto take = [&](std::uint64_t bytes) {
@@ -128,7 +136,7 @@ class Body {
       file_.bytes(record.bytes.data() + at, bytes);
       return record.bytes.data() + at;
     };
-    for (const PlyProperty& p : element.properties) {
+    for (const PlyProperty& p : properties) {
       record.begins.push_back(record.bytes.size());
       if (!p.is_list) {
         take(ply_size(p.type));
@@ -191,8 +199,8 @@ class PlyFile final : public SurfaceFile {
         Vec3 p{};
         for (std::size_t a = 0; a < 3; ++a) p[a] = body.value(element, record, header_.xyz[a]);
         points_.push_back(p);
-      } else if (const auto corners = header_.corners_of(element)) {
-        body.list(element, record, *corners, indices_);
+      } else if (record.corners) {
+        body.list(element, record, *record.corners, indices_);
         for (const std::int64_t i : indices_)
           if (i < 0 || static_cast<std::uint64_t>(i) >= vertex.count)
             refuse(path_, "has a face with a point that is not there; it is damaged.");
@@ -205,12 +213,14 @@ class PlyFile final : public SurfaceFile {
   template <class Work>
   void each_record(Body& body, const std::stop_token& stop, const Work& work) {
     Record record;
-    for (const PlyElement& element : header_.elements)
+    for (const PlyElement& element : header_.elements) {
+      record.corners = header_.corners_of(element);
       for (std::uint64_t i = 0; i < element.count; ++i) {
         if (i % kLookEach == 0) look(stop);
         body.read(element, record);
         work(element, record);
       }
+    }
   }
 
   /// The indices of a face's corners are in `indices_`.
@@ -222,9 +232,8 @@ class PlyFile final : public SurfaceFile {
 
   /// A face's corners, if something is left out; else nothing is looked at.
   bool is_left_out_face(const Body& body, const PlyElement& element, const Record& record) {
-    const auto corners = header_.corners_of(element);
-    if (!corners) return false;
-    body.list(element, record, *corners, indices_);
+    if (!record.corners) return false;
+    body.list(element, record, *record.corners, indices_);
     for (const std::int64_t i : indices_)
       if (i < 0 || static_cast<std::size_t>(i) >= points_.size()) refuse_changed(path_);
     return lacks_corner();
@@ -299,11 +308,10 @@ class PlyFile final : public SurfaceFile {
   /// A face keeps its other properties but for normals.
   void put_other(const Body& body, const PlyElement& element, const Record& record,
                  std::span<const std::int64_t> new_index, std::string& text) const {
-    const auto corners = header_.corners_of(element);
     for (std::size_t p = 0; p < element.properties.size(); ++p) {
       const PlyProperty& property = element.properties[p];
-      if (corners && property.is_normal()) continue;
-      if (new_index.empty() || corners != p) {
+      if (record.corners && property.is_normal()) continue;
+      if (new_index.empty() || record.corners != p) {
         body.copy(text, record, p);
         continue;
       }

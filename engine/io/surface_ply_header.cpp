@@ -8,13 +8,12 @@ namespace {
 struct TypeName {
   const char *old_name, *new_name;
   PlyType type;
-  std::size_t size;
 };
 constexpr TypeName kTypes[] = {
-    {"char", "int8", PlyType::i8, 1},      {"uchar", "uint8", PlyType::u8, 1},
-    {"short", "int16", PlyType::i16, 2},   {"ushort", "uint16", PlyType::u16, 2},
-    {"int", "int32", PlyType::i32, 4},     {"uint", "uint32", PlyType::u32, 4},
-    {"float", "float32", PlyType::f32, 4}, {"double", "float64", PlyType::f64, 8}};
+    {"char", "int8", PlyType::i8},      {"uchar", "uint8", PlyType::u8},
+    {"short", "int16", PlyType::i16},   {"ushort", "uint16", PlyType::u16},
+    {"int", "int32", PlyType::i32},     {"uint", "uint32", PlyType::u32},
+    {"float", "float32", PlyType::f32}, {"double", "float64", PlyType::f64}};
 
 std::optional<PlyType> type_of(std::string_view word) {
   for (const TypeName& t : kTypes)
@@ -91,9 +90,14 @@ void find_points(PlyHeader& header, const std::filesystem::path& path) {
 }  // namespace
 
 std::size_t ply_size(PlyType type) {
-  for (const TypeName& t : kTypes)
-    if (t.type == type) return t.size;
-  return 0;
+  switch (type) {
+    case PlyType::i8:
+    case PlyType::u8: return 1;
+    case PlyType::i16:
+    case PlyType::u16: return 2;
+    case PlyType::f64: return 8;
+    default: return 4;
+  }
 }
 
 bool PlyHeader::has_normals() const {

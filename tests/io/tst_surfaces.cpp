@@ -27,7 +27,9 @@
 #include <cmath>
 #include <fstream>
 #include <limits>
+#include <random>
 #include <string>
+#include <vector>
 
 #include "gigawarp/error.h"
 #include "io/surface_file.h"
@@ -333,6 +335,67 @@ TEST_F(Surfaces, VtkFilesThatBreakOffAreRefused) {
           << bytes << ": " << said;
     }
   }
+}
+
+/// Bytes of it changed, left out, put in.
+std::string damaged(std::string text, std::mt19937& random) {
+  const auto below = [&](std::size_t n) { return random() % n; };
+  for (std::size_t times = 1 + below(4); times > 0; --times) {
+    const std::size_t at = below(text.size());
+    switch (below(3)) {
+      case 0: text[at] = "9-\xff\0 "[below(5)]; break;
+      case 1: text.erase(at, 1 + below(30)); break;
+      default: text.insert(at, std::string(below(2) == 0 ? "9999" : "1e99 -")); break;
+    }
+  }
+  return text;
+}
+
+TEST_F(Surfaces, DamagedFilesAreRefusedOrReadAndNeverCrash) {
+  const Data data = sample();
+  vtkNew<vtkPolyDataWriter> legacy;
+  for (const int version : {42, 51})
+    for (const int type : {VTK_ASCII, VTK_BINARY}) {
+      legacy->SetFileVersion(version);
+      legacy->SetFileType(type);
+      save(*legacy, data, file(std::to_string(version) + std::to_string(type) + ".vtk"));
+    }
+  vtkNew<vtkXMLPolyDataWriter> xml;
+  save(*xml, data, file("appended.vtp"));
+  xml->SetDataMode(vtkXMLWriter::Ascii);
+  save(*xml, data, file("text.vtp"));
+  vtkNew<vtkCellArray> none;
+  data->SetVerts(none);
+  data->SetLines(none);
+  data->SetStrips(none);
+  vtkNew<vtkPLYWriter> ply;
+  save(*ply, data, file("binary.ply"));
+  ply->SetFileType(VTK_ASCII);
+  save(*ply, data, file("text.ply"));
+  vtkNew<vtkOBJWriter> obj;
+  save(*obj, data, file("text.obj"));
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder_.path())) files.push_back(entry.path());
+  ASSERT_EQ(files.size(), 9U);
+  std::mt19937 random(1);
+  int refused = 0, read = 0;
+  for (const fs::path& good : files) {
+    const std::string text = text_of(good);
+    for (int i = 0; i < 150; ++i) {
+      const fs::path bad = file("bad" + good.extension().string());
+      put(bad, damaged(text, random));
+      try {
+        shift(bad, file("out" + good.extension().string()));
+        ++read;
+      } catch (const Error& error) {
+        EXPECT_TRUE(error.code() == ErrorCode::bad_input || error.code() == ErrorCode::does_not_fit)
+            << error.what();
+        ++refused;
+      }
+    }
+  }
+  EXPECT_GT(refused, 500);
+  EXPECT_GT(read, 50) << "digits of coordinates may change";
 }
 
 TEST_F(Surfaces, VtkFilesOfOtherThingsAreRefused) {

@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "io/poly_data_module.h"
+#include "io/vtk/legacy_cells.h"
 
 // The whole of the module: it is loaded when the first VTK file is read.
 namespace {
@@ -104,6 +105,8 @@ vtkSmartPointer<vtkPolyData> read_legacy(const char* path, File& file) {
   reader->ReadAllFieldsOn();
   if (reader->IsFilePolyData() == 0)
     throw std::runtime_error("is no VTK file of PolyData; save the surface as that");
+  if (const char* reason = gigawarp::io::reason_against_cells(path))
+    throw std::runtime_error(reason);
   reader->Update();
   file.header = reader->GetHeader() != nullptr ? reader->GetHeader() : "";
   if (reader->GetFileVersion() >= vtkDataWriter::VTK_LEGACY_READER_VERSION_5_1)
