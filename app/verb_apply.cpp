@@ -9,7 +9,7 @@
 #include <system_error>
 #include <type_traits>
 
-#include "app/apply_mesh.h"
+#include "app/apply_points.h"
 #include "app/imported.h"
 #include "app/progress_display.h"
 #include "app/run_commands.h"
@@ -19,7 +19,6 @@
 #include "base/parallel.h"
 #include "gigawarp/error.h"
 #include "io/image_io.h"
-#include "io/landmarks_io.h"
 #include "io/transform_io.h"
 #include "io/volume_sink.h"
 #include "job/source_feed.h"
@@ -62,19 +61,6 @@ void check_background(double value, ScalarType type) {
                     "--background");
     }
   });
-}
-
-void apply_to_points(const ApplyOptions& options) {
-  const Transform transform = read_transform_list(options.transforms, options.inverse);
-  std::vector<io::Landmark> mapped;
-  for (const io::Landmark& landmark : io::read_landmarks(options.points)) {
-    if (const auto position = transform(landmark.position_mm))
-      mapped.push_back({landmark.name, *position});
-    else
-      std::cerr << "The point \"" << landmark.name
-                << "\" lies where the transform is undefined and was left out.\n";
-  }
-  io::write_landmarks(mapped, options.out);
 }
 
 /// A transform of which a displacement that lies on the reference's lattice and goes first is read
@@ -235,7 +221,8 @@ void apply(const ApplyOptions& options) {
   if (!options.input.empty())
     apply_to_image(options);
   else if (!options.points.empty())
-    apply_to_points(options);
+    apply_to_points(
+        {options.transforms, options.inverse, options.points, options.out, options.progress, {}});
   else
     apply_to_mesh({options.transforms, options.inverse, options.mesh, options.out, options.progress,
                    options.mesh_space});

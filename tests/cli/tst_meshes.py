@@ -211,6 +211,39 @@ class LargePly(Meshes):
         self.assertLess(large - base, 24 * 2_000_000 + (24 << 20))
 
 
+class LargeWarp(Meshes):
+    """Three quarters of a gigabyte, nearly all of it holes of the file."""
+
+    def test_a_large_warp_stays_in_its_file(self):
+        shape, spacing = (400, 400, 400), 0.25
+        affine = np.diag([-spacing, -spacing, spacing, 1])  # LPS, with the voxels in that order
+        affine[:3, 3] = np.array([1, 1, -1]) * spacing * 200
+        header = nibabel.Nifti1Header()
+        header.set_data_shape((*shape, 1, 3))
+        header.set_data_dtype(np.float32)
+        header.set_intent("vector")
+        header.set_xyzt_units("mm")
+        header.set_sform(affine, code=1)
+        header["vox_offset"], header["magic"] = 352, b"n+1"
+        warp = self.folder / "large.nii"
+        component, plane = 4 * int(np.prod(shape)), 4 * shape[0] * shape[1]
+        with open(warp, "wb") as file:
+            file.write(header.binaryblock + bytes(4))
+            file.truncate(352 + 3 * component)
+            for z in range(200, 320):  # from z = 0 mm on x and y move
+                for axis, mm in ((0, 2.5), (1, -1.25)):
+                    file.seek(352 + axis * component + z * plane)
+                    file.write(np.full(shape[:2], mm, "<f4").tobytes())
+        mesh = write_ply(self.folder / "ball.ply", self.points, self.faces)
+        out = self.folder / "moved.ply"
+        peak = peak_bytes("apply", "--mesh", mesh, "--transform", warp, self.matrix, "--out", out)
+        self.assertLess(peak, 400 << 20)
+        moves = np.clip(self.points[:, 2] / spacing + 1, 0, 1)[:, None]
+        expected = [self.affine.TransformPoint(p) for p in (self.points + moves * [2.5, -1.25, 0]).astype(float)]
+        self.assert_close(read_ply(out)[2], expected, 1e-4)
+        self.assert_close(self.by_points(self.points, warp, self.matrix), expected, 1e-4)
+
+
 class Stl(Meshes):
     def test_a_warp_moves_corners_and_makes_normals_anew(self):
         expected = self.by_points(self.points)[self.faces]

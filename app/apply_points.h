@@ -7,17 +7,19 @@
 
 namespace gigawarp::app {
 
-struct MeshOptions {
+struct PointOptions {
   std::vector<std::string> transforms;
   bool inverse = false;
-  std::string mesh, out, progress = "auto";
+  std::string input, out, progress = "auto";  ///< `input`: landmarks, or a surface
   std::optional<io::SurfaceSpace> space;
 };
 
 /// "lps" or "ras". Throws Error{usage}.
 io::SurfaceSpace mesh_space(const std::string& name);
 
-/// Writes the surface with its points where the transforms lead them, as `apply --points` does.
-void apply_to_mesh(const MeshOptions& options);
+/// apply --points: landmarks where the transforms lead them.
+void apply_to_points(const PointOptions& options);
+/// apply --mesh: the surface with its points where they would lead landmarks.
+void apply_to_mesh(const PointOptions& options);
 
 }  // namespace gigawarp::app
