@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/parallel.h"
 #include "io/surface_parts.h"
 
 namespace gigawarp::io {
@@ -105,12 +106,22 @@ void look(const std::stop_token& stop) {
   if (stop.stop_requested()) throw Error(ErrorCode::cancelled, "The work was stopped.");
 }
 
+void check_surface_memory(const fs::path& path, std::uint64_t bytes) {
+  const std::uint64_t available = available_memory_bytes();
+  if (available == 0 || bytes <= available) return;
+  throw Error(ErrorCode::does_not_fit,
+              "The surface in \"" + path.string() + "\" may need " + std::to_string(bytes >> 20) +
+                  " MiB but only " + std::to_string(available >> 20) +
+                  " MiB of memory are free; close other programs or thin the surface out.",
+              path.string());
+}
+
 void check_points(const fs::path& path, std::uint64_t points, std::uint64_t bytes_each) {
   const std::uint64_t size = checked_file_size(path);
   if (points > size / std::max<std::uint64_t>(bytes_each, 1))
     refuse(path, "is too short for the " + std::to_string(points) +
                      " points that it announces; it was probably not written completely.");
-  check_memory(path, points * sizeof(Vec3));
+  check_surface_memory(path, points * sizeof(Vec3));
 }
 
 void split_words(std::string_view line, std::vector<std::string_view>& words) {

@@ -88,7 +88,8 @@ std::string surface_ending(const std::filesystem::path& path);
 /// The file's own word on its axes counts ("SPACE=RAS" as 3D Slicer writes it; GIFTI is RAS). Where
 /// it has none, `given` is taken, or LPS without, which notes() says. Throws Error{usage} where
 /// `given` contradicts the file, Error{bad_input} for a file that is damaged, of another type, or
-/// holds no points or ones that are no numbers, Error{does_not_fit}, Error{cancelled}.
+/// holds no points or ones that are no numbers, Error{does_not_fit}, Error{cancelled}. Libraries
+/// are not interrupted: `stop` is looked at before and after what they read and write.
 std::unique_ptr<SurfaceFile> open_surface(const std::filesystem::path& path,
                                           std::optional<SurfaceSpace> given = {},
                                           const std::stop_token& stop = {});

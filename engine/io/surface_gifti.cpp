@@ -105,7 +105,7 @@ class GiftiFile final : public SurfaceFile {
  private:
   void open(const std::stop_token& stop) override {
     // The file, base64 expanded, and what the library makes of it.
-    check_memory(path_, 3 * checked_file_size(path_));
+    check_surface_memory(path_, 3 * checked_file_size(path_));
     if (!read()) refuse(path_, "is no GIFTI file, or is damaged or not written completely.");
     look(stop);
     find_points();

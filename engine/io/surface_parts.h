@@ -26,6 +26,8 @@ std::optional<SurfaceSpace> space_in(std::string_view text);
 
 /// Throws Error{cancelled}.
 void look(const std::stop_token& stop);
+/// Refuses (does_not_fit) before an allocation that this machine cannot hold.
+void check_surface_memory(const std::filesystem::path& path, std::uint64_t bytes);
 /// Refuses a file that cannot have as many points as its header says, before memory is taken.
 void check_points(const std::filesystem::path& path, std::uint64_t points,
                   std::uint64_t bytes_each);

@@ -27,7 +27,7 @@ class PolyDataFile final : public SurfaceFile {
  private:
   void open(const std::stop_token& stop) override {
     // The file and what VTK makes of it: 64-bit indices of 32-bit ones, expanded arrays.
-    check_memory(path_, 4 * checked_file_size(path_));
+    check_surface_memory(path_, 4 * checked_file_size(path_));
     std::array<char, 512> why{};
     poly_data_.reset(vtk().open(path_.c_str(), why.data(), why.size()));
     if (poly_data_ == nullptr) refuse(path_, std::string(why.data()) + ".");
