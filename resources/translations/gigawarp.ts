@@ -2129,6 +2129,41 @@ Only what is looked at is read.</source>
     </message>
 </context>
 <context>
+    <name>gigawarp::ui::MapOpacity</name>
+    <message>
+        <source>Opacity of the map</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>How much of the map is seen over the images. Folds stay in full.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>%1 %</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Opacity</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Map: det J</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Map: local correlation</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Map: inverse error</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Map: difference of the runs</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
     <name>gigawarp::ui::OverlapModel</name>
     <message>
         <source>Label</source>

@@ -10,6 +10,7 @@
 #include "base/parallel.h"
 #include "io/image_io.h"
 #include "io/io_fixtures.h"
+#include "io/label_names.h"
 #include "io/landmarks_io.h"
 #include "io/transform_io.h"
 #include "support/test_data.h"
@@ -128,6 +129,20 @@ TEST(DamagedFile, ofAFieldOrACompositeIsReadOrRefused) {
   transform.stages.emplace_back(Affine{});
   io::write_composite(transform, folder / "a.h5");
   torture(folder / "a.h5", folder / "victim.h5", 150, read_transform);
+}
+
+TEST(DamagedFile, ofNamesOfLabelsIsReadOrRefused) {
+  const Folder folder;
+  const std::pair<const char*, const char*> tables[] = {
+      {"a.txt", "0 Unknown 0 0 0 0\n17 Left-Hippocampus 220 216 20 0\n"},
+      {"a.label", "0 0 0 0 0 0 0 \"Clear Label\"\n17 220 216 20 1 1 1 \"Left hippocampus\"\n"},
+      {"a.csv", "index,name,r,g,b\n4,Ventricle,1,2,3\n"},
+      {"a.tsv", "index\tname\tcolor\n1\tGray Matter\t#ff53bb\n"}};
+  for (const auto& [name, text] : tables) {
+    write_bytes(folder / name, text);
+    torture(folder / name, folder / ("victim-" + std::string(name)), 300,
+            [](const fs::path& path) { io::read_label_names(path); });
+  }
 }
 
 TEST(DamagedFile, ofLandmarksIsReadOrRefused) {

@@ -158,6 +158,34 @@ TEST_F(ResultsWindow, aViewIsExportedAsAPicture) {
   dialog->reject();
 }
 
+TEST_F(ResultsWindow, theMapFadesByItsSlider) {
+  open_run();
+  ui::SliceView* axial = view("view_axial");
+  axial->setFocus();
+  auto* box = find<QGroupBox>("map_box");
+  EXPECT_FALSE(box->isVisible());
+  QTest::keyClick(axial, Qt::Key_K);
+  ASSERT_TRUE(wait_drawn());
+  EXPECT_TRUE(box->isVisible());
+  const QImage shown = axial->picture();
+  auto* slider = find<QSlider>("map_opacity");
+  EXPECT_EQ(slider->value(), 70);
+  const int steps = workspace().undo_stack().index();
+  QTest::keyClick(slider, Qt::Key_Home);
+  EXPECT_EQ(workspace().display().map_opacity, 0);
+  EXPECT_EQ(workspace().undo_stack().index(), steps + 1);
+  ASSERT_TRUE(wait_drawn());
+  const QImage faded = axial->picture();
+  EXPECT_GT(difference(shown, faded), 3);
+  QTest::keyClick(axial, Qt::Key_K);
+  EXPECT_FALSE(box->isVisible());
+  ASSERT_TRUE(wait_drawn());
+  EXPECT_EQ(faded, axial->picture()) << "nothing of the map was left";
+  workspace().undo_stack().undo();
+  workspace().undo_stack().undo();
+  EXPECT_EQ(slider->value(), 70);
+}
+
 TEST_F(ResultsWindow, aFolderWithoutARunIsToldInWords) {
   const test::TemporaryFolder folder;
   window->results().open(QString::fromStdString(folder.path().string()));

@@ -13,6 +13,7 @@
 #include <cmath>
 
 #include "ui/models/address.h"
+#include "ui/views/map_opacity.h"
 
 namespace gigawarp::ui {
 
@@ -40,6 +41,7 @@ DataPanel::DataPanel(Workspace& workspace, QWidget* parent)
   column->setContentsMargins(6, 6, 6, 6);
   column->addWidget(list_);
   column->addWidget(make_details());
+  column->addWidget(new MapOpacity(workspace_, this));
   column->addStretch(1);
   connect(list_, &QTreeView::doubleClicked, this, [this](const QModelIndex& index) {
     Q_EMIT file_wanted(static_cast<LayerRole>(index.row()));
