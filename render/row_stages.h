@@ -47,5 +47,8 @@ class RowStages {
 /// Values nearest to the positions (in voxels of `data`); NaN more than half a voxel outside.
 void nearest_row(ScalarType type, const Size3& size, const void* data, const RowPoints& voxels,
                  float* out);
+/// The same as SliceInterpolation::label.
+void label_row(ScalarType type, const Size3& size, const void* data, const RowPoints& voxels,
+               float* out);
 
 }  // namespace gigawarp::render

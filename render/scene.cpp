@@ -167,10 +167,9 @@ void hatch(QImage& picture, const std::vector<std::uint8_t>& where) {
 void draw_labels(QImage& picture, const ShownLabels& shown, const Transform* warp,
                  const SliceGeometry& g, Streaming& streaming, const std::stop_token& stop) {
   const SliceImage slice = slice_of(shown, shown.on_moving ? warp : nullptr, g,
-                                    SliceInterpolation::nearest, streaming, stop);
+                                    SliceInterpolation::label, streaming, stop);
   const auto label_at = [&](int c, int r) {
-    const float v = slice.at(std::min(c, slice.width - 1), std::min(r, slice.height - 1));
-    return std::isnan(v) ? 0 : static_cast<int>(v);
+    return label_of(slice.at(std::min(c, slice.width - 1), std::min(r, slice.height - 1)));
   };
   repaint_rows(picture, [&](QRgb* line, std::int64_t row) {
     const int r = static_cast<int>(row);

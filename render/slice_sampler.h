@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -50,7 +51,11 @@ struct SliceImage {
   }
 };
 
-enum class SliceInterpolation { linear, nearest };
+/// `label`: the nearest voxel's whole number, exact where a float holds no more than 24 bits of it
+/// (Allen's areas have nine digits), as label_of() gives it back. sample_slice() has the first two.
+enum class SliceInterpolation { linear, nearest, label };
+/// The label that a pixel of a slice of labels stands for; 0 outside.
+std::int32_t label_of(float pixel);
 
 /// Threaded. Inside means within half a voxel of the outer voxel centres.
 SliceImage sample_slice(const Volume& volume, const SliceGeometry& geometry,

@@ -212,6 +212,8 @@ void Band::sample(const Tile& tile, int level, const Box& box, const void* voxel
     float* to = out_.values.data() + (first_row_ + tile.row + r) * out_.width + tile.column;
     if (interpolation_ == SliceInterpolation::linear)
       linear_row(volume_.type(), lattice, voxels, points, to);
+    else if (interpolation_ == SliceInterpolation::label)
+      label_row(volume_.type(), box.size, voxels, points, to);
     else
       nearest_row(volume_.type(), box.size, voxels, points, to);
     if (level > 0) {  // a coarser level may end a little further out, or in

@@ -63,9 +63,8 @@ Volume labels_on_grid(const Volume& labels, const Transform* warp, const Grid& g
   auto* to = out.channel<std::int32_t>();
   for (std::int64_t z = 0; z < small.size[2] && !stop.stop_requested(); ++z) {
     plane.origin_mm = world({0, 0, static_cast<double>(z)});
-    const SliceImage slice = sample_warped(labels, warp, plane, SliceInterpolation::nearest, stop);
-    for (const float value : slice.values)
-      *to++ = std::isnan(value) ? 0 : static_cast<std::int32_t>(std::lround(value));
+    const SliceImage slice = sample_warped(labels, warp, plane, SliceInterpolation::label, stop);
+    for (const float pixel : slice.values) *to++ = label_of(pixel);
   }
   return out;
 }

@@ -1,8 +1,10 @@
 #include "render/warped_slice.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "base/parallel.h"
@@ -13,9 +15,9 @@ namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-/// The value of the voxel nearest to a position; NaN more than half a voxel outside.
-template <class T>
-float nearest(const T* data, const Size3& n, float x, float y, float z) {
+/// What `value_of` makes of the voxel nearest to a position; NaN more than half a voxel outside.
+template <class T, class ValueOf>
+float nearest(const T* data, const Size3& n, float x, float y, float z, const ValueOf& value_of) {
   constexpr float kHalf = 0.50001F;
   const float place[3] = {x, y, z};
   std::int64_t index[3];
@@ -24,7 +26,18 @@ float nearest(const T* data, const Size3& n, float x, float y, float z) {
     if (!(place[a] >= -kHalf && place[a] <= last + kHalf)) return kNan;
     index[a] = std::lround(std::clamp(place[a], 0.0F, last));
   }
-  return static_cast<float>(data[(index[2] * n[1] + index[1]) * n[0] + index[0]]);
+  return value_of(data[(index[2] * n[1] + index[1]) * n[0] + index[0]]);
+}
+
+/// The bits of the whole number in place of a float's. Those that would be no float's are none of
+/// a label that anybody uses (above 2139095040).
+template <class T>
+float packed_label(T value) {
+  if constexpr (std::is_floating_point_v<T>) {
+    constexpr T kLimit = 2147483648;
+    if (!(value > -kLimit && value < kLimit)) return kNan;
+  }
+  return std::bit_cast<float>(static_cast<std::int32_t>(value));
 }
 
 void displace(const RowPoints& p, const BSplineField& field) {
@@ -79,8 +92,22 @@ void nearest_row(ScalarType type, const Size3& size, const void* data, const Row
                  float* out) {
   dispatch(type, [&]<class T>() {
     for (std::int64_t i = 0; i < p.n; ++i)
-      out[i] = nearest(static_cast<const T*>(data), size, p.x[i], p.y[i], p.z[i]);
+      out[i] = nearest(static_cast<const T*>(data), size, p.x[i], p.y[i], p.z[i],
+                       [](T value) { return static_cast<float>(value); });
   });
+}
+
+void label_row(ScalarType type, const Size3& size, const void* data, const RowPoints& p,
+               float* out) {
+  dispatch(type, [&]<class T>() {
+    for (std::int64_t i = 0; i < p.n; ++i)
+      out[i] = nearest(static_cast<const T*>(data), size, p.x[i], p.y[i], p.z[i],
+                       [](T value) { return packed_label(value); });
+  });
+}
+
+std::int32_t label_of(float pixel) {
+  return std::isnan(pixel) ? 0 : std::bit_cast<std::int32_t>(pixel);
 }
 
 SliceImage sample_warped(const Volume& volume, const Transform* warp, const SliceGeometry& geometry,
@@ -99,7 +126,8 @@ SliceImage sample_warped(const Volume& volume, const Transform* warp, const Slic
     float* to = out.values.data() + row * out.width;
     if (interpolation == SliceInterpolation::linear)
       return linear_row(volume.type(), lattice, volume.data(), points, to);
-    nearest_row(volume.type(), volume.grid().size, volume.data(), points, to);
+    const auto& sample = interpolation == SliceInterpolation::label ? label_row : nearest_row;
+    sample(volume.type(), volume.grid().size, volume.data(), points, to);
   });
   return out;
 }

@@ -161,6 +161,33 @@ TEST(Scene, aloneAndUnderEdgesAnImageFadesToTheGround) {
   EXPECT_EQ(lit(), 0);
 }
 
+/// Layers of one area of the Allen atlas are numbers that single precision takes for one.
+TEST(Scene, labelsOfNineDigitsStayApartAndHaveTheColoursOfTheirNames) {
+  const std::int32_t left = 560581551, right = 560581563;
+  ASSERT_EQ(static_cast<float>(left), static_cast<float>(right));
+  const io::LabelNames names{{left, {"layer 1", {{200, 10, 20}}}},
+                             {right, {"layer 6", {{10, 20, 200}}}}};
+  for (const ScalarType type : {ScalarType::u32, ScalarType::i32, ScalarType::f64}) {
+    Volume labels(Grid{{8, 8, 8}, {}}, type);
+    dispatch(type, [&]<class T>() {
+      for (int i = 0; i < 512; ++i)
+        labels.channel<T>()[i] = static_cast<T>(i % 8 < 4 ? left : right);
+    });
+    Scene s;
+    s.labels.push_back({std::make_shared<Volume>(std::move(labels)), false, false, 1, nullptr,
+                        std::make_shared<io::LabelNames>(names)});
+    SliceGeometry g;
+    g.width = g.height = 8;
+    g.pixel_mm = 1;
+    g.origin_mm = {0, 0, 4};
+    g.right_mm = {1, 0, 0};
+    g.down_mm = {0, 1, 0};
+    const QImage picture = compose(s, Content::fixed, g);
+    EXPECT_EQ(picture.pixel(1, 3), qRgb(200, 10, 20)) << name_of(type);
+    EXPECT_EQ(picture.pixel(6, 3), qRgb(10, 20, 200)) << name_of(type);
+  }
+}
+
 TEST(Scene, warpedLabelsAndGridLookAsTheyDid) {
   PhantomScene p;
   p.scene.labels.push_back({p.moving_labels, true, false, 0.35});
