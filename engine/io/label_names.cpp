@@ -300,13 +300,12 @@ NamesBeside read_label_names_beside(const fs::path& volume) {
     std::error_code failure;
     const fs::path path = file.parent_path() / candidate;
     if (path == volume || !fs::is_regular_file(path, failure)) continue;
-    out.path = path;
     try {
-      out.names = read_label_names(path);
+      return {path, read_label_names(path), {}};
     } catch (const Error& error) {
-      out.problem = error.what();
+      // Another may hold them: a table of something else can have the volume's name too.
+      if (out.path.empty()) out = {path, {}, error.what()};
     }
-    return out;
   }
   return out;
 }

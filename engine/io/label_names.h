@@ -32,7 +32,7 @@ LabelNames read_label_names(const std::filesystem::path& path);
 struct NamesBeside {
   std::filesystem::path path;  ///< empty: none
   LabelNames names;
-  std::string problem;  ///< why that file holds no names, as a sentence; empty when it does
+  std::string problem;  ///< why no file there holds names, of the first; empty when one does
 };
 NamesBeside read_label_names_beside(const std::filesystem::path& volume);
 

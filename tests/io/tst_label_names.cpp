@@ -117,6 +117,8 @@ TEST_F(LabelNames, areFoundBesideTheirVolume) {
   const io::NamesBeside broken = io::read_label_names_beside(volume);
   EXPECT_EQ(broken.path.filename(), "atlas.csv");
   EXPECT_NE(broken.problem.find("line 1"), std::string::npos);
+  write("atlas.txt", "1 last\n");
+  EXPECT_EQ(io::read_label_names_beside(volume).names.at(1).name, "last");
   write("atlas.lut", "1 left\n");
   EXPECT_EQ(io::read_label_names_beside(volume).names.at(1).name, "left");
   write("atlas.nii.txt", "1 links\n");
