@@ -47,10 +47,17 @@ struct PlaneRing {
   T* data = nullptr;
   int planes = 1, stride_y = 0, stride_z = 0, base = 0;
 
-  /// For a launch whose lowest plane is z.
+  /// For a launch whose lowest plane is z, which may lie below the volume.
   PlaneRing from(std::int64_t z) const {
     PlaneRing ring = *this;
-    ring.base = static_cast<int>(z) / planes * planes;
+    const int lowest = static_cast<int>(z), place = lowest % planes;
+    ring.base = lowest - (place < 0 ? place + planes : place);
+    return ring;
+  }
+  /// Plane z where plane z - n lies.
+  PlaneRing shifted(int n) const {
+    PlaneRing ring = *this;
+    ring.base += n;
     return ring;
   }
   __device__ T* plane(int z) const {

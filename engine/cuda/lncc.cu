@@ -12,11 +12,6 @@
 namespace gigawarp::cuda {
 namespace {
 
-template <class T>
-PlaneRing<T> ring_of(const ops::Array& array, int planes, const ops::Extent& e) {
-  return {array.as<T>(), planes, static_cast<int>(e.nx), static_cast<int>(e.nx * e.ny)};
-}
-
 /// The intermediates of one call.
 struct Rings {
   ops::Array intensity_array, coefficient_array, gradient_array;
@@ -26,20 +21,37 @@ struct Rings {
 
   Rings(Device& device, const ops::LnccArgs& args, const ops::LnccChunks& chunks) {
     const ops::Extent& e = args.pair.fixed.extent;
-    const auto make = [&]<class T>(ops::Array& array, PlaneRing<T>& ring, int planes) {
-      array = device.allocate(static_cast<std::size_t>(planes * e.nx * e.ny) * sizeof(T));
-      ring = ring_of<T>(array, planes, e);
+    const auto make = [&]<class T>(ops::Array& array, PlaneRing<T>& ring, int planes,
+                                   std::int64_t row) {
+      array = device.allocate(static_cast<std::size_t>(planes * row * e.ny) * sizeof(T));
+      ring = {array.as<T>(), planes, static_cast<int>(row), static_cast<int>(row * e.ny)};
     };
-    if (image_words(args) == 0) make(intensity_array, intensities, chunks.intensity_planes);
+    if (image_words(args) == 0) {
+      make(intensity_array, intensities, chunks.intensity_planes, chunks.row);
+      fill_quads(device, e);
+    }
     if (!args.target.wanted) return;
-    if (!windows_deliver(args)) make(coefficient_array, coefficients, chunks.coefficient_planes);
+    if (!windows_deliver(args))
+      make(coefficient_array, coefficients, chunks.coefficient_planes, chunks.row);
     if (args.target.intensity) return;
     if (args.target.field && !args.target.accumulate) {
       const Plane<std::uint64_t> field(args.target.field.packed);
       gradients = {field.data, std::numeric_limits<int>::max(), field.stride_y, field.stride_z};
     } else {
-      make(gradient_array, gradients, chunks.gradient_planes);
+      make(gradient_array, gradients, chunks.gradient_planes, e.nx);
     }
+  }
+
+ private:
+  /// What fills the last quad of a row counts nowhere.
+  void fill_quads(Device& device, const ops::Extent& e) const {
+    const auto row = static_cast<std::size_t>(intensities.stride_y),
+               filled = row - static_cast<std::size_t>(e.nx);
+    if (filled == 0) return;
+    constexpr std::size_t kBytes = sizeof(std::uint32_t);
+    check(cudaMemset2DAsync(intensities.data + e.nx, row * kBytes, 0, filled * kBytes,
+                            static_cast<std::size_t>(intensities.planes * e.ny), device.stream()),
+          "lncc");
   }
 };
 
@@ -81,7 +93,7 @@ void run(Device& device, const ops::LnccArgs& args, LnccTotals* totals, const Se
   const ops::Taps taps = args.window == WindowKind::box ? ops::Taps::box(args.radius)
                                                         : ops::Taps::gaussian_window(args.radius);
   const ops::LnccChunks chunks(args.pair.fixed.extent, taps.radius,
-                               args.approximate_gradient ? 0 : taps.radius);
+                               args.approximate_gradient ? 0 : taps.radius, image_words(args) == 0);
   const Rings rings(device, args, chunks);
   const auto go = [&](const auto& fill, const auto& words_from) {
     run_chunks(device, args, totals, linear, rings, chunks, taps, fill, words_from);
@@ -110,10 +122,15 @@ void run(Device& device, const ops::LnccArgs& args, LnccTotals* totals, const Se
 int image_words(const ops::LnccArgs& args) {
   const ops::ImagePair& p = args.pair;
   const ops::Extent &f = p.fixed.extent, &m = p.moving.extent;
-  const bool alike = is_plain(p, static_cast<bool>(args.warped)) && f.stride_y == m.stride_y &&
-                     f.stride_z == m.stride_z;
-  if (!args.target.intensity || !alike || !lncc_marches(args) || args.radius > 3) return 0;
-  return p.fixed.type == ScalarType::f32 ? 0 : static_cast<int>(size_of(p.fixed.type));
+  if (!args.target.intensity || !is_plain(p, static_cast<bool>(args.warped)) ||
+      !lncc_marches(args) || (p.fixed.type != ScalarType::u8 && p.fixed.type != ScalarType::u16))
+    return 0;
+  const DeviceImage fixed(p.fixed), moving(p.moving);
+  const std::size_t size = size_of(p.fixed.type);
+  const bool alike = f.stride_y == m.stride_y && f.stride_z == m.stride_z && f.nx % 4 == 0 &&
+                     holds_quads(fixed.data, fixed.stride_y, fixed.stride_z, size) &&
+                     holds_quads(moving.data, moving.stride_y, moving.stride_z, size);
+  return alike ? static_cast<int>(size) : 0;
 }
 
 Segments lncc_segments(const ops::LnccArgs& args) {

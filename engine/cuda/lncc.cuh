@@ -1,8 +1,12 @@
 #pragma once
 #include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <type_traits>
 
 #include "cuda/cuda_ops.h"
 #include "cuda/march.cuh"
+#include "cuda/quads.cuh"
 #include "cuda/queued.h"
 #include "cuda/target.cuh"
 
@@ -12,15 +16,18 @@ namespace gigawarp::cuda {
 
 /// How intensities are kept: integers in `steps` per deviation, cut at ±16 deviations. Sums over a
 /// window are then exact, whatever their order: over its columns in 32 bits for the windows that
-/// march, so that those may run along z without drifting; wide ones (radius above 2) leave the
-/// integers one bit less. The rounding has a variance of 3e-7 (1.3e-6), below that of any volume's
-/// noise.
+/// march, F·M twice; so those may run along z without drifting. The rounding has a variance of 5e-7
+/// in windows of 5 and 2.4e-6 in those of 11, below that of any volume's noise.
 struct IntensitySteps {
-  float steps = 512.0F, reach = 8191.0F;  ///< (2·2 + 1)² · reach² < 2^31
+  float steps = 512.0F, reach = 8191.0F;  ///< of windows summed tap by tap
 };
 inline IntensitySteps intensity_steps(const ops::LnccArgs& args) {
-  if (!lncc_marches(args.window, args.radius) || args.radius <= 2) return {};
-  return {256.0F, 4095.0F};  // (2·5 + 1)² · 4095² < 2^31
+  constexpr float kDeviations = 16, kMost = 8191;
+  if (!lncc_marches(args.window, args.radius)) return {};
+  // 2 · (2R + 1)² · reach² < 2^31
+  const float reach =
+      std::min(std::floor(32767.0F / static_cast<float>(2 * args.radius + 1)), kMost);
+  return {reach / kDeviations, reach};
 }
 
 /// F and M(T(i+u)) of one voxel in those steps: bits 0–15 and 16–30, signed; bit 31 says that the
@@ -47,7 +54,7 @@ using IntensityRing = PlaneRing<std::uint32_t>;
 /// Where windows and gradient take their words from. The usual way: from the ring.
 struct RingWords {
   using Raw = std::uint32_t;  ///< as it is loaded
-  IntensityRing ring;
+  IntensityRing ring;         ///< its rows are whole quads
 
   __device__ int stride_y() const { return ring.stride_y; }
   /// What lies `offset` elements into plane z, by plane(z)(offset).
@@ -55,11 +62,38 @@ struct RingWords {
     return [at = whole(ring.plane(z))](unsigned offset) { return __ldg(at + offset); };
   }
   __device__ std::uint32_t word(Raw raw) const { return raw; }
+
+  static constexpr bool kAllCount = false;
+  static constexpr int kBias = 0;
+  using RawQuad = uint4;
+  __device__ RawQuad none() const { return {0, 0, 0, 0}; }
+  /// Four neighbours; beyond the end of a row they are zero.
+  __device__ auto quads(int z) const {
+    return [at = whole(ring.plane(z))](unsigned offset) {
+      return __ldg(reinterpret_cast<const uint4*>(at + offset));
+    };
+  }
+  /// F and M of its voxel i in steps, zeros where it does not count; whether it does.
+  __device__ int biased_steps(const RawQuad& quad, int i, int& f, int& m) const {
+    const std::uint32_t word = i == 0 ? quad.x : (i == 1 ? quad.y : (i == 2 ? quad.z : quad.w));
+    f = fixed_steps(word);
+    m = moving_steps(word);
+    return static_cast<int>(word >> 31U);
+  }
+  /// The same as floats, without any bias.
+  __device__ bool values(const RawQuad& quad, int i, float& f, float& m) const {
+    int f_steps, m_steps;
+    const int counts = biased_steps(quad, i, f_steps, m_steps);
+    f = static_cast<float>(f_steps);
+    m = static_cast<float>(m_steps);
+    return counts != 0;
+  }
 };
 
 /// Or made of two volumes on one grid where they are needed (GradientTarget::intensity), which
-/// saves the pass that fills the ring: whole numbers of the size of Bits, without masks, whose rows
-/// and planes lie alike. Intensities are then shifted by up to half a step, which LNCC cannot see.
+/// saves the pass that fills the ring: whole numbers without sign, without masks, whose rows
+/// and planes lie alike, in whole quads. Zero is the whole number next to the mean, which LNCC
+/// cannot see; so what lies outside the volume is that number, and adds nothing to any sum.
 template <class Bits>
 struct ImageWords {
   struct Raw {
@@ -67,24 +101,20 @@ struct ImageWords {
   };
   struct Volume {
     const Bits* data = nullptr;  ///< of voxel (0, 0, 0)
-    float scale = 1, shift = 0;  ///< steps from the number, and what rounds them to the low bits
+    float scale = 1, zero = 0;   ///< twice the reach from the number, and 2^23 + what makes none
+    unsigned none = 0;           ///< the bits of that, as they lie in memory
   };
   Volume fixed, moving;
   int row = 0, plane_size = 0;
-  unsigned sign = 0;  ///< signed numbers count from below once this bit is turned over
-  float zero = 0;     ///< 2^23, and of signed numbers what they are shifted by
-  float low = 0, high = 0;
+  float twice = 1, low = 0;  ///< the reach, and what rounds steps from the lowest on
 
   ImageWords(const ops::ImagePair& pair, const IntensitySteps& unit)
-      : fixed(volume(pair.fixed, unit)),
-        moving(volume(pair.moving, unit)),
-        row(static_cast<int>(pair.fixed.extent.stride_y)),
+      : row(static_cast<int>(pair.fixed.extent.stride_y)),
         plane_size(static_cast<int>(pair.fixed.extent.stride_z)) {
-    const bool is_signed = pair.fixed.type == ScalarType::i8 || pair.fixed.type == ScalarType::i16;
-    sign = is_signed ? 1U << (8 * sizeof(Bits) - 1) : 0U;
-    zero = 8388608.0F + static_cast<float>(sign);
+    fixed = volume(pair.fixed, unit);
+    moving = volume(pair.moving, unit);
+    twice = 2 * unit.reach;
     low = kFloorMagic - unit.reach;
-    high = kFloorMagic + unit.reach;
   }
   __device__ int stride_y() const { return row; }
   __device__ auto plane(int z) const {
@@ -94,18 +124,67 @@ struct ImageWords {
     };
   }
   __device__ std::uint32_t word(const Raw& raw) const {
-    const auto steps = [&](unsigned bits, const Volume& v) {
-      const float number = __uint_as_float((bits ^ sign) | kTwoTo23) - zero;
-      return __float_as_uint(fminf(fmaxf(fmaf(number, v.scale, v.shift), low), high));
+    return __byte_perm(low_bits(raw.f | kTwoTo23, fixed), low_bits(raw.m | kTwoTo23, moving),
+                       0x5410) |
+           0x80000000U;
+  }
+
+  static constexpr bool kAllCount = true;
+  static constexpr int kBias = kFloorBits;
+  struct RawQuad {
+    unsigned f[sizeof(Bits)], m[sizeof(Bits)];  ///< as they lie in memory, four of each
+    /// Of 2^23 and the number.
+    __device__ static unsigned mantissa(const unsigned (&four)[sizeof(Bits)], int i) {
+      if constexpr (sizeof(Bits) == 1) return __byte_perm(four[0], kTwoTo23, 0x7440U + i);
+      return __byte_perm(four[i / 2], kTwoTo23, i % 2 == 0 ? 0x7410U : 0x7432U);
+    }
+  };
+  __device__ RawQuad none() const {
+    RawQuad quad;
+#pragma unroll
+    for (int k = 0; k < static_cast<int>(sizeof(Bits)); ++k) {
+      constexpr unsigned kRepeat = sizeof(Bits) == 1 ? 0x01010101U : 0x00010001U;
+      quad.f[k] = fixed.none * kRepeat;
+      quad.m[k] = moving.none * kRepeat;
+    }
+    return quad;
+  }
+  __device__ auto quads(int z) const {
+    using Four = std::conditional_t<sizeof(Bits) == 1, unsigned, uint2>;
+    const std::int64_t first = static_cast<std::int64_t>(z) * plane_size;
+    return [f_at = whole(fixed.data + first), m_at = whole(moving.data + first)](unsigned offset) {
+      const Four f = __ldg(reinterpret_cast<const Four*>(f_at + offset)),
+                 m = __ldg(reinterpret_cast<const Four*>(m_at + offset));
+      RawQuad quad;
+      memcpy(quad.f, &f, sizeof f);
+      memcpy(quad.m, &m, sizeof m);
+      return quad;
     };
-    return __byte_perm(steps(raw.f, fixed), steps(raw.m, moving), 0x5410) | 0x80000000U;
+  }
+  /// In steps and kBias more.
+  __device__ int biased_steps(const RawQuad& quad, int i, int& f, int& m) const {
+    f = static_cast<int>(low_bits(quad.mantissa(quad.f, i), fixed));
+    m = static_cast<int>(low_bits(quad.mantissa(quad.m, i), moving));
+    return 1;
+  }
+  __device__ bool values(const RawQuad& quad, int i, float& f, float& m) const {
+    f = __uint_as_float(low_bits(quad.mantissa(quad.f, i), fixed)) - kFloorMagic;
+    m = __uint_as_float(low_bits(quad.mantissa(quad.m, i), moving)) - kFloorMagic;
+    return true;
   }
 
  private:
-  static Volume volume(const ops::ImageView& view, const IntensitySteps& unit) {
+  /// Steps in the low bits of a float.
+  __device__ unsigned low_bits(unsigned mantissa, const Volume& v) const {
+    const float number = __uint_as_float(mantissa) - v.zero;
+    return __float_as_uint(fmaf(__saturatef(fmaf(number, v.scale, 0.5F)), twice, low));
+  }
+  Volume volume(const ops::ImageView& view, const IntensitySteps& unit) const {
     const DeviceImage image(view);
-    const float scale = image.scale * unit.steps;
-    return {static_cast<const Bits*>(image.data), scale, kFloorMagic - image.offset * scale};
+    constexpr float kHighest = (1U << (8 * sizeof(Bits))) - 1U;
+    const float none = std::round(std::clamp(image.offset, 0.0F, kHighest));
+    return {static_cast<const Bits*>(image.data), image.scale * unit.steps / (2 * unit.reach),
+            8388608.0F + none, static_cast<unsigned>(none)};
   }
 };
 /// The size of the numbers, 1 or 2 bytes, of volumes that ImageWords can read; 0 otherwise.
@@ -146,7 +225,18 @@ template <class Words>
 void lncc_gradient(Device& device, const ops::LnccArgs& args, const ops::Taps& taps,
                    const Words& words, const CoefficientRing& coefficients,
                    const GradientRing& gradients, ops::ZRange planes, double* slots);
-/// The march of lncc_gradient(): blocks per segment and planes per segment.
+/// Box windows of radius 3 and more, with sums along z in a pass of their own, which leaves them in
+/// `coefficients`: reads 8 more and writes 8.
+inline bool lncc_is_wide(const ops::LnccArgs& args) {
+  return lncc_marches(args.window, args.radius) && args.radius >= 3 && !args.approximate_gradient;
+}
+template <class Words>
+void lncc_gradient_wide(Device& device, const ops::LnccArgs& args, const Words& words,
+                        const CoefficientRing& coefficients, const GradientRing& gradients,
+                        ops::ZRange planes, double* slots);
+/// Its blocks per plane.
+int lncc_strips(const ops::LnccArgs& args);
+/// How lncc_gradient() sums up for linear targets: blocks per segment and planes per segment.
 int lncc_tiles(const ops::LnccArgs& args);
 int lncc_segment(const ops::LnccArgs& args);
 

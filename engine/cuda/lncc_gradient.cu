@@ -51,17 +51,12 @@ struct GradientOp {
   }
 };
 
-/// Of a tile, and how many of its blocks go on a multiprocessor, as measured to be fastest: wide
-/// windows need the registers of half of one, or of a whole.
-constexpr int kX = 32;
-constexpr int tile_rows(int radius) { return radius <= 3 ? 16 : (radius == 4 ? 32 : 24); }
-constexpr int blocks_at_once(int radius) { return radius <= 2 ? 4 : (radius == 3 ? 2 : 1); }
+constexpr int kX = 32, kY = 16;  ///< of a tile
 
 template <int R, class Op>
 void launch_tiles(Device& device, const Op& op, const ops::Extent& e, ops::ZRange planes,
                   const ops::Taps& taps) {
-  launch_march<R, kX, tile_rows(R), 2, blocks_at_once(R)>(device, op, e, planes, taps,
-                                                          "lncc gradient");
+  launch_march<R, kX, kY, 2, 4>(device, op, e, planes, taps, "lncc gradient");
 }
 
 bool direct_path(const ops::LnccArgs& args) {
@@ -77,26 +72,17 @@ void launch(Device& device, const ops::LnccArgs& args, const ops::Taps& taps,
   } else if (direct_path(args)) {
     if constexpr (std::is_same_v<Words, RingWords>)
       launch_direct(device, op, e, planes, taps, "lncc gradient");
+  } else if (taps.radius == 1) {
+    launch_tiles<1>(device, op, e, planes, taps);
   } else {
-    switch (taps.radius) {
-      case 1: launch_tiles<1>(device, op, e, planes, taps); return;
-      case 2: launch_tiles<2>(device, op, e, planes, taps); return;
-      case 3: launch_tiles<3>(device, op, e, planes, taps); return;
-      default: break;
-    }
-    if constexpr (std::is_same_v<Words, RingWords>) {
-      if (taps.radius == 4)
-        launch_tiles<4>(device, op, e, planes, taps);
-      else
-        launch_tiles<5>(device, op, e, planes, taps);
-    }
+    launch_tiles<2>(device, op, e, planes, taps);
   }
 }
 
 /// How the march over a whole volume is cut; the same for every slab.
 MarchGrid whole_grid(const ops::LnccArgs& args) {
   const ops::Extent& e = args.pair.fixed.extent;
-  return {e, {0, e.nz}, kX, tile_rows(args.approximate_gradient ? 0 : args.radius)};
+  return {e, {0, e.nz}, kX, kY};
 }
 
 }  // namespace
@@ -104,11 +90,12 @@ MarchGrid whole_grid(const ops::LnccArgs& args) {
 int lncc_tiles(const ops::LnccArgs& args) {
   const ops::Extent& e = args.pair.fixed.extent;
   if (direct_path(args)) return static_cast<int>(blocks_for(e.nx, 64) * blocks_for(e.ny, 4));
+  if (lncc_is_wide(args)) return lncc_strips(args);
   return whole_grid(args).tiles();
 }
 
 int lncc_segment(const ops::LnccArgs& args) {
-  if (direct_path(args)) return 1;
+  if (direct_path(args) || lncc_is_wide(args)) return 1;
   return whole_grid(args).segment;
 }
 
@@ -117,6 +104,10 @@ void lncc_gradient(Device& device, const ops::LnccArgs& args, const ops::Taps& t
                    const Words& words, const CoefficientRing& coefficients,
                    const GradientRing& gradients, ops::ZRange planes, double* slots) {
   if (planes.end <= planes.begin) return;
+  if (lncc_is_wide(args)) {
+    lncc_gradient_wide(device, args, words, coefficients, gradients, planes, slots);
+    return;
+  }
   const int back = args.approximate_gradient ? 0 : taps.radius;
   const float scale = gradient_scale(args);
   const auto go = [&]<TargetKind kKind>() {

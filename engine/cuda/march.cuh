@@ -48,17 +48,6 @@ struct MarchGrid {
     for (segment = 8; segment < 64 && segment * wanted < nz;) segment *= 2;
   }
   int tiles() const { return tiles_x * tiles_y; }
-  /// Equal segments counted from the first plane: for marches that keep no sums per segment, over
-  /// chunks not aligned. Of a third of the length, since a launch with few more blocks than fit at
-  /// once is as slow as the multiprocessor that has most of them.
-  MarchGrid unaligned() const {
-    MarchGrid g = *this;
-    const int planes = end - begin, longest = segment > 8 ? segment / 4 + segment / 8 : segment;
-    const int parts = (planes + longest - 1) / longest;
-    g.origin = begin;
-    g.segment = parts > 0 ? (planes + parts - 1) / parts : 1;
-    return g;
-  }
   int first_segment() const { return (begin - origin) / segment; }
   int segments() const {
     return end > begin ? (end - 1 - origin) / segment - first_segment() + 1 : 0;
@@ -97,20 +86,19 @@ struct MarchShape {
 };
 
 /// out[i] = sum_k w[k] v[i + k] for kCount neighbours; of a box, the taps that all share only once.
-/// N: float, or int for boxes.
-template <int R, int kCount, bool kBox, class N>
-__device__ inline void filter_run(const N* v, const float* w, N* out) {
+template <int R, int kCount, bool kBox>
+__device__ inline void filter_run(const float* v, const float* w, float* out) {
   if constexpr (kBox && kCount == 4 && R >= 2) {
-    N shared = v[3];
+    float shared = v[3];
 #pragma unroll
     for (int k = 4; k <= 2 * R; ++k) shared += v[k];
-    const N a = v[1] + v[2], b = v[2 * R + 1] + v[2 * R + 2];
+    const float a = v[1] + v[2], b = v[2 * R + 1] + v[2 * R + 2];
     out[0] = shared + (v[0] + a);
     out[1] = shared + (a + v[2 * R + 1]);
     out[2] = shared + (v[2] + b);
     out[3] = shared + (b + v[2 * R + 3]);
   } else if constexpr (kBox && kCount == 2 && R >= 1) {
-    N shared = v[1];
+    float shared = v[1];
 #pragma unroll
     for (int k = 2; k <= 2 * R; ++k) shared += v[k];
     out[0] = v[0] + shared;
@@ -126,40 +114,28 @@ __device__ inline void filter_run(const N* v, const float* w, N* out) {
   }
 }
 
-template <class N>
-struct FourOf;
-template <>
-struct FourOf<float> {
-  using Type = float4;
-};
-template <>
-struct FourOf<int> {
-  using Type = int4;
-};
-
 /// Sums along x of one quad: out[i] = sum_k w[k] in[i + k], i = 0…3, `in` 16-byte aligned.
-template <int R, bool kBox, class N>
-__device__ inline typename FourOf<N>::Type filter_quad(const N* in, const float* w) {
-  using Four = typename FourOf<N>::Type;
+template <int R, bool kBox>
+__device__ inline float4 filter_quad(const float* in, const float* w) {
   constexpr int kReads = (4 + 2 * R + 3) / 4;
-  N v[4 * kReads];
+  float v[4 * kReads];
 #pragma unroll
   for (int i = 0; i < kReads; ++i) {
-    const Four q = reinterpret_cast<const Four*>(in)[i];
+    const float4 q = reinterpret_cast<const float4*>(in)[i];
     v[4 * i] = q.x;
     v[4 * i + 1] = q.y;
     v[4 * i + 2] = q.z;
     v[4 * i + 3] = q.w;
   }
-  N o[4];
+  float o[4];
   filter_run<R, 4, kBox>(v, w, o);
   return {o[0], o[1], o[2], o[3]};
 }
 
 /// Sums along y of kRows consecutive rows at one x: out[i] = sum_k w[k] column[i + k].
-template <int R, int kPitch, int kRows, bool kBox, class N>
-__device__ inline void filter_column(const N* column, const float* w, N (&out)[kRows]) {
-  N v[kRows + 2 * R];
+template <int R, int kPitch, int kRows, bool kBox>
+__device__ inline void filter_column(const float* column, const float* w, float (&out)[kRows]) {
+  float v[kRows + 2 * R];
 #pragma unroll
   for (int i = 0; i < kRows + 2 * R; ++i) v[i] = column[i * kPitch];
   filter_run<R, kRows, kBox>(v, w, out);

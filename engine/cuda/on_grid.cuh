@@ -1,8 +1,8 @@
 #pragma once
-#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
+#include "cuda/quads.cuh"
 #include "cuda/rows.cuh"
 #include "cuda/sampler.cuh"
 
@@ -10,19 +10,6 @@
 /// gradient is asked for with respect to intensities (GradientTarget::intensity), where nothing is
 /// sampled.
 namespace gigawarp::cuda {
-
-/// What one load brings of a row.
-template <class T>
-struct alignas(4 * sizeof(T)) Quad {
-  T v[4];
-};
-
-/// Whether every row begins where a quad of numbers of `size` bytes may be loaded or stored at
-/// once.
-inline bool holds_quads(const void* data, int stride_y, int stride_z, std::size_t size) {
-  return reinterpret_cast<std::uintptr_t>(data) % (4 * size) == 0 && stride_y % 4 == 0 &&
-         stride_z % 4 == 0;
-}
 
 struct GridPair {
   DeviceImage fixed, moving, fixed_mask, moving_mask;

@@ -46,22 +46,29 @@ __device__ inline math::Float3 target_gradient(const DevicePair& pair, int x, in
   return g;
 }
 
+/// What becomes of the gradient field's word `before`. `g` from target_gradient().
+__device__ inline std::uint64_t product_word(const DeviceTarget& target, const math::Float3& g,
+                                             float dl_dm, std::uint64_t before) {
+  const float s = dl_dm * target.weight;
+  math::Float3 sum{g.x * s, g.y * s, g.z * s};
+  if (target.accumulate) {
+    const math::Float3 b = math::unpack_floats(before);
+    sum = {sum.x + b.x, sum.y + b.y, sum.z + b.z};
+  }
+  return math::pack_floats(sum.x, sum.y, sum.z);
+}
+
 /// `g` from target_gradient(); `dl_dm` is zero where the voxel does not count.
 template <TargetKind kKind>
 __device__ inline void deliver_product(const DeviceTarget& target, int x, int y, int z,
                                        math::Float3 g, float dl_dm, ThreadSums& sums) {
-  const float s = dl_dm * target.weight;
-  g = {g.x * s, g.y * s, g.z * s};
   static_assert(kKind != TargetKind::intensity, "nothing is multiplied there");
   if constexpr (kKind == TargetKind::linear) {
-    sums.add_gradient(g.x, g.y, g.z, x, y, z);
+    const float s = dl_dm * target.weight;
+    sums.add_gradient(g.x * s, g.y * s, g.z * s, x, y, z);
   } else if constexpr (kKind != TargetKind::none) {
     std::uint64_t* out = target.field.at(x, y, z);
-    if (target.accumulate) {
-      const math::Float3 before = math::unpack_floats(*out);
-      g = {g.x + before.x, g.y + before.y, g.z + before.z};
-    }
-    *out = math::pack_floats(g.x, g.y, g.z);
+    *out = product_word(target, g, dl_dm, target.accumulate ? *out : 0);
   }
 }
 
