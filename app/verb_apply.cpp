@@ -207,7 +207,20 @@ void apply_to_image(ApplyOptions options) {
   progress.finish();
 }
 
-void apply(const ApplyOptions& options) {
+/// What is said of an image would be said in vain: who gives it takes the verb for another one.
+void check_no_image_options(const CLI::App& verb) {
+  for (const char* option :
+       {"--reference", "--interpolation", "--background", "--spacing", "--reference-spacing",
+        "--level", "--channel", "--timepoint", "--reference-level", "--reference-channel",
+        "--reference-timepoint", "--labels", "--zarr", "--import"})
+    if (verb.count(option) > 0)
+      throw Error(ErrorCode::usage,
+                  std::string(option) +
+                      " is for --input, an image; leave it out for points and surfaces.",
+                  option);
+}
+
+void apply(const ApplyOptions& options, const CLI::App& verb) {
   if (options.input.empty() + options.points.empty() + options.mesh.empty() != 2)
     throw Error(ErrorCode::usage,
                 "apply needs one of --input (an image), --points and --mesh (a surface).",
@@ -215,6 +228,7 @@ void apply(const ApplyOptions& options) {
   if (options.mesh_space && options.mesh.empty())
     throw Error(ErrorCode::usage, "--mesh-space says how --mesh is meant; give that.",
                 "--mesh-space");
+  if (options.input.empty()) check_no_image_options(verb);
   std::vector<std::string> inputs = transform_files(options.transforms);
   inputs.insert(inputs.end(), {options.input, options.reference, options.points, options.mesh});
   keep_inputs(options.out, inputs);
@@ -281,7 +295,7 @@ void add_apply_verb(CLI::App& app) {
   add_write_options(verb, options->write);
   add_import_option(verb, options->import);
   add_progress_option(verb, options->progress);
-  verb->callback([options] { apply(*options); });
+  verb->callback([options, verb] { apply(*options, *verb); });
 }
 
 }  // namespace gigawarp::app

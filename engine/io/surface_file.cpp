@@ -92,7 +92,12 @@ std::unique_ptr<SurfaceFile> open_surface(const fs::path& path, std::optional<Su
     file->take_frame(given);
     return file;
   }
-  refuse(path, std::string("is no surface that can be read: ") + kSurfaceFormats +
+  std::string endings;
+  for (const Kind& kind : kKinds) {
+    if (!endings.empty()) endings += &kind == std::end(kKinds) - 1 ? " and " : ", ";
+    endings += kind.ending;
+  }
+  refuse(path, "is no surface that can be read: " + endings +
                    " are known; FreeSurfer's own are made GIFTI by mris_convert --to-scanner.");
 }
 
@@ -165,8 +170,8 @@ void refuse_changed(const fs::path& path) {
   refuse(path, "changed while it was read; try again when nothing writes to it.");
 }
 
-ForwardFile::ForwardFile(const fs::path& path)
-    : path_(path), size_(checked_file_size(path)), buffer_(std::size_t{1} << 20) {
+ForwardFile::ForwardFile(const fs::path& path) : path_(path), buffer_(std::size_t{1} << 20) {
+  checked_file_size(path);
   stream_.rdbuf()->pubsetbuf(buffer_.data(), static_cast<std::streamsize>(buffer_.size()));
   stream_.open(path, std::ios::binary);
   if (!stream_) refuse(path, "cannot be opened; check its permissions.");
@@ -185,11 +190,6 @@ bool ForwardFile::line(std::string& text) {
 void ForwardFile::bytes(void* to, std::size_t count) {
   if (!stream_.read(static_cast<char*>(to), static_cast<std::streamsize>(count)))
     refuse(path_, "ends too early; it was probably not written completely.");
-}
-
-std::uint64_t ForwardFile::left() {
-  const auto at = stream_.tellg();
-  return at < 0 ? 0 : size_ - static_cast<std::uint64_t>(at);
 }
 
 }  // namespace gigawarp::io

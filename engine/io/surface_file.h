@@ -17,9 +17,9 @@ enum class SurfaceSpace { lps, ras };
 
 /// A surface file, read so that it can be written again with its points elsewhere:
 ///     PLY (.ply), OBJ (.obj), STL (.stl)      rewritten here, number by number
-///     VTK PolyData (.vtk, .vtp)               by VTK, in a module that is loaded when first
-///     needed;
-///                                             written as binary: its text has six digits
+///     VTK PolyData (.vtk, .vtp)               by VTK, in a module that is loaded with the first
+///                                             such file; written as binary: its text has six
+///                                             digits
 ///     GIFTI surfaces (.gii)                   by the GIFTI library that comes with ITK; real
 ///                                             numbers are written as binary, for the same reason
 /// Faces, colours, labels and whatever else belongs to points and faces stay as they are; vectors
@@ -80,8 +80,6 @@ class SurfaceFile {
   Affine world_from_file_;
 };
 
-/// "PLY (.ply), …", for sentences.
-inline constexpr const char* kSurfaceFormats = "PLY (.ply), OBJ (.obj) and STL (.stl)";
 /// The ending of a surface file's name (".ply"), or nothing where it is none that is known.
 std::string surface_ending(const std::filesystem::path& path);
 

@@ -50,13 +50,11 @@ class ForwardFile {
   bool line(std::string& text);
   /// Refuses a file that ends before.
   void bytes(void* to, std::size_t count);
-  std::uint64_t left();
   std::int64_t lines() const { return lines_; }
   const std::filesystem::path& path() const { return path_; }
 
  private:
   std::filesystem::path path_;
-  std::uint64_t size_;
   std::vector<char> buffer_;
   std::ifstream stream_;
   std::int64_t lines_ = 0;

@@ -135,7 +135,7 @@ class Ply(Meshes):
         bad.write_bytes(write_ply(bad, self.points[:0], self.faces[:0]).read_bytes())
         self.assert_refused(bad, "holds no points")
         self.assert_refused(self.folder / "missing.ply", "does not exist")
-        self.assert_refused(self.fixed, "is no surface that can be read", "GIFTI")
+        self.assert_refused(self.fixed, "is no surface that can be read", ".vtk, .vtp and .gii", "GIFTI")
 
     def test_wrong_use_is_told(self):
         mesh = write_ply(self.folder / "use.ply", self.points, self.faces)
@@ -148,6 +148,9 @@ class Ply(Meshes):
         process = run("apply", "--mesh-space", "ras", "--points", mesh, "--transform", self.matrix, "--out", "x.csv")
         self.assertEqual(process.returncode, USAGE)
         self.assert_one_sentence(process, "--mesh-space")
+        for option, value in (("--reference", self.fixed), ("--interpolation", "label"), ("--background", "0"),
+                              ("--reference-level", "0"), ("--import", "never")):
+            self.assert_refused(mesh, option, "is for --input", expect=USAGE, more=[option, value])
 
     def test_a_mirror_image_is_told(self):
         mirror = sitk.AffineTransform(3)
