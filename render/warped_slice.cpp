@@ -4,7 +4,6 @@
 #include <bit>
 #include <cmath>
 #include <limits>
-#include <type_traits>
 #include <vector>
 
 #include "base/parallel.h"
@@ -29,15 +28,18 @@ float nearest(const T* data, const Size3& n, float x, float y, float z, const Va
   return value_of(data[(index[2] * n[1] + index[1]) * n[0] + index[0]]);
 }
 
-/// The bits of the whole number in place of a float's. Those that would be no float's are none of
-/// a label that anybody uses (above 2139095040).
+constexpr std::uint32_t kBelowZero = 0x80000000U;
+
+/// The whole number, by its sign and its size, in place of a float's bits: so those that are no
+/// float's begin at a size that no label has, and -1 is not among them.
 template <class T>
 float packed_label(T value) {
-  if constexpr (std::is_floating_point_v<T>) {
-    constexpr T kLimit = 2147483648;
-    if (!(value > -kLimit && value < kLimit)) return kNan;
-  }
-  return std::bit_cast<float>(static_cast<std::int32_t>(value));
+  constexpr double kLimit = 2139095040;  // the bits of infinity
+  const auto number = static_cast<double>(value);
+  if (!(number >= -kLimit && number <= kLimit)) return kNan;
+  const auto label = static_cast<std::int32_t>(number);
+  const auto size = static_cast<std::uint32_t>(std::abs(label));
+  return std::bit_cast<float>(label < 0 ? kBelowZero | size : size);
 }
 
 void displace(const RowPoints& p, const BSplineField& field) {
@@ -107,7 +109,10 @@ void label_row(ScalarType type, const Size3& size, const void* data, const RowPo
 }
 
 std::int32_t label_of(float pixel) {
-  return std::isnan(pixel) ? 0 : std::bit_cast<std::int32_t>(pixel);
+  if (std::isnan(pixel)) return 0;
+  const auto bits = std::bit_cast<std::uint32_t>(pixel);
+  const auto size = static_cast<std::int32_t>(bits & ~kBelowZero);
+  return (bits & kBelowZero) != 0 ? -size : size;
 }
 
 SliceImage sample_warped(const Volume& volume, const Transform* warp, const SliceGeometry& geometry,

@@ -161,6 +161,9 @@ TEST(Scene, aloneAndUnderEdgesAnImageFadesToTheGround) {
   EXPECT_EQ(lit(), 0);
 }
 
+/// Through voxels of 1 mm, 8 by 8 from the origin on.
+SliceGeometry small_slice() { return {Plane::axial, {0, 0, 4}, {1, 0, 0}, {0, 1, 0}, 8, 8, 1}; }
+
 /// Layers of one area of the Allen atlas are numbers that single precision takes for one.
 TEST(Scene, labelsOfNineDigitsStayApartAndHaveTheColoursOfTheirNames) {
   const std::int32_t left = 560581551, right = 560581563;
@@ -176,15 +179,23 @@ TEST(Scene, labelsOfNineDigitsStayApartAndHaveTheColoursOfTheirNames) {
     Scene s;
     s.labels.push_back({std::make_shared<Volume>(std::move(labels)), false, false, 1, nullptr,
                         std::make_shared<io::LabelNames>(names)});
-    SliceGeometry g;
-    g.width = g.height = 8;
-    g.pixel_mm = 1;
-    g.origin_mm = {0, 0, 4};
-    g.right_mm = {1, 0, 0};
-    g.down_mm = {0, 1, 0};
-    const QImage picture = compose(s, Content::fixed, g);
+    const QImage picture = compose(s, Content::fixed, small_slice());
     EXPECT_EQ(picture.pixel(1, 3), qRgb(200, 10, 20)) << name_of(type);
     EXPECT_EQ(picture.pixel(6, 3), qRgb(10, 20, 200)) << name_of(type);
+  }
+}
+
+TEST(Scene, labelsBelowZeroAreSeen) {
+  for (const ScalarType type : {ScalarType::i8, ScalarType::i32, ScalarType::f32}) {
+    Volume labels(Grid{{8, 8, 8}, {}}, type);
+    dispatch(type, [&]<class T>() {
+      for (int i = 0; i < 512; ++i) labels.channel<T>()[i] = static_cast<T>(i % 8 < 4 ? -1 : -2);
+    });
+    Scene s;
+    s.labels.push_back({std::make_shared<Volume>(std::move(labels)), false, false, 1});
+    const QImage picture = compose(s, Content::fixed, small_slice());
+    EXPECT_EQ(picture.pixel(1, 3), label_colour(-1)) << name_of(type);
+    EXPECT_EQ(picture.pixel(6, 3), label_colour(-2)) << name_of(type);
   }
 }
 
