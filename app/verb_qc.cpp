@@ -143,8 +143,8 @@ std::map<std::int64_t, std::string> label_names(const QcOptions& o) {
     const io::NamesBeside beside = io::read_label_names_beside(*volume);
     add(beside.names);
     if (!beside.problem.empty())
-      std::cerr << "gigawarp: warning: the labels stay without names: " << beside.problem
-                << " --label-names gives others.\n";
+      std::cerr << "gigawarp: warning: no names were taken from beside \"" << *volume
+                << "\": " << beside.problem << " --label-names gives some.\n";
   }
   return out;
 }

@@ -43,10 +43,13 @@ std::string lower(std::string text) {
   return text;
 }
 
-std::vector<Line> lines_of(const std::string& text) {
+/// Lines may end as on old Macintoshes, where spreadsheets still write them so.
+std::vector<Line> lines_of(std::string text) {
   constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-  std::istringstream stream(text.starts_with(kByteOrderMark) ? text.substr(kByteOrderMark.size())
-                                                             : text);
+  if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
+  for (std::size_t i = 0; i < text.size(); ++i)
+    if (text[i] == '\r' && (i + 1 == text.size() || text[i + 1] != '\n')) text[i] = '\n';
+  std::istringstream stream(text);
   std::vector<Line> out;
   int number = 0;
   for (std::string line; std::getline(stream, line);) {
@@ -243,7 +246,10 @@ LabelName entry_of(const Line& line, const Columns& columns, const fs::path& pat
 }  // namespace
 
 LabelNames read_label_names(const fs::path& path) {
-  std::vector<Line> lines = lines_of(read_text(path, kLargest));
+  std::string text = read_text(path, kLargest);
+  if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff"))
+    refuse(path, "is text in UTF-16; save it as UTF-8.");
+  std::vector<Line> lines = lines_of(std::move(text));
   if (lines.empty()) refuse(path, "names no labels.");
   const char separator = separator_of(lines.front().text, path);
   for (Line& line : lines) line.cells = split(line.text, separator);

@@ -23,7 +23,8 @@ using LabelNames = std::map<std::int64_t, LabelName>;
 /// - CSV and TSV (BIDS's `_dseg.tsv`, Allen's `structures.csv`): with a line of column names, index
 ///   and name in any order, a colour in three columns or in one ("#1f77b4", "31,119,180"); without,
 ///   index, name and maybe red, green, blue.
-/// Lines that begin with # are comments. Throws Error{bad_input} that names the file and the line.
+/// Text is UTF-8; lines that begin with # are comments. Throws Error{bad_input} that names the file
+/// and the line.
 LabelNames read_label_names(const std::filesystem::path& path);
 
 /// The names that lie beside a volume: "atlas.txt" (.label, .lut, .ctab, .ctbl, .tsv, .csv) beside

@@ -107,6 +107,7 @@ class PhantomAndQc(unittest.TestCase):
             (folder / "fixed_seg.tsv").write_text("index\tname\n2\tzwei\nthree\tdrei\n")
             process = self.qc(*labels)
             self.assertEqual(self.names_of(process, out), {3: "one", 2: "second one"})
+            self.assertIn("no names were taken", process.stderr)
             self.assertIn("fixed_seg.tsv", process.stderr)
             self.assertIn("line 3", process.stderr)
 

@@ -92,7 +92,16 @@ TEST_F(LabelNames, tablesOfBids) {
   EXPECT_EQ(names.at(3), (io::LabelName{"x", {}}));
 }
 
+TEST_F(LabelNames, linesMayEndAsSpreadsheetsOnAMacEndThem) {
+  const io::LabelNames names = read("mac.csv", "index,name\r1,left\r2,right\r");
+  EXPECT_EQ(names.at(1).name, "left");
+  EXPECT_EQ(names.at(2).name, "right");
+  EXPECT_NE(refusal("mac.txt", "1 left\rright\r").find("line 2"), std::string::npos);
+}
+
 TEST_F(LabelNames, whatIsNoTableOfNamesIsRefusedWithItsLine) {
+  EXPECT_NE(refusal("wide.txt", std::string("\xff\xfe\x31\0 \0a\0", 8)).find("UTF-16"),
+            std::string::npos);
   EXPECT_NE(refusal("a.txt", "1 left 1 2 3 0\n# more\nright 1 2 3 0\n").find("line 3"),
             std::string::npos);
   EXPECT_NE(refusal("b.txt", "1 left 1 2 300 0\n").find("line 1"), std::string::npos);
