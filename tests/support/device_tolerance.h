@@ -11,7 +11,8 @@ constexpr double kWarpOfRange = 1e-4;
 
 /// Gradients: ‖device − host‖₂ over ‖host‖₂. Kept as 13 bits and a shared exponent.
 constexpr double kGradient = 2e-3;
-/// LNCC also rounds intensities to 1/186 deviation or less and the windows' coefficients to 13 bits.
+/// LNCC also rounds intensities to 1/186 deviation or less, and the windows' coefficients to 13
+/// bits.
 constexpr double kLnccGradient = 1e-2;
 /// A point within rounding of a border between moving cells takes the neighbour's gradient, and at
 /// the edge of the grid the clamped one, zero. Such voxels stay out of the norm; they differ by
