@@ -215,8 +215,7 @@ void check_no_image_options(const CLI::App& verb) {
         "--reference-timepoint", "--labels", "--zarr", "--import"})
     if (verb.count(option) > 0)
       throw Error(ErrorCode::usage,
-                  std::string(option) + " is for --input, an image; leave it out for others.",
-                  option);
+                  std::string(option) + " is for --input, an image; leave it out here.", option);
 }
 
 void apply(const ApplyOptions& options, const CLI::App& verb) {

@@ -171,6 +171,7 @@ void draw_labels(QImage& picture, const ShownLabels& shown, const Transform* war
   const auto label_at = [&](int c, int r) {
     return label_of(slice.at(std::min(c, slice.width - 1), std::min(r, slice.height - 1)));
   };
+  const double outline = shown.is_mask ? shown.opacity : std::min(1.0, shown.opacity + 0.5);
   repaint_rows(picture, [&](QRgb* line, std::int64_t row) {
     const int r = static_cast<int>(row);
     int coloured = 0;  // neighbours mostly have one label
@@ -185,7 +186,7 @@ void draw_labels(QImage& picture, const ShownLabels& shown, const Transform* war
         colour = label_colour(shown_label, shown.names.get());
         coloured = shown_label;
       }
-      line[c] = mix(line[c], colour, edge ? std::min(1.0, shown.opacity + 0.5) : shown.opacity);
+      line[c] = mix(line[c], colour, edge ? outline : shown.opacity);
     }
   });
 }

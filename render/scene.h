@@ -47,7 +47,7 @@ struct ShownLabels {
   std::shared_ptr<const Volume> volume;
   bool on_moving = false;  ///< seen through the warp
   bool is_mask = false;    ///< one colour, outline only
-  double opacity = 0.35;
+  double opacity = 0.35;   ///< of areas, whose outlines have 0.5 more; of a mask's outline
   std::shared_ptr<const StreamedVolume> stream = {};
   std::shared_ptr<const io::LabelNames> names = {};  ///< for their colours; may be null
 };

@@ -1165,10 +1165,6 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>How much of the areas is seen over the images</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>Names of the labels</source>
         <translation type="unfinished"></translation>
     </message>
@@ -1186,6 +1182,14 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
     </message>
     <message>
         <source>Forget the names</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>How much of the areas is seen over the images; their outlines stay</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>How much of the outline is seen over the images</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

@@ -185,6 +185,23 @@ TEST(Scene, labelsOfNineDigitsStayApartAndHaveTheColoursOfTheirNames) {
   }
 }
 
+/// Down to nothing, and up to its full colour.
+TEST(Scene, theOutlineOfAMaskFades) {
+  Volume mask(Grid{{8, 8, 8}, {}}, ScalarType::u8);
+  for (int i = 0; i < 512; ++i) mask.channel<std::uint8_t>()[i] = i % 8 < 4 ? 1 : 0;
+  Scene s;
+  s.labels.push_back({std::make_shared<Volume>(std::move(mask)), false, true, 0});
+  const auto red_at = [&](double opacity) {
+    s.labels.front().opacity = opacity;
+    return qRed(compose(s, Content::fixed, small_slice()).pixel(3, 3));
+  };
+  const int ground = red_at(0);
+  EXPECT_EQ(ground, qRed(compose(Scene{}, Content::fixed, small_slice()).pixel(3, 3)));
+  EXPECT_NEAR(red_at(0.6), ground + 0.6 * (245 - ground), 2);
+  EXPECT_NEAR(red_at(0.9), ground + 0.9 * (245 - ground), 2);
+  EXPECT_EQ(red_at(1), 245);
+}
+
 TEST(Scene, labelsBelowZeroAreSeen) {
   for (const ScalarType type : {ScalarType::i8, ScalarType::i32, ScalarType::f32}) {
     Volume labels(Grid{{8, 8, 8}, {}}, type);

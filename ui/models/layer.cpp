@@ -46,7 +46,10 @@ bool is_label_map(LayerRole role) {
 }
 bool is_image(LayerRole role) { return role == LayerRole::fixed || role == LayerRole::moving; }
 bool is_of_moving(LayerRole role) { return static_cast<int>(role) % 2 == 1; }
-double first_opacity(LayerRole role) { return is_labels(role) ? 0.4 : 1; }
+double first_opacity(LayerRole role) {
+  if (is_label_map(role)) return 0.4;
+  return is_labels(role) ? 0.9 : 1;
+}
 
 QString spacing_text(const Vec3& mm) {
   const bool micro = std::max({mm[0], mm[1], mm[2]}) < 0.1;

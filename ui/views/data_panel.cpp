@@ -17,6 +17,18 @@
 
 namespace gigawarp::ui {
 
+namespace {
+QString opacity_hint(LayerRole role) {
+  if (is_image(role))
+    return DataPanel::tr(
+        "How much of the image is seen over what is below it: the other image, then the ground. "
+        "The difference is not faded.");
+  return is_label_map(role)
+             ? DataPanel::tr("How much of the areas is seen over the images; their outlines stay")
+             : DataPanel::tr("How much of the outline is seen over the images");
+}
+}  // namespace
+
 DataPanel::DataPanel(Workspace& workspace, QWidget* parent)
     : QWidget(parent), workspace_(workspace), list_(new QTreeView(this)) {
   setObjectName(QStringLiteral("data_panel"));
@@ -178,10 +190,7 @@ void DataPanel::show_details() {
   form->setRowVisible(map_row_, ready && is_image(role));
   form->setRowVisible(opacity_row_, ready && !is_landmarks(role));
   form->setRowVisible(names_, ready && is_label_map(role));
-  opacity_->setToolTip(is_image(role)
-                           ? tr("How much of the image is seen over what is below it: the other "
-                                "image, then the ground. The difference is not faded.")
-                           : tr("How much of the areas is seen over the images"));
+  opacity_->setToolTip(opacity_hint(role));
   const double range = layer.range.high - layer.range.low;
   const int decimals =
       range > 0 ? std::clamp(2 - static_cast<int>(std::floor(std::log10(range))), 0, 6) : 2;
