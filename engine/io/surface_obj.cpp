@@ -57,6 +57,10 @@ class ObjFile final : public SurfaceFile {
     bool has_normals = false, has_materials = false;
     while (lines.next(line)) {
       if (lines.number() % kLookEach == 0) look(stop);
+      if (line.find('\r') < line.size() - 1)  // all of them would be one line, its first
+        refuse(path_,
+               "has lines that end in a carriage return alone, as on old Macintoshes; save it with "
+               "the line ends of Unix or Windows.");
       split_words(line, words);
       if (words.empty()) continue;
       if (words[0].starts_with('#')) {

@@ -137,6 +137,14 @@ class Ply(Meshes):
         self.assert_refused(self.folder / "missing.ply", "does not exist")
         self.assert_refused(self.fixed, "is no surface that can be read", ".vtk, .vtp and .gii", "GIFTI")
 
+    def test_an_obj_file_with_line_ends_of_an_old_macintosh_is_refused_rather_than_cut(self):
+        mesh = self.folder / "mac.obj"
+        mesh.write_bytes(b"v 1 2 3\rv 2 3 4\rv 3 3 3\rf 1 2 3\r")
+        self.assert_refused(mesh, "carriage return")
+        mesh.write_bytes(b"v 1 2 3\r\nv 2 3 4\r\nv 3 3 3\r\nf 1 2 3\r\n")
+        self.apply(mesh, "windows.obj", self.identity)
+        self.assertEqual(len(read_obj(self.folder / "windows.obj")[1]), 3)
+
     def test_wrong_use_is_told(self):
         mesh = write_ply(self.folder / "use.ply", self.points, self.faces)
         before = mesh.read_bytes()
