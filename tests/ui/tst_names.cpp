@@ -228,6 +228,50 @@ TEST_F(Names, chosenAndForgottenOnesComeBackWithTheSession) {
   fs::rename(moved, folder_.path());
 }
 
+TEST_F(Names, thatASessionCannotFindAreNotForgottenByIt) {
+  file("fixed_seg.txt", "2 beside\n");
+  open_labels();
+  workspace().name_labels({LayerRole::fixed_labels}, file("own.txt", "2 own\n"));
+  ASSERT_TRUE(wait_named(LayerRole::fixed_labels, "own"));
+  int saved = 0;
+  const auto save = [&] {
+    const int before = saved;
+    QObject::connect(&window->session(), &ui::Session::saved, window.get(), [&] { ++saved; });
+    window->session().save(file("work.gigawarp"));
+    return wait_until([&] { return saved > before; });
+  };
+  ASSERT_TRUE(save());
+  fs::rename(folder_.path() / "own.txt", folder_.path() / "elsewhere.txt");
+  new_window();
+  const auto said = messages();
+  workspace().open({file("work.gigawarp")});
+  ASSERT_TRUE(wait_loaded({LayerRole::fixed_labels}));
+  ASSERT_TRUE(wait_until([&] { return said->join(' ').contains("own.txt"); }));
+  EXPECT_EQ(names(LayerRole::fixed_labels).list, nullptr) << "nor are those beside it taken";
+  ASSERT_TRUE(save());
+  fs::rename(folder_.path() / "elsewhere.txt", folder_.path() / "own.txt");
+  new_window();
+  workspace().open({file("work.gigawarp")});
+  EXPECT_TRUE(wait_named(LayerRole::fixed_labels, "own"));
+}
+
+TEST_F(Names, ofASessionComeToAVolumeThatIsFoundElsewhere) {
+  open_labels();
+  workspace().name_labels({LayerRole::fixed_labels}, file("own.txt", "2 own\n"));
+  ASSERT_TRUE(wait_named(LayerRole::fixed_labels, "own"));
+  bool saved = false;
+  QObject::connect(&window->session(), &ui::Session::saved, window.get(), [&] { saved = true; });
+  window->session().save(file("work.gigawarp"));
+  ASSERT_TRUE(wait_until([&] { return saved; }));
+  fs::rename(folder_.path() / "fixed_seg.nii.gz", folder_.path() / "moved_seg.nii.gz");
+  new_window();
+  workspace().open({file("work.gigawarp")});
+  ASSERT_TRUE(wait_loaded({LayerRole::moving_labels}));
+  EXPECT_FALSE(workspace().layers().is_ready(LayerRole::fixed_labels));
+  workspace().open_as(LayerRole::fixed_labels, file("moved_seg.nii.gz"));
+  EXPECT_TRUE(wait_named(LayerRole::fixed_labels, "own"));
+}
+
 TEST_F(Names, standInTheTableOfLabelsAndInTheReport) {
   workspace().open({test::finished_run()});
   ASSERT_TRUE(

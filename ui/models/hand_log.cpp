@@ -96,7 +96,8 @@ void HandLog::tell_names(LayerRole role) {
   const Layer& layer = workspace_.layers().layer(role);
   if (!is_label_map(role) || layer.state == Layer::State::loading) return;
   QString& told = names_.at(static_cast<std::size_t>(role));
-  if (layer.names.path == std::exchange(told, layer.names.path)) return;
+  const QString now = layer.names.list != nullptr ? layer.names.path : QString();
+  if (now == std::exchange(told, now)) return;
   if (layer.names.list != nullptr)
     say(tr("%1: %2 names  (qc --label-names %3)")
             .arg(title_of(role))

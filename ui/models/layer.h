@@ -45,7 +45,7 @@ double first_opacity(LayerRole role);
 /// What the labels of a label map are called.
 struct NamesOfLabels {
   QString path;                                ///< of their file; empty: none
-  std::shared_ptr<const io::LabelNames> list;  ///< null: none
+  std::shared_ptr<const io::LabelNames> list;  ///< null: none, or they could not be read
   bool chosen = false;  ///< by a person, also that there are none; else what lies beside the volume
 };
 

@@ -248,7 +248,8 @@ void Session::restore_layer(LayerRole role, const QJsonObject& json, const QStri
   const QString beside = QDir::cleanPath(QDir(base).absoluteFilePath(json["path"].toString()));
   const QString absolute = json["absolute"].toString();
   const QString path = json.contains("path") && QFileInfo::exists(beside) ? beside : absolute;
-  pending_.at(static_cast<std::size_t>(role)) = {true, json};
+  const std::optional<QString> names = names_in(json, base);
+  pending_.at(static_cast<std::size_t>(role)) = {true, json, names};
   if (is_address(path) || QFileInfo::exists(path)) {
     const QJsonArray mm = json["spacing_mm"].toArray();
     std::optional<Vec3> spacing;
@@ -258,7 +259,8 @@ void Session::restore_layer(LayerRole role, const QJsonObject& json, const QStri
       return value.isDouble() ? std::optional(value.toInt()) : std::nullopt;
     };
     workspace_.open_as(role, path, spacing, {index("level"), index("channel"), index("timepoint")});
-    restore_names(role, json, base);
+    // While the labels are being read: what lies beside them must not be shown in between.
+    if (names) workspace_.promise_names(role, *names);
     return;
   }
   Layer layer;
@@ -270,15 +272,12 @@ void Session::restore_layer(LayerRole role, const QJsonObject& json, const QStri
   workspace_.layers().set_layer(role, layer);
 }
 
-/// While the labels are being read: what lies beside them must not be shown in between.
-void Session::restore_names(LayerRole role, const QJsonObject& json, const QString& base) {
-  if (!json.contains("names_absolute")) return;
-  workspace_.forget_names(role);
+/// Beside the session first, as volumes are.
+std::optional<QString> Session::names_in(const QJsonObject& json, const QString& base) {
+  if (!json.contains("names_absolute")) return std::nullopt;
   const QString beside = QDir::cleanPath(QDir(base).absoluteFilePath(json["names"].toString()));
-  const QString absolute = json["names_absolute"].toString();
-  if (!absolute.isEmpty())
-    workspace_.name_labels({role},
-                           json.contains("names") && QFileInfo::exists(beside) ? beside : absolute);
+  return json.contains("names") && QFileInfo::exists(beside) ? beside
+                                                             : json["names_absolute"].toString();
 }
 
 /// Puts the looks of a layer back once it has been read, and compares its checksum.
@@ -286,7 +285,8 @@ void Session::finish_layer(LayerRole role) {
   const Layer& now = workspace_.layers().layer(role);
   Pending& pending = pending_.at(static_cast<std::size_t>(role));
   if (!pending.waits || now.state != Layer::State::ready) return;
-  const QJsonObject json = std::exchange(pending, {}).json;
+  const auto [waited, json, names] = std::exchange(pending, {});
+  if (names && !now.names.chosen) workspace_.promise_names(role, *names);  // it was missing
   Layer layer = now;
   layer.visible = json["visible"].toBool(true);
   layer.opacity = std::clamp(json["opacity"].toDouble(layer.opacity), 0.0, 1.0);

@@ -2,6 +2,8 @@
 #include <QJsonObject>
 #include <QObject>
 #include <QTimer>
+#include <array>
+#include <optional>
 
 #include "ui/models/job_model.h"
 #include "ui/models/results.h"
@@ -47,7 +49,7 @@ class Session final : public QObject {
   QJsonObject describe_layer(LayerRole role, const QDir* base) const;
   bool restore(const QString& path);
   void restore_layer(LayerRole role, const QJsonObject& json, const QString& base);
-  void restore_names(LayerRole role, const QJsonObject& json, const QString& base);
+  static std::optional<QString> names_in(const QJsonObject& json, const QString& base);
   void finish_layer(LayerRole role);
 
   Workspace& workspace_;
@@ -58,6 +60,7 @@ class Session final : public QObject {
   struct Pending {
     bool waits = false;
     QJsonObject json;
+    std::optional<QString> names;  ///< that its labels had from a person; empty: none
   };
   std::array<Pending, kLayerRoles> pending_;
   QJsonObject view_;  ///< to be set once the images are there

@@ -111,6 +111,9 @@ class Workspace : public QObject {
   /// person says otherwise; what is wrong with the file is a message.
   void name_labels(const std::vector<LayerRole>& roles, const QString& path);
   void forget_names(LayerRole role);
+  /// The names that a session says a person chose, none where `path` is empty. Where the file
+  /// cannot be read the layer goes on to name it, so that another session does not lose it.
+  void promise_names(LayerRole role, const QString& path);
   /// Of both label maps; where they differ the fixed one's count.
   io::LabelNames label_names() const;
 

@@ -81,6 +81,11 @@ void Workspace::name_labels(const std::vector<LayerRole>& roles, const QString& 
 
 void Workspace::forget_names(LayerRole role) { set_names(role, {}, nullptr); }
 
+void Workspace::promise_names(LayerRole role, const QString& path) {
+  set_names(role, path, nullptr);
+  if (!path.isEmpty()) name_labels({role}, path);
+}
+
 void Workspace::set_names(LayerRole role, const QString& path,
                           std::shared_ptr<const io::LabelNames> names) {
   Layer layer = layers_.layer(role);

@@ -226,7 +226,7 @@ void DataPanel::show_menu(const QPoint& at) {
     names->setEnabled(labels.state == Layer::State::ready);
     QAction* forget = menu->addAction(tr("Forget the names"), this,
                                       [this, role] { workspace_.forget_names(role); });
-    forget->setEnabled(labels.names.list != nullptr);
+    forget->setEnabled(!labels.names.path.isEmpty());
   }
   QAction* close =
       menu->addAction(tr("Close"), this, [this, role] { workspace_.close_layer(role); });
