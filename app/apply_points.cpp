@@ -71,6 +71,10 @@ void apply_to_mesh(const PointOptions& options) {
     std::cerr << "The transform mirrors: faces that looked outwards look inwards.\n";
   progress.part(0.4, 0.8, "moving the points");
   std::vector<Vec3>& points = surface->points_mm();
+  if (const std::int64_t beyond = transform.beyond_first(points); beyond > 0)
+    std::cerr << options.input << ": " << beyond << " of " << points.size()
+              << " points lie beyond the warp, which leaves them where they are; does the surface "
+                 "belong to the fixed space, in these axes?\n";
   ProgressEvent event;
   event.stage = "moving the points";
   transform.move(points, [&](double done) {

@@ -30,6 +30,10 @@ void PointTransform::add(Transform&& held) {
   for (const TransformStage& stage : held.stages)
     if (const auto* affine = std::get_if<Affine>(&stage))
       mirrors_ = mirrors_ != (affine->determinant() < 0);
+  if (!any_ && !held.stages.empty())
+    if (const auto* field = std::get_if<DisplacementField>(&held.stages.front()))
+      first_ = field->grid();
+  any_ = true;
   stages_.add(std::move(held));
 }
 
@@ -42,11 +46,25 @@ PointTransform::PointTransform(const std::vector<std::string>& words, bool inver
   }
   for (const TransformWord& word : transform_list(words)) {
     std::shared_ptr<const VolumeFeed> feed = large_displacement(word);
-    if (feed != nullptr)
-      stages_.add(job::stoppable(std::move(feed), stop));
-    else
+    if (feed == nullptr) {
       add(read_transform_list(transform_words(word), false));
+      continue;
+    }
+    if (!any_) first_ = feed->grid();
+    any_ = true;
+    stages_.add(job::stoppable(std::move(feed), stop));
   }
+}
+
+std::int64_t PointTransform::beyond_first(std::span<const Vec3> points_mm) const {
+  if (!first_) return 0;
+  const Affine voxel_from_world = first_->voxel_from_world();
+  return std::count_if(points_mm.begin(), points_mm.end(), [&](const Vec3& point) {
+    const Vec3 voxel = voxel_from_world(point);
+    for (std::size_t a = 0; a < 3; ++a)
+      if (voxel[a] < -0.5 || voxel[a] > static_cast<double>(first_->size[a]) - 0.5) return true;
+    return false;
+  });
 }
 
 void PointTransform::move(std::span<Vec3> points_mm,

@@ -1,5 +1,7 @@
 #pragma once
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -19,6 +21,9 @@ class PointTransform {
   PointTransform(const std::vector<std::string>& words, bool inverse, const std::stop_token& stop);
   /// It turns right hands into left ones: faces have their corners the other way round.
   bool mirrors() const { return mirrors_; }
+  /// How many of the points lie beyond the grid of a displacement that goes first, which leaves
+  /// them where they are, as in ITK: a surface of another space is betrayed by it.
+  std::int64_t beyond_first(std::span<const Vec3> points_mm) const;
   /// Takes points, world LPS mm, where the transform leads them; NaN where that is nowhere. `tell`
   /// gets how much is done, 0 to 1. Throws Error{cancelled}.
   void move(std::span<Vec3> points_mm, const std::function<void(double done)>& tell) const;
@@ -28,7 +33,8 @@ class PointTransform {
 
   qc::StreamedTransform stages_;
   std::stop_token stop_;
-  bool mirrors_ = false;
+  bool mirrors_ = false, any_ = false;
+  std::optional<Grid> first_;  ///< of the displacement that goes first
 };
 
 }  // namespace gigawarp::app

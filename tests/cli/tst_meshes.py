@@ -160,6 +160,17 @@ class Ply(Meshes):
                               ("--reference-level", "0"), ("--import", "never")):
             self.assert_refused(mesh, option, "is for --input", expect=USAGE, more=[option, value])
 
+    def test_a_surface_beyond_the_warp_is_told(self):
+        inside = write_ply(self.folder / "inside.ply", self.points, self.faces)
+        self.assertNotIn("beyond the warp", self.apply(inside, "told.ply").stderr)
+        far = self.points.copy()
+        far[:3] += 1000
+        mesh = write_ply(self.folder / "far.ply", far, self.faces)
+        self.assertIn(f"3 of {len(far)} points lie beyond the warp", self.apply(mesh, "told.ply").stderr)
+        self.assert_close(read_ply(self.folder / "told.ply")[2][:3],
+                          [self.affine.TransformPoint([float(v) for v in p]) for p in far[:3]], 1e-3)
+        self.assertNotIn("beyond the warp", self.apply(mesh, "told.ply", self.matrix).stderr)
+
     def test_a_mirror_image_is_told(self):
         mirror = sitk.AffineTransform(3)
         mirror.SetMatrix([-1, 0, 0, 0, 1, 0, 0, 0, 1])
