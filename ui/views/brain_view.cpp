@@ -245,14 +245,14 @@ void BrainView::draw_letters(QPainter& painter) const {
 void BrainView::draw_legend(QPainter& painter) const {
   const auto labels = surfaces_.labels();
   if (labels == nullptr || !problem_.isEmpty()) return;
-  constexpr int kRow = 16, kTop = 34, kLegendText = 120;
+  constexpr int kRow = 16, kTop = 34, kNumber = 46, kLegendText = 190;
   const QColor kLegendGround(20, 21, 24, 170);
   const int room = std::max(0, (height() - kTop - 30) / kRow);
   QFont small = font();
   small.setPixelSize(11);
   painter.setFont(small);
   const std::shared_ptr<const io::LabelNames> names = label_names();
-  const int text = names != nullptr ? std::min(kLegendText, width() / 3) : 46;
+  const int text = names != nullptr ? std::clamp(width() / 3, kNumber, kLegendText) : kNumber;
   const int x = width() - text - 18;
   int y = kTop, shown = 0;
   const int count = static_cast<int>(labels->size());
@@ -267,8 +267,10 @@ void BrainView::draw_legend(QPainter& painter) const {
     QString word = QString::number(label.label);
     if (names != nullptr)
       if (const auto name = names->find(label.label); name != names->end())
-        word = painter.fontMetrics().elidedText(QString::fromStdString(name->second.name),
-                                                Qt::ElideMiddle, text);
+        // The number too: cut short, names may look alike.
+        word = painter.fontMetrics().elidedText(
+            word + QLatin1Char(' ') + QString::fromStdString(name->second.name), Qt::ElideMiddle,
+            text);
     painter.drawText(QRect(x + 15, y, text, kRow), Qt::AlignLeft | Qt::AlignVCenter, word);
     y += kRow;
     ++shown;
