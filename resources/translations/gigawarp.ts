@@ -3317,5 +3317,9 @@ Only what is looked at is read.</source>
         <source>&quot;%1&quot; is no volume. Names of labels can be opened when the label volume that they belong to is open.</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>&quot;%1&quot; is a surface, which the window does not show; &quot;gigawarp apply --mesh&quot; moves it.</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 </TS>

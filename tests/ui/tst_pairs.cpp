@@ -124,6 +124,17 @@ TEST_F(Pairs, landmarksSetByHandComeBackByUndo) {
   EXPECT_EQ(workspace().pairs().rowCount(), 1);
 }
 
+TEST_F(Pairs, aSurfaceThatIsDroppedTakesNoImagesPlace) {
+  load_pair();
+  const QString moving = workspace().layers().layer(LayerRole::moving).path;
+  const auto said = messages();
+  workspace().open({"/nowhere/cortex.ply"});
+  ASSERT_EQ(said->size(), 1);
+  EXPECT_TRUE(said->front().contains("cortex.ply") && said->front().contains("--mesh"));
+  EXPECT_TRUE(workspace().layers().is_ready(LayerRole::moving));
+  EXPECT_EQ(workspace().layers().layer(LayerRole::moving).path, moving);
+}
+
 TEST_F(Pairs, windowColoursOpacityAndVisibilityAreUndone) {
   load_all();
   const auto layer = [&](LayerRole role) { return workspace().layers().layer(role); };

@@ -1,6 +1,7 @@
 #include <QFileInfo>
 #include <utility>
 
+#include "io/surface_file.h"
 #include "job/batch_folder.h"
 #include "ui/models/address.h"
 #include "ui/models/workspace.h"
@@ -62,6 +63,13 @@ void Workspace::open_as(LayerRole role, const QString& path, std::optional<Vec3>
     selection = level_of(image.selection);
   }
   const Layer& before = layers_.layer(role);
+  // Who has read of surfaces drops one here: no image with its landmarks and results gives way.
+  if (before.state == Layer::State::ready && !io::surface_ending(path.toStdString()).empty()) {
+    Q_EMIT message(tr("\"%1\" is a surface, which the window does not show; \"gigawarp apply "
+                      "--mesh\" moves it.")
+                       .arg(path));
+    return;
+  }
   if (is_image(role) && before.path != path &&
       (before.state == Layer::State::ready || before.state == Layer::State::loading))
     leave_image(role);
