@@ -84,9 +84,7 @@ void check_cuda(cudaError_t status, const char* what) {
 class NcclExchange final : public Exchange {
  public:
   NcclExchange(Communicator& communicator, const ops::RankParts& parts)
-      : communicator_(communicator),
-        device_(parts.device),
-        stream_(static_cast<cudaStream_t>(parts.stream)) {
+      : NcclExchange(communicator, parts.device, static_cast<cudaStream_t>(parts.stream)) {
     ncclUniqueId id{};
     if (communicator.is_root()) nccl_.check(nccl_.get_unique_id(&id), "starting");
     communicator.broadcast(&id, sizeof id, 0);
@@ -106,8 +104,9 @@ class NcclExchange final : public Exchange {
   ~NcclExchange() override {
     cudaSetDevice(device_);
     if (nccl_communicator_ != nullptr) nccl_.destroy(nccl_communicator_);
-    cudaStreamDestroy(messages_);
-    for (cudaEvent_t event : {ready_, arrived_}) cudaEventDestroy(event);
+    if (messages_ != nullptr) cudaStreamDestroy(messages_);
+    for (cudaEvent_t event : {ready_, arrived_})
+      if (event != nullptr) cudaEventDestroy(event);
     for (const Span& span : spans_) {
       cudaEventDestroy(span.from);
       cudaEventDestroy(span.to);
@@ -154,6 +153,10 @@ class NcclExchange final : public Exchange {
   std::string name() const override { return "NCCL"; }
 
  private:
+  /// Joins nobody yet. What the other constructor makes goes with it when that fails half-way.
+  NcclExchange(Communicator& communicator, int device, cudaStream_t stream)
+      : communicator_(communicator), device_(device), stream_(stream) {}
+
   struct Span {
     cudaEvent_t from = nullptr, to = nullptr;
   };
