@@ -22,6 +22,13 @@ using MakeParts = std::function<ops::RankParts(int rank)>;
 using MakeExchange =
     std::function<std::unique_ptr<shard::Exchange>(shard::Communicator&, ops::RankParts&)>;
 
+/// A rank that cuts however thin a slab is.
+inline ops::RankParts thin_pieces() {
+  ops::RankParts parts = ops::make_host_rank();
+  parts.least_piece = 1;
+  return parts;
+}
+
 /// body(rank) on `count` threads at once; then throws what the lowest rank that failed threw.
 inline void on_ranks(
     int count, const std::function<void(Rank&)>& body,
