@@ -3321,5 +3321,9 @@ Only what is looked at is read.</source>
         <source>&quot;%1&quot; is a surface, which the window does not show; &quot;gigawarp apply --mesh&quot; moves it.</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>Reading &quot;%1&quot;.</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 </TS>

@@ -135,6 +135,30 @@ TEST_F(Pairs, aSurfaceThatIsDroppedTakesNoImagesPlace) {
   EXPECT_EQ(workspace().layers().layer(LayerRole::moving).path, moving);
 }
 
+TEST_F(Pairs, anImageThatIsDroppedTakesAnothersPlaceWhenItHasBeenRead) {
+  load_all();
+  const auto moving = [&] { return workspace().layers().layer(LayerRole::moving); };
+  const QString before = moving().path, letter = test::path_in(folder_.path(), "letter.nii.gz");
+  QFile file(letter);
+  ASSERT_TRUE(file.open(QIODevice::WriteOnly) && file.write("Dear reader") > 0);
+  file.close();
+
+  const auto said = messages();
+  workspace().open({letter});
+  ASSERT_TRUE(wait_until([&] { return said->size() >= 2; }));
+  EXPECT_TRUE(said->back().contains("letter.nii.gz")) << said->back().toStdString();
+  EXPECT_EQ(moving().path, before);
+  EXPECT_TRUE(workspace().layers().is_ready(LayerRole::moving));
+  EXPECT_TRUE(workspace().layers().is_ready(LayerRole::moving_labels));
+  EXPECT_FALSE(workspace().landmarks()[1].empty());
+
+  workspace().open({other("moving.nii.gz")});
+  ASSERT_TRUE(wait_until([&] { return moving().path == other("moving.nii.gz"); }));
+  EXPECT_TRUE(workspace().layers().is_ready(LayerRole::moving));
+  EXPECT_TRUE(is_empty(LayerRole::moving_labels));
+  EXPECT_TRUE(workspace().landmarks()[1].empty());
+}
+
 TEST_F(Pairs, windowColoursOpacityAndVisibilityAreUndone) {
   load_all();
   const auto layer = [&](LayerRole role) { return workspace().layers().layer(role); };

@@ -46,7 +46,16 @@ void Workspace::open(const QStringList& paths) {
       else if (!fixed_taken)
         role = LayerRole::fixed;
       (role == LayerRole::fixed ? fixed_taken : moving_taken) = true;
-      open_as(role, is_address(path) ? path : info.absoluteFilePath());
+      const QString file = is_address(path) ? path : info.absoluteFilePath();
+      // An image gives way, with its labels and landmarks, when the other one has been read: what
+      // was dropped may be no image at all.
+      if (is_image(role) && layers_.is_ready(role) && layers_.layer(role).path != file &&
+          io::surface_ending(file.toStdString()).empty()) {
+        Q_EMIT message(tr("Reading \"%1\".").arg(file));
+        loader_.load(role, file);
+      } else {
+        open_as(role, file);
+      }
     }
   }
   // After the volumes, which may be among the files.
@@ -129,6 +138,13 @@ bool Workspace::take_other_part(LayerRole role, Layer& layer) {
 
 void Workspace::take(LayerRole role, Layer layer) {
   const Layer& before = layers_.layer(role);
+  if (is_image(role) && before.state == Layer::State::ready && before.path != layer.path) {
+    if (layer.state == Layer::State::failed && !layer.wants_spacing) {
+      Q_EMIT message(layer.problem);
+      return;
+    }
+    leave_image(role);
+  }
   const bool other_part = before.state == Layer::State::ready && before.path == layer.path &&
                           before.spacing_mm == layer.spacing_mm;
   if (before.path == layer.path && before.names.chosen) layer.names = before.names;
