@@ -32,8 +32,9 @@ enum class SurfaceSpace { lps, ras };
 /// OBJ file along its seams. These three formats are lists of numbers: all that is not a point or a
 /// normal is copied.
 ///
-/// Memory: 24 bytes for each point (STL: 72 for each triangle); PLY, OBJ and STL hold nothing else
-/// and are read a second time while they are written, VTK and GIFTI files are held whole.
+/// Memory: 24 bytes for each point (STL: 72 for each triangle; OBJ and text STL, which do not say
+/// how many there are, up to three times that while they are read); PLY, OBJ and STL hold nothing
+/// else and are read a second time while they are written, VTK and GIFTI files are held whole.
 class SurfaceFile {
  public:
   virtual ~SurfaceFile() = default;
