@@ -63,16 +63,6 @@ class Names : public test::WindowTest {
     ADD_FAILURE() << "the phantom has no such label";
     return {};
   }
-  void drop(QWidget* target, const QStringList& paths, const QPointF& at) {
-    QMimeData data;
-    QList<QUrl> urls;
-    for (const QString& path : paths) urls << QUrl::fromLocalFile(path);
-    data.setUrls(urls);
-    QDragEnterEvent enter(at.toPoint(), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
-    QApplication::sendEvent(target, &enter);
-    QDropEvent event(at, Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
-    QApplication::sendEvent(target, &event);
-  }
   QPointF row_of(LayerRole role) {
     auto* list = find<QTreeView>("layers");
     return list->visualRect(workspace().layers().index(static_cast<int>(role), 0)).center();

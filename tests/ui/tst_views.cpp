@@ -22,17 +22,6 @@ namespace {
 
 class Views : public test::WindowTest {
  protected:
-  /// Files dropped on a widget, as a file manager does it.
-  void drop(QWidget* target, const QStringList& paths, const QPointF& at = {20, 20}) {
-    QMimeData data;
-    QList<QUrl> urls;
-    for (const QString& path : paths) urls << QUrl::fromLocalFile(path);
-    data.setUrls(urls);
-    QDragEnterEvent enter(at.toPoint(), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
-    QApplication::sendEvent(target, &enter);
-    QDropEvent event(at, Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
-    QApplication::sendEvent(target, &event);
-  }
   void wheel(QWidget* target, const QPointF& at, int notches,
              Qt::KeyboardModifiers keys = Qt::NoModifier) {
     QWheelEvent event(at, target->mapToGlobal(at), {}, {0, 120 * notches}, Qt::NoButton, keys,

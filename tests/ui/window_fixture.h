@@ -3,13 +3,16 @@
 
 #include <QAbstractItemModelTester>
 #include <QApplication>
+#include <QDragEnterEvent>
 #include <QElapsedTimer>
 #include <QFile>
 #include <QFileDialog>
 #include <QMessageBox>
+#include <QMimeData>
 #include <QPushButton>
 #include <QSignalSpy>
 #include <QTest>
+#include <QUrl>
 #include <functional>
 #include <memory>
 
@@ -93,6 +96,17 @@ class WindowTest : public testing::Test {
     workspace().open(small_pair().pair());
     ASSERT_TRUE(wait_loaded({ui::LayerRole::fixed, ui::LayerRole::moving}));
     ASSERT_TRUE(wait_drawn());
+  }
+  /// Files dropped on a widget, as a file manager does it.
+  void drop(QWidget* target, const QStringList& paths, const QPointF& at = {20, 20}) {
+    QMimeData data;
+    QList<QUrl> urls;
+    for (const QString& path : paths) urls << QUrl::fromLocalFile(path);
+    data.setUrls(urls);
+    QDragEnterEvent enter(at.toPoint(), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+    QApplication::sendEvent(target, &enter);
+    QDropEvent event(at, Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+    QApplication::sendEvent(target, &event);
   }
   /// The sentences that the window says from now on.
   std::shared_ptr<QStringList> messages() {
