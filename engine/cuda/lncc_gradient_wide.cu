@@ -92,20 +92,6 @@ __device__ inline void load_words(const std::uint64_t* at, int count, bool wide,
   for (int i = 0; i < 4; ++i) out[i] = i < count ? at[i] : 0;
 }
 
-template <class T>
-__device__ inline void store_quad(T* at, int count, bool wide, const T (&v)[4]) {
-  if (wide && count >= 4) {
-    Quad<T> quad;
-#pragma unroll
-    for (int i = 0; i < 4; ++i) quad.v[i] = v[i];
-    *reinterpret_cast<Quad<T>*>(at) = quad;
-    return;
-  }
-#pragma unroll
-  for (int i = 0; i < 4; ++i)
-    if (i < count) at[i] = v[i];
-}
-
 /// What a row's sink needs beside the sums.
 template <TargetKind kKind, class Words>
 struct RowAhead {

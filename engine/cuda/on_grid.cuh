@@ -139,15 +139,9 @@ struct GridTarget {
     wide = holds_quads(intensity.data, intensity.stride_y, intensity.stride_z, sizeof(float));
   }
   __device__ void store(int x, int count, int y, int z, const float (&dl_dm)[4]) const {
-    float* const to = intensity.at(x, y, z);
-    if (wide && count >= 4) {
-      *reinterpret_cast<float4*>(to) = {weight * dl_dm[0], weight * dl_dm[1], weight * dl_dm[2],
-                                        weight * dl_dm[3]};
-      return;
-    }
-#pragma unroll
-    for (int i = 0; i < 4; ++i)
-      if (i < count) to[i] = weight * dl_dm[i];
+    const float weighted[4] = {weight * dl_dm[0], weight * dl_dm[1], weight * dl_dm[2],
+                               weight * dl_dm[3]};
+    store_quad(intensity.at(x, y, z), count, wide, weighted);
   }
 };
 

@@ -23,6 +23,22 @@ constexpr int kStripColumns = 128;
 
 #if defined(__CUDACC__)
 
+/// The first `count` of four numbers; at once where there are four and rows are `wide`
+/// (holds_quads()).
+template <class T>
+__device__ inline void store_quad(T* at, int count, bool wide, const T (&v)[4]) {
+  if (wide && count >= 4) {
+    Quad<T> quad;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) quad.v[i] = v[i];
+    *reinterpret_cast<Quad<T>*>(at) = quad;
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < 4; ++i)
+    if (i < count) at[i] = v[i];
+}
+
 /// Of a quad whose middle windows of radius R stand on: how many columns of the quad `distance`
 /// further right reach into the window of column i (left: of column 3 - i).
 template <int R>
