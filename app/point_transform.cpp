@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "app/transform_list.h"
-#include "gigawarp/error.h"
+#include "io/stopping.h"
 #include "io/transform_io.h"
 #include "job/source_feed.h"
 
@@ -73,7 +73,7 @@ void PointTransform::move(std::span<Vec3> points_mm,
   const std::size_t at_once = std::size_t{1} << (stages_.streams() ? 23 : 18);
   const PointMap map = stages_.map();
   for (std::size_t at = 0; at < points_mm.size(); at += at_once) {
-    if (stop_.stop_requested()) throw Error(ErrorCode::cancelled, "The work was stopped.");
+    io::look_at_work(stop_);
     map(points_mm.subspan(at, std::min(at_once, points_mm.size() - at)));
     tell(static_cast<double>(std::min(at + at_once, points_mm.size())) /
          static_cast<double>(points_mm.size()));

@@ -19,6 +19,7 @@
 #include "base/parallel.h"
 #include "gigawarp/error.h"
 #include "io/image_io.h"
+#include "io/stopping.h"
 #include "io/transform_io.h"
 #include "io/volume_sink.h"
 #include "job/source_feed.h"
@@ -129,7 +130,7 @@ void apply_by_slabs(const std::function<std::shared_ptr<const VolumeFeed>(int ch
                                slab_of(z) + static_cast<std::size_t>(first - z) * plane);
         tell(c, first + planes, std::max<std::int64_t>(0, z - at_once));
       }
-      if (stop.stop_requested()) throw Error(ErrorCode::cancelled, "The work was stopped.");
+      io::look_at_work(stop);
     };
     const auto write = [&](std::int64_t z) { sink.write(c, z, end_of(z) - z, slab_of(z)); };
     compute(0);

@@ -125,13 +125,14 @@ void override_spacing(Grid& grid, const Vec3& spacing_mm) {
       grid.world_from_voxel.linear[r][c] = direction[r][c] * spacing_mm[c];
 }
 
-void check_memory(const fs::path& path, std::uint64_t bytes) {
+void check_memory(const fs::path& path, std::uint64_t bytes, const MemoryWords& words) {
   const std::uint64_t available = available_memory_bytes();
   if (available != 0 && bytes > available)
     throw Error(ErrorCode::does_not_fit,
-                "The volume in \"" + path.string() + "\" needs " + std::to_string(bytes >> 20) +
-                    " MiB but only " + std::to_string(available >> 20) +
-                    " MiB of memory are free; close other programs or use a smaller volume.",
+                std::string("The ") + words.what + " in \"" + path.string() + "\" " + words.needs +
+                    " " + std::to_string(bytes >> 20) + " MiB but only " +
+                    std::to_string(available >> 20) +
+                    " MiB of memory are free; close other programs or " + words.advice + ".",
                 path.string());
 }
 

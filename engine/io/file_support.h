@@ -49,8 +49,13 @@ void check_grid(const std::filesystem::path& path, const Grid& grid);
 /// Replaces the spacing, keeping origin and directions.
 void override_spacing(Grid& grid, const Vec3& spacing_mm);
 
+/// How check_memory() says what does not fit, and what helps.
+struct MemoryWords {
+  const char *what = "volume", *needs = "needs", *advice = "use a smaller volume";
+};
 /// Refuses (does_not_fit) before an allocation that this machine cannot hold.
-void check_memory(const std::filesystem::path& path, std::uint64_t bytes);
+void check_memory(const std::filesystem::path& path, std::uint64_t bytes,
+                  const MemoryWords& words = {});
 
 /// A file written under a temporary name in the same folder; commit() renames it into place.
 /// Without commit the temporary is removed. Every failure is Error{output_not_written}.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "io/file_support.h"
+#include "io/text_words.h"
 
 namespace gigawarp::io {
 
@@ -30,18 +31,6 @@ struct Line {
   std::string text;
   Cells cells;
 };
-
-std::string trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t\r");
-  if (begin == std::string_view::npos) return {};
-  return std::string(text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1));
-}
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
 
 /// Lines may end as on old Macintoshes, where spreadsheets still write them so.
 std::vector<Line> lines_of(std::string text) {

@@ -107,18 +107,8 @@ std::optional<SurfaceSpace> space_in(std::string_view text) {
   return std::nullopt;
 }
 
-void look(const std::stop_token& stop) {
-  if (stop.stop_requested()) throw Error(ErrorCode::cancelled, "The work was stopped.");
-}
-
 void check_surface_memory(const fs::path& path, std::uint64_t bytes) {
-  const std::uint64_t available = available_memory_bytes();
-  if (available == 0 || bytes <= available) return;
-  throw Error(ErrorCode::does_not_fit,
-              "The surface in \"" + path.string() + "\" may need " + std::to_string(bytes >> 20) +
-                  " MiB but only " + std::to_string(available >> 20) +
-                  " MiB of memory are free; close other programs or thin the surface out.",
-              path.string());
+  check_memory(path, bytes, {"surface", "may need", "thin the surface out"});
 }
 
 void check_points(const fs::path& path, std::uint64_t points, std::uint64_t bytes_each) {

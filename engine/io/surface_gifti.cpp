@@ -107,7 +107,7 @@ class GiftiFile final : public SurfaceFile {
     // The file, base64 expanded, and what the library makes of it.
     check_surface_memory(path_, 3 * checked_file_size(path_));
     if (!read()) refuse(path_, "is no GIFTI file, or is damaged or not written completely.");
-    look(stop);
+    look_at_work(stop);
     find_points();
     check_triangles();
     take_points();
@@ -265,7 +265,7 @@ class GiftiFile final : public SurfaceFile {
           static_cast<float*>(array_->data)[3 * i + a] = static_cast<float>(points_[i][a]);
     const std::int64_t left_out = new_index.empty() ? 0 : leave_out(new_index);
     for (giiDataArray* array : arrays_of(image_)) choose_encoding(*array);
-    look(stop);
+    look_at_work(stop);
     AtomicFile file(out);
     file.reserve(static_cast<std::uint64_t>(gifti_gim_DA_size(image_.get(), 0)));
     file.close();
@@ -276,7 +276,7 @@ class GiftiFile final : public SurfaceFile {
     }
     if (failed != 0 || !is_whole(file.temporary()))
       refuse_output(out, "it could not be written whole; make space or choose another folder.");
-    look(stop);
+    look_at_work(stop);
     file.commit();
     return left_out;
   }

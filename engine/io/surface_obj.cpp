@@ -56,7 +56,7 @@ class ObjFile final : public SurfaceFile {
     std::int64_t highest = -1;
     bool has_normals = false, has_materials = false;
     while (lines.next(line)) {
-      if (lines.number() % kLookEach == 0) look(stop);
+      if (lines.number() % kLookEach == 0) look_at_work(stop);
       if (line.find('\r') < line.size() - 1)  // all of them would be one line, its first
         refuse(path_,
                "has lines that end in a carriage return alone, as on old Macintoshes; save it with "
@@ -136,7 +136,7 @@ class ObjFile final : public SurfaceFile {
     std::size_t points = 0;
     std::int64_t left_out = 0;
     while (lines.next(line)) {
-      if (lines.number() % kLookEach == 0) look(stop);
+      if (lines.number() % kLookEach == 0) look_at_work(stop);
       split_words(line, words);
       if (!words.empty() && words[0] == "vn") continue;
       text.clear();

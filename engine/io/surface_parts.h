@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "io/file_support.h"
+#include "io/stopping.h"
 #include "io/surface_file.h"
 
 namespace gigawarp::io {
@@ -24,8 +25,6 @@ std::unique_ptr<SurfaceFile> make_poly_data(const std::filesystem::path& path);
 /// What 3D Slicer since 4.11 writes into headers and comments: "SPACE=RAS" or "SPACE=LPS".
 std::optional<SurfaceSpace> space_in(std::string_view text);
 
-/// Throws Error{cancelled}.
-void look(const std::stop_token& stop);
 /// Refuses (does_not_fit) before an allocation that this machine cannot hold.
 void check_surface_memory(const std::filesystem::path& path, std::uint64_t bytes);
 /// Refuses a file that cannot have as many points as its header says, before memory is taken.

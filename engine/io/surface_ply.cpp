@@ -216,7 +216,7 @@ class PlyFile final : public SurfaceFile {
     for (const PlyElement& element : header_.elements) {
       record.corners = header_.corners_of(element);
       for (std::uint64_t i = 0; i < element.count; ++i) {
-        if (i % kLookEach == 0) look(stop);
+        if (i % kLookEach == 0) look_at_work(stop);
         body.read(element, record);
         work(element, record);
       }

@@ -85,7 +85,7 @@ class StlFile final : public SurfaceFile {
     std::array<std::byte, kHeader + 4> head{};
     file.bytes(head.data(), head.size());
     for (std::uint64_t i = 0; i < count; ++i) {
-      if (i % kLookEach == 0) look(stop);
+      if (i % kLookEach == 0) look_at_work(stop);
       Facet facet{};
       file.bytes(facet.data(), kFacet);
       for (std::size_t c = 0; c < 3; ++c) points_.push_back(corner_of(facet, c));
@@ -99,7 +99,7 @@ class StlFile final : public SurfaceFile {
     bool ended = false;
     std::size_t facets = 0;
     while (file.line(line)) {
-      if (file.lines() % kLookEach == 0) look(stop);
+      if (file.lines() % kLookEach == 0) look_at_work(stop);
       split_words(line, words);
       if (words.empty()) continue;
       if (words[0] == "solid") {
@@ -150,7 +150,7 @@ class StlFile final : public SurfaceFile {
     const std::size_t count = points_.size() / 3;
     std::uint32_t kept = 0;
     for (std::size_t i = 0; i < count; ++i) {
-      if (i % kLookEach == 0) look(stop);
+      if (i % kLookEach == 0) look_at_work(stop);
       Facet facet{};
       from.bytes(facet.data(), kFacet);
       if (lacks_corner(i)) continue;
@@ -183,7 +183,7 @@ class StlFile final : public SurfaceFile {
       text += '\n';
     };
     while (from.line(line)) {
-      if (from.lines() % kLookEach == 0) look(stop);
+      if (from.lines() % kLookEach == 0) look_at_work(stop);
       split_words(line, words);
       if (words.empty()) continue;
       if (words[0] == "solid" || words[0] == "endsolid") to.add(line + "\n");

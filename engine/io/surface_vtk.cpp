@@ -31,7 +31,7 @@ class PolyDataFile final : public SurfaceFile {
     std::array<char, 512> why{};
     poly_data_.reset(vtk().open(path_.c_str(), why.data(), why.size()));
     if (poly_data_ == nullptr) refuse(path_, std::string(why.data()) + ".");
-    look(stop);
+    look_at_work(stop);
     points_.resize(static_cast<std::size_t>(vtk().point_count(poly_data_.get())));
     static_assert(sizeof(Vec3) == 3 * sizeof(double));
     if (!points_.empty()) vtk().get_points(poly_data_.get(), points_.front().data());
@@ -51,7 +51,7 @@ class PolyDataFile final : public SurfaceFile {
                                               file.temporary().c_str(), why.data(), why.size());
     if (left_out < 0)
       refuse_output(out, std::string(why.data()) + "; make space or choose another folder.");
-    look(stop);
+    look_at_work(stop);
     file.commit();
     return left_out;
   }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "io/file_support.h"
+#include "io/text_words.h"
 
 namespace gigawarp::io {
 
@@ -14,16 +15,6 @@ namespace fs = std::filesystem;
 
 namespace {
 using Fields = std::map<std::string, std::string>;
-
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
-
-std::string trimmed(const std::string& text) {
-  const auto first = text.find_first_not_of(" \t\r"), last = text.find_last_not_of(" \t\r");
-  return first == std::string::npos ? std::string() : text.substr(first, last - first + 1);
-}
 
 /// "key: value" or "key = value" lines up to the end of a header, keys in small letters. Comments
 /// ("# …") and NRRD's keys of the user's own ("key:=value") are none.
