@@ -16,6 +16,12 @@ __device__ inline T* whole(T* pointer) {
   return pointer;
 }
 
+/// The same, in bytes.
+template <class T>
+__device__ inline const char* bytes_of(const T* pointer) {
+  return whole(reinterpret_cast<const char*>(pointer));
+}
+
 template <class T>
 struct Plane {
   T* data = nullptr;  ///< of voxel (0, 0, 0), which may lie outside the slab that is stored

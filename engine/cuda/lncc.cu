@@ -92,8 +92,14 @@ void run_chunks(Device& device, const ops::LnccArgs& args, LnccTotals* totals,
 void run(Device& device, const ops::LnccArgs& args, LnccTotals* totals, const SegmentSums* linear) {
   const ops::Taps taps = args.window == WindowKind::box ? ops::Taps::box(args.radius)
                                                         : ops::Taps::gaussian_window(args.radius);
+  const bool words = image_words(args) == 0;
+  // A run counts on the rings it was planned with; two volumes on one grid may take a part of what
+  // is left.
+  const std::int64_t rings_bytes =
+      words ? ops::LnccChunks::kRings
+            : std::clamp(device.left() / 4, ops::LnccChunks::kRings, ops::LnccChunks::kMostRings);
   const ops::LnccChunks chunks(args.pair.fixed.extent, taps.radius,
-                               args.approximate_gradient ? 0 : taps.radius, image_words(args) == 0);
+                               args.approximate_gradient ? 0 : taps.radius, words, rings_bytes);
   const Rings rings(device, args, chunks);
   const auto go = [&](const auto& fill, const auto& words_from) {
     run_chunks(device, args, totals, linear, rings, chunks, taps, fill, words_from);
@@ -130,6 +136,8 @@ int image_words(const ops::LnccArgs& args) {
   const bool alike = f.stride_y == m.stride_y && f.stride_z == m.stride_z && f.nx % 4 == 0 &&
                      holds_quads(fixed.data, fixed.stride_y, fixed.stride_z, size) &&
                      holds_quads(moving.data, moving.stride_y, moving.stride_z, size);
+  constexpr float kMostScale = ImageWords<std::uint8_t>::kMostScale;
+  if (fixed.scale > kMostScale || moving.scale > kMostScale) return 0;
   return alike ? static_cast<int>(size) : 0;
 }
 

@@ -65,25 +65,33 @@ struct RingWords {
 
   static constexpr bool kAllCount = false;
   static constexpr int kBias = 0;
-  using RawQuad = uint4;
-  __device__ RawQuad none() const { return {0, 0, 0, 0}; }
-  /// Four neighbours; beyond the end of a row they are zero.
+  struct alignas(16) RawQuad {
+    unsigned v[4];
+  };
+  __device__ RawQuad none() const { return {}; }
+  /// Where the four neighbours from (x, y) on lie in a plane, in bytes.
+  __device__ unsigned quad_at(int x, int y) const {
+    return static_cast<unsigned>(y * stride_y() + x) * 4U;
+  }
+  /// Four of plane z, by quads(z)(quad_at(x, y)); beyond the end of a row they are zero.
   __device__ auto quads(int z) const {
-    return [at = whole(ring.plane(z))](unsigned offset) {
-      return __ldg(reinterpret_cast<const uint4*>(at + offset));
+    return [from = bytes_of(ring.plane(z))](unsigned at) {
+      const uint4 v = __ldg(reinterpret_cast<const uint4*>(from + at));
+      return RawQuad{v.x, v.y, v.z, v.w};
     };
   }
+  /// What biased_steps() and values() want in a register.
+  __device__ unsigned held() const { return 0; }
   /// F and M of its voxel i in steps, zeros where it does not count; whether it does.
-  __device__ int biased_steps(const RawQuad& quad, int i, int& f, int& m) const {
-    const std::uint32_t word = i == 0 ? quad.x : (i == 1 ? quad.y : (i == 2 ? quad.z : quad.w));
-    f = fixed_steps(word);
-    m = moving_steps(word);
-    return static_cast<int>(word >> 31U);
+  __device__ int biased_steps(unsigned, const RawQuad& quad, int i, int& f, int& m) const {
+    f = fixed_steps(quad.v[i]);
+    m = moving_steps(quad.v[i]);
+    return static_cast<int>(quad.v[i] >> 31U);
   }
   /// The same as floats, without any bias.
-  __device__ bool values(const RawQuad& quad, int i, float& f, float& m) const {
+  __device__ bool values(unsigned, const RawQuad& quad, int i, float& f, float& m) const {
     int f_steps, m_steps;
-    const int counts = biased_steps(quad, i, f_steps, m_steps);
+    const int counts = biased_steps(0, quad, i, f_steps, m_steps);
     f = static_cast<float>(f_steps);
     m = static_cast<float>(m_steps);
     return counts != 0;
@@ -99,22 +107,28 @@ struct ImageWords {
   struct Raw {
     unsigned f = 0, m = 0;
   };
+  /// Deviations to a number, at most, and the part of the reach that is left for the offset's
+  /// rounding: half a number.
+  static constexpr float kMostScale = 0.25F, kSpare = 1.0F / 64;
+
   struct Volume {
     const Bits* data = nullptr;  ///< of voxel (0, 0, 0)
-    float scale = 1, zero = 0;   ///< twice the reach from the number, and 2^23 + what makes none
-    unsigned none = 0;           ///< the bits of that, as they lie in memory
+    /// Of 2^23 and the number: what makes it a part of the range, from 0 on.
+    float scale = 1, offset = 0;
+    float low = 0;      ///< what rounds steps from the lowest on
+    unsigned none = 0;  ///< the bits of what makes no step, as they lie in memory
   };
   Volume fixed, moving;
   int row = 0, plane_size = 0;
-  float twice = 1, low = 0;  ///< the reach, and what rounds steps from the lowest on
+  float range = 1;  ///< in steps, from the lowest to the highest
+  unsigned upper = kTwoTo23;
 
   ImageWords(const ops::ImagePair& pair, const IntensitySteps& unit)
       : row(static_cast<int>(pair.fixed.extent.stride_y)),
         plane_size(static_cast<int>(pair.fixed.extent.stride_z)) {
+    range = 2 * unit.reach * (1 - kSpare);
     fixed = volume(pair.fixed, unit);
     moving = volume(pair.moving, unit);
-    twice = 2 * unit.reach;
-    low = kFloorMagic - unit.reach;
   }
   __device__ int stride_y() const { return row; }
   __device__ auto plane(int z) const {
@@ -133,10 +147,11 @@ struct ImageWords {
   static constexpr int kBias = kFloorBits;
   struct RawQuad {
     unsigned f[sizeof(Bits)], m[sizeof(Bits)];  ///< as they lie in memory, four of each
-    /// Of 2^23 and the number.
-    __device__ static unsigned mantissa(const unsigned (&four)[sizeof(Bits)], int i) {
-      if constexpr (sizeof(Bits) == 1) return __byte_perm(four[0], kTwoTo23, 0x7440U + i);
-      return __byte_perm(four[i / 2], kTwoTo23, i % 2 == 0 ? 0x7410U : 0x7432U);
+    /// Of 2^23 (`upper`) and the number.
+    __device__ static unsigned mantissa(unsigned upper, const unsigned (&four)[sizeof(Bits)],
+                                        int i) {
+      if constexpr (sizeof(Bits) == 1) return __byte_perm(four[0], upper, 0x7440U + i);
+      return __byte_perm(four[i / 2], upper, i % 2 == 0 ? 0x7410U : 0x7432U);
     }
   };
   __device__ RawQuad none() const {
@@ -149,42 +164,52 @@ struct ImageWords {
     }
     return quad;
   }
+  __device__ unsigned quad_at(int x, int y) const {
+    return static_cast<unsigned>(y * row + x) * static_cast<unsigned>(sizeof(Bits));
+  }
   __device__ auto quads(int z) const {
-    using Four = std::conditional_t<sizeof(Bits) == 1, unsigned, uint2>;
     const std::int64_t first = static_cast<std::int64_t>(z) * plane_size;
-    return [f_at = whole(fixed.data + first), m_at = whole(moving.data + first)](unsigned offset) {
-      const Four f = __ldg(reinterpret_cast<const Four*>(f_at + offset)),
-                 m = __ldg(reinterpret_cast<const Four*>(m_at + offset));
+    return [f_from = bytes_of(fixed.data + first),
+            m_from = bytes_of(moving.data + first)](unsigned at) {
+      using Four = std::conditional_t<sizeof(Bits) == 1, unsigned, uint2>;
+      const Four f = __ldg(reinterpret_cast<const Four*>(f_from + at)),
+                 m = __ldg(reinterpret_cast<const Four*>(m_from + at));
       RawQuad quad;
       memcpy(quad.f, &f, sizeof f);
       memcpy(quad.m, &m, sizeof m);
       return quad;
     };
   }
+  __device__ unsigned held() const { return upper; }
   /// In steps and kBias more.
-  __device__ int biased_steps(const RawQuad& quad, int i, int& f, int& m) const {
-    f = static_cast<int>(low_bits(quad.mantissa(quad.f, i), fixed));
-    m = static_cast<int>(low_bits(quad.mantissa(quad.m, i), moving));
+  __device__ int biased_steps(unsigned held, const RawQuad& quad, int i, int& f, int& m) const {
+    f = static_cast<int>(low_bits(quad.mantissa(held, quad.f, i), fixed));
+    m = static_cast<int>(low_bits(quad.mantissa(held, quad.m, i), moving));
     return 1;
   }
-  __device__ bool values(const RawQuad& quad, int i, float& f, float& m) const {
-    f = __uint_as_float(low_bits(quad.mantissa(quad.f, i), fixed)) - kFloorMagic;
-    m = __uint_as_float(low_bits(quad.mantissa(quad.m, i), moving)) - kFloorMagic;
+  __device__ bool values(unsigned held, const RawQuad& quad, int i, float& f, float& m) const {
+    f = __uint_as_float(low_bits(quad.mantissa(held, quad.f, i), fixed)) - kFloorMagic;
+    m = __uint_as_float(low_bits(quad.mantissa(held, quad.m, i), moving)) - kFloorMagic;
     return true;
   }
 
  private:
   /// Steps in the low bits of a float.
   __device__ unsigned low_bits(unsigned mantissa, const Volume& v) const {
-    const float number = __uint_as_float(mantissa) - v.zero;
-    return __float_as_uint(fmaf(__saturatef(fmaf(number, v.scale, 0.5F)), twice, low));
+    return __float_as_uint(
+        fmaf(__saturatef(fmaf(__uint_as_float(mantissa), v.scale, v.offset)), range, v.low));
   }
   Volume volume(const ops::ImageView& view, const IntensitySteps& unit) const {
     const DeviceImage image(view);
     constexpr float kHighest = (1U << (8 * sizeof(Bits))) - 1U;
-    const float none = std::round(std::clamp(image.offset, 0.0F, kHighest));
-    return {static_cast<const Bits*>(image.data), image.scale * unit.steps / (2 * unit.reach),
-            8388608.0F + none, static_cast<unsigned>(none)};
+    const float none = 8388608.0F + std::round(std::clamp(image.offset, 0.0F, kHighest));
+    // The offset is rounded: all voxels are up to half a number off, and alike, which is no
+    // difference to LNCC as long as the zero moves along.
+    const float scale = image.scale * unit.steps / range,
+                offset = static_cast<float>(0.5 - double{scale} * double{none}),
+                middle = std::clamp(std::fma(none, scale, offset), 0.0F, 1.0F);
+    return {static_cast<const Bits*>(image.data), scale, offset,
+            kFloorMagic - std::rint(middle * range), static_cast<unsigned>(none - 8388608.0F)};
   }
 };
 /// The size of the numbers, 1 or 2 bytes, of volumes that ImageWords can read; 0 otherwise.

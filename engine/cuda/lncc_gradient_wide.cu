@@ -69,7 +69,12 @@ struct StripArgs {
   double* slots;
 };
 
-constexpr int kStripWarps = 4, kStripRows = 32;
+constexpr int kStripWarps = 4;
+
+/// Rows of a strip. Sums run along them, so that their number is part of the result: it is the same
+/// on every device, however few planes it works on at a time.
+template <class Words>
+constexpr int kStripRows = Words::kAllCount ? 64 : 32;
 
 template <int R>
 struct StripShape {
@@ -100,7 +105,7 @@ struct RowAhead {
 
   __device__ void load(const StripArgs<Words>& args, int x, int y, int z, int count) {
     if (count <= 0) return;
-    words = args.words.quads(z)(static_cast<unsigned>(y * args.words.stride_y() + x));
+    words = args.words.quads(z)(args.words.quad_at(x, y));
     if constexpr (kKind != TargetKind::intensity)
       load_words(args.gradients.at(x, y, z), count, args.wide, gradient);
   }
@@ -116,7 +121,7 @@ __device__ inline void deliver_quad(const StripArgs<Words>& args,
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     float f, m;
-    const bool counts = args.words.values(ahead.words, i, f, m);
+    const bool counts = args.words.values(args.words.held(), ahead.words, i, f, m);
     dl_dm[i] = counts ? args.scale * (f * p[i] - m * q[i] + r[i]) : 0.0F;
   }
   if constexpr (kKind == TargetKind::intensity) {
@@ -155,8 +160,8 @@ __global__ void __launch_bounds__(32 * kStripWarps)
   // The last K rows as they came: a lane's own, which nobody else looks at.
   ulonglong2* const kept = kept_rows + warp * K * 64 + lane;
   const int x = static_cast<int>(blockIdx.x) * Shape::kColumns + 4 * (lane - Shape::kLanesBeyond);
-  const int y0 = (static_cast<int>(blockIdx.y) * kStripWarps + warp) * kStripRows,
-            y1 = min(y0 + kStripRows, args.ny);
+  const int y0 = (static_cast<int>(blockIdx.y) * kStripWarps + warp) * kStripRows<Words>,
+            y1 = min(y0 + kStripRows<Words>, args.ny);
   const int z = args.begin + static_cast<int>(blockIdx.z);
   const bool in_columns = x >= 0 && x < args.nx;
   const bool delivers = lane >= Shape::kLanesBeyond && lane < 32 - Shape::kLanesBeyond;
@@ -218,9 +223,10 @@ __global__ void __launch_bounds__(32 * kStripWarps)
                                       static_cast<std::int64_t>(kSums));
 }
 
-template <int R>
+template <int R, class Words>
 dim3 strip_blocks(const ops::Extent& e, ops::ZRange planes) {
-  return {blocks_for(e.nx, StripShape<R>::kColumns), blocks_for(e.ny, kStripWarps * kStripRows),
+  return {blocks_for(e.nx, StripShape<R>::kColumns),
+          blocks_for(e.ny, kStripWarps * kStripRows<Words>),
           static_cast<unsigned>(planes.end - planes.begin)};
 }
 
@@ -241,7 +247,8 @@ void launch_strips(Device& device, const StripArgs<Words>& args, const ops::Exte
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                              static_cast<int>(kBytes)),
         "lncc gradient");
-  kernel<<<strip_blocks<R>(e, planes), dim3(32, kStripWarps), kBytes, device.stream()>>>(args);
+  kernel<<<strip_blocks<R, Words>(e, planes), dim3(32, kStripWarps), kBytes, device.stream()>>>(
+      args);
   check_launch("lncc gradient");
 }
 
@@ -282,7 +289,8 @@ void launch(Device& device, const ops::LnccArgs& args, const Words& words,
 
 int lncc_strips(const ops::LnccArgs& args) {
   const ops::Extent& e = args.pair.fixed.extent;
-  const dim3 blocks = args.radius <= 4 ? strip_blocks<4>(e, {0, 1}) : strip_blocks<5>(e, {0, 1});
+  const dim3 blocks = args.radius <= 4 ? strip_blocks<4, RingWords>(e, {0, 1})
+                                       : strip_blocks<5, RingWords>(e, {0, 1});
   return static_cast<int>(blocks.x * blocks.y);
 }
 

@@ -41,21 +41,21 @@ __global__ void __launch_bounds__(256)
     std::uint64_t gradient = 0;
     if constexpr (kOutcome == Outcome::coefficients) to = args.coefficients.at(x, y, z);
     if constexpr (kOutcome == Outcome::field) gradient = *args.gradients.at(x, y, z);
-    value = finish_window<kOutcome>(args, to, gradient, *args.words.ring.at(x, y, z), x, y, z,
-                                    fmaxf(n, 1e-6F), s);
+    value = finish_window<kOutcome>(args, true, to, gradient, *args.words.ring.at(x, y, z), x, y, z,
+                                    WindowSize(args, fmaxf(n, 1e-6F)), s);
     if (z < args.range_begin || z >= args.range_end) value = 0;
   }
   add_value(args.totals, value);
 }
 
 /// As many blocks as run at once.
-template <int R, int kWarps, int kBrought, Outcome kOutcome, class Words>
+template <int R, int kWarps, Outcome kOutcome, class Words>
 void launch_strips_of(Device& device, const WindowArgs<Words>& args, const ops::Extent& e,
                       ops::ZRange planes) {
-  using Shape = StripWindows<R, kWarps, kBrought, Words::kAllCount>;
+  using Shape = StripWindows<R, kWarps, Words::kAllCount>;
   const StripPlan plan(e, planes, Shape::kColumns, Shape::kMostRows,
                        Shape::bytes(2) <= device.shared_bytes() ? 2 : 1);
-  const auto kernel = strip_windows<R, kWarps, kBrought, kOutcome, Words>;
+  const auto kernel = strip_windows<R, kWarps, kOutcome, Words>;
   const std::size_t bytes = Shape::bytes(plan.buffers);
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                              static_cast<int>(bytes)),
@@ -64,16 +64,13 @@ void launch_strips_of(Device& device, const WindowArgs<Words>& args, const ops::
   kernel<<<static_cast<unsigned>(blocks), dim3(32, kWarps), bytes, device.stream()>>>(args, plan);
 }
 
-/// With warps of a block and rows that each brings as measured to be fastest: few warps where a
-/// sink needs registers for what it looks at.
+/// With as many warps of a block as measured to be fastest: fewer where a sink needs registers for
+/// what it looks at.
 template <Outcome kOutcome, class Words>
 void launch_strips(Device& device, const WindowArgs<Words>& args, const ops::Extent& e,
                    ops::ZRange planes, int radius) {
-  const auto go = [&]<int R>() {
-    constexpr bool kTall = Words::kAllCount && R >= 4 && kOutcome != Outcome::intensity;
-    constexpr int kWarps = kTall || kOutcome == Outcome::field ? 12 : 16;
-    launch_strips_of<R, kWarps, kTall ? 3 : 2, kOutcome>(device, args, e, planes);
-  };
+  constexpr int kWarps = kOutcome == Outcome::field ? 12 : 16;
+  const auto go = [&]<int R>() { launch_strips_of<R, kWarps, kOutcome>(device, args, e, planes); };
   switch (radius) {
     case 1: go.template operator()<1>(); return;
     case 2: go.template operator()<2>(); return;
@@ -115,12 +112,13 @@ void lncc_windows(Device& device, const ops::LnccArgs& args, const ops::Taps& ta
                   const GradientRing& gradients, ops::ZRange planes, LnccTotals* totals) {
   if (planes.end <= planes.begin) return;
   const ops::Extent& e = args.pair.fixed.extent;
+  const float steps = intensity_steps(args).steps;
   const WindowArgs<Words> w{words,
                             coefficients.from(planes.begin),
                             static_cast<int>(args.range.begin),
                             static_cast<int>(args.range.end),
-                            args.epsilon,
-                            intensity_steps(args).steps,
+                            args.epsilon * steps * steps * steps * steps,
+                            2 * steps,
                             args.approximate_gradient ? 1.0F : 0.0F,
                             totals,
                             DeviceTarget(args.target),

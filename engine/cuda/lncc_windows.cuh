@@ -13,10 +13,9 @@ struct WindowArgs {
   Words words;
   CoefficientRing coefficients;
   int range_begin, range_end;
-  float epsilon;
-  float steps;  ///< IntensitySteps::steps
-  float
-      undivided;  ///< 1: coefficients not divided by the window's weight (approximate gradient); 0
+  float epsilon;    ///< of intensities in steps: ε·steps⁴
+  float twice;      ///< two deviations in steps
+  float undivided;  ///< 1: coefficients not divided by a window's voxels (approximate gradient); 0
   LnccTotals* totals;
   // Of the approximate gradient.
   DeviceTarget target;
@@ -28,27 +27,39 @@ struct WindowArgs {
 /// or the approximate gradient.
 enum class Outcome { value, coefficients, field, intensity };
 
-/// math::lncc_coefficients() of sums in steps over `n` voxels, without dividing them first: c, a
-/// and b are (n·steps)² larger, ε (n·steps)⁴.
-struct WindowNumbers {
-  float c, a, b, e, d, weight;
+/// What the number of voxels of a window is needed for.
+struct WindowSize {
+  float inverse, epsilon, scale;  ///< 1/n, ε·n², and what p, q and r are multiplied with
 
+  /// Of the numbers 1/n, n² and, where coefficients are not divided by n, n; 1 where they are.
   template <class Words>
-  __device__ WindowNumbers(const WindowArgs<Words>& args, float n, const float (&sum)[5]) {
-    weight = n * args.steps;
-    const float square = weight * weight;
-    e = args.epsilon * square * square;
-    c = fmaf(n, sum[4], -sum[0] * sum[1]);
-    a = fmaxf(fmaf(n, sum[2], -sum[0] * sum[0]), 0.0F);
-    b = fmaxf(fmaf(n, sum[3], -sum[1] * sum[1]), 0.0F);
+  __device__ WindowSize(const WindowArgs<Words>& args, float inverse_of, float square, float factor)
+      : inverse(inverse_of), epsilon(args.epsilon * square), scale(args.twice * factor) {}
+  template <class Words>
+  __device__ WindowSize(const WindowArgs<Words>& args, float n)
+      : WindowSize(args, math::quick_quotient(1.0F, n), n * n,
+                   fmaf(args.undivided, n - 1.0F, 1.0F)) {}
+};
+
+/// math::lncc_coefficients() of sums in steps over n voxels, divided by n once and not twice: c, a
+/// and b are n·steps² larger, ε (n·steps²)².
+struct WindowNumbers {
+  float f, m, c, a, b, e, d;  ///< f, m: means
+
+  __device__ WindowNumbers(const WindowSize& size, const float (&sum)[5]) {
+    f = sum[0] * size.inverse;
+    m = sum[1] * size.inverse;
+    e = size.epsilon;
+    c = fmaf(-f, sum[1], sum[4]);
+    a = fmaxf(fmaf(-f, sum[0], sum[2]), 0.0F);
+    b = fmaxf(fmaf(-m, sum[1], sum[3]), 0.0F);
     d = math::quick_quotient(1.0F, fmaf(a, b, e));
   }
   __device__ float matched() const { return fmaf(c, c, e) * d; }
   /// p/n, q/n, r/n in steps; of the approximate gradient p, q, r.
-  __device__ math::Float3 coefficients(float undivided, float n, const float (&sum)[5]) const {
-    const float k = 2.0F * weight * d * fmaf(undivided, n - 1.0F, 1.0F);
-    const float p = c * k, q = matched() * a * k;
-    return {p, q, (q * sum[1] - p * sum[0]) * math::quick_quotient(1.0F, n)};
+  __device__ math::Float3 coefficients(float scale) const {
+    const float k = scale * d, p = c * k, q = matched() * (a * k);
+    return {p, q, fmaf(q, m, -(p * f))};
   }
   /// The voxel's cc in steps of 2^-22, rounded by adding it to a large number, which leaves it in
   /// the low bits.
@@ -59,32 +70,35 @@ struct WindowNumbers {
   }
 };
 
-/// What becomes of the window of one voxel, whose word is `own`: nothing where it does not count.
+/// What becomes of the window of one voxel, whose word is `own`: nothing where it does not count,
+/// or is none of the volume's (`is_voxel`).
 /// Returns its part of the value.
 /// `coefficients`: where they go; `gradient`: of M, what dL/dM is multiplied with.
 template <Outcome kOutcome, class Words>
-__device__ inline int finish_window(const WindowArgs<Words>& args, std::uint64_t* coefficients,
-                                    std::uint64_t gradient, std::uint32_t own, int x, int y, int z,
-                                    float n, const float (&sum)[5]) {
+__device__ inline int finish_window(const WindowArgs<Words>& args, bool is_voxel,
+                                    std::uint64_t* coefficients, std::uint64_t gradient,
+                                    std::uint32_t own, int x, int y, int z, const WindowSize& size,
+                                    const float (&sum)[5]) {
   const int mask = static_cast<std::int32_t>(own) >> 31;  // is_counted(), in every bit
-  const WindowNumbers w(args, n, sum);
+  const WindowNumbers w(size, sum);
   if constexpr (kOutcome == Outcome::coefficients) {
-    const math::Float3 v = w.coefficients(args.undivided, n, sum);
-    *coefficients =
+    const math::Float3 v = w.coefficients(size.scale);
+    const std::uint64_t packed =
         math::pack_floats(v.x, v.y, v.z) & static_cast<std::uint64_t>(std::int64_t{mask});
+    if (is_voxel) *coefficients = packed;
   } else if constexpr (kOutcome != Outcome::value) {
-    const math::Float3 v = w.coefficients(1.0F, n, sum);
+    const math::Float3 v = w.coefficients(size.scale);
     const float f = static_cast<float>(fixed_steps(own)), m = static_cast<float>(moving_steps(own));
     const float dl_dm = is_counted(own) ? args.scale * (f * v.x - m * v.y + v.z) : 0.0F;
     if constexpr (kOutcome == Outcome::intensity) {
-      *args.target.intensity.at(x, y, z) = args.target.weight * dl_dm;
-    } else {
+      if (is_voxel) *args.target.intensity.at(x, y, z) = args.target.weight * dl_dm;
+    } else if (is_voxel) {
       ThreadSums none;
       deliver_product<TargetKind::field>(args.target, x, y, z, math::unpack_floats(gradient), dl_dm,
                                          none);
     }
   }
-  return w.value() & mask;
+  return is_voxel ? w.value() & mask : 0;
 }
 
 __device__ inline void add_value(LnccTotals* totals, long long steps) {

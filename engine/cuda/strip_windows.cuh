@@ -36,9 +36,9 @@ struct StripPlan {
 
 /// How a block's warps share a tile: each brings kBrought rows of it and its halo, and finishes a
 /// part of its rows for a quarter of the strip.
-template <int R, int kWarps, int kBroughtRows, bool kAllCount>
+template <int R, int kWarps, bool kAllCount>
 struct StripWindows {
-  static constexpr int kBrought = kBroughtRows, K = 2 * R + 1;
+  static constexpr int kBrought = 2, K = 2 * R + 1;
   /// The number of a window's voxels rides on the sum of F: kShift bits higher, where that leaves
   /// room in 32 bits; in wide windows it is a sum of its own.
   static constexpr bool kRides = !kAllCount && R <= 3;
@@ -49,16 +49,34 @@ struct StripWindows {
   static constexpr int kColumns = kStripColumns - 8 * kLanesBeyond;
   static constexpr int kGroups = kWarps / 4, kGroupRows = (kMostRows + kGroups - 1) / kGroups;
   static constexpr int kPlane = kHaloRows * kStripColumns;  ///< of one sum
+  /// A plane's sums, and what groups read that finish rows beyond those of a tile.
+  static constexpr int kBuffer =
+      kSums * kPlane + (kGroups * kGroupRows - kMostRows) * kStripColumns;
+  static constexpr int kSizes = kAllCount ? kGroups * kGroupRows : 0;  ///< a float4 for each
   static constexpr std::size_t bytes(int buffers) {
-    return sizeof(float) * static_cast<std::size_t>(buffers * kSums * kPlane);
+    return sizeof(float) * static_cast<std::size_t>(4 * kSizes + buffers * kBuffer);
   }
 };
 
-/// How many voxels of [0, n) are within R of i.
+/// How many voxels of [0, n) are within R of i; at least one.
 template <int R>
 __device__ inline float voxels_within(int i, int n) {
-  return static_cast<float>(min(i + R, n - 1) - max(i - R, 0) + 1);
+  return static_cast<float>(max(min(i + R, n - 1) - max(i - R, 0) + 1, 1));
 }
+
+/// The part of a window's size that is a factor of its own along an axis, where every voxel counts:
+/// of n, 1/n, n², and n where coefficients are not divided by it.
+struct SizeFactor {
+  float inverse, square, factor;
+
+  template <class Words>
+  __device__ SizeFactor(const WindowArgs<Words>& args, float n)
+      : inverse(math::quick_quotient(1.0F, n)),
+        square(n * n),
+        factor(fmaf(args.undivided, n - 1.0F, 1.0F)) {}
+  __device__ explicit SizeFactor(const float4& v) : inverse(v.x), square(v.y), factor(v.z) {}
+  __device__ float4 kept() const { return {inverse, square, factor, 0}; }
+};
 
 /// Sums along z of a quad of columns, in steps: one plane comes in, one goes out. With d = in - out
 /// and e = in + out, differences of products are d·e; FM is twice its sum, so that they serve it
@@ -68,12 +86,13 @@ struct QuadSums {
   int sum[Shape::kSums][4] = {};
 
   template <class Words>
-  __device__ void move(const Words& words, const typename Words::RawQuad& in,
+  __device__ void move(const Words& words, unsigned held, const typename Words::RawQuad& in,
                        const typename Words::RawQuad& out) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       int a, b, c, d;
-      const int more = words.biased_steps(in, i, a, b) - words.biased_steps(out, i, c, d);
+      const int more =
+          words.biased_steps(held, in, i, a, b) - words.biased_steps(held, out, i, c, d);
       constexpr int kTwice = static_cast<int>(2U * static_cast<unsigned>(Words::kBias));
       const int f = a - c, f_both = a + c - kTwice, m = b - d, m_both = b + d - kTwice;
       sum[0][i] += Shape::kRides ? f + (more << Shape::kShift) : f;
@@ -132,7 +151,7 @@ struct StripPlace {
   int rows;      ///< how many it finishes, zero or less where its columns are others'
   int halo_row;  ///< the first that it brings, counted from the top of the halo
   bool brings[Shape::kBrought];
-  unsigned at[Shape::kBrought];  ///< in a plane of the words: the quads it brings
+  unsigned at[Shape::kBrought];  ///< quad_at() those
 
   __device__ StripPlace(const Words& words, const StripPlan& plan, int tile) {
     constexpr int kBeyond = 4 * Shape::kLanesBeyond, kR = Shape::K / 2;
@@ -152,7 +171,7 @@ struct StripPlace {
       const int brought = y0 - kR + halo_row + k;
       brings[k] = quad >= 0 && quad < plan.nx && brought >= 0 &&
                   brought < min(plan.ny, y0 + plan.rows + kR);
-      at[k] = static_cast<unsigned>(brought * words.stride_y() + quad);
+      at[k] = words.quad_at(quad, brought);
     }
   }
   /// The quads of plane z, which is one of [first, end); of others, what adds nothing.
@@ -168,25 +187,20 @@ struct StripPlace {
   }
 };
 
-/// Sums along x of the rows that a warp brought. `to`: of the first sum, where the lane's quad
-/// goes.
+/// Sums along x of a row that a warp brought. `to`: of the first sum, where the lane's quad goes.
 template <int R, class Shape>
-__device__ inline void store_row_windows(const QuadSums<Shape> (&sums)[Shape::kBrought],
-                                         float* to) {
+__device__ inline void store_row_windows(const QuadSums<Shape>& sums, float* to) {
 #pragma unroll
-  for (int k = 0; k < Shape::kBrought; ++k) {
-#pragma unroll
-    for (int q = 0; q < Shape::kSums; ++q) {
-      int windows[4];
-      sum_windows<R>(sums[k].sum[q], windows);
-      float* const here = to + q * Shape::kPlane + k * kStripColumns;
-      if (Shape::kRides && q == 0)
-        *reinterpret_cast<int4*>(here) = {windows[0], windows[1], windows[2], windows[3]};
-      else
-        *reinterpret_cast<float4*>(here) = {
-            static_cast<float>(windows[0]), static_cast<float>(windows[1]),
-            static_cast<float>(windows[2]), static_cast<float>(windows[3])};
-    }
+  for (int q = 0; q < Shape::kSums; ++q) {
+    int windows[4];
+    sum_windows<R>(sums.sum[q], windows);
+    float* const here = to + q * Shape::kPlane;
+    if (Shape::kRides && q == 0)
+      *reinterpret_cast<int4*>(here) = {windows[0], windows[1], windows[2], windows[3]};
+    else
+      *reinterpret_cast<float4*>(here) = {
+          static_cast<float>(windows[0]), static_cast<float>(windows[1]),
+          static_cast<float>(windows[2]), static_cast<float>(windows[3])};
   }
 }
 
@@ -219,45 +233,66 @@ struct StripAhead {
   }
 };
 
-/// Finishes a thread's rows of plane z; `here`: the sums along x. Returns their part of the value.
+/// Whether nothing branches while a plane is worked on, so that rows hide one another's waiting:
+/// what looks at more than its windows has no registers left for that.
+constexpr bool overlaps(Outcome outcome) {
+  return outcome == Outcome::value || outcome == Outcome::coefficients;
+}
+
+/// Finishes a thread's rows of plane z; `sizes`: of each row; `here`: the sums along x. Returns
+/// their part of the value. Where it overlaps(), rows beyond the thread's are worked out as well,
+/// and dropped.
 template <int R, class Shape, Outcome kOutcome, class Words>
 __device__ inline int finish_rows(const WindowArgs<Words>& args, const StripPlan& plan,
-                                  const StripPlace<Shape, Words>& place, const float* here, int z,
+                                  const StripPlace<Shape, Words>& place, const float4* sizes,
+                                  const float* here, int z,
                                   const StripAhead<Shape, kOutcome, Words>& ahead) {
   using Ahead = StripAhead<Shape, kOutcome, Words>;
   std::uint64_t* to = nullptr;
   if constexpr (kOutcome == Outcome::coefficients)
     to = whole(args.coefficients.plane(z)) + (place.y * args.coefficients.stride_y + place.x);
   ColumnWindows<Shape> windows(here);
-  float in_others = 1;  // voxels of a window along x times those along z
-  if constexpr (Words::kAllCount)
-    in_others = voxels_within<R>(place.x, plan.nx) * voxels_within<R>(z, plan.nz);
+  const SizeFactor others(
+      args,
+      Words::kAllCount ? voxels_within<R>(place.x, plan.nx) * voxels_within<R>(z, plan.nz) : 1.0F);
   int value = 0;
 #pragma unroll
   for (int i = 0; i < Shape::kGroupRows; ++i) {
-    if (i >= place.rows) break;
+    if (!overlaps(kOutcome) && i >= place.rows) break;
     windows.enter(i);
     float sum[5];
-    float n = windows.read(sum);
-    if constexpr (Words::kAllCount) n = in_others * voxels_within<R>(place.y + i, plan.ny);
-    value += finish_window<kOutcome>(
-        args, to + i * args.coefficients.stride_y, ahead.gradient[Ahead::kGradient ? i : 0],
-        Ahead::kWord ? ahead.word[i] : ~kNotCounted, place.x, place.y + i, z, n, sum);
+    const float n = windows.read(sum);
+    const WindowSize size = [&] {
+      if constexpr (Words::kAllCount) {
+        const SizeFactor own(sizes[i]);
+        return WindowSize(args, own.inverse * others.inverse, own.square * others.square,
+                          own.factor * others.factor);
+      } else {
+        return WindowSize(args, n);
+      }
+    }();
+    value += finish_window<kOutcome>(args, i < place.rows, to + i * args.coefficients.stride_y,
+                                     ahead.gradient[Ahead::kGradient ? i : 0],
+                                     Ahead::kWord ? ahead.word[i] : ~kNotCounted, place.x,
+                                     place.y + i, z, size, sum);
     if (i + 1 < Shape::kGroupRows) windows.leave(i);
   }
   return value;
 }
 
-template <int R, int kWarps, int kBroughtRows, Outcome kOutcome, class Words>
+template <int R, int kWarps, Outcome kOutcome, class Words>
 __global__ void __launch_bounds__(32 * kWarps, 1)
     strip_windows(const __grid_constant__ WindowArgs<Words> args,
                   const __grid_constant__ StripPlan plan) {
-  using Shape = StripWindows<R, kWarps, kBroughtRows, Words::kAllCount>;
+  using Shape = StripWindows<R, kWarps, Words::kAllCount>;
   constexpr int K = Shape::K, kBrought = Shape::kBrought;
-  extern __shared__ __align__(16) float shared[];
+  extern __shared__ __align__(16) float shared_floats[];
+  float4* const sizes = reinterpret_cast<float4*>(shared_floats);  // of windows, row by row
+  float* const shared = shared_floats + 4 * Shape::kSizes;
   const int lane = static_cast<int>(threadIdx.x), warp = static_cast<int>(threadIdx.y);
   const int mine = (warp >> 2) * Shape::kGroupRows * kStripColumns + (warp & 3) * 32 + lane;
   const int planes = plan.end - plan.begin;
+  const unsigned held = args.words.held();
   std::int64_t next = plan.all() * blockIdx.x / gridDim.x;
   const std::int64_t until = plan.all() * (blockIdx.x + 1) / gridDim.x;
   long long value = 0;
@@ -269,29 +304,55 @@ __global__ void __launch_bounds__(32 * kWarps, 1)
     const int z0 = plan.begin + first, z1 = z0 + count;
     next += count;
     const StripPlace<Shape, Words> place(args.words, plan, tile);
+    if constexpr (Words::kAllCount) {
+      __syncthreads();  // nobody reads the last tile's any more
+      const int row = warp * 32 + lane;
+      if (row < Shape::kSizes)
+        sizes[row] =
+            SizeFactor(args, voxels_within<R>(tile / plan.tiles_x * plan.rows + row, plan.ny))
+                .kept();
+    }
     const int lowest = max(z0 - R, 0), end = min(z1 + R, plan.nz);
     QuadSums<Shape> sums[kBrought];
     typename Words::RawQuad incoming[kBrought], outgoing[kBrought];
-    place.load(args.words, z0 - R, lowest, end, incoming);
-    place.load(args.words, z0 - R - K, lowest, end, outgoing);
-    for (int z = z0 - R; z < z1 + R; ++z) {
-      const int centre = z - R;
+    const auto load = [&](int z) {
+      place.load(args.words, z, lowest, end, incoming);
+      place.load(args.words, z - K, lowest, end, outgoing);
+    };
+    load(z0 - R);
+    for (int z = z0 - R; z < z0 + R; ++z) {
 #pragma unroll
-      for (int k = 0; k < kBrought; ++k) sums[k].move(args.words, incoming[k], outgoing[k]);
-      place.load(args.words, z + 1, lowest, end, incoming);
-      place.load(args.words, z + 1 - K, lowest, end, outgoing);
-      if (centre < z0) continue;
-      float* const here = shared + buffer * (Shape::kSums * Shape::kPlane);
-      if (plan.buffers == 2)
-        buffer ^= 1;
-      else
-        __syncthreads();  // nobody reads the last plane's sums any more
-      store_row_windows<R>(sums, here + place.halo_row * kStripColumns + 4 * lane);
+      for (int k = 0; k < kBrought; ++k) sums[k].move(args.words, held, incoming[k], outgoing[k]);
+      load(z + 1);
+    }
+    for (int centre = z0; centre < z1; ++centre) {
+      float* const here = shared + buffer * Shape::kBuffer;
+      buffer ^= plan.buffers - 1;
+      const auto move = [&](int k) { sums[k].move(args.words, held, incoming[k], outgoing[k]); };
+      const auto store = [&](int k) {
+        store_row_windows<R>(sums[k], here + (place.halo_row + k) * kStripColumns + 4 * lane);
+      };
+      // Making steps of images is work for a row's shuffles to overlap with; what needs little of
+      // it is better loaded early.
+      constexpr bool kRowByRow = Words::kAllCount && overlaps(kOutcome);
+#pragma unroll
+      for (int k = 0; k < kBrought; ++k) {
+        move(k);
+        if constexpr (kRowByRow) store(k);
+      }
+      load(centre + R + 1);
+      if constexpr (!kRowByRow) {
+#pragma unroll
+        for (int k = 0; k < kBrought; ++k) store(k);
+      }
       const StripAhead<Shape, kOutcome, Words> ahead(args, place, centre);
       __syncthreads();
-      if (place.rows <= 0) continue;
-      const int part = finish_rows<R>(args, plan, place, here + mine, centre, ahead);
-      if (centre >= args.range_begin && centre < args.range_end) value += part;
+      if (place.rows > 0) {
+        const int part = finish_rows<R>(args, plan, place, sizes + (warp >> 2) * Shape::kGroupRows,
+                                        here + mine, centre, ahead);
+        if (centre >= args.range_begin && centre < args.range_end) value += part;
+      }
+      if (plan.buffers == 1) __syncthreads();  // nobody reads this plane's sums any more
     }
     // Nobody else counts where there is no ring to be filled, and there every voxel counts.
     if (Words::kAllCount && tile == 0 && lane == 0 && warp == 0) {

@@ -40,6 +40,10 @@ class Device {
   int multiprocessors() const { return multiprocessors_; }
   /// Of shared memory, the most that a block may ask for.
   std::size_t shared_bytes() const { return static_cast<std::size_t>(shared_bytes_); }
+  /// Bytes of its budget that nothing has taken.
+  std::int64_t left() const {
+    return static_cast<std::int64_t>(budget_ > used_ ? budget_ - used_ : 0);
+  }
   /// Not initialised. Throws Error{does_not_fit} with the numbers beyond the budget. Small arrays
   /// come back to a store of this class: asking the driver for a dozen of them in every iteration
   /// took longer than the kernels of a coarse level.

@@ -13,6 +13,9 @@ namespace gigawarp::ops {
 struct LnccChunks {
   static constexpr int kSegment = 64;  ///< planes of one block of a march, at most
   static constexpr std::int64_t kRings = std::int64_t{1} << 28;  ///< bytes that are worth having
+  /// Where two volumes on one grid are all there is, and memory is left: marches begin anew less
+  /// often.
+  static constexpr std::int64_t kMostRings = std::int64_t{1} << 31;
 
   int planes = 0;  ///< of a chunk
   int row = 0;     ///< voxels of the rows of intensities and coefficients: whole quads
@@ -21,9 +24,11 @@ struct LnccChunks {
 
   /// `radius` of the window; `back`: that of the second pass, zero for the approximate gradient;
   /// `words`: intensities are kept as well. Without them there are no sums per segment either.
-  LnccChunks(const Extent& e, int radius, int back, bool words = true) {
+  /// `rings`: bytes that they may take.
+  LnccChunks(const Extent& e, int radius, int back, bool words = true,
+             std::int64_t rings = kRings) {
     const std::int64_t bytes = words ? 4 + 8 : 8, whole = words ? kSegment : 4,
-                       most = kRings / (e.nx * e.ny * bytes) - 4 * std::int64_t{radius};
+                       most = rings / (e.nx * e.ny * bytes) - 4 * std::int64_t{radius};
     planes = static_cast<int>(
         most >= e.nz ? e.nz : std::max<std::int64_t>(kSegment, most / whole * whole));
     const auto ring = [&](int beyond) {

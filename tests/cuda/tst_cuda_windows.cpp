@@ -88,9 +88,14 @@ TEST_F(CudaWindows, slabsOfWideWindowsHaveTheVolumesBits) {
 }
 
 /// Beyond what LnccChunks keeps at once: sums along z take the place of planes further down, and
-/// the next chunk goes on from what is left.
+/// the next chunk goes on from what is left. Images on one grid have chunks only where memory is
+/// scarce.
 TEST_F(CudaWindows, chunksOfPlanesContinueOneAnother) {
   constexpr std::int64_t kPlane = 512 * 512, kPlanes = 140, kFirst = 120;
+  constexpr std::uint64_t kScarce = std::uint64_t{2} << 30U;
+  std::string why_not;
+  const std::unique_ptr<ops::Backend> scarce = test::make_gpu(why_not, kScarce);
+  ASSERT_NE(scarce, nullptr) << why_not;
   const reference::Problem p = on_one_grid({512, 512, kPlanes}, 103, false);
   for (const ScalarType type : {ScalarType::u16, ScalarType::f32})
     for (const int radius : {2, 5}) {
@@ -99,13 +104,15 @@ TEST_F(CudaWindows, chunksOfPlanesContinueOneAnother) {
       options.on_grid = true;
       options.type = type;
       options.count = 1e7;
-      BackendProblem all(*gpu_, p, options), part(*gpu_, p, options);
+      BackendProblem at_once(*gpu_, p, options), all(*scarce, p, options),
+          part(*scarce, p, options);
       part.restrict_to({kFirst, kPlanes});
       const std::vector<float> whole = all.lncc(radius).intensity,
                                end = part.lncc(radius).intensity;
       ASSERT_EQ(whole.size(), static_cast<std::size_t>(kPlanes * kPlane));
       ASSERT_EQ(end.size(), static_cast<std::size_t>((kPlanes - kFirst) * kPlane));
       EXPECT_TRUE(std::equal(end.begin(), end.end(), whole.begin() + kFirst * kPlane));
+      EXPECT_EQ(at_once.lncc(radius).intensity, whole);
     }
 }
 

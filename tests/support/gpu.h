@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -12,12 +13,13 @@
 
 namespace gigawarp::test {
 
-/// The first usable GPU's back end, or null and the reason.
-inline std::unique_ptr<ops::Backend> make_gpu(std::string& why_not) {
+/// The first usable GPU's back end, with `budget` bytes of its memory (0: all), or null and the
+/// reason.
+inline std::unique_ptr<ops::Backend> make_gpu(std::string& why_not, std::uint64_t budget = 0) {
   for (const DeviceInfo& device : list_devices()) {
     if (!device.id.starts_with("cuda")) continue;
     why_not = device.why_not;
-    if (device.usable) return ops::make_cuda_backend(std::stoi(device.id.substr(5)));
+    if (device.usable) return ops::make_cuda_backend(std::stoi(device.id.substr(5)), budget);
   }
   return nullptr;
 }
