@@ -87,14 +87,14 @@ void print_head(const bench::Report& report, const DeviceInfo& machine) {
               how.c_str(), static_cast<long long>(report.size[0]),
               static_cast<long long>(report.size[1]), static_cast<long long>(report.size[2]),
               report.copy_gb_per_s);
-  std::printf("%-35s %9s %9s %8s %7s %8s %8s\n", "operation", "ms", "ns/voxel", "B/voxel", "GB/s",
+  std::printf("%-42s %9s %9s %8s %7s %8s %8s\n", "operation", "ms", "ns/voxel", "B/voxel", "GB/s",
               "of copy", on_cpu(report) ? "state B" : "peak B");
   std::fflush(stdout);
 }
 
 void print_row(const bench::Row& row) {
   const bool gpu = row.peak_bytes_per_voxel > 0;  // a thousand times faster
-  std::printf("%-35s %9.*f %9.*f %8.1f %7.*f %7.1f%% %8.1f", row.operation.c_str(), gpu ? 3 : 2,
+  std::printf("%-42s %9.*f %9.*f %8.1f %7.*f %7.1f%% %8.1f", row.operation.c_str(), gpu ? 3 : 2,
               row.milliseconds, gpu ? 5 : 3, row.ns_per_voxel, row.bytes_per_voxel, gpu ? 0 : 2,
               row.gb_per_s, 100 * row.copy_fraction,
               gpu ? row.peak_bytes_per_voxel : row.state_bytes_per_voxel);

@@ -22,7 +22,7 @@ using gigawarp::bench::Row;
 
 void print_head(const Report& report) {
   std::printf(
-      "%s; %lld x %lld x %lld voxels; copy %.1f GB/s\n\n%-35s %9s %9s %9s %8s %8s %8s %8s\n",
+      "%s; %lld x %lld x %lld voxels; copy %.1f GB/s\n\n%-42s %9s %9s %9s %8s %8s %8s %8s\n",
       report.device.c_str(), static_cast<long long>(report.size[0]),
       static_cast<long long>(report.size[1]), static_cast<long long>(report.size[2]),
       report.copy_gb_per_s, "operation", "ms", "best ms", "ns/voxel", "B/voxel", "GB/s", "of copy",
@@ -30,7 +30,7 @@ void print_head(const Report& report) {
 }
 
 void print_row(const Row& row) {
-  std::printf("%-35s %9.3f %9.3f %9.5f %8.1f %8.1f %7.1f%% %8.1f", row.operation.c_str(),
+  std::printf("%-42s %9.3f %9.3f %9.5f %8.1f %8.1f %7.1f%% %8.1f", row.operation.c_str(),
               row.milliseconds, row.fastest_milliseconds, row.ns_per_voxel, row.bytes_per_voxel,
               row.gb_per_s, 100 * row.copy_fraction, row.peak_bytes_per_voxel);
   if (row.waiting_milliseconds > 0) std::printf("  waiting %.3f ms", row.waiting_milliseconds);

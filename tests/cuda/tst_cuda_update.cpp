@@ -21,8 +21,6 @@ using test::Vectors;
 constexpr Size3 kSizes[]{{13, 11, 9}, {67, 35, 41}, {257, 3, 5},
                          {31, 1, 17}, {29, 23, 1},  {1, 19, 21}};
 
-std::size_t count_of(const Size3& n) { return static_cast<std::size_t>(n[0] * n[1] * n[2]); }
-
 /// Waves of `voxels` with a grain, in steps that the compact form holds.
 Vectors waves(const Size3& n, double voxels, double grain, unsigned seed) {
   std::mt19937 random(seed);
@@ -319,73 +317,6 @@ TEST_F(CudaUpdate, voxelsOutsideOneSideCountOnNeither) {
     a.for_each([&](std::int64_t x, std::int64_t y, std::int64_t z, float v) {
       ASSERT_EQ(std::isnan(v), std::isnan(b.at(x, y, z)));
     });
-  }
-}
-
-/// Beyond 2^31 voxels, where 32-bit indices would wrap. Needs 18 GB and GIGAWARP_TEST_HUGE=1.
-class CudaHuge : public test::GpuTest {
- protected:
-  void SetUp() override {
-    const char* wanted = std::getenv("GIGAWARP_TEST_HUGE");
-    if (wanted == nullptr || std::string(wanted) != "1")
-      GTEST_SKIP() << "GIGAWARP_TEST_HUGE is not 1.";
-    GpuTest::SetUp();
-  }
-};
-
-TEST_F(CudaHuge, theLastPlanesAreReachedAndRepaired) {
-  const Size3 n{1300, 1300, 1300};
-  const ops::Extent e = ops::Extent::whole(n);
-  const auto voxels = static_cast<std::int64_t>(count_of(n));
-  const ops::Array words = gpu_->allocate(static_cast<std::size_t>(voxels) * sizeof(std::uint64_t));
-  auto* const data = words.as<std::uint64_t>();
-  gpu_->fill_words(data, math::kPackedZero, voxels);
-  ops::FieldView u;
-  u.packed = {data, e};
-  EXPECT_EQ(gpu_->repair_folds({u, {0, n[2]}, 0.1F, 40}).found, 0);
-  const std::int64_t places[]{voxels - 1 - 2 * (1300 * 1300 + 1300 + 1),
-                              (std::int64_t{1} << 31) + 77};
-  const std::uint64_t spike = math::pack_vector({4, 0, 0});
-  for (const std::int64_t i : places) gpu_->upload(data + i, &spike, sizeof spike);
-  const ops::FoldRepair report = gpu_->repair_folds({u, {0, n[2]}, 0.1F, 40});
-  EXPECT_EQ(report.found, 2);  // on the far side of each spike along x
-  EXPECT_EQ(report.remaining, 0);
-  for (const std::int64_t i : places) {
-    std::uint64_t word = 0;
-    gpu_->download(&word, data + i, sizeof word);
-    EXPECT_LT(math::unpack_vector(word).x, 4);
-    EXPECT_GT(math::unpack_vector(word).x, 0);
-  }
-}
-
-TEST_F(CudaHuge, stepsReachTheLastVoxels) {
-  const Size3 n{1300, 1300, 1300};
-  const ops::Extent e = ops::Extent::whole(n);
-  const auto voxels = static_cast<std::int64_t>(count_of(n));
-  const auto bytes = static_cast<std::size_t>(voxels) * sizeof(std::uint64_t);
-  const ops::Array u = gpu_->allocate(bytes), g = gpu_->allocate(bytes), m = gpu_->allocate(bytes);
-  gpu_->fill_words(u.as<std::uint64_t>(), math::kPackedZero, voxels);
-  gpu_->fill_words(g.as<std::uint64_t>(), math::pack_floats(1, -1, 0.5F), voxels);
-  ops::DirectionArgs direction;
-  direction.gradient.packed = {g.as<std::uint64_t>(), e};
-  direction.moments = {m.as<std::uint64_t>(), e};
-  direction.range = {0, n[2]};
-  const float largest = gpu_->direction(direction);
-  EXPECT_GT(largest, 0.5F);
-  ops::ComposeArgs compose;
-  compose.from_moments = &direction;
-  compose.displacement.packed = {u.as<std::uint64_t>(), e};
-  compose.out = direction.gradient;
-  compose.range = direction.range;
-  compose.scale = -0.5F / largest;
-  compose.short_step = true;
-  gpu_->compose(compose);
-  for (const std::int64_t i : {std::int64_t{0}, (std::int64_t{1} << 31) + 5, voxels - 1}) {
-    std::uint64_t word = 0;
-    gpu_->download(&word, g.as<std::uint64_t>() + i, sizeof word);
-    const math::Float3 v = math::unpack_vector(word);
-    EXPECT_LT(v.x, -0.2F) << i;
-    EXPECT_NEAR(v.y, -v.x, 2e-3F) << i;
   }
 }
 
