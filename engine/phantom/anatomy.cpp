@@ -37,6 +37,16 @@ GIGAWARP_ALWAYS_INLINE float paint(float under, float brightness, float distance
   return under + cover * (brightness - under);
 }
 
+/// Texture that varies along every direction, its threads bent by `bend` so that they repeat
+/// nowhere; of root mean square 0.7.
+GIGAWARP_ALWAYS_INLINE float weave(float x, float y, float z, float wavelength, float bend) {
+  const float f = 1.0F / wavelength;
+  const float a = f * (0.96F * x + 0.21F * y - 0.17F * z) + 0.7F * bend,
+              b = f * (-0.19F * x + 0.95F * y + 0.24F * z) + 0.5F * bend,
+              c = f * (0.15F * x - 0.25F * y + 0.96F * z) - 0.6F * bend;
+  return sin_turns(a) * sin_turns(b + 0.3F) + sin_turns(c) * sin_turns(0.7F * (a + b) + 0.1F);
+}
+
 GIGAWARP_ALWAYS_INLINE float brightness_at(float x, float y, float z, const Look& look,
                                            float sharpness) {
   const Shape s = shape_at(x, y, z);
@@ -77,6 +87,8 @@ GIGAWARP_ALWAYS_INLINE float brightness_at(float x, float y, float z, const Look
   const float fine = sin_turns(0.11F * x - 0.05F * y + 0.09F * z + 0.5F * coarse) *
                      sin_turns(-0.07F * x + 0.12F * y + 0.04F * z + 0.2F);
   v *= 1.0F + look.texture * (coarse + 0.8F * fine);
+  for (int i = 0; i < kFineTextures; ++i)
+    if (look.fine[i] != 0) v *= 1.0F + look.fine[i] * weave(x, y, z, kFineWavelength[i], coarse);
   return v * (1.0F - look.absorption * clamp01(0.5F + x * (1.0F / 150.0F)));
 }
 
@@ -117,7 +129,7 @@ GIGAWARP_ALWAYS_INLINE std::uint32_t mix(std::uint32_t h) {
 
 }  // namespace
 
-Look look_of(Contrast contrast) {
+Look look_of(Contrast contrast, float voxel_mm) {
   Look look;
   auto& b = look.brightness;
   switch (contrast) {
@@ -143,6 +155,8 @@ Look look_of(Contrast contrast) {
       look.absorption = 0.35F;
       break;
   }
+  for (int k = 0; k < kFineTextures; ++k)
+    if (kFineWavelength[k] >= kFineVoxels * voxel_mm) look.fine[k] = look.texture;
   return look;
 }
 

@@ -29,6 +29,10 @@ enum Tissue {
   kTissues
 };
 
+/// Of them: wavelengths in nominal mm, shown from so many voxels on.
+inline constexpr int kFineTextures = 2;
+inline constexpr float kFineWavelength[kFineTextures] = {3.4F, 1.7F}, kFineVoxels = 7.5F;
+
 /// How one contrast shows the anatomy. Brightness of white matter in T1 is about 0.85.
 struct Look {
   std::array<float, kTissues> brightness{};
@@ -37,8 +41,12 @@ struct Look {
   float scalp = 0;       ///< relative amplitude of fat and muscle in the scalp, signed
   float layers = 0;      ///< brightness of cortical layers
   float absorption = 0;  ///< light-sheet: relative loss of light across the head
+  /// Relative amplitudes of the texture's finest parts, which only fine voxels show, signed.
+  float fine[kFineTextures]{};
 };
-Look look_of(Contrast contrast);
+/// `voxel_mm`: nominal. Tissue under a stronger lens has more to see: a head of 0.15 mm voxels
+/// without anything finer than 7 mm could be registered to a voxel nowhere but at edges.
+Look look_of(Contrast contrast, float voxel_mm);
 
 /// The known map in nominal millimetres relative to the head's centre, in single precision for the
 /// images.

@@ -218,7 +218,9 @@ void Phantom::render_slab(Side side, std::int64_t z0, std::int64_t z1, std::byte
   const Size3& size = s.spec.size;
   const MapView still;
   const MapView& view = side == Side::fixed ? s.view : still;
-  const Look look = look_of(side == Side::fixed ? s.spec.fixed_contrast : s.spec.moving_contrast);
+  const auto voxel = static_cast<float>(s.spec.spacing_mm / s.scale);
+  const Look look =
+      look_of(side == Side::fixed ? s.spec.fixed_contrast : s.spec.moving_contrast, voxel);
   const auto edge = static_cast<float>(1.2 * s.spec.spacing_mm / s.scale);
   const auto full = static_cast<float>(full_scale(s.spec.type));
   for_each_chunk(size, z0, z1, [&](std::int64_t x, std::int64_t y, std::int64_t z, int count) {

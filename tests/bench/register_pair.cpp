@@ -14,6 +14,8 @@
 #include "bench/problem.h"
 #include "gigawarp/error.h"
 #include "gigawarp/job.h"
+#include "ops/jacobian.h"
+#include "phantom/phantom.h"
 #include "shard/device_exchange.h"
 #include "solve/device_choice.h"
 #include "solve/forecast.h"
@@ -26,7 +28,9 @@
 ///   register_pair FIXED.raw MOVING.raw PRESET DEVICE [REPEATS]
 ///   register_pair --synthetic SIZE [--device D] [--metric lncc|mi|mse] [--radius R] [--bins B]
 ///                 [--levels 8,4,2,1] [--iterations 200,150,100,50] [--displacement VOXELS]
-///                 [--symmetric] [--repeats N]
+///                 [--smoothing GRADIENT,FIELD] [--symmetric] [--repeats N]
+///   register_pair --phantom SIZE [--device D] [--levels 8,4,2,1] [--iterations 200,150,100,50]
+///                 [--smoothing GRADIENT,FIELD] [--repeats N]
 /// A .raw file is one line "nx ny nz type a00 a01 a02 a03 ... a23" (voxel to world, LPS mm, by
 /// rows; type u8, i8, u16, i16 or f32), then the voxels; tests/bench/to_raw.py makes them. Every
 /// run ends with a hash of the forward displacement; runs that differ in it are a failure,
@@ -35,7 +39,9 @@
 /// for rank i with NCCL between them; ranks:cpu:4 on the CPU; ranks:4:32 with pieces of 32 planes
 /// or more computed while messages travel (ops::RankParts::least_piece). The hash is that of one.
 /// The synthetic pair is the benchmark's, u16 under a known map; only the greedy stage runs, from
-/// the known affine part, and the result is compared with the known map.
+/// the known affine part, and the result is compared with the known map. The phantom's is the
+/// program's, T1 and T2 (phantom/phantom.h): all stages of the preset brain-cross-modality run, and
+/// folds are counted too.
 namespace gigawarp {
 namespace {
 
@@ -266,6 +272,7 @@ struct Synthetic {
   std::string device = "auto";
   StageSpec stage;
   double displacement_voxels = 0;  ///< 0: a hundredth of the shortest axis
+  bool smooths = false;            ///< --smoothing was given
   int repeats = 1;
 };
 
@@ -288,7 +295,7 @@ Synthetic parse_synthetic(const std::vector<std::string>& words) {
     }
     if (++i >= words.size()) misuse(option + " takes a value.");
     const std::string& value = words[i];
-    if (option == "--synthetic")
+    if (option == "--synthetic" || option == "--phantom")
       out.size = test::parse_size(value);
     else if (option == "--device")
       out.device = value;
@@ -302,7 +309,12 @@ Synthetic parse_synthetic(const std::vector<std::string>& words) {
       levels = value;
     else if (option == "--iterations")
       iterations = value;
-    else if (option == "--displacement")
+    else if (option == "--smoothing") {
+      char* rest = nullptr;
+      out.stage.sigma_gradient_voxels = std::strtod(value.c_str(), &rest);
+      out.stage.sigma_warp_voxels = *rest == ',' ? std::atof(rest + 1) : 0;
+      out.smooths = true;
+    } else if (option == "--displacement")
       out.displacement_voxels = std::atof(value.c_str());
     else if (option == "--repeats")
       out.repeats = std::max(1, std::atoi(value.c_str()));
@@ -374,6 +386,42 @@ void run_synthetic(const std::vector<std::string>& words, shard::Communicator* p
   if (output.forward_mm) compare_with_known_map(problem, *output.forward_mm);  // the first process
 }
 
+void run_phantom(const std::vector<std::string>& words, shard::Communicator* processes) {
+  const Synthetic synthetic = parse_synthetic(words);
+  const auto start = Clock::now();
+  phantom::PhantomSpec spec;
+  spec.size = synthetic.size;
+  spec.moving_contrast = phantom::Contrast::t2;
+  const phantom::Phantom head(spec);
+  const Volume fixed = head.image(phantom::Side::fixed), moving = head.image(phantom::Side::moving);
+  std::printf("phantom of %lld x %lld x %lld voxels of %.3f mm, T1 and T2, made in %.2f s\n",
+              static_cast<long long>(spec.size[0]), static_cast<long long>(spec.size[1]),
+              static_cast<long long>(spec.size[2]), head.spec().spacing_mm, seconds_since(start));
+  solve::RegistrationInput input;
+  input.fixed = {&fixed};
+  input.moving = {&moving};
+  JobSpec job = job_from_preset("brain-cross-modality");
+  job.stages.back().levels = synthetic.stage.levels;
+  job.stages.back().convergence_slope = 0;  // to the end
+  if (synthetic.smooths) {
+    job.stages.back().sigma_gradient_voxels = synthetic.stage.sigma_gradient_voxels;
+    job.stages.back().sigma_warp_voxels = synthetic.stage.sigma_warp_voxels;
+  }
+  job.device = synthetic.device;
+  job.write_inverse = false;
+  solve::RegistrationOutput output = register_often(input, job, synthetic.repeats, processes);
+  if (!output.forward_mm) return;  // the first process has it
+  const ops::JacobianSummary jacobian = ops::summarise_jacobian(*output.forward_mm);
+  Transform found;
+  found.stages.emplace_back(std::move(*output.forward_mm));
+  found.stages.emplace_back(output.moving_from_fixed);
+  const phantom::MapError error = phantom::known_map_error(found, head);
+  std::printf("error of the result: mean %.4f, 95th percentile %.4f voxels (%lld points); ",
+              error.mean_voxels, error.p95_voxels, static_cast<long long>(error.points));
+  std::printf("det J %.3f to %.3f, folds at %lld voxels\n", jacobian.minimum, jacobian.maximum,
+              static_cast<long long>(jacobian.folds));
+}
+
 void run(const std::vector<std::string>& words) {
   const auto is_processes = [](const std::string& word) {
     return word == "mpi" || word == "mpi:cpu" || word == "mpi:cuda";
@@ -387,6 +435,8 @@ void run(const std::vector<std::string>& words) {
   try {
     if (std::find(words.begin(), words.end(), "--synthetic") != words.end())
       run_synthetic(words, processes.get());
+    else if (std::find(words.begin(), words.end(), "--phantom") != words.end())
+      run_phantom(words, processes.get());
     else
       run_files(words, processes.get());
   } catch (const Error& error) {

@@ -157,6 +157,37 @@ TEST(Phantom, contrastsOrderTissuesAsScannersDo) {
   EXPECT_GT(sum[1][0] / count[0], sum[1][1] / count[1]);  // T2: fluid bright
 }
 
+/// Root mean square of how far white matter varies over `step` voxels along x, relative to itself,
+/// in the middle plane of a head without noise and shading.
+double variation(const Size3& size, std::int64_t step) {
+  PhantomSpec spec;
+  spec.size = size;
+  spec.noise_percent = spec.bias_field_percent = 0;
+  const Phantom head(spec);
+  const std::int64_t plane = size[0] * size[1], z = size[2] / 2;
+  std::vector<std::uint16_t> values(static_cast<std::size_t>(plane));
+  std::vector<std::uint8_t> labels(values.size());
+  head.render_slab(Side::moving, z, z + 1, reinterpret_cast<std::byte*>(values.data()));
+  head.label_slab(Side::moving, z, z + 1, labels.data());
+  double squares = 0, pairs = 0;
+  for (std::size_t i = 0; i + static_cast<std::size_t>(step) < values.size(); ++i) {
+    const std::size_t j = i + static_cast<std::size_t>(step);
+    const auto inside = [&](std::size_t at) { return labels[at] == 2 || labels[at] == 41; };
+    // Away from edges, whose width is that of a voxel.
+    if (!inside(i) || !inside(j) || i < static_cast<std::size_t>(4 * step) || !inside(i - 4 * step))
+      continue;
+    const double d = values[j] / static_cast<double>(values[i]) - 1;
+    squares += d * d;
+    ++pairs;
+  }
+  return std::sqrt(squares / pairs);
+}
+
+TEST(Phantom, fineVoxelsShowFineTexture) {
+  EXPECT_GT(variation({1344, 1600, 1536}, 7), 0.06);  // 0.125 mm, 0.9 mm apart
+  EXPECT_LT(variation({168, 200, 192}, 1), 0.04);     // 1 mm, which such a texture would make noise
+}
+
 TEST(Phantom, theDescriptionSurvivesJson) {
   PhantomSpec spec = small_spec();
   spec.moving_contrast = Contrast::lightsheet;
