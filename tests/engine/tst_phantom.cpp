@@ -89,7 +89,8 @@ TEST(Phantom, theDeformationHasTheAskedSize) {
   for (int z = 0; z < 44; z += 2)
     for (int y = 0; y < 52; y += 2)
       for (int x = 0; x < 48; x += 2) {
-        const Vec3 p = g.world_from_voxel({double(x), double(y), double(z)});
+        const Vec3 p = g.world_from_voxel(
+            {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)});
         largest = std::max(largest, distance(pair.map(p), p));
       }
   EXPECT_NEAR(largest, 3, 0.5);
