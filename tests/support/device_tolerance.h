@@ -9,7 +9,7 @@ namespace gigawarp::test {
 /// volumes of these tests (1e-4 in large ones), values by that times the gradient. Times the range.
 constexpr double kWarpOfRange = 1e-4;
 
-/// Gradients: ‖device − host‖₂ over ‖host‖₂. Kept as 13 bits and a shared exponent.
+/// Gradients: ‖device − host‖₂ over ‖host‖₂. Kept as 13 significant bits per component.
 constexpr double kGradient = 2e-3;
 /// LNCC also rounds intensities to 1/186 deviation or less, and the windows' coefficients to 13
 /// bits.
