@@ -2178,15 +2178,15 @@ Only what is looked at is read.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>HD95 (mm)</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
         <source>Voxels</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Name</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>HD95 (mm)</source>
         <translation type="unfinished"></translation>
     </message>
 </context>
@@ -3071,11 +3071,19 @@ Only what is looked at is read.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>The session&apos;s file &quot;%1&quot; is missing; double-click its row to say where it is.</source>
+        <source>&quot;%1&quot; has changed since the session was saved.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>&quot;%1&quot; has changed since the session was saved.</source>
+        <source>Session saved to %1. It goes on to name what could not be read: %2</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The session&apos;s results in &quot;%1&quot; are missing; bring the folder back and open the session again.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The session&apos;s file &quot;%1&quot; is missing; double-click its row to say where it is, or bring it back and open the session again.</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

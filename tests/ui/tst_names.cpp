@@ -258,6 +258,13 @@ TEST_F(Names, ofASessionComeToAVolumeThatIsFoundElsewhere) {
   workspace().open({file("work.gigawarp")});
   ASSERT_TRUE(wait_loaded({LayerRole::moving_labels}));
   EXPECT_FALSE(workspace().layers().is_ready(LayerRole::fixed_labels));
+  saved = false;  // which keeps the labels and their names
+  QObject::connect(&window->session(), &ui::Session::saved, window.get(), [&] { saved = true; });
+  window->session().save(file("work.gigawarp"));
+  ASSERT_TRUE(wait_until([&] { return saved; }));
+  new_window();
+  workspace().open({file("work.gigawarp")});
+  ASSERT_TRUE(wait_loaded({LayerRole::moving_labels}));
   workspace().open_as(LayerRole::fixed_labels, file("moved_seg.nii.gz"));
   EXPECT_TRUE(wait_named(LayerRole::fixed_labels, "own"));
 }

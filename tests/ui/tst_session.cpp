@@ -115,6 +115,95 @@ TEST_F(Session, aMissingFileIsNamedAndTheRestOpens) {
   EXPECT_TRUE(find<QLabel>("next_step")->text().contains("moving.nii.gz"));
 }
 
+QJsonObject read_session(const QString& path) {
+  QFile file(path);
+  EXPECT_TRUE(file.open(QIODevice::ReadOnly)) << path.toStdString();
+  return QJsonDocument::fromJson(file.readAll()).object();
+}
+
+TEST_F(Session, whatIsMissingStaysInASessionThatIsSavedMeanwhile) {
+  const test::TemporaryFolder folder, away;
+  set_up_work(folder.path());
+  const ui::ViewState looked = workspace().view();
+  const QString path = test::path_in(folder.path(), "work.gigawarp");
+  ASSERT_TRUE(save(path));
+  const std::vector<const char*> files{"fixed.nii.gz", "moving.nii.gz", "fixed_labels.nii.gz"};
+  const auto move_files = [&](const std::filesystem::path& from, const std::filesystem::path& to) {
+    for (const char* name : files) {
+      std::filesystem::copy(from / name, to / name);
+      std::filesystem::remove(from / name);
+    }
+  };
+  move_files(folder.path(), away.path());
+  const QJsonObject before = read_session(path);
+  new_window();
+  const auto said = messages();
+  workspace().open({path});
+  EXPECT_TRUE(find<QLabel>("next_step")->text().contains("open the session again"));
+  // Elsewhere, so that its paths change.
+  std::filesystem::create_directory(folder.path() / "sub");
+  const QString again = test::path_in(folder.path() / "sub", "again.gigawarp");
+  ASSERT_TRUE(save(again));
+  EXPECT_TRUE(said->last().contains("could not be read") && said->last().contains("moving.nii.gz"))
+      << said->last().toStdString();
+  const auto part = [](const QJsonObject& json, const char* role, const char* key) -> QJsonValue {
+    return json["layers"].toObject()[QLatin1String(role)].toObject()[QLatin1String(key)];
+  };
+  const QJsonObject after = read_session(again);
+  for (const char* role : {"fixed", "moving", "fixed_labels"})
+    for (const char* key : {"absolute", "opacity", "window", "sha256"}) {
+      ASSERT_FALSE(part(before, role, key).isUndefined()) << role << " " << key;
+      EXPECT_EQ(part(after, role, key), part(before, role, key)) << role << " " << key;
+    }
+  EXPECT_EQ(part(after, "moving", "path"), "../moving.nii.gz");
+  move_files(away.path(), folder.path());
+  new_window();
+  workspace().open({again});
+  ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::moving, LayerRole::fixed_labels}));
+  EXPECT_EQ(workspace().layers().layer(LayerRole::fixed).window.high, 2000);
+  EXPECT_EQ(workspace().layers().layer(LayerRole::moving).opacity, 0.7);
+  EXPECT_EQ(workspace().view(), looked);
+}
+
+TEST_F(Session, aMissingFileThatIsClosedIsForgotten) {
+  const test::TemporaryFolder folder;
+  set_up_work(folder.path());
+  const QString path = test::path_in(folder.path(), "work.gigawarp");
+  ASSERT_TRUE(save(path));
+  std::filesystem::remove(folder.path() / "moving.nii.gz");
+  new_window();
+  workspace().open({path});
+  ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::fixed_labels}));
+  workspace().close_layer(LayerRole::moving);
+  QCoreApplication::processEvents();
+  ASSERT_TRUE(save(path));
+  EXPECT_FALSE(read_session(path)["layers"].toObject().contains("moving"));
+  workspace().open_as(LayerRole::moving, small_pair().path("moving.nii.gz"));
+  ASSERT_TRUE(wait_loaded({LayerRole::moving}));
+  EXPECT_EQ(workspace().layers().layer(LayerRole::moving).opacity, 1) << "the looks were its own";
+}
+
+TEST_F(Session, resultsThatAreMissingAreToldAndStay) {
+  const test::TemporaryFolder folder;
+  set_up_work(folder.path());
+  const QString path = test::path_in(folder.path(), "work.gigawarp");
+  ASSERT_TRUE(save(path));
+  QJsonObject json = read_session(path);
+  json["result"] = "run";
+  json["result_absolute"] = test::path_in(folder.path(), "run");
+  QFile file(path);
+  ASSERT_TRUE(file.open(QIODevice::WriteOnly));
+  file.write(QJsonDocument(json).toJson());
+  file.close();
+  new_window();
+  const auto said = messages();
+  workspace().open({path});
+  EXPECT_TRUE(said->join('\n').contains("/run\" are missing")) << said->join('\n').toStdString();
+  ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::moving, LayerRole::fixed_labels}));
+  ASSERT_TRUE(save(path));
+  EXPECT_EQ(read_session(path)["result"], "run");
+}
+
 TEST_F(Session, aChangedFileIsNoticed) {
   const test::TemporaryFolder folder;
   set_up_work(folder.path());
@@ -165,6 +254,29 @@ TEST_F(Session, workOfAProgramThatCrashedIsOfferedAgain) {
   ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::moving}));
   EXPECT_EQ(workspace().alignment().offset, (Vec3{4, 0, -2}));
   EXPECT_FALSE(QFile::exists(data + "/autosave-999999999.gigawarp"));
+}
+
+TEST_F(Session, workThatIsRecoveredWithoutItsFilesIsNotLost) {
+  const test::TemporaryFolder folder;
+  set_up_work(folder.path());
+  window->session().autosave();
+  const QString data = QStandardPaths::writableLocation(QStandardPaths::AppDataLocation);
+  const QString mine =
+      QStringLiteral("%1/autosave-%2.gigawarp").arg(data).arg(QCoreApplication::applicationPid());
+  ASSERT_TRUE(wait_until([&] { return QFile::exists(mine); }));
+  const QString left = data + "/autosave-999999999.gigawarp";  // nobody's number
+  ASSERT_TRUE(QFile::copy(mine, left));
+  new_window();
+  for (const char* name : {"fixed.nii.gz", "moving.nii.gz", "fixed_labels.nii.gz"})
+    std::filesystem::remove(folder.path() / name);
+  window->session().recover(left);
+  EXPECT_EQ(workspace().layers().layer(LayerRole::moving).state, ui::Layer::State::failed);
+  EXPECT_TRUE(QFile::exists(left)) << "whoever ends the program to mount a drive needs it";
+  window->session().autosave();
+  ASSERT_TRUE(wait_until([&] { return QFile::exists(mine); }));
+  EXPECT_EQ(read_session(mine)["layers"], read_session(left)["layers"]);
+  ASSERT_TRUE(save(test::path_in(folder.path(), "work.gigawarp")));
+  EXPECT_FALSE(QFile::exists(left)) << "the session holds it now";
 }
 
 TEST_F(Session, landmarksAreDroppedInPairsAndUndone) {

@@ -42,6 +42,11 @@ bool write_json(const QString& path, const QJsonObject& json) {
   return file.open(QIODevice::WriteOnly) && file.write(text) == text.size() && file.commit();
 }
 
+/// From the folder of the session where it has one.
+QString relative_to(const QDir* base, const QString& path) {
+  return base != nullptr ? base->relativeFilePath(path) : path;
+}
+
 /// Landmarks that no file holds, of both sides; empty when files hold them.
 QJsonArray landmarks_json(const Workspace& workspace) {
   const auto dropped = [&](LayerRole role) {
@@ -62,7 +67,14 @@ Session::Session(Workspace& workspace, JobModel& jobs, Results& results, QObject
   timer_.setInterval(kAutosaveMs);
   connect(&timer_, &QTimer::timeout, this, &Session::autosave);
   timer_.start();
-  connect(&workspace_.layers(), &LayerModel::layer_changed, this, &Session::finish_layer);
+  connect(&workspace_.layers(), &LayerModel::layer_changed, this, &Session::follow_layer);
+  connect(&results_, &Results::changed, this, [this] {
+    if (results_.state() == Results::State::ready) result_.clear();
+  });
+  connect(&workspace_, &Workspace::pair_left, this, [this] {
+    // Unless they are about to show a pair of their own.
+    if (results_.state() == Results::State::none) result_.clear();
+  });
 }
 
 Session::~Session() { QFile::remove(autosave_); }
@@ -91,20 +103,54 @@ QJsonObject Session::describe_layer(LayerRole role, const QDir* base) const {
   return json;
 }
 
+/// As the session had it that was opened: looks, names and checksum wait for the file. What another
+/// file was chosen for in vain goes on to name the first one.
+QJsonObject Session::describe_unread(LayerRole role, const QDir* base) const {
+  const Pending& pending = pending_.at(static_cast<std::size_t>(role));
+  if (pending.waits) {
+    QJsonObject json = pending.json;
+    for (const char* key : {"path", "names"})
+      if (json.contains(QLatin1String(key)))
+        json[QLatin1String(key)] = relative_to(base, json[QLatin1String(key)].toString());
+    return json;
+  }
+  QJsonObject json = describe_layer(role, base);
+  for (const char* look : {"visible", "opacity", "map", "window"}) json.remove(QLatin1String(look));
+  return json;
+}
+
+/// What a session that is saved now would name although it could not be read.
+QStringList Session::unread_files() const {
+  QStringList out;
+  for (const LayerRole role : kAllLayerRoles)
+    if (const Layer& layer = workspace_.layers().layer(role); layer.state == Layer::State::failed)
+      out << QLatin1Char('"') + layer.path + QLatin1Char('"');
+  return out;
+}
+
+QString Session::result_folder() const {
+  const Results::State state = results_.state();
+  const bool open = state != Results::State::none && state != Results::State::failed;
+  return open ? results_.folder() : result_;
+}
+
 QJsonObject Session::describe(const QDir* base) const {
   QJsonObject layers;
   for (const LayerRole role : kAllLayerRoles) {
     const Layer& layer = workspace_.layers().layer(role);
-    if (layer.state == Layer::State::ready && !layer.path.isEmpty())
-      layers[QLatin1String(key_of(role))] = describe_layer(role, base);
+    if (!layer.path.isEmpty())
+      layers[QLatin1String(key_of(role))] = layer.state == Layer::State::ready
+                                                ? describe_layer(role, base)
+                                                : describe_unread(role, base);
   }
+  const bool view_waits = pending_[static_cast<std::size_t>(LayerRole::fixed)].waits;
   JobSpec job = jobs_.common();
   job.preset = jobs_.preset().toStdString();
   for (int i = 0; i < jobs_.stage_count(); ++i) job.stages.push_back(jobs_.stage(i));
   QJsonObject json{
       {"gigawarp_session", kVersion},
       {"layers", layers},
-      {"view", to_json(workspace_.view())},
+      {"view", view_waits && !view_.isEmpty() ? view_ : to_json(workspace_.view())},
       {"display", to_json(workspace_.display())},
       {"alignment", to_json(workspace_.alignment())},
       {"job", QJsonDocument::fromJson(QByteArray::fromStdString(gigawarp::to_json(job))).object()}};
@@ -115,9 +161,9 @@ QJsonObject Session::describe(const QDir* base) const {
   if (!views.isEmpty()) json["named_views"] = views;
   if (const QJsonArray sides = landmarks_json(workspace_); !sides.isEmpty())
     json["landmarks"] = sides;
-  if (results_.state() == Results::State::ready) {
-    json["result_absolute"] = results_.folder();
-    if (base != nullptr) json["result"] = base->relativeFilePath(results_.folder());
+  if (const QString folder = result_folder(); !folder.isEmpty()) {
+    json["result_absolute"] = folder;
+    if (base != nullptr) json["result"] = base->relativeFilePath(folder);
   }
   return json;
 }
@@ -125,18 +171,20 @@ QJsonObject Session::describe(const QDir* base) const {
 void Session::save(const QString& path) {
   const QDir base = QFileInfo(path).absoluteDir();
   background_pool().start([guard = QPointer<Session>(this), json = describe(&base), path,
+                           unread = unread_files(),
                            at = workspace_.undo_stack().index()]() mutable {
     QJsonObject layers = json["layers"].toObject();
     for (const QString& key : layers.keys()) {
       QJsonObject layer = layers[key].toObject();
-      layer["sha256"] = checksum(layer["absolute"].toString());
+      // What has not been read keeps that of then: it may not be the same file any more.
+      if (!layer.contains("sha256")) layer["sha256"] = checksum(layer["absolute"].toString());
       layers[key] = layer;
     }
     json["layers"] = layers;
     const bool written = write_json(path, json);
     QMetaObject::invokeMethod(
         qApp,
-        [guard, path, written, at] {
+        [guard, path, written, unread, at] {
           if (guard == nullptr) return;
           if (!written) {
             Q_EMIT guard->workspace_.message(
@@ -149,7 +197,12 @@ void Session::save(const QString& path) {
           if (guard->workspace_.undo_stack().index() == at)
             guard->workspace_.undo_stack().setClean();
           remember(path);
-          Q_EMIT guard->workspace_.message(tr("Session saved to %1").arg(path));
+          if (!guard->recovered_.isEmpty()) QFile::remove(std::exchange(guard->recovered_, {}));
+          Q_EMIT guard->workspace_.message(
+              unread.isEmpty() ? tr("Session saved to %1").arg(path)
+                               : tr("Session saved to %1. It goes on to name what could not be "
+                                    "read: %2")
+                                     .arg(path, unread.join(QStringLiteral(", "))));
           Q_EMIT guard->saved(path);
         },
         Qt::QueuedConnection);
@@ -159,7 +212,8 @@ void Session::save(const QString& path) {
 void Session::autosave() {
   bool anything = false;
   for (const LayerRole role : kAllLayerRoles)
-    anything = anything || workspace_.layers().is_ready(role);
+    anything = anything || !workspace_.layers().layer(role).path.isEmpty() ||
+               workspace_.layers().is_ready(role);
   if (!anything) return;
   background_pool().start([json = describe(nullptr), path = autosave_] {
     QDir().mkpath(QFileInfo(path).absolutePath());
@@ -179,7 +233,12 @@ QStringList Session::left_behind() {
 }
 
 void Session::recover(const QString& autosave) {
-  if (restore(autosave)) QFile::remove(autosave);
+  if (!restore(autosave)) return;
+  // Whoever ends the program now to mount a drive finds it again.
+  if (unread_files().isEmpty() && result_folder() == results_.folder())
+    QFile::remove(autosave);
+  else
+    recovered_ = autosave;
 }
 
 void Session::open(const QString& path) {
@@ -199,6 +258,7 @@ bool Session::restore(const QString& path) {
     return false;
   }
   for (const LayerRole role : kAllLayerRoles) workspace_.close_layer(role);
+  pending_ = {};
   workspace_.set_warp(WarpSource::header, nullptr);
   if (results_.state() != Results::State::none) results_.forget();
   try {
@@ -235,12 +295,20 @@ bool Session::restore(const QString& path) {
         tr("Open the session"));
     workspace_.undo_stack().clear();
   }
-  const QString result = QDir(base).absoluteFilePath(json["result"].toString());
-  if (json.contains("result") && QFileInfo::exists(result))
-    results_.open(QDir::cleanPath(result));
-  else if (QFileInfo::exists(json["result_absolute"].toString()))
-    results_.open(json["result_absolute"].toString());
+  restore_result(json, base);
   return true;
+}
+
+void Session::restore_result(const QJsonObject& json, const QString& base) {
+  const QString beside = QDir::cleanPath(QDir(base).absoluteFilePath(json["result"].toString()));
+  const bool is_beside = json.contains("result") && QFileInfo::exists(beside);
+  result_ = is_beside ? beside : json["result_absolute"].toString();
+  if (result_.isEmpty()) return;
+  if (QFileInfo::exists(result_)) return results_.open(result_);
+  Q_EMIT workspace_.message(
+      tr("The session's results in \"%1\" are missing; bring the folder back and open the session "
+         "again.")
+          .arg(result_));
 }
 
 /// Beside the session first: the folder may have been moved.
@@ -249,7 +317,11 @@ void Session::restore_layer(LayerRole role, const QJsonObject& json, const QStri
   const QString absolute = json["absolute"].toString();
   const QString path = json.contains("path") && QFileInfo::exists(beside) ? beside : absolute;
   const std::optional<QString> names = names_in(json, base);
-  pending_.at(static_cast<std::size_t>(role)) = {true, json, names};
+  Pending& pending = pending_.at(static_cast<std::size_t>(role)) = {true, json, names};
+  for (const char* key : {"path", "names"})
+    if (json.contains(QLatin1String(key)))
+      pending.json[QLatin1String(key)] =
+          QDir::cleanPath(QDir(base).absoluteFilePath(json[QLatin1String(key)].toString()));
   if (is_address(path) || QFileInfo::exists(path)) {
     const QJsonArray mm = json["spacing_mm"].toArray();
     std::optional<Vec3> spacing;
@@ -267,7 +339,8 @@ void Session::restore_layer(LayerRole role, const QJsonObject& json, const QStri
   layer.path = path;
   layer.state = Layer::State::failed;
   layer.problem =
-      tr("The session's file \"%1\" is missing; double-click its row to say where it is.")
+      tr("The session's file \"%1\" is missing; double-click its row to say where it is, or bring "
+         "it back and open the session again.")
           .arg(json.contains("path") ? beside : absolute);
   workspace_.layers().set_layer(role, layer);
 }
@@ -280,6 +353,17 @@ std::optional<QString> Session::names_in(const QJsonObject& json, const QString&
                                                              : json["names_absolute"].toString();
 }
 
+void Session::follow_layer(LayerRole role) {
+  if (workspace_.layers().layer(role).state != Layer::State::empty) return finish_layer(role);
+  // Closed, unless the next file comes at once: its looks are not those of another that comes
+  // later.
+  const auto forget = [this, role] {
+    if (workspace_.layers().layer(role).state == Layer::State::empty)
+      pending_.at(static_cast<std::size_t>(role)) = {};
+  };
+  QMetaObject::invokeMethod(this, forget, Qt::QueuedConnection);
+}
+
 /// Puts the looks of a layer back once it has been read, and compares its checksum.
 void Session::finish_layer(LayerRole role) {
   const Layer& now = workspace_.layers().layer(role);
@@ -290,7 +374,8 @@ void Session::finish_layer(LayerRole role) {
   Layer layer = now;
   layer.visible = json["visible"].toBool(true);
   layer.opacity = std::clamp(json["opacity"].toDouble(layer.opacity), 0.0, 1.0);
-  layer.map = static_cast<render::ColourMap>(std::clamp(json["map"].toInt(), 0, 2));
+  layer.map = static_cast<render::ColourMap>(
+      std::clamp(json["map"].toInt(static_cast<int>(layer.map)), 0, 2));
   const QJsonArray window = json["window"].toArray();
   if (window.size() == 2) layer.window = {window.at(0).toDouble(), window.at(1).toDouble()};
   const QString path = layer.path;
