@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "io/file_support.h"
+#include "io/readable_text.h"
 #include "io/text_words.h"
 
 namespace gigawarp::io {
@@ -260,6 +261,7 @@ LabelNames read_label_names(const fs::path& path) {
     LabelName entry = codes     ? LabelName{line.cells[1], {}}
                       : columns ? entry_of(line, *columns, path)
                                 : entry_of(line, separator, path);
+    entry.name = readable_text(entry.name);
     if (entry.name.empty())
       refuse_line(path, line, "gives label " + std::to_string(*label) + " no name");
     const auto [known, is_new] = out.try_emplace(*label, entry);

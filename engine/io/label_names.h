@@ -10,7 +10,7 @@ namespace gigawarp::io {
 
 /// What a label of a volume is called.
 struct LabelName {
-  std::string name;                                   ///< never empty
+  std::string name;  ///< never empty; UTF-8 without control characters
   std::optional<std::array<std::uint8_t, 3>> colour;  ///< red, green, blue
   friend bool operator==(const LabelName&, const LabelName&) = default;
 };
@@ -23,8 +23,8 @@ using LabelNames = std::map<std::int64_t, LabelName>;
 /// - CSV and TSV (BIDS's `_dseg.tsv`, Allen's `structures.csv`): with a line of column names, index
 ///   and name in any order, a colour in three columns or in one ("#1f77b4", "31,119,180"); without,
 ///   index, name and maybe red, green, blue.
-/// Text is UTF-8; lines that begin with # are comments. Throws Error{bad_input} that names the file
-/// and the line.
+/// Text is UTF-8, names in other bytes are read as Windows-1252; lines that begin with # are
+/// comments. Throws Error{bad_input} that names the file and the line.
 LabelNames read_label_names(const std::filesystem::path& path);
 
 /// The names that lie beside a volume: "atlas.txt" (.label, .lut, .ctab, .ctbl, .tsv, .csv) beside

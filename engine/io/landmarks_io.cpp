@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "io/file_support.h"
+#include "io/readable_text.h"
 
 namespace gigawarp::io {
 
@@ -150,9 +151,11 @@ std::vector<Landmark> read_landmarks(const fs::path& path) {
   else
     out = read_csv(text, path);
   if (out.empty()) refuse(path, "holds no landmarks.");
-  for (const Landmark& l : out)
+  for (Landmark& l : out) {
+    l.name = readable_text(l.name);
     for (const double v : l.position_mm)
       if (!std::isfinite(v)) refuse(path, "holds a landmark whose position is not a number.");
+  }
   return out;
 }
 

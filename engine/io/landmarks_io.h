@@ -8,7 +8,7 @@
 namespace gigawarp::io {
 
 struct Landmark {
-  std::string name;
+  std::string name;  ///< UTF-8 without control characters where it was read
   Vec3 position_mm;  ///< LPS
   /// Kept out of every fit, so that it can tell how good the fit is elsewhere.
   bool held_out = false;

@@ -11,6 +11,7 @@
 
 #include "io/elf_file.h"
 #include "io/plugin_host.h"
+#include "io/readable_text.h"
 
 namespace gigawarp::io {
 
@@ -191,23 +192,14 @@ std::atomic<const PluginList*> in_use{nullptr};
 
 std::string shown_text(const char* text, std::size_t most) {
   std::string out;
-  const std::size_t n = text == nullptr ? 0 : strnlen(text, most);
-  for (std::size_t i = 0; i < n;) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    // Bytes of this character: Unicode 15, table 3-6, without its finer points.
-    const std::size_t width = lead < 0x80                    ? 1
-                              : lead >= 0xC2 && lead <= 0xDF ? 2
-                              : lead >= 0xE0 && lead <= 0xEF ? 3
-                              : lead >= 0xF0 && lead <= 0xF4 ? 4
-                                                             : 0;
-    bool good = width > 0 && i + width <= n;
-    for (std::size_t k = 1; good && k < width; ++k)
-      good = (static_cast<unsigned char>(text[i + k]) & 0xC0U) == 0x80U;
-    if (good && lead >= 0x20 && lead != 0x7F)
-      out.append(text + i, width);
+  std::string_view rest(text == nullptr ? "" : text, text == nullptr ? 0 : strnlen(text, most));
+  while (!rest.empty()) {
+    const Character character = first_character(rest);
+    if (character.bytes > 0 && !is_control(character.code))
+      out.append(rest.substr(0, character.bytes));
     else
-      out += good ? ' ' : '?';
-    i += good ? width : 1;
+      out += character.bytes > 0 ? ' ' : '?';
+    rest.remove_prefix(std::max<std::size_t>(character.bytes, 1));
   }
   while (!out.empty() && out.back() == ' ') out.pop_back();
   return out;

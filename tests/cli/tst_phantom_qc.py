@@ -91,6 +91,14 @@ class PhantomAndQc(unittest.TestCase):
         for label, name in names.items():
             self.assertEqual(name, known[str(label)])
 
+    def test_names_in_any_bytes_reach_json_and_terminal_as_text(self):
+        out, latin = self.folder / "latin.json", self.folder / "latin.txt"
+        latin.write_bytes("2 Brücke\x1b[31m\n3 Br\u00fccke \u2013 oben\n".encode("cp1252"))
+        process = self.qc(*self.labelled(), "--no-hd95", "--label-names", latin, "--json", out)
+        self.assertEqual(self.names_of(process, out), {2: "Brücke [31m", 3: "Brücke \u2013 oben"})
+        self.assertNotIn("\x1b", process.stdout)
+        self.assertNotIn("\ufffd", process.stdout)
+
     def test_names_beside_the_labels_are_taken_and_damaged_ones_are_told(self):
         with tempfile.TemporaryDirectory() as kept:
             folder, out = pathlib.Path(kept), pathlib.Path(kept) / "out.json"

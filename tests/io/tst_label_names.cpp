@@ -4,6 +4,7 @@
 
 #include "gigawarp/error.h"
 #include "io/label_names.h"
+#include "io/landmarks_io.h"
 #include "support/temporary_folder.h"
 #include "support/test_data.h"
 
@@ -97,6 +98,36 @@ TEST_F(LabelNames, linesMayEndAsSpreadsheetsOnAMacEndThem) {
   EXPECT_EQ(names.at(1).name, "left");
   EXPECT_EQ(names.at(2).name, "right");
   EXPECT_NE(refusal("mac.txt", "1 left\rright\r").find("line 2"), std::string::npos);
+}
+
+TEST_F(LabelNames, areUtf8WhateverTheFileIsAndHoldNoControls) {
+  const io::LabelNames names = read("bytes.txt",
+                                    "1 caf\xc3\xa9 \xe2\x80\x93 \xf0\x9f\xa7\xa0\n"  // UTF-8
+                                    "2 Br\xfc"
+                                    "cke \x96 \x80\n"              // Windows-1252
+                                    "3 \xe9\x81\n"                 // a byte that it does not use
+                                    "4 red\x1b[31m\x07 end\x7f\n"  // a terminal's colour
+                                    "5 a\xc2\x9b"
+                                    "31mb\xe2\x80\xae"
+                                    "c\n"                          // C1; right to left
+                                    "6 \xed\xa0\x80 \xc0\xaf\n");  // a surrogate; a long slash
+  EXPECT_EQ(names.at(1).name, "caf\u00e9 \u2013 \U0001f9e0");
+  EXPECT_EQ(names.at(2).name, "Br\u00fccke \u2013 \u20ac");
+  EXPECT_EQ(names.at(3).name, "\u00e9\ufffd");
+  EXPECT_EQ(names.at(4).name, "red [31m  end");
+  EXPECT_EQ(names.at(5).name, "a 31mb c");
+  EXPECT_EQ(names.at(6).name, "\u00ed\u00a0\u20ac \u00c0\u00af");
+  EXPECT_EQ(read("tab.csv", "index,name\n1,\"left\thalf\x0b\x0b of it\"\n").at(1).name,
+            "left half  of it");
+  EXPECT_NE(refusal("none.csv", "index,name\n1,\x1b\n").find("label 1 no name in line 2"),
+            std::string::npos);
+}
+
+TEST_F(LabelNames, namesOfLandmarksAreReadLikewise) {
+  const fs::path path = write("points.csv",
+                              "name,x,y,z\nBr\xfc"
+                              "cke\x1b[2J,1,2,3\n");
+  EXPECT_EQ(io::read_landmarks(path).front().name, "Br\u00fccke [2J");
 }
 
 TEST_F(LabelNames, whatIsNoTableOfNamesIsRefusedWithItsLine) {
