@@ -62,8 +62,9 @@ void apply_to_mesh(const PointOptions& options) {
   // What each part takes of the time, roughly, where the transform is a .nii.gz.
   progress.part(0, 0.1, "reading the surface");
   const auto surface = io::open_surface(options.input, options.space, interruption.stop());
-  for (const std::string& note : surface->notes())
-    std::cerr << options.input << ": " << note << '\n';
+  for (const auto* sentences : {&surface->notes(), &surface->losses()})
+    for (const std::string& sentence : *sentences)
+      std::cerr << options.input << ": " << sentence << '\n';
   interruption.look();
   progress.part(0.1, 0.4, "reading the transforms");
   const PointTransform transform(options.transforms, options.inverse, interruption.stop());

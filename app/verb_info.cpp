@@ -6,10 +6,13 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "app/apply_points.h"
 #include "app/verbs.h"
 #include "gigawarp/error.h"
 #include "io/image_io.h"
 #include "io/landmarks_io.h"
+#include "io/readable_text.h"
+#include "io/surface_file.h"
 #include "io/transform_io.h"
 
 namespace gigawarp::app {
@@ -20,8 +23,14 @@ using Json = nlohmann::ordered_json;
 struct InfoOptions {
   std::vector<std::string> files;
   io::ReadOptions read;
+  std::optional<io::SurfaceSpace> mesh_space;
   bool json = false, header_only = false;
 };
+
+/// Names of files may be in any bytes.
+std::string as_text(const Json& json, int indent = -1) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
 
 Json grid_json(const Grid& grid) {
   return {{"size", grid.size},
@@ -146,6 +155,40 @@ Json landmarks_json(const std::string& file) {
   return {{"file", file}, {"kind", "landmarks"}, {"frame", "LPS mm"}, {"points", points}};
 }
 
+/// Names are the file's: they may be anything.
+Json arrays_json(const std::vector<io::SurfaceArray>& arrays) {
+  Json out = Json::array();
+  for (const io::SurfaceArray& array : arrays) {
+    out.push_back({{"name", io::readable_text(array.name)},
+                   {"of", io::readable_text(array.of)},
+                   {"type", array.type}});
+    if (array.components != 1)
+      out.back()["components"] = array.components > 0 ? Json(array.components) : Json("any");
+  }
+  return out;
+}
+
+Json surface_json(const std::string& file, const InfoOptions& options) {
+  const auto surface = io::open_surface(file, options.mesh_space);
+  const io::SurfaceContents& contents = surface->contents();
+  const std::vector<Vec3>& points = surface->points_mm();
+  std::array<Vec3, 2> bounds{points.front(), points.front()};
+  for (const Vec3& p : points)
+    for (std::size_t a = 0; a < 3; ++a) {
+      bounds[0][a] = std::min(bounds[0][a], p[a]);
+      bounds[1][a] = std::max(bounds[1][a], p[a]);
+    }
+  Json out{{"file", file},       {"kind", "surface"},       {"format", contents.format},
+           {"frame", "LPS mm"},  {"points", points.size()}, {"faces", contents.faces},
+           {"bounds_mm", bounds}};
+  if (contents.lines > 0) out["lines"] = contents.lines;
+  if (const auto space = surface->stated_space())
+    out["axes_in_file"] = *space == io::SurfaceSpace::ras ? "RAS" : "LPS";
+  out["arrays"] = arrays_json(contents.arrays);
+  out["notes"] = surface->notes();
+  return out;
+}
+
 bool ends_with_any(const std::string& name, std::initializer_list<const char*> extensions) {
   for (const char* extension : extensions)
     if (name.ends_with(extension)) return true;
@@ -153,6 +196,7 @@ bool ends_with_any(const std::string& name, std::initializer_list<const char*> e
 }
 
 Json describe(const std::string& file, const InfoOptions& options) {
+  if (!io::surface_ending(file).empty()) return surface_json(file, options);
   if (ends_with_any(file, {".csv", ".fcsv", ".json"})) return landmarks_json(file);
   if (ends_with_any(file, {".mat", ".txt", ".tfm", ".lta", ".fsl", ".afni", ".xfm"}))
     return transform_json(file);
@@ -179,8 +223,8 @@ void print(const Json& json, int indent, std::ostream& out) {
           out << margin << "    " << item.get<std::string>() << '\n';
       }
     } else if (!value.is_array() || !value.empty()) {
-      out << margin << key << "  " << (value.is_string() ? value.get<std::string>() : value.dump())
-          << '\n';
+      out << margin << key << "  "
+          << (value.is_string() ? value.get<std::string>() : as_text(value)) << '\n';
     }
   }
 }
@@ -194,22 +238,28 @@ void info(const InfoOptions& options) {
     else
       print(one, 0, std::cout);
   }
-  if (options.json) std::cout << all.dump(1) << '\n';
+  if (options.json) std::cout << as_text(all, 1) << '\n';
 }
 
 }  // namespace
 
 void add_info_verb(CLI::App& app) {
-  CLI::App* verb =
-      add_verb(app, "info", "Say what images, transforms and landmark files hold, in LPS mm",
-               "gigawarp info brain.nii.gz out/0GenericAffine.mat --json");
+  CLI::App* verb = add_verb(
+      app, "info", "Say what images, surfaces, transforms and landmark files hold, in LPS mm",
+      "gigawarp info brain.nii.gz out/0GenericAffine.mat --json");
   auto options = std::make_shared<InfoOptions>();
   verb->add_option("files", options->files,
-                   "Files, folders of a DICOM series, or addresses of OME-Zarr (https:, s3:)")
+                   "Files, folders of a DICOM series, or addresses of OME-Zarr (https:, s3:). "
+                   "Surfaces: .vtk, .vtp, .ply, .obj, .stl, .gii")
       ->required()
       ->type_name("FILE");
   verb->add_flag("--json", options->json, "One JSON array instead of text");
   verb->add_flag("--header", options->header_only, "Images: leave the voxels unread");
+  verb->add_option_function<std::string>(
+          "--mesh-space",
+          [options](const std::string& name) { options->mesh_space = mesh_space(name); },
+          "Axes of surfaces that do not say them (default: lps)")
+      ->type_name("lps|ras");
   add_spacing_option(verb, "--spacing", options->read.spacing_mm,
                      "Voxel size in mm, wins over the file's");
   add_selection_options(verb, "", "each image", options->read.selection);

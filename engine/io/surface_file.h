@@ -15,6 +15,21 @@ namespace gigawarp::io {
 /// The axes of the coordinates in a surface file. They are millimetres.
 enum class SurfaceSpace { lps, ras };
 
+/// Numbers that belong to points or faces, in a surface file.
+struct SurfaceArray {
+  std::string name;    ///< empty where the file gives none
+  std::string of;      ///< "points", "faces", or what else has them
+  std::string type;    ///< "f32", "u8" …; "text"
+  int components = 1;  ///< 0: as many as each of them says
+};
+
+/// What a surface file holds besides its points.
+struct SurfaceContents {
+  std::string format;                 ///< "PLY, binary"
+  std::int64_t faces = 0, lines = 0;  ///< lines of any length
+  std::vector<SurfaceArray> arrays;   ///< without coordinates and corners
+};
+
 /// A surface file, read so that it can be written again with its points elsewhere:
 ///     PLY (.ply), OBJ (.obj), STL (.stl)      rewritten here, number by number
 ///     VTK PolyData (.vtk, .vtp)               by VTK, in a module that is loaded with the first
@@ -45,8 +60,13 @@ class SurfaceFile {
   /// World LPS mm. One that is set to NaN is left out of what is written, and so are the faces that
   /// have it.
   std::vector<Vec3>& points_mm() { return points_; }
-  /// What the user should know: what was taken for granted, what is left out.
+  /// What the user should know: what was taken for granted.
   const std::vector<std::string>& notes() const { return notes_; }
+  /// What write() leaves out, or cannot take along.
+  const std::vector<std::string>& losses() const { return losses_; }
+  const SurfaceContents& contents() const { return contents_; }
+  /// The axes as the file says them.
+  std::optional<SurfaceSpace> stated_space() const { return stated_; }
 
   /// In the format, the axes and the kinds of numbers of the file that was read; beside and
   /// renamed. The points are used up. Returns how many faces were left out. Throws
@@ -60,7 +80,8 @@ class SurfaceFile {
 
   std::filesystem::path path_;
   std::vector<Vec3> points_;  ///< in the file's frame inside open() and write_file()
-  std::vector<std::string> notes_;
+  std::vector<std::string> notes_, losses_;
+  SurfaceContents contents_;
   /// What the file says.
   std::optional<SurfaceSpace> stated_;
   /// Of files whose points need a matrix of theirs first.
@@ -70,7 +91,7 @@ class SurfaceFile {
   friend std::unique_ptr<SurfaceFile> open_surface(const std::filesystem::path&,
                                                    std::optional<SurfaceSpace>,
                                                    const std::stop_token&);
-  /// Fills `points_`, `stated_`, `stated_from_file_` and `notes_`.
+  /// Fills all that is protected here.
   virtual void open(const std::stop_token& stop) = 0;
   /// `new_index` of a point, -1 for one that is left out; empty where all stay.
   virtual std::int64_t write_file(const std::filesystem::path& out,

@@ -113,6 +113,39 @@ class GiftiFile final : public SurfaceFile {
     take_points();
     stated_ = SurfaceSpace::ras;
     take_systems();
+    list_contents();
+  }
+
+  void list_contents() {
+    contents_.format = "GIFTI";
+    for (const giiDataArray* array : arrays_of(image_)) {
+      if (array == array_) continue;
+      if (array->intent == NIFTI_INTENT_TRIANGLE) {
+        contents_.faces += array->dims[0];
+        continue;
+      }
+      // By the length, as the format gives no other sign.
+      const bool of_points = array->dims[0] == array_->dims[0];
+      const char* name = gifti_get_meta_value(&const_cast<giiDataArray*>(array)->meta, "Name");
+      contents_.arrays.push_back({name != nullptr && *name != 0 ? name : intent_of(*array),
+                                  of_points ? "points" : "the file", type_of(*array),
+                                  array->num_dim > 1 ? array->dims[1] : 1});
+    }
+  }
+
+  /// "NIFTI_INTENT_SHAPE"
+  static std::string intent_of(const giiDataArray& array) {
+    return gifti_intent_to_string(array.intent);
+  }
+
+  static std::string type_of(const giiDataArray& array) {
+    switch (array.datatype) {
+      case NIFTI_TYPE_FLOAT32: return "f32";
+      case NIFTI_TYPE_FLOAT64: return "f64";
+      case NIFTI_TYPE_INT32: return "i32";
+      case NIFTI_TYPE_UINT8: return "u8";
+      default: return gifti_datatype2str(array.datatype);
+    }
   }
 
   bool read() {
@@ -228,7 +261,7 @@ class GiftiFile final : public SurfaceFile {
     }
     if (stale) {
       drop_stale();
-      notes_.emplace_back(
+      losses_.emplace_back(
           "Its matrix to a template's space is left out: it was the fixed image's.");
     }
     if (!matrix && unknown) stated_from_file_ = volume_geometry(*array_);

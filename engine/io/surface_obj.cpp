@@ -55,6 +55,7 @@ class ObjFile final : public SurfaceFile {
     Words words;
     std::int64_t highest = -1;
     bool has_normals = false, has_materials = false;
+    std::size_t texture_numbers = 0, colour_numbers = 0;
     while (lines.next(line)) {
       if (lines.number() % kLookEach == 0) look_at_work(stop);
       if (line.find('\r') < line.size() - 1)  // all of them would be one line, its first
@@ -67,15 +68,19 @@ class ObjFile final : public SurfaceFile {
         if (!stated_) stated_ = space_in(line);
       } else if (words[0] == "v") {
         take_point(words, lines.number());
+        colour_numbers = std::max(colour_numbers, words.size() - 4);
       } else if (is_element(words[0])) {
         for (std::size_t w = 1; w < words.size(); ++w)
           highest = std::max(highest, corner_of(words[w], points_.size(), lines.number()).point);
         if (words.size() < 2) refuse_line("has a face without corners", lines.number());
+        contents_.faces += words[0] == "f";
+        contents_.lines += words[0] == "l";
       } else if (words[0] == "cstype" || words[0] == "curv" || words[0] == "surf") {
         refuse(path_, "holds curved patches, not a surface of points and faces; export it as one.");
       } else if (!is_known(words[0])) {
         refuse_line("is no OBJ file, as it shows", lines.number());
       }
+      if (words[0] == "vt") texture_numbers = std::max(texture_numbers, words.size() - 1);
       has_normals = has_normals || words[0] == "vn";
       has_materials = has_materials || words[0] == "mtllib";
     }
@@ -83,10 +88,16 @@ class ObjFile final : public SurfaceFile {
       refuse(path_,
              "has a face with a point that is not there; it was probably not written "
              "completely.");
-    if (has_normals)
-      notes_.emplace_back("Its normals are left out, as they are no longer those of the surface.");
+    if (has_normals) losses_.emplace_back(kNormalsAreLeftOut);
     if (has_materials)
-      notes_.emplace_back("It names a file of materials, which has to lie beside the result too.");
+      losses_.emplace_back("It names a file of materials, which has to lie beside the result too.");
+    contents_.format = "OBJ";
+    const auto add = [&](const char* name, const char* of, std::size_t numbers) {
+      if (numbers > 0) contents_.arrays.push_back({name, of, "text", static_cast<int>(numbers)});
+    };
+    add("colour", "points", colour_numbers >= 3 ? colour_numbers : 0);  // one alone is a weight
+    add("texture", "corners of faces", texture_numbers);
+    add("normals", "corners of faces", has_normals ? 3 : 0);
   }
 
   static bool is_known(std::string_view word) {

@@ -16,6 +16,9 @@
 
 namespace gigawarp::io {
 
+inline constexpr const char* kNormalsAreLeftOut =
+    "Its normals are left out, as they are no longer those of the surface.";
+
 std::unique_ptr<SurfaceFile> make_ply(const std::filesystem::path& path);
 std::unique_ptr<SurfaceFile> make_obj(const std::filesystem::path& path);
 std::unique_ptr<SurfaceFile> make_stl(const std::filesystem::path& path);

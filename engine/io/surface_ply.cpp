@@ -206,8 +206,8 @@ class PlyFile final : public SurfaceFile {
             refuse(path_, "has a face with a point that is not there; it is damaged.");
       }
     });
-    if (header_.has_normals())
-      notes_.emplace_back("Its normals are left out, as they are no longer those of the surface.");
+    if (header_.has_normals()) losses_.emplace_back(kNormalsAreLeftOut);
+    contents_ = header_.contents();
   }
 
   template <class Work>

@@ -6,14 +6,14 @@ namespace gigawarp::io {
 
 namespace {
 struct TypeName {
-  const char *old_name, *new_name;
+  const char *old_name, *new_name, *short_name;
   PlyType type;
 };
 constexpr TypeName kTypes[] = {
-    {"char", "int8", PlyType::i8},      {"uchar", "uint8", PlyType::u8},
-    {"short", "int16", PlyType::i16},   {"ushort", "uint16", PlyType::u16},
-    {"int", "int32", PlyType::i32},     {"uint", "uint32", PlyType::u32},
-    {"float", "float32", PlyType::f32}, {"double", "float64", PlyType::f64}};
+    {"char", "int8", "i8", PlyType::i8},       {"uchar", "uint8", "u8", PlyType::u8},
+    {"short", "int16", "i16", PlyType::i16},   {"ushort", "uint16", "u16", PlyType::u16},
+    {"int", "int32", "i32", PlyType::i32},     {"uint", "uint32", "u32", PlyType::u32},
+    {"float", "float32", "f32", PlyType::f32}, {"double", "float64", "f64", PlyType::f64}};
 
 std::optional<PlyType> type_of(std::string_view word) {
   for (const TypeName& t : kTypes)
@@ -115,6 +115,28 @@ std::optional<std::size_t> PlyHeader::corners_of(const PlyElement& element) cons
         property.is_list && (property.name == "vertex_indices" || property.name == "vertex_index"))
       return p;
   return std::nullopt;
+}
+
+SurfaceContents PlyHeader::contents() const {
+  SurfaceContents out;
+  out.format = encoding == PlyEncoding::text            ? "PLY, text"
+               : encoding == PlyEncoding::little_endian ? "PLY, binary"
+                                                        : "PLY, binary, big end first";
+  for (std::size_t e = 0; e < elements.size(); ++e) {
+    const PlyElement& element = elements[e];
+    const std::optional<std::size_t> corners = corners_of(element);
+    if (corners) out.faces += static_cast<std::int64_t>(element.count);
+    const std::string of = e == vertex ? "points" : corners ? "faces" : element.name;
+    for (std::size_t p = 0; p < element.properties.size(); ++p) {
+      const bool position = e == vertex && std::find(xyz.begin(), xyz.end(), p) != xyz.end();
+      if (position || corners == p) continue;
+      const PlyProperty& property = element.properties[p];
+      const auto type = std::find_if(std::begin(kTypes), std::end(kTypes),
+                                     [&](const TypeName& t) { return t.type == property.type; });
+      out.arrays.push_back({property.name, of, type->short_name, property.is_list ? 0 : 1});
+    }
+  }
+  return out;
 }
 
 std::uint64_t PlyHeader::least_bytes(const PlyElement& element) const {

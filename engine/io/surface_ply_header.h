@@ -37,6 +37,7 @@ struct PlyHeader {
   bool has_normals() const;
   /// Where an element "face" lists its corners; nothing for other elements.
   std::optional<std::size_t> corners_of(const PlyElement& element) const;
+  SurfaceContents contents() const;
   /// The fewest bytes that a record takes.
   std::uint64_t least_bytes(const PlyElement& element) const;
   /// Without normals, for so many points, and without so many faces.

@@ -65,6 +65,7 @@ class StlFile final : public SurfaceFile {
     const std::uint64_t count =
         head.size() == kHeader + 4 ? load_le<std::uint32_t>(head.data() + kHeader) : 0;
     binary_ = head.size() == kHeader + 4 && size == kHeader + 4 + count * kFacet;
+    contents_.format = binary_ ? "STL, binary" : "STL, text";
     if (binary_) {
       stated_ = space_in(text);
       open_binary(count, stop);
@@ -76,6 +77,7 @@ class StlFile final : public SurfaceFile {
     } else {
       refuse(path_, "is no STL file, or was not written completely.");
     }
+    contents_.faces = static_cast<std::int64_t>(points_.size() / 3);
   }
 
   void open_binary(std::uint64_t count, const std::stop_token& stop) {

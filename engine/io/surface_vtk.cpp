@@ -37,8 +37,20 @@ class PolyDataFile final : public SurfaceFile {
     if (!points_.empty()) vtk().get_points(poly_data_.get(), points_.front().data());
     const std::string_view space = vtk().space(poly_data_.get());
     if (!space.empty()) stated_ = space == "RAS" ? SurfaceSpace::ras : SurfaceSpace::lps;
-    if (vtk().has_normals(poly_data_.get()) != 0)
-      notes_.emplace_back("Its normals are left out, as they are no longer those of the surface.");
+    if (vtk().has_normals(poly_data_.get()) != 0) losses_.emplace_back(kNormalsAreLeftOut);
+    list_contents();
+  }
+
+  void list_contents() {
+    contents_.format = has_extension(path_, ".vtp") ? "VTK PolyData, XML" : "VTK PolyData, legacy";
+    contents_.faces = vtk().face_count(poly_data_.get());
+    contents_.lines = vtk().line_count(poly_data_.get());
+    for (int i = 0; i < vtk().array_count(poly_data_.get()); ++i) {
+      PolyDataArray array{};
+      vtk().get_array(poly_data_.get(), i, &array);
+      contents_.arrays.push_back(
+          {array.name, array.of_points != 0 ? "points" : "faces", array.type, array.components});
+    }
   }
 
   std::int64_t write_file(const fs::path& out, std::span<const std::int64_t> /*new_index*/,

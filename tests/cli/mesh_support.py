@@ -132,6 +132,10 @@ def read_obj(path):
     return lines, points, faces
 
 
+def gifti_values(values):
+    return gifti.GiftiDataArray(values, "NIFTI_INTENT_SHAPE")
+
+
 def write_gifti(path, points, faces, encoding="GIFTI_ENCODING_B64GZ", system=None, meta=None, more=()):
     arrays = [gifti.GiftiDataArray(np.float32(points), "NIFTI_INTENT_POINTSET", encoding=encoding, coordsys=system,
                                    meta=meta or {"AnatomicalStructurePrimary": "CortexLeft"}),

@@ -1,6 +1,7 @@
 """Surfaces through `apply --mesh`: as --points moves the same coordinates. PLY, STL and OBJ; tst_mesh_libraries has the others."""
 
 import json
+import os
 import resource
 import signal
 import struct
@@ -12,7 +13,61 @@ import numpy as np
 import SimpleITK as sitk
 
 from cli_support import BAD_INPUT, CANCELLED, NOT_WRITTEN, OK, USAGE, leftovers, peak_bytes, run, save, start
-from mesh_support import FLIP, Meshes, read_obj, read_ply, read_stl, write_obj, write_ply, write_stl
+from mesh_support import (FLIP, Meshes, gifti_values, read_obj, read_ply, read_stl, write_gifti, write_obj, write_ply,
+                          write_stl)
+
+
+class Info(Meshes):
+    def told(self, *arguments):
+        process = run("info", "--json", *arguments)
+        self.assertEqual(process.returncode, OK, process.stderr)
+        return json.loads(process.stdout)[0]
+
+    def assert_bounds(self, told, points):
+        np.testing.assert_allclose(told["bounds_mm"], [points.min(0), points.max(0)], atol=1e-5)
+
+    def test_surfaces_are_told_as_images_are(self):
+        gifti = write_gifti(self.folder / "told.surf.gii", self.points, self.faces,
+                            more=[gifti_values(np.float32(np.arange(len(self.points))))])
+        for name, write, text in (("told.ply", write_ply, "PLY, binary"), ("told.obj", write_obj, "OBJ"),
+                                  ("told.stl", write_stl, "STL, binary"), ("told.surf.gii", None, "GIFTI")):
+            mesh = write(self.folder / name, self.points, self.faces) if write else gifti
+            told = self.told(mesh)
+            self.assertEqual((told["kind"], told["format"], told["frame"]), ("surface", text, "LPS mm"))
+            self.assertEqual(told["faces"], len(self.faces))
+            self.assertEqual(told["points"], 3 * len(self.faces) if name.endswith("stl") else len(self.points))
+            self.assert_bounds(told, np.float64(self.points) * (FLIP if name.endswith("gii") else 1))
+            self.assertEqual(told.get("axes_in_file"), "RAS" if name.endswith("gii") else None)
+            self.assertEqual(any("taken as LPS" in note for note in told["notes"]), not name.endswith("gii"), told)
+            self.assertFalse(any("left out" in note for note in told["notes"]), "nothing is written")
+        arrays = [(a["name"], a["of"], a["type"]) for a in self.told(self.folder / "told.ply")["arrays"]]
+        self.assertEqual(arrays, [("nx", "points", "f32"), ("ny", "points", "f32"), ("nz", "points", "f32"),
+                                  ("red", "points", "u8"), ("label", "points", "i32"), ("part", "faces", "i16")])
+        arrays = {a["name"]: a["components"] for a in self.told(self.folder / "told.obj")["arrays"]}
+        self.assertEqual(arrays, {"colour": 3, "texture": 2, "normals": 3})
+        arrays = [(a["name"], a["of"], a["type"]) for a in self.told(gifti)["arrays"]]
+        self.assertEqual(arrays, [("NIFTI_INTENT_SHAPE", "points", "f32")])
+
+    def test_axes_may_be_given_and_text_says_the_same(self):
+        mesh = write_ply(self.folder / "given.ply", self.points, self.faces, "ascii")
+        told = self.told(mesh, "--mesh-space", "ras")
+        self.assertEqual(told["notes"], [])
+        self.assert_bounds(told, np.sort(np.float64([self.points.min(0), self.points.max(0)]) * FLIP, axis=0))
+        text = run("info", mesh).stdout
+        for line in ("kind  surface", "format  PLY, text", f"points  {len(self.points)}", f"faces  {len(self.faces)}",
+                     "bounds_mm  [[", "    name  red", "taken as LPS"):
+            self.assertIn(line, text)
+        (self.folder / "cut.ply").write_bytes(mesh.read_bytes()[:-9])
+        process = run("info", self.folder / "cut.ply")
+        self.assertEqual(process.returncode, BAD_INPUT, process.stderr)
+
+    def test_names_in_any_bytes_are_text(self):
+        mesh = write_ply(self.folder / "named.ply", self.points, self.faces)
+        mesh.write_bytes(mesh.read_bytes().replace(b" red\n", b" gr\xf6\x1b[2J\n"))
+        named = mesh.rename(self.folder.joinpath(os.fsdecode(b"named_\xf6.ply")))
+        told = self.told(named)
+        self.assertIn("gr\u00f6 [2J", [a["name"] for a in told["arrays"]])
+        named.unlink()
 
 
 class Ply(Meshes):

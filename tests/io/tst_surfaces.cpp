@@ -28,6 +28,7 @@
 #include <fstream>
 #include <limits>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -230,6 +231,28 @@ TEST_F(Surfaces, XmlVtkKeepsCellsAndArrays) {
   }
 }
 
+TEST_F(Surfaces, VtkFilesTellWhatTheyHold) {
+  vtkNew<vtkPolyDataWriter> legacy;
+  save(*legacy, sample(), file("in.vtk"));
+  vtkNew<vtkXMLPolyDataWriter> xml;
+  save(*xml, sample(), file("in.vtp"));
+  for (const char* name : {"in.vtk", "in.vtp"}) {
+    const auto surface = io::open_surface(file(name));
+    const io::SurfaceContents& contents = surface->contents();
+    EXPECT_EQ(contents.format.find("XML") != std::string::npos, std::string(name) == "in.vtp");
+    EXPECT_EQ(contents.faces, 3) << "a triangle, a square and a strip";
+    EXPECT_EQ(contents.lines, 1);
+    std::set<std::string> arrays;
+    for (const io::SurfaceArray& a : contents.arrays)
+      arrays.insert(a.name + " of " + a.of + ": " + std::to_string(a.components) + " " + a.type);
+    EXPECT_EQ(arrays,
+              (std::set<std::string>{"Normals of points: 3 f32", "RGB of points: 3 u8",
+                                     "curvature of points: 1 f32", "label of faces: 1 i32",
+                                     "texture of points: 2 f32", "thickness of points: 2 f64"}));
+    EXPECT_FALSE(surface->stated_space());
+  }
+}
+
 TEST_F(Surfaces, AxesAreThoseThatSlicerWrites) {
   for (const std::string space : {"RAS", "LPS"}) {
     const double sign = space == "RAS" ? -1 : 1;
@@ -246,7 +269,11 @@ TEST_F(Surfaces, AxesAreThoseThatSlicerWrites) {
     data->GetFieldData()->AddArray(says);
     vtkNew<vtkXMLPolyDataWriter> xml;
     save(*xml, data, file("in.vtp"));
-    EXPECT_TRUE(io::open_surface(file("in.vtp"))->notes().size() == 1) << "of normals alone";
+    const auto surface = io::open_surface(file("in.vtp"));
+    EXPECT_TRUE(surface->notes().empty()) << "nothing was guessed";
+    EXPECT_EQ(surface->losses().size(), 1U) << "of normals alone";
+    EXPECT_EQ(surface->stated_space(),
+              space == "RAS" ? io::SurfaceSpace::ras : io::SurfaceSpace::lps);
     shift(file("in.vtp"), file("out.vtp"));
     const auto after = load<vtkXMLPolyDataReader>(file("out.vtp"));
     expect_shifted(*sample(), *after, sign);

@@ -78,8 +78,16 @@ vtkStandardNewMacro(Listener)
   vtkLogger::Verbosity verbosity_ = vtkLogger::GetCurrentVerbosityCutoff();
 };
 
+struct Array {
+  std::string name;
+  const char* type;
+  int components;
+  bool of_points;
+};
+
 struct File {
   vtkSmartPointer<vtkPolyData> data;
+  std::vector<Array> arrays;
   std::string space;
   bool xml = false, has_normals = false;
   // Of the older format:
@@ -149,6 +157,35 @@ void check_arrays(vtkFieldData& arrays, vtkIdType count) {
       throw std::runtime_error(kDamaged);
 }
 
+const char* type_of(const vtkAbstractArray& array) {
+  switch (const_cast<vtkAbstractArray&>(array).GetDataType()) {
+    case VTK_FLOAT: return "f32";
+    case VTK_DOUBLE: return "f64";
+    case VTK_SIGNED_CHAR:
+    case VTK_CHAR: return "i8";
+    case VTK_UNSIGNED_CHAR: return "u8";
+    case VTK_SHORT: return "i16";
+    case VTK_UNSIGNED_SHORT: return "u16";
+    case VTK_INT: return "i32";
+    case VTK_UNSIGNED_INT: return "u32";
+    case VTK_LONG:
+    case VTK_LONG_LONG:
+    case VTK_ID_TYPE: return "i64";
+    case VTK_UNSIGNED_LONG:
+    case VTK_UNSIGNED_LONG_LONG: return "u64";
+    case VTK_BIT: return "bit";
+    default: return "text";
+  }
+}
+
+void list_arrays(vtkFieldData& from, bool of_points, std::vector<Array>& to) {
+  for (int i = 0; i < from.GetNumberOfArrays(); ++i) {
+    vtkAbstractArray& array = *from.GetAbstractArray(i);
+    to.push_back({array.GetName() != nullptr ? array.GetName() : "", type_of(array),
+                  array.GetNumberOfComponents(), of_points});
+  }
+}
+
 /// The array that counts as normals, and those that are called so.
 bool drop_normals(vtkDataSetAttributes& attributes) {
   bool found = attributes.GetNormals() != nullptr;
@@ -175,6 +212,8 @@ void* open(const char* path, char* why, std::size_t why_bytes) noexcept {
     check_cells(*read);
     check_arrays(*read->GetPointData(), read->GetNumberOfPoints());
     check_arrays(*read->GetCellData(), read->GetNumberOfCells());
+    list_arrays(*read->GetPointData(), true, file->arrays);
+    list_arrays(*read->GetCellData(), false, file->arrays);
     file->data = vtkSmartPointer<vtkPolyData>::New();
     file->data->ShallowCopy(read);
     const bool of_points = drop_normals(*file->data->GetPointData());
@@ -202,6 +241,24 @@ void get_points(const void* poly_data, double* xyz) noexcept {
 
 const char* space(const void* poly_data) noexcept { return as_file(poly_data).space.c_str(); }
 int has_normals(const void* poly_data) noexcept { return as_file(poly_data).has_normals ? 1 : 0; }
+
+std::int64_t face_count(const void* poly_data) noexcept {
+  vtkPolyData& data = *as_file(poly_data).data;
+  return data.GetNumberOfPolys() + data.GetNumberOfStrips();
+}
+
+std::int64_t line_count(const void* poly_data) noexcept {
+  return as_file(poly_data).data->GetNumberOfLines();
+}
+
+int array_count(const void* poly_data) noexcept {
+  return static_cast<int>(as_file(poly_data).arrays.size());
+}
+
+void get_array(const void* poly_data, int index, gigawarp::io::PolyDataArray* to) noexcept {
+  const Array& array = as_file(poly_data).arrays[static_cast<std::size_t>(index)];
+  *to = {array.name.c_str(), array.type, array.components, array.of_points ? 1 : 0};
+}
 
 bool is_nowhere(const double* point) { return point[0] != point[0]; }
 
@@ -317,8 +374,9 @@ std::int64_t write(void* poly_data, const double* xyz, const char* path, char* w
 
 void close(void* poly_data) noexcept { delete static_cast<File*>(poly_data); }
 
-constexpr gigawarp::io::PolyDataFunctions kFunctions{open,        point_count, get_points, space,
-                                                     has_normals, write,       close};
+constexpr gigawarp::io::PolyDataFunctions kFunctions{
+    open,       point_count, get_points, space, has_normals, face_count,
+    line_count, array_count, get_array,  write, close};
 
 }  // namespace
 
