@@ -2186,7 +2186,8 @@ Only what is looked at is read.</source>
         <translation type="unfinished"></translation>
     </message>
     <message>
-        <source>HD95 (mm)</source>
+        <source>HD95
+(mm)</source>
         <translation type="unfinished"></translation>
     </message>
 </context>

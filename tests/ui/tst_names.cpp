@@ -1,6 +1,7 @@
 #include <QAbstractItemModelTester>
 #include <QDropEvent>
 #include <QFileDialog>
+#include <QHeaderView>
 #include <QLineEdit>
 #include <QMimeData>
 #include <QPlainTextEdit>
@@ -296,6 +297,36 @@ TEST_F(Names, standInTheTableOfLabelsAndInTheReport) {
       ui::html_report(*window->results().judgement(), "report", workspace().label_names()));
   EXPECT_TRUE(html.contains("<td>&lt;grey&gt; matter</td>"));
   EXPECT_TRUE(html.contains("#03fa09"));
+}
+
+TEST_F(Names, leaveRoomForTheNumbersInANarrowDock) {
+  window->resize(1024, 700);
+  workspace().open({test::finished_run()});
+  ASSERT_TRUE(
+      wait_until([&] { return window->results().state() == ui::Results::State::ready; }, 60000));
+  const QString long_name = "Left-Cerebral-White-Matter-of-the-Parietal-Lobe";
+  workspace().open({file("names.txt", "2 " + long_name.toStdString() + " 3 250 9 0\n")});
+  ASSERT_TRUE(wait_named(LayerRole::fixed_labels, long_name));
+  auto* tabs = find<ui::ResultsPanel>("results_panel")->findChild<QTabWidget*>();
+  tabs->setCurrentIndex(1);
+  auto* table = find<QTableView>("overlap_table");
+  ASSERT_TRUE(wait_until([&] { return table->isVisible() && table->viewport()->width() > 0; }));
+  QCoreApplication::processEvents();
+  if (const char* folder = std::getenv("GIGAWARP_PICTURES"))
+    window->grab().save(QString(folder) + "/label_names.png");
+  const QAbstractItemView& cells = *table;
+  const QHeaderView* header = table->horizontalHeader();
+  ASSERT_EQ(header->count(), 5);
+  for (int column = 0; column < 5; ++column) {
+    EXPECT_LE(header->sectionViewportPosition(column) + header->sectionSize(column),
+              table->viewport()->width())
+        << table->model()->headerData(column, Qt::Horizontal).toString().toStdString();
+    if (column != 1) {
+      EXPECT_GE(header->sectionSize(column), cells.sizeHintForColumn(column)) << column;
+      EXPECT_GE(header->sectionSize(column), header->sectionSizeHint(column)) << column;
+    }
+  }
+  EXPECT_GE(header->sectionSize(1), 60) << "some of the name is seen";
 }
 
 TEST(OverlapTable, withNamesBehavesAsAModelShould) {

@@ -64,7 +64,7 @@ QVariant OverlapModel::headerData(int section, Qt::Orientation orientation, int 
     case label_column: return tr("Label");
     case name_column: return tr("Name");
     case dice_column: return tr("Dice");
-    case hd95_column: return tr("HD95 (mm)");
+    case hd95_column: return tr("HD95\n(mm)");  // narrow: names need the room
     case voxels_column: break;
   }
   return tr("Voxels");

@@ -14,12 +14,6 @@
 #include "ui/views/list_parts.h"
 
 namespace gigawarp::ui {
-namespace {
-
-/// Of the column of names, pixels.
-constexpr int kNarrowName = 60, kWideName = 150;
-
-}  // namespace
 
 ResultsPanel::ResultsPanel(Workspace& workspace, Results& results, QWidget* parent)
     : QWidget(parent), workspace_(workspace), results_(results) {
@@ -140,15 +134,11 @@ void ResultsPanel::show_overlap() {
   const std::shared_ptr<const Judgement> judgement = results_.judgement();
   overlap_.set(judgement != nullptr ? judgement->assessment.report.overlap : std::nullopt,
                workspace_.label_names());
-  // Names are wide: what does not fit beside them is scrolled to, and their column can be drawn
-  // wider.
+  // Names are wide: they take the room that the numbers leave, and are whole in a tooltip.
   QHeaderView* header = overlap_table_->horizontalHeader();
   header->setSectionResizeMode(overlap_.has_names() ? QHeaderView::ResizeToContents
                                                     : QHeaderView::Stretch);
-  if (!overlap_.has_names()) return;
-  header->setSectionResizeMode(1, QHeaderView::Interactive);
-  overlap_table_->resizeColumnToContents(1);
-  header->resizeSection(1, std::clamp(header->sectionSize(1), kNarrowName, kWideName));
+  if (overlap_.has_names()) header->setSectionResizeMode(1, QHeaderView::Stretch);
 }
 
 void ResultsPanel::export_report() {
