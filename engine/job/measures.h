@@ -1,6 +1,7 @@
 #pragma once
 #include <map>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,8 @@ struct Measures {
   std::optional<double> landmarks_used_mean_mm, landmarks_held_out_mean_mm;
   std::optional<double> dice_mean, dice_p30;
   std::map<std::int64_t, double> dice;  ///< by label
+  /// Of these, where a file beside a label volume names them; the fixed image's count.
+  std::map<std::int64_t, std::string> label_names;
 };
 
 }  // namespace gigawarp::job

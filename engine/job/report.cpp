@@ -50,6 +50,8 @@ Json measures_json(const Measures& measures) {
   add("dice_mean", measures.dice_mean);
   add("dice_p30", measures.dice_p30);
   for (const auto& [label, dice] : measures.dice) json["dice"][std::to_string(label)] = dice;
+  for (const auto& [label, name] : measures.label_names)
+    json["label_names"][std::to_string(label)] = name;
   return json;
 }
 

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "io/label_names.h"
 #include "job/results.h"
 #include "job/source_feed.h"
 #include "ops/apply.h"
@@ -141,6 +142,9 @@ void Results::warp_labels() {
   });
   const qc::OverlapSummary overlap = counter.summary();
   for (const qc::LabelOverlap& label : overlap.labels) measures_.dice[label.label] = label.dice;
+  for (const std::string& volume : {job_.fixed_labels, job_.moving_labels})
+    for (const auto& [label, entry] : io::read_label_names_beside(volume).names)
+      if (measures_.dice.contains(label)) measures_.label_names.try_emplace(label, entry.name);
   if (labels.empty()) return;
   measures_.dice_mean = overlap.dice_mean;
   measures_.dice_p30 = overlap.dice_p30;

@@ -26,6 +26,8 @@ class Register(PairCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.out = cls.folder / "reference"
+        (cls.folder / cls.fixed_labels.name.replace(".nii.gz", ".txt")).write_text("1 left half\n77 not there\n")
+        (cls.folder / cls.moving_labels.name.replace(".nii.gz", ".txt")).write_text("1 other\n2 of the moving\n")
         cls.process = run("register", "--fixed", cls.fixed, "--moving", cls.moving, "--out", cls.out, "--labels",
                           cls.moving_labels, "--fixed-labels", cls.fixed_labels)
         assert cls.process.returncode == 0, cls.process.stderr
@@ -41,6 +43,11 @@ class Register(PairCase):
         self.assertLessEqual(measures["folds_percent"], 0.001)
         self.assertLess(measures["inverse_error_mean_mm"], 0.05)
         self.assertGreater(measures["dice_mean"], 0.8)
+
+    def test_labels_have_the_names_beside_them(self):
+        measures = result(self.out)["measures"]
+        self.assertEqual(measures["label_names"], {"1": "left half", "2": "of the moving"})
+        self.assertIn("1", measures["dice"])
 
     def test_warped_image_and_warp_lie_on_the_fixed_grid(self):
         fixed = nibabel.load(self.fixed)
