@@ -1,4 +1,6 @@
+#include <QFileInfo>
 #include <QTableView>
+#include <filesystem>
 
 #include "ui/finished_run.h"
 
@@ -184,6 +186,45 @@ TEST_F(ResultsWindow, theMapFadesByItsSlider) {
   workspace().undo_stack().undo();
   workspace().undo_stack().undo();
   EXPECT_EQ(slider->value(), 70);
+}
+
+/// The job of a run names its files in full.
+TEST_F(ResultsWindow, thoseOfASessionAreShownWithItsImagesWhereTheFolderWasMoved) {
+  namespace fs = std::filesystem;
+  const test::TemporaryFolder folder;
+  const fs::path first = folder.path() / "first", second = folder.path() / "second";
+  const QString inputs = QFileInfo(small_pair().path("fixed.nii.gz")).absolutePath();
+  fs::copy(inputs.toStdString(), first, fs::copy_options::recursive);
+  fs::copy(finished_run().toStdString(), first / "run", fs::copy_options::recursive);
+  QFile job(test::path_in(first / "run", "job.json"));
+  ASSERT_TRUE(job.open(QIODevice::ReadWrite));
+  const QByteArray text = job.readAll().replace(inputs.toUtf8(), first.string().c_str());
+  job.resize(0);
+  job.write(text);
+  job.close();
+  const auto wait_measured = [&] {
+    return wait_until([&] {
+      const State state = window->results().state();
+      return state == State::ready || state == State::failed;
+    });
+  };
+  workspace().open({test::path_in(first, "run")});
+  ASSERT_TRUE(wait_measured());
+  ASSERT_EQ(window->results().state(), State::ready) << window->results().problem().toStdString();
+  bool saved = false;
+  QObject::connect(&window->session(), &ui::Session::saved, window.get(), [&] { saved = true; });
+  window->session().save(test::path_in(first, "work.gigawarp"));
+  ASSERT_TRUE(wait_until([&] { return saved; }));
+  fs::rename(first, second);
+  new_window();
+  workspace().open({test::path_in(second, "work.gigawarp")});
+  ASSERT_TRUE(wait_measured());
+  EXPECT_EQ(window->results().state(), State::ready) << window->results().problem().toStdString();
+  for (const LayerRole role : {LayerRole::fixed, LayerRole::moving, LayerRole::fixed_labels})
+    EXPECT_TRUE(
+        workspace().layers().layer(role).path.startsWith(QString::fromStdString(second.string())))
+        << workspace().layers().layer(role).path.toStdString();
+  EXPECT_EQ(workspace().warp_source(), ui::WarpSource::result);
 }
 
 TEST_F(ResultsWindow, aFolderWithoutARunIsToldInWords) {

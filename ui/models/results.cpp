@@ -112,7 +112,8 @@ std::shared_ptr<Files> read_files(const QString& folder, std::uint64_t most_byte
 Results::Results(Workspace& workspace, QObject* parent) : QObject(parent), workspace_(workspace) {
   connect(&workspace_.layers(), &LayerModel::layer_changed, this, &Results::measure_when_loaded);
   connect(&workspace_, &Workspace::pair_left, this, [this] {
-    if (state_ == State::reading && files_ == nullptr) return;  // these results open their own pair
+    const bool opens_its_own = state_ == State::reading && files_ == nullptr && opens_pair_;
+    if (opens_its_own) return;
     if (state_ != State::none) forget();
   });
 }
@@ -138,7 +139,12 @@ void Results::forget() {
   Q_EMIT changed();
 }
 
-void Results::open(const QString& folder) {
+void Results::open(const QString& folder) { open(folder, true); }
+
+void Results::open_for_open_pair(const QString& folder) { open(folder, false); }
+
+void Results::open(const QString& folder, bool with_pair) {
+  opens_pair_ = with_pair;
   folder_ = folder;
   problem_.clear();
   judgement_.reset();
@@ -162,7 +168,7 @@ void Results::open(const QString& folder) {
 void Results::take_files(const std::shared_ptr<Files>& files) {
   if (!files->problem.isEmpty()) return fail(files->problem);
   // Before files_ is there: no change of a layer may have the pair that is left measured.
-  workspace_.open_files_of(files->job, false);
+  if (opens_pair_) workspace_.open_files_of(files->job, false);
   files_ = files;
   measure_when_loaded();
 }

@@ -43,6 +43,9 @@ class Results final : public QObject {
   explicit Results(Workspace& workspace, QObject* parent = nullptr);
 
   void open(const QString& folder);
+  /// With the images and labels that the workspace has or reads, wherever the run's job says that
+  /// they were.
+  void open_for_open_pair(const QString& folder);
   void forget();
   State state() const { return state_; }
   const QString& folder() const { return folder_; }
@@ -60,6 +63,7 @@ class Results final : public QObject {
 
  private:
   struct Files;
+  void open(const QString& folder, bool with_pair);
   void take_files(const std::shared_ptr<Files>& files);
   void measure_when_loaded();
   void take_judgement(std::shared_ptr<Judgement> judgement);
@@ -67,6 +71,7 @@ class Results final : public QObject {
 
   Workspace& workspace_;
   State state_ = State::none;
+  bool opens_pair_ = true;
   QString folder_, problem_;
   quint64 serial_ = 0;
   std::shared_ptr<Files> files_;

@@ -304,7 +304,13 @@ void Session::restore_result(const QJsonObject& json, const QString& base) {
   const bool is_beside = json.contains("result") && QFileInfo::exists(beside);
   result_ = is_beside ? beside : json["result_absolute"].toString();
   if (result_.isEmpty()) return;
-  if (QFileInfo::exists(result_)) return results_.open(result_);
+  if (QFileInfo::exists(result_)) {
+    // The job names its files in full, and the session's may have been moved with it.
+    const QJsonObject layers = json["layers"].toObject();
+    const bool has_pair = layers.contains(QLatin1String(key_of(LayerRole::fixed))) &&
+                          layers.contains(QLatin1String(key_of(LayerRole::moving)));
+    return has_pair ? results_.open_for_open_pair(result_) : results_.open(result_);
+  }
   Q_EMIT workspace_.message(
       tr("The session's results in \"%1\" are missing; bring the folder back and open the session "
          "again.")
