@@ -3,15 +3,13 @@
 #include <algorithm>
 
 #include "cuda/devices.h"
+#include "cuda/no_gpu.h"
 
 namespace gigawarp::cuda {
 
 namespace {
 constexpr int kOldestCapability = 80;
 
-std::string version_text(int v) {
-  return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10);
-}
 int compute_mode(int device) {
   int mode = cudaComputeModeDefault;
   cudaDeviceGetAttribute(&mode, cudaDevAttrComputeMode, device);
@@ -44,30 +42,28 @@ void ask_free_memory(int device, DeviceInfo& info) {
 
 std::vector<DeviceInfo> list_devices(const std::vector<int>& asked) {
   std::vector<DeviceInfo> devices;
-  int count = 0;
+  int count = 0, driver = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
+  cudaDriverGetVersion(&driver);
   if (status != cudaSuccess || count == 0) {
     cudaGetLastError();
     DeviceInfo none;
     none.id = "cuda";
     none.name = "NVIDIA GPU";
-    none.why_not = status == cudaErrorInsufficientDriver
-                       ? "The NVIDIA driver is missing or too old for CUDA 13."
-                       : "No NVIDIA GPU was found on this machine.";
+    none.why_not = why_no_gpu(status, driver);
     devices.push_back(none);
     return devices;
   }
-  int driver = 0;
-  cudaDriverGetVersion(&driver);
   for (int i = 0; i < count; ++i) {
     DeviceInfo info;
     info.id = "cuda:" + std::to_string(i);
     info.driver = version_text(driver);
     cudaDeviceProp properties{};
-    if (cudaGetDeviceProperties(&properties, i) != cudaSuccess) {
+    if (const cudaError_t answer = cudaGetDeviceProperties(&properties, i); answer != cudaSuccess) {
       cudaGetLastError();
       info.name = "NVIDIA GPU";
-      info.why_not = "The driver does not answer for this GPU.";
+      info.why_not = std::string("The driver does not answer for this GPU (") +
+                     cudaGetErrorString(answer) + "); nvidia-smi may say more.";
       devices.push_back(info);
       continue;
     }
