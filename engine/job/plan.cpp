@@ -28,8 +28,11 @@ std::string mebibytes(std::uint64_t bytes) {
 }
 
 void choose_device(const JobSpec& job, const Ranks* ranks, Plan& plan) {
-  plan.device = ranks != nullptr ? solve::chosen_rank_device(job.device, ranks->communicator())
-                                 : solve::chosen_device(job.device);
+  const solve::DeviceChoice choice =
+      ranks != nullptr ? solve::choose_rank_device(job.device, ranks->communicator())
+                       : solve::choose_device(job.device);
+  plan.device = choice.device;
+  if (!choice.why_no_gpu.empty()) plan.note = choice.why_no_gpu + " It runs on the CPU.";
   plan.threads = job.threads > 0 ? std::min(job.threads, available_threads()) : available_threads();
 }
 
@@ -225,6 +228,7 @@ Plan make_plan(const JobSpec& job, const Ranks* ranks) {
   plan.warp_could_shrink = job.warp_grid == WarpGrid::full && plan.streamed.fixed && !on_gpu(plan);
   if (job.device == "auto" && !gpu_misfit(plan).empty()) {
     plan.note = gpu_misfit(plan) + " It runs on the CPU instead.";
+    plan.passed_over_a_gpu = true;
     plan.device = "cpu";
     predict(job, ranks, fixed_bytes, moving_bytes, plan);
   }

@@ -20,7 +20,8 @@ struct GpuPlan {
 /// What a run will need and what there is, from the headers alone.
 struct Plan {
   std::string device;  ///< "cpu", "cuda:0", "cuda:0,1" or "mpi:cuda": what the job's came to
-  std::string note;    ///< one sentence when "auto" had a reason to pass over a GPU
+  std::string note;    ///< why "auto" or "mpi" took no GPU; empty when it did
+  bool passed_over_a_gpu = false;  ///< one that could be used: the run does not fit there
   int threads = 1;
   Grid fixed, moving;
   int channels = 1;

@@ -91,6 +91,7 @@ Json provenance_json(const JobSpec& job, const Plan& plan, const RunResult& resu
           {"fixed_mask", mask.empty() ? kNoMask : mask},
           {"moving_mask", job.moving_mask.empty() ? kNoMask : job.moving_mask},
           {"device", plan.device},
+          {"device_note", plan.note},
           {"cpu", cpu.name},
           {"instruction_set", cpu.instruction_set},
           {"threads", plan.threads},

@@ -263,7 +263,9 @@ RunResult Run::execute() {
   recorder_->say(EventKind::run_started, "",
                  resuming_ ? "Continuing from the checkpoint" : job_.output_directory);
   if (plan_.gpus.size() > 1) recorder_->say(EventKind::message, "plan", slabs_text(plan_));
-  if (!plan_.note.empty()) recorder_->say(EventKind::warning, "plan", plan_.note);
+  if (!plan_.note.empty())
+    recorder_->say(plan_.passed_over_a_gpu ? EventKind::warning : EventKind::message, "plan",
+                   plan_.note);
   timed("load", [&] {
     recorder_->say(EventKind::stage_started, "load", "");
     Reading reading{plan_.streamed, plan_.levels, nullptr, [this](double share) {

@@ -47,11 +47,16 @@ void require_usable(const std::string& id, const std::string& device,
   refuse(device, reason);
 }
 
-std::string best_gpu_or_cpu(const std::vector<DeviceInfo>& gpus) {
+DeviceChoice best_gpu_or_cpu(const std::vector<DeviceInfo>& gpus) {
   const DeviceInfo* best = nullptr;
-  for (const DeviceInfo& gpu : gpus)
+  std::string why_none;
+  for (const DeviceInfo& gpu : gpus) {
     if (gpu.usable && (best == nullptr || gpu.free_bytes > best->free_bytes)) best = &gpu;
-  return best != nullptr ? best->id : "cpu";
+    const std::string whose = gpu.id == "cuda" ? "" : gpu.id + " cannot be used: ";
+    why_none += (why_none.empty() ? "" : " ") + whose + gpu.why_not;
+  }
+  if (best != nullptr) return {best->id, {}};
+  return {"cpu", why_none};
 }
 
 /// "cuda:0,1,2,3": the usable ones of all.
@@ -80,24 +85,26 @@ std::vector<int> device_numbers(const std::string& device) {
   return numbers;
 }
 
-std::string chosen_device(const std::string& device) {
-  if (device == "cpu") return device;
+std::string chosen_device(const std::string& device) { return choose_device(device).device; }
+
+DeviceChoice choose_device(const std::string& device) {
+  if (device == "cpu") return {device, {}};
   if (device != "auto" && device != "cuda:all") require_numbers(device);
   if (device.starts_with("cpu:")) {
     const int slabs = device_numbers(device).front();
     if (slabs < 1 || slabs > kMostHostSlabs)
       refuse(device, "the CPU is cut in 1 to " + std::to_string(kMostHostSlabs) + " slabs");
-    return device;
+    return {device, {}};
   }
   if (device == "auto") return best_gpu_or_cpu(ops::list_gpus());
-  if (device == "cuda:all") return all_gpus(ops::list_gpus());
+  if (device == "cuda:all") return {all_gpus(ops::list_gpus()), {}};
   std::vector<int> numbers = device_numbers(device);
   const std::vector<DeviceInfo> gpus = ops::list_gpus(numbers);
   for (const int n : numbers) require_usable("cuda:" + std::to_string(n), device, gpus);
   std::sort(numbers.begin(), numbers.end());
   if (std::adjacent_find(numbers.begin(), numbers.end()) != numbers.end())
     refuse(device, "it names a GPU twice");
-  return device;
+  return {device, {}};
 }
 
 std::vector<DeviceInfo> gpus_of(const std::string& chosen) {

@@ -105,15 +105,21 @@ std::size_t first_without_gpu(const std::vector<std::string>& identities) {
 }
 
 std::string chosen_rank_device(const std::string& device, shard::Communicator& communicator) {
-  if (device == "mpi:cpu") return device;
+  return choose_rank_device(device, communicator).device;
+}
+
+DeviceChoice choose_rank_device(const std::string& device, shard::Communicator& communicator) {
+  if (device == "mpi:cpu") return {device, {}};
   const int number = gpu_of(communicator);
   std::string lack = lacks_gpu(number);
   const std::vector<std::string> all =
       identities_of_all(lack.empty() ? ops::gpu_identity(number) : "", communicator);
   const std::size_t rank = first_without_gpu(all);
-  if (rank == all.size()) return "mpi:cuda";
+  if (rank == all.size()) return {"mpi:cuda", {}};
   const bool none = std::all_of(all.begin(), all.end(), [](const auto& id) { return id.empty(); });
-  if (device == "mpi" && none) return "mpi:cpu";
+  if (device == "mpi" && none)
+    return {"mpi:cpu", "No rank has a GPU to use; rank " + std::to_string(communicator.rank()) +
+                           " says: " + lack + "."};
   if (lack.empty())
     lack = "the only GPU that it sees, cuda:" + std::to_string(number) +
            ", is the one of a rank before it";

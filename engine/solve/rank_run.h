@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "shard/communicator.h"
+#include "solve/device_choice.h"
 #include "solve/registration.h"
 
 /// A registration over several processes: each runs the same stages on a back end of its own
@@ -30,7 +31,10 @@ std::size_t first_without_gpu(const std::vector<std::string>& identities);
 
 /// What "mpi", "mpi:cpu" and "mpi:cuda" stand for on these ranks: "mpi:cuda" (GPU i of the host for
 /// rank i of the host, gpu_number()) or "mpi:cpu"; "mpi" is the GPUs where every rank has one, and
-/// the CPU where none has. Called by all ranks; throws the same Error{device_fault} on all.
+/// the CPU where none has, for a reason that each rank gives for itself. Called by all ranks;
+/// throws the same Error{device_fault} on all.
+DeviceChoice choose_rank_device(const std::string& device, shard::Communicator& communicator);
+/// The same without the reason.
 std::string chosen_rank_device(const std::string& device, shard::Communicator& communicator);
 /// In the order of ranks. Called by all ranks.
 std::vector<RankDevice> rank_devices(const std::string& chosen, shard::Communicator& communicator,

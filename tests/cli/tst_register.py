@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import pathlib
 import shutil
 import unittest
@@ -161,6 +162,24 @@ class Register(PairCase):
         for stage in stages[:-1]:
             self.assertTrue(stage["levels"])
             self.assertGreaterEqual(min(level["shrink"] for level in stage["levels"]), 4)
+
+    def test_a_run_left_to_the_machine_says_why_it_takes_no_gpu(self):
+        hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+        listed = json.loads(run("devices", "--json", env=hidden).stdout)
+        why = f"{next(device['why_not'] for device in listed if device['id'] == 'cuda')} It runs on the CPU."
+        pair = ["--fixed", self.fixed, "--moving", self.moving, "--stages", "rigid", "--levels", "4x2"]
+        self.assertIn(f"  note      {why}\n", run("plan", *pair, env=hidden).stdout)
+        plan = json.loads(run("plan", *pair, "--json", env=hidden).stdout)
+        self.assertEqual((plan["device"], plan["note"]), ("cpu", why))
+        for device, told in (("auto", why), ("cpu", "")):
+            out = self.folder / f"left to {device}"
+            process = run("register", *pair, "--device", device, "--out", out, "--progress", "none", env=hidden)
+            self.assertEqual(process.returncode, 0, process.stderr)
+            provenance = result(out)["provenance"]
+            self.assertEqual((provenance["device"], provenance["device_note"]), ("cpu", told))
+            self.assertEqual(result(out)["warnings"], [])
+            second = (out / "log.txt").read_text().splitlines()[1]
+            self.assertEqual(second.endswith(f"message plan: {why}"), bool(told), second)
 
     def test_plan_names_memory_and_time_without_writing(self):
         out = self.folder / "planned"

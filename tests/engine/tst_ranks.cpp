@@ -478,6 +478,20 @@ TEST(Ranks, eachTakesTheGpuOfItsNumberOrTheOnlyOneThatItSees) {
   EXPECT_EQ(solve::first_without_gpu({"a", "", ""}), 1U);
 }
 
+TEST(Ranks, leftToTheMachineTheySayWhyTheyTakeNoGpu) {
+  on_ranks(2, [](Rank& rank) {
+    const solve::DeviceChoice choice = solve::choose_rank_device("mpi", rank.communicator);
+    if (choice.device == "mpi:cuda") {
+      EXPECT_EQ(choice.why_no_gpu, "");
+    } else {
+      EXPECT_EQ(choice.device, "mpi:cpu");
+      const std::string begin = "No rank has a GPU to use; rank " + std::to_string(rank.number());
+      EXPECT_EQ(choice.why_no_gpu.rfind(begin, 0), 0U) << choice.why_no_gpu;
+    }
+    EXPECT_EQ(solve::choose_rank_device("mpi:cpu", rank.communicator).why_no_gpu, "");
+  });
+}
+
 TEST(Ranks, whatARankHoldsDoesNotGrowWithTheirNumber) {
   const auto peak = [](int count, const Affine& turn) {
     const test::TurnedPair pair({48, 96, 96}, {48, 96, 96}, 2.0, turn);
