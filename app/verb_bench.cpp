@@ -5,6 +5,7 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "app/join_ranks.h"
 #include "app/verbs.h"
@@ -87,23 +88,30 @@ void print_head(const bench::Report& report, const DeviceInfo& machine) {
               how.c_str(), static_cast<long long>(report.size[0]),
               static_cast<long long>(report.size[1]), static_cast<long long>(report.size[2]),
               report.copy_gb_per_s);
-  std::printf("%-42s %9s %9s %8s %7s %8s %8s\n", "operation", "ms", "ns/voxel", "B/voxel", "GB/s",
-              "of copy", on_cpu(report) ? "state B" : "peak B");
+  std::printf("%-42s %9s %9s %8s %7s %8s %8s %8s\n", "operation", "ms", "ns/voxel", "B/voxel",
+              "GB/s", "of copy", "state B", "peak B");
   std::fflush(stdout);
 }
 
-void print_row(const bench::Row& row) {
-  const bool gpu = row.peak_bytes_per_voxel > 0;  // a thousand times faster
+/// `gpu`: a thousand times faster.
+void print_row(const bench::Row& row, bool gpu) {
   std::printf("%-42s %9.*f %9.*f %8.1f %7.*f %7.1f%% %8.1f", row.operation.c_str(), gpu ? 3 : 2,
               row.milliseconds, gpu ? 5 : 3, row.ns_per_voxel, row.bytes_per_voxel, gpu ? 0 : 2,
-              row.gb_per_s, 100 * row.copy_fraction,
-              gpu ? row.peak_bytes_per_voxel : row.state_bytes_per_voxel);
+              row.gb_per_s, 100 * row.copy_fraction, row.state_bytes_per_voxel);
+  if (row.peak_bytes_per_voxel)
+    std::printf(" %8.1f", *row.peak_bytes_per_voxel);
+  else
+    std::printf(" %8s", "-");
   if (row.waiting_milliseconds > 0) std::printf("   %.3f ms waiting", row.waiting_milliseconds);
   if (row.communication_milliseconds > 0)
     std::printf(", %.3f ms of messages, %.2f MiB from others", row.communication_milliseconds,
                 row.received_bytes / (1 << 20));
   std::printf("\n");
   std::fflush(stdout);
+}
+
+nlohmann::ordered_json number_or_null(const std::optional<double>& number) {
+  return number ? nlohmann::ordered_json(*number) : nlohmann::ordered_json();
 }
 
 std::string to_json(const bench::Report& report, const DeviceInfo& machine) {
@@ -117,10 +125,12 @@ std::string to_json(const bench::Report& report, const DeviceInfo& machine) {
                     {"gb_per_s", row.gb_per_s},
                     {"copy_fraction", row.copy_fraction},
                     {"state_bytes_per_voxel", row.state_bytes_per_voxel},
-                    {"peak_bytes_per_voxel", row.peak_bytes_per_voxel},
+                    {"peak_bytes_per_voxel", number_or_null(row.peak_bytes_per_voxel)},
                     {"waiting_ms", row.waiting_milliseconds},
                     {"communication_ms", row.communication_milliseconds},
                     {"received_bytes", row.received_bytes}});
+  nlohmann::ordered_json peak;  // null where nobody measures it
+  if (report.device_peak_bytes > 0) peak = report.device_peak_bytes;
   const nlohmann::ordered_json json{{"version", job::version()},
                                     {"date", utc_now()},
                                     {"command", command_line()},
@@ -135,7 +145,7 @@ std::string to_json(const bench::Report& report, const DeviceInfo& machine) {
                                     {"repeats", report.repeats},
                                     {"copy_gb_per_s", report.copy_gb_per_s},
                                     {"peak_resident_bytes", report.peak_resident_bytes},
-                                    {"device_peak_bytes", report.device_peak_bytes},
+                                    {"device_peak_bytes", peak},
                                     {"rows", rows},
                                     {"note", report.note}};
   return json.dump(2) + "\n";
@@ -151,16 +161,18 @@ void run_bench(BenchOptions options) {
   const bool is_first = ranks == nullptr || ranks->is_first();
   if (ranks != nullptr) options.spec.ranks = &ranks->communicator();
   DeviceInfo machine;
+  bool gpu = false;
   const auto start = [&](const bench::Report& report) {
     machine = device_of(report.device);
+    gpu = !on_cpu(report);
     if (is_first) print_head(report, machine);
   };
   std::function<void(const bench::Row&)> on_row;
-  if (is_first) on_row = print_row;
+  if (is_first) on_row = [&gpu](const bench::Row& row) { print_row(row, gpu); };
   bench::Report report;
   on_all_ranks(ranks.get(), [&] { report = bench::run(options.spec, start, on_row); });
   if (!is_first) return;
-  if (!report.note.empty()) std::printf("\n%s\n", report.note.c_str());
+  std::printf("\n%s\n", report.note.c_str());
   if (!options.json.empty()) write_text_file(options.json, to_json(report, machine));
 }
 

@@ -113,15 +113,19 @@ Report run(const Spec& spec, const std::function<void(const Report&)>& on_start,
     Stopwatch stopwatch(report, on_row, *backend);
     const Problem problem(spec.size);
     measure_solver_operations(problem, spec, *backend, stopwatch);
-    if (backend->on_host())
+    if (backend->on_host()) {
       measure_field_operations(problem, stopwatch);
-    else
+      report.note =
+          "The peak of memory is not measured on the CPU; what the arrays of an operation take "
+          "(state) is counted.";
+    } else {
       report.note =
           "Operations on whole fields in mm (apply, Jacobian, invert) run on the CPU; --device cpu "
           "measures them.";
+    }
   });
   report.peak_resident_bytes = peak_resident_bytes();
-  report.device_peak_bytes = backend->peak_bytes();
+  note_peak(report, *backend);
   return report;
 }
 

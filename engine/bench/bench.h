@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,9 @@ struct Row {
   double gb_per_s = 0;       ///< bytes that must move over the median, 10⁹ bytes per second
   double copy_fraction = 0;  ///< gb_per_s over the copy's
   double state_bytes_per_voxel = 0;  ///< arrays that exist while it runs: inputs, outputs, state
-  double peak_bytes_per_voxel = 0;   ///< of a GPU's memory, the most so far; 0 on the CPU
+  /// Most of a device's memory that was allocated during the row's calls, what the benchmark and
+  /// earlier rows keep there included; nothing on the CPU, where nobody counts.
+  std::optional<double> peak_bytes_per_voxel;
   /// Several devices: how long each waited for the slowest and, in an iteration, for what lies
   /// between its operations (GPUs by their own clocks), on average, per call.
   double waiting_milliseconds = 0;
@@ -53,9 +56,10 @@ struct Report {
   int repeats = 0;
   double copy_gb_per_s = 0;  ///< large copy within that memory, bytes read plus written
   std::uint64_t peak_resident_bytes = 0;  ///< of the process, at the end
-  std::uint64_t device_peak_bytes = 0;    ///< of a GPU's memory; 0 on the CPU
+  /// Of a device's memory, in the whole run, the copy included; nothing on the CPU: 0.
+  std::uint64_t device_peak_bytes = 0;
   std::vector<Row> rows;
-  std::string note;  ///< one sentence about what was left out; may be empty
+  std::string note;  ///< one sentence about what was left out
 };
 
 /// Throws Error{usage} with the first value that makes no sense.

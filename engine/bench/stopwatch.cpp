@@ -32,6 +32,8 @@ double median(const std::vector<double>& ascending) {
 
 void Stopwatch::measure(const std::string& operation, const Traffic& traffic,
                         const std::function<void()>& work) {
+  note_peak(report_, backend_);
+  backend_.forget_peak();
   backend_.take_grid_times();
   const std::vector<double> seconds = timed(backend_, report_.repeats, work);
   const ops::GridTimes grid = backend_.take_grid_times();
@@ -46,7 +48,8 @@ void Stopwatch::measure(const std::string& operation, const Traffic& traffic,
   row.gb_per_s = traffic.moved / row.ns_per_voxel;
   row.copy_fraction = row.gb_per_s / report_.copy_gb_per_s;
   row.state_bytes_per_voxel = traffic.state;
-  row.peak_bytes_per_voxel = static_cast<double>(backend_.peak_bytes()) / voxels;
+  if (const std::uint64_t peak = backend_.peak_bytes(); peak > 0)
+    row.peak_bytes_per_voxel = static_cast<double>(peak) / voxels;
   for (const double busy : grid.busy_seconds)
     row.waiting_milliseconds += 1e3 * (grid.seconds - busy) /
                                 static_cast<double>(grid.busy_seconds.size()) /
@@ -60,6 +63,10 @@ void Stopwatch::measure(const std::string& operation, const Traffic& traffic,
   row.received_bytes = average(grid.received_bytes);
   if (on_row_) on_row_(row);
   report_.rows.push_back(std::move(row));
+}
+
+void note_peak(Report& report, const ops::Backend& backend) {
+  report.device_peak_bytes = std::max(report.device_peak_bytes, backend.peak_bytes());
 }
 
 double copy_bandwidth(ops::Backend& backend, int repeats) {

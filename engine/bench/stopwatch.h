@@ -25,6 +25,9 @@ class Stopwatch {
   ops::Backend& backend_;
 };
 
+/// Before a peak is forgotten, and at the end: the report keeps the highest.
+void note_peak(Report& report, const ops::Backend& backend);
+
 /// Bytes per second, read plus written, of copying 256 MiB within the memory of the back end.
 double copy_bandwidth(ops::Backend& backend, int repeats);
 

@@ -67,6 +67,7 @@ class CudaBackend final : public Backend {
   }
   void synchronise() override { device_.synchronise(); }
   std::uint64_t peak_bytes() const override { return device_.peak_bytes(); }
+  void forget_peak() override { device_.forget_peak(); }
 
   void warp(const WarpArgs& args, std::vector<PlaneSums>& sums) override {
     cuda::warp(here(), args, sums);

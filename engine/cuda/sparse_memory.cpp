@@ -35,6 +35,7 @@ class DeviceSparseMemory final : public ops::SparseMemory {
       map(array->first + first, end - first, array->second);
   }
   std::uint64_t peak_bytes() const override { return device_.peak_bytes(); }
+  void forget_peak() override { device_.forget_peak(); }
 
  private:
   struct Part {

@@ -60,6 +60,7 @@ class Device {
   RecordedGraph* recording() const { return recording_; }
   void set_recording(RecordedGraph* graph) { recording_ = graph; }
   std::uint64_t peak_bytes() const { return peak_; }
+  void forget_peak() { peak_ = used_; }
   std::uint64_t budget_bytes() const { return budget_; }
   void synchronise();
   /// What synchronise() calls again and again until the stream is done; it may throw.

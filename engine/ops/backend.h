@@ -72,8 +72,11 @@ class Backend {
   virtual void fill_words(std::uint64_t* to, std::uint64_t word, std::int64_t count) = 0;
   /// Waits until everything asked for is done; errors of the device show here at the latest.
   virtual void synchronise() {}
-  /// Largest number of bytes ever allocated at once, of this back end's own memory.
+  /// Largest number of bytes allocated at once, of this back end's own memory, since the last
+  /// forget_peak(); 0 where nobody counts them.
   virtual std::uint64_t peak_bytes() const { return 0; }
+  /// From here on the peak is what is allocated now, until it grows.
+  virtual void forget_peak() {}
 
   virtual void warp(const WarpArgs& args, std::vector<PlaneSums>& sums) = 0;
   virtual void lncc(const LnccArgs& args, std::vector<PlaneSums>& sums) = 0;
@@ -153,7 +156,7 @@ class Backend {
   virtual bool inverts() const { return !on_host(); }
   /// Since the last call; nothing unless this is a grid.
   virtual GridTimes take_grid_times() { return {}; }
-  /// Largest number of bytes of each device ever allocated at once; one entry unless a grid.
+  /// The same of each device; one entry unless a grid.
   virtual std::vector<std::uint64_t> peak_bytes_of_each() const { return {peak_bytes()}; }
 };
 

@@ -21,8 +21,9 @@ class SparseMemory {
   /// Memory behind [from, from + bytes), whole pages; zero where there was none. `from` lies in an
   /// array of reserve(). Throws Error{does_not_fit}.
   virtual void commit(std::byte* from, std::size_t bytes) = 0;
-  /// Largest number of bytes ever committed at once.
+  /// Largest number of bytes committed at once since the last forget_peak().
   virtual std::uint64_t peak_bytes() const = 0;
+  virtual void forget_peak() = 0;
 };
 
 /// Moments in the work of a processor, in the order of that work.

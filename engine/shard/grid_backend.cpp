@@ -61,6 +61,9 @@ class GridBackend final : public Backend {
     const std::vector<std::uint64_t> peaks = peak_bytes_of_each();
     return *std::max_element(peaks.begin(), peaks.end());
   }
+  void forget_peak() override {
+    for (const auto& member : members_.backends) member->forget_peak();
+  }
 
   Array allocate(std::size_t bytes) override { return allocate_volume(bytes, 0); }
   Array allocate_volume(std::size_t bytes, std::int64_t voxels) override;

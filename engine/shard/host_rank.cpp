@@ -43,6 +43,7 @@ class HostSparseMemory final : public SparseMemory {
     peak_ = std::max(peak_, committed_);
   }
   std::uint64_t peak_bytes() const override { return peak_; }
+  void forget_peak() override { peak_ = committed_; }
 
  private:
   /// What vector loops may load beyond an array, as in Buffer.

@@ -73,6 +73,12 @@ class RankBackend final : public ops::Backend {
     return communicator_.values(member().on_host() ? parts_.memory->peak_bytes()
                                                    : member().peak_bytes());
   }
+  void forget_peak() override {
+    if (member().on_host())
+      parts_.memory->forget_peak();
+    else
+      member().forget_peak();
+  }
   ops::GridTimes take_grid_times() override;
 
   ops::Array allocate(std::size_t bytes) override { return allocate_volume(bytes, 0); }

@@ -30,9 +30,13 @@ void print_head(const Report& report) {
 }
 
 void print_row(const Row& row) {
-  std::printf("%-42s %9.3f %9.3f %9.5f %8.1f %8.1f %7.1f%% %8.1f", row.operation.c_str(),
+  std::printf("%-42s %9.3f %9.3f %9.5f %8.1f %8.1f %7.1f%%", row.operation.c_str(),
               row.milliseconds, row.fastest_milliseconds, row.ns_per_voxel, row.bytes_per_voxel,
-              row.gb_per_s, 100 * row.copy_fraction, row.peak_bytes_per_voxel);
+              row.gb_per_s, 100 * row.copy_fraction);
+  if (row.peak_bytes_per_voxel)
+    std::printf(" %8.1f", *row.peak_bytes_per_voxel);
+  else
+    std::printf(" %8s", "-");
   if (row.waiting_milliseconds > 0) std::printf("  waiting %.3f ms", row.waiting_milliseconds);
   if (row.received_bytes > 0)
     std::printf(", messages %.3f ms, %.2f MB", row.communication_milliseconds,
@@ -99,10 +103,13 @@ int main(int argc, char** argv) {
     if (argc > 3) spec.repeats = std::atoi(argv[3]);
     if (argc > 4) spec.metrics = {gigawarp::test::parse_metric(argv[4])};
     const Report report = run_as_asked(spec);
+    if (report.rows.empty()) return EXIT_SUCCESS;  // the first of several processes has said it
+    std::printf("\n");
     if (report.device_peak_bytes > 0)
-      std::printf("\n%.1f MiB of GPU memory, %.1f MiB of the host's at most. %s\n",
-                  static_cast<double>(report.device_peak_bytes) / 1048576,
-                  static_cast<double>(report.peak_resident_bytes) / 1048576, report.note.c_str());
+      std::printf("%.1f MiB of the device's memory at most, the copy's included. ",
+                  static_cast<double>(report.device_peak_bytes) / 1048576);
+    std::printf("%.1f MiB of the host's at most. %s\n",
+                static_cast<double>(report.peak_resident_bytes) / 1048576, report.note.c_str());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return EXIT_FAILURE;

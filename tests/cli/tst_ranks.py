@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import resource
 import shutil
 import signal
@@ -284,6 +285,9 @@ class Ranks(PairCase):
         self.assertGreater(row["received_bytes"], 32 * 32 * 4)
         self.assertGreater(row["communication_ms"], 0)
         self.assertGreaterEqual(row["waiting_ms"], 0)
+        for row in rows.values():
+            self.assertLess(row["peak_bytes_per_voxel"], 200, "the copy's 512 MiB are no row's")
+            self.assertRegex(process.stdout, rf"\n{re.escape(row['operation'])} .* {row['peak_bytes_per_voxel']:.1f}[ \n]")
 
 
 if __name__ == "__main__":

@@ -127,6 +127,8 @@ TEST_P(CudaGrid, memoryIsSharedOutAndGivenBack) {
                 static_cast<double>(kBytes) / static_cast<double>(peaks.size()), 5e6);
   { const ops::Array a = many->allocate_volume(kBytes, 1); }
   EXPECT_EQ(many->peak_bytes_of_each(), peaks);
+  many->forget_peak();
+  for (const std::uint64_t peak : many->peak_bytes_of_each()) EXPECT_LT(peak, 5'000'000U);
 }
 
 TEST_P(CudaGrid, metricsGiveTheBitsOfOneGpu) {

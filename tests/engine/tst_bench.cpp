@@ -1,13 +1,19 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 #include "base/parallel.h"
+#include "bench/bench.h"
 #include "bench/problem.h"
+#include "bench/stopwatch.h"
+#include "shard/communicator.h"
+#include "support/forwarding_backend.h"
 
-/// The made-up problem of the benchmark: its map must be the one it says.
+/// The benchmark: its made-up problem has the map that it says, and rows hold what is theirs.
 namespace gigawarp {
 namespace {
 
@@ -74,6 +80,70 @@ TEST(Bench, threadsDoNotShowInTheVolumes) {
   for (const int threads : {1, 2})
     with_threads(threads, [&] { volumes.push_back(bench::Problem({33, 21, 17}).moving); });
   EXPECT_EQ(std::memcmp(volumes[0].data(), volumes[1].data(), volumes[0].bytes()), 0);
+}
+
+/// Counts what is allocated, as GPUs do.
+class CountingBackend final : public test::ForwardingBackend {
+ public:
+  CountingBackend() : ForwardingBackend(ops::make_cpu_backend()) {}
+  ops::Array allocate(std::size_t bytes) override {
+    used_ += bytes;
+    peak_ = std::max(peak_, used_);
+    auto array = std::make_shared<ops::Array>(ForwardingBackend::allocate(bytes));
+    return {array->data(), bytes, [this, array, bytes](std::byte*) { used_ -= bytes; }};
+  }
+  std::uint64_t peak_bytes() const override { return peak_; }
+  void forget_peak() override { peak_ = used_; }
+
+ private:
+  std::uint64_t used_ = 0, peak_ = 0;
+};
+
+bench::Report report_of_a_thousand_voxels() {
+  bench::Report report;
+  report.size = {10, 10, 10};
+  report.repeats = 2;
+  report.copy_gb_per_s = 1;
+  return report;
+}
+
+TEST(Bench, aRowHasItsOwnPeak) {
+  CountingBackend backend;
+  bench::Report report = report_of_a_thousand_voxels();
+  bench::Stopwatch stopwatch(report, {}, backend);
+  { const ops::Array of_the_copy = backend.allocate(9'000'000); }
+  const ops::Array kept = backend.allocate(2000);
+  stopwatch.measure("large", {1, 1}, [&] { const ops::Array a = backend.allocate(50000); });
+  stopwatch.measure("small", {1, 1}, [&] { const ops::Array a = backend.allocate(3000); });
+  stopwatch.measure("none", {1, 1}, [] {});
+  EXPECT_EQ(report.rows[0].peak_bytes_per_voxel, 52.0);
+  EXPECT_EQ(report.rows[1].peak_bytes_per_voxel, 5.0);
+  EXPECT_EQ(report.rows[2].peak_bytes_per_voxel, 2.0);
+  EXPECT_EQ(report.device_peak_bytes, 9'000'000U) << "of the whole run";
+}
+
+TEST(Bench, peaksThatNobodyMeasuresAreNotThere) {
+  const auto backend = ops::make_cpu_backend();
+  bench::Report report = report_of_a_thousand_voxels();
+  bench::Stopwatch(report, {}, *backend).measure("any", {1, 1}, [] {});
+  EXPECT_FALSE(report.rows.front().peak_bytes_per_voxel.has_value());
+}
+
+TEST(Bench, theCopyOfARankIsNotInThePeakOfItsRows) {
+  bench::Spec spec;
+  spec.size = {64, 64, 64};
+  spec.device = "mpi:cpu";
+  spec.repeats = 1;
+  spec.metrics = {MetricKind::mse};
+  const auto communicators = shard::make_thread_communicators(1);
+  spec.ranks = communicators.front().get();
+  const bench::Report report = bench::run(spec);
+  ASSERT_FALSE(report.rows.empty());
+  for (const bench::Row& row : report.rows) {
+    EXPECT_GT(row.peak_bytes_per_voxel.value_or(0), 15) << row.operation;
+    EXPECT_LT(row.peak_bytes_per_voxel.value_or(1e9), 70) << row.operation;
+  }
+  EXPECT_GE(report.device_peak_bytes, bench::kCopyBytes);
 }
 
 }  // namespace

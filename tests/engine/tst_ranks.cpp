@@ -116,6 +116,7 @@ class QueuedSparseMemory final : public ops::SparseMemory {
   }
   void commit(std::byte* from, std::size_t bytes) override { memory_->commit(from, bytes); }
   std::uint64_t peak_bytes() const override { return memory_->peak_bytes(); }
+  void forget_peak() override { memory_->forget_peak(); }
 
  private:
   std::unique_ptr<ops::SparseMemory> memory_;

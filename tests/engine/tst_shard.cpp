@@ -11,6 +11,7 @@
 #include "solve/forecast.h"
 #include "solve/registration.h"
 #include "support/failing_device.h"
+#include "support/forwarding_backend.h"
 #include "support/memory_store.h"
 #include "support/output_bytes.h"
 #include "support/queued_members.h"
@@ -178,6 +179,21 @@ TEST(Grid, unequalSharesGiveTheBitsOfOneDevice) {
   ops::GridMembers members = ops::make_host_members(3);
   members.shares = {0.62, 0.05, 0.33};
   EXPECT_TRUE(run_on(*ops::make_grid_backend(std::move(members)), pair.input(false), job) == one);
+}
+
+TEST(Grid, everyDeviceForgetsItsPeak) {
+  struct Member : test::ForwardingBackend {
+    Member() : ForwardingBackend(ops::make_cpu_backend()) {}
+    std::uint64_t peak_bytes() const override { return peak; }
+    void forget_peak() override { peak = 3; }
+    std::uint64_t peak = 1000;
+  };
+  ops::GridMembers members = ops::make_host_members(2);
+  for (auto& member : members.backends) member = std::make_unique<Member>();
+  const auto grid = ops::make_grid_backend(std::move(members));
+  EXPECT_EQ(grid->peak_bytes(), 1000U);
+  grid->forget_peak();
+  EXPECT_EQ(grid->peak_bytes_of_each(), (std::vector<std::uint64_t>{3, 3}));
 }
 
 TEST(Grid, smallLevelsRunOnTheFirstDeviceWithTheSameBits) {
