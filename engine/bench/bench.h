@@ -42,10 +42,11 @@ struct Row {
   /// earlier rows keep there included; nothing on the CPU, where nobody counts.
   std::optional<double> peak_bytes_per_voxel;
   /// Several devices: how long each waited for the slowest and, in an iteration, for what lies
-  /// between its operations (GPUs by their own clocks), on average, per call.
+  /// between its operations (GPUs by their own clocks). Their mean, and of the repeats the median:
+  /// no longer than the operation takes.
   double waiting_milliseconds = 0;
   /// Ranks: how long messages of each travelled, whether it waited for them or computed meanwhile,
-  /// and the bytes that it received, on average, per call.
+  /// and the bytes that it received; likewise.
   double communication_milliseconds = 0, received_bytes = 0;
 };
 

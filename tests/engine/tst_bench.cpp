@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/parallel.h"
@@ -120,6 +121,33 @@ TEST(Bench, aRowHasItsOwnPeak) {
   EXPECT_EQ(report.rows[1].peak_bytes_per_voxel, 5.0);
   EXPECT_EQ(report.rows[2].peak_bytes_per_voxel, 2.0);
   EXPECT_EQ(report.device_peak_bytes, 9'000'000U) << "of the whole run";
+}
+
+/// Two devices that wait for as long as they are told.
+class WaitingBackend final : public test::ForwardingBackend {
+ public:
+  WaitingBackend() : ForwardingBackend(ops::make_cpu_backend()) {}
+  void wait(double seconds) { seconds_ += seconds; }
+  ops::GridTimes take_grid_times() override {
+    const double taken = std::exchange(seconds_, 0);
+    const auto bytes = static_cast<std::uint64_t>(10 * taken);
+    return {taken, {0, 0}, {taken, taken}, {bytes, bytes}};
+  }
+
+ private:
+  double seconds_ = 0;
+};
+
+TEST(Bench, waitsOfTheCallThatIsNotTimedDoNotCount) {
+  WaitingBackend backend;
+  bench::Report report = report_of_a_thousand_voxels();
+  report.repeats = 3;
+  const double of_each[] = {700, 2, 90, 2};
+  const double* next = of_each;
+  bench::Stopwatch(report, {}, backend).measure("any", {1, 1}, [&] { backend.wait(*next++); });
+  EXPECT_DOUBLE_EQ(report.rows.front().waiting_milliseconds, 2000) << "the median, as of the times";
+  EXPECT_DOUBLE_EQ(report.rows.front().communication_milliseconds, 2000);
+  EXPECT_DOUBLE_EQ(report.rows.front().received_bytes, 20);
 }
 
 TEST(Bench, peaksThatNobodyMeasuresAreNotThere) {
