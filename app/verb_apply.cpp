@@ -272,7 +272,8 @@ void add_apply_verb(CLI::App& app) {
   verb->add_option("--input,-i", options->input, "Moving image to resample")->type_name("FILE");
   verb->add_option(
           "--points", options->points,
-          "Points of the fixed space (.csv, .fcsv, .mrk.json); written in the moving space")
+          "Points of the fixed space (.fcsv, .mrk.json, or .csv with columns name, x, y, z in LPS "
+          "mm); written in the moving space")
       ->type_name("FILE");
   add_mesh_options(verb, *options);
   verb->add_option("--reference,-r", options->reference, "Image whose lattice the result gets")

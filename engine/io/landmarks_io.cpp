@@ -1,6 +1,7 @@
 #include "io/landmarks_io.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <iomanip>
@@ -26,10 +27,10 @@ std::string trimmed(const std::string& text) {
   return text.substr(begin, text.find_last_not_of(" \t\r\"") - begin + 1);
 }
 
-std::vector<std::string> split(const std::string& line) {
+std::vector<std::string> split(const std::string& line, char separator = ',') {
   std::vector<std::string> out;
   std::istringstream stream(line);
-  for (std::string cell; std::getline(stream, cell, ',');) out.push_back(trimmed(cell));
+  for (std::string cell; std::getline(stream, cell, separator);) out.push_back(trimmed(cell));
   return out;
 }
 
@@ -40,12 +41,14 @@ std::optional<double> number(const std::string& text) {
   return value;
 }
 
-/// Three neighbouring cells as a position; refuses the line otherwise.
-Vec3 position(const std::vector<std::string>& cells, std::size_t first, const fs::path& path,
-              int line) {
+bool is_number(const std::string& text) { return number(text).has_value(); }
+
+/// Three cells as a position; refuses the line otherwise.
+Vec3 position(const std::vector<std::string>& cells, const std::array<std::size_t, 3>& columns,
+              const fs::path& path, int line) {
   Vec3 out{};
   for (std::size_t a = 0; a < 3; ++a) {
-    const auto value = first + a < cells.size() ? number(cells[first + a]) : std::nullopt;
+    const auto value = columns[a] < cells.size() ? number(cells[columns[a]]) : std::nullopt;
     if (!value) refuse(path, "has no three coordinates in line " + std::to_string(line) + ".");
     out[a] = *value;
   }
@@ -76,7 +79,8 @@ std::vector<Landmark> read_fcsv(const std::string& text, const fs::path& path) {
     const std::vector<std::string> cells = split(line);
     Landmark landmark;
     for (std::size_t c = 0; c < columns.size(); ++c) {
-      if (columns[c] == "x") landmark.position_mm = position(cells, c, path, line_number);
+      if (columns[c] == "x")
+        landmark.position_mm = position(cells, {c, c + 1, c + 2}, path, line_number);
       if (columns[c] == "label" && c < cells.size()) landmark.name = cells[c];
       if (columns[c] == "desc" && c < cells.size()) landmark.held_out = cells[c] == kHeldOut;
     }
@@ -115,27 +119,73 @@ bool is_bigwarp(const std::vector<std::string>& cells) {
   return cells.size() == 8 && cells[0].starts_with("Pt-");
 }
 
+/// What the columns of a CSV hold: name,x,y,z unless its first line names them.
+struct CsvColumns {
+  std::array<std::size_t, 3> position{1, 2, 3};
+  std::optional<std::size_t> name = 0, held_out;
+};
+
+std::string lower_case(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
+/// Columns in any order and others between them, as ANTs has them: x,y,z,t,label.
+CsvColumns named_columns(const std::vector<std::string>& cells, const fs::path& path) {
+  const auto find = [&](const char* name) -> std::optional<std::size_t> {
+    for (std::size_t c = 0; c < cells.size(); ++c)
+      if (lower_case(cells[c]) == name) return c;
+    return std::nullopt;
+  };
+  CsvColumns out;
+  constexpr const char* kAxes[3] = {"x", "y", "z"};
+  for (std::size_t a = 0; a < 3; ++a) {
+    const auto column = find(kAxes[a]);
+    if (!column)
+      refuse(path,
+             "has no columns named x, y and z in its first line; name those that hold the LPS "
+             "position in mm so.");
+    out.position[a] = *column;
+  }
+  out.name = find("name");
+  if (!out.name) out.name = find("label");
+  out.held_out = find(kHeldOutColumn);
+  return out;
+}
+
 std::vector<Landmark> read_csv(const std::string& text, const fs::path& path) {
   std::vector<Landmark> out;
-  std::istringstream lines(text);
+  std::istringstream lines(text.starts_with("\xEF\xBB\xBF") ? text.substr(3) : text);
   int line_number = 0;
-  bool says_held_out = false;
+  std::optional<char> separator;
+  CsvColumns columns;
+  bool named = false;
   for (std::string line; std::getline(lines, line);) {
     ++line_number;
     if (line.empty() || line[0] == '#' || trimmed(line).empty()) continue;
-    const std::vector<std::string> cells = split(line);
+    const bool first = !separator;
+    if (first)
+      separator = std::ranges::count(line, ';') > std::ranges::count(line, ',') ? ';' : ',';
+    const std::vector<std::string> cells = split(line, *separator);
     if (is_bigwarp(cells))
       refuse(path,
              "is a BigWarp landmark table, which holds pairs in its own units; save each side as "
              "CSV with "
              "the columns name,x,y,z in LPS mm.");
-    if (line_number == 1 && cells.size() >= 4 && !number(cells[1])) {  // column names
-      says_held_out = cells.size() >= 5 && cells[4] == kHeldOutColumn;
+    if (first && cells.size() >= 3 && std::ranges::none_of(cells, is_number)) {
+      columns = named_columns(cells, path);
+      named = true;
       continue;
     }
-    if (cells.size() < 4) refuse(path, "has fewer than four columns (name,x,y,z).");
-    out.push_back({cells[0], position(cells, 1, path, line_number),
-                   says_held_out && cells.size() >= 5 && cells[4] == "1"});
+    if (!named && cells.size() < 4) refuse(path, "has fewer than four columns (name,x,y,z).");
+    Landmark landmark;
+    landmark.position_mm = position(cells, columns.position, path, line_number);
+    landmark.name = columns.name && *columns.name < cells.size() ? cells[*columns.name]
+                                                                 : std::to_string(out.size() + 1);
+    landmark.held_out =
+        columns.held_out && *columns.held_out < cells.size() && cells[*columns.held_out] == "1";
+    out.push_back(std::move(landmark));
   }
   return out;
 }

@@ -15,8 +15,10 @@ struct Landmark {
 };
 
 /// Slicer .fcsv (RAS or LPS by its CoordinateSystem line), Slicer .mrk.json, or CSV with columns
-/// name,x,y,z in LPS mm. Held-out landmarks are marked by the description "held out", in CSV by a 1
-/// in a fifth column named held_out. Throws Error{bad_input}.
+/// name,x,y,z in LPS mm, separated by commas or semicolons. A first line of words names the columns
+/// in any order (name or label, x, y, z; others are ignored), as in x,y,z,t,label of ANTs; without
+/// names landmarks are numbered. Held-out landmarks are marked by the description "held out", in
+/// CSV by a 1 in a column named held_out. Throws Error{bad_input}.
 std::vector<Landmark> read_landmarks(const std::filesystem::path& path);
 /// The same, to be paired with those of another file by their names: refuses a name that two have.
 std::vector<Landmark> read_named_landmarks(const std::filesystem::path& path);

@@ -233,6 +233,35 @@ TEST(Landmarks, areReadBackInLps) {
   }
 }
 
+TEST(Landmarks, ofACsvAreFoundByTheNamesOfItsColumns) {
+  const Folder folder;
+  const auto read = [&](const std::string& text) {
+    std::ofstream(folder / "l.csv") << text;
+    return io::read_landmarks(folder / "l.csv");
+  };
+  for (const char* text :
+       {"x,y,z,t,label\n1,2,3,0,AC\n-4.5,6,7,0,PC\n", "name,z,y,x\nAC,3,2,1\nPC,7,6,-4.5\n",
+        "\xEF\xBB\xBFLabel;X;Y;Z\r\nAC;1;2;3\r\nPC;-4.5;6;7\r\n", "AC,1,2,3\nPC,-4.5,6,7\n",
+        "# by hand\n\"x\",\"held_out\",\"name\",\"y\",\"z\"\n1,1,AC,2,3\n-4.5,0,PC,6,7\n"}) {
+    const auto landmarks = read(text);
+    ASSERT_EQ(landmarks.size(), 2U) << text;
+    EXPECT_EQ(landmarks[0].name, "AC") << text;
+    EXPECT_EQ(landmarks[1].name, "PC") << text;
+    expect_near(landmarks[0].position_mm, {1, 2, 3}, 1e-9);
+    expect_near(landmarks[1].position_mm, {-4.5, 6, 7}, 1e-9);
+    EXPECT_EQ(landmarks[0].held_out, std::string(text).find("held_out") != std::string::npos);
+    EXPECT_FALSE(landmarks[1].held_out);
+  }
+  const auto unnamed = read("x,y,z\n1,2,3\n4,5,6\n");
+  ASSERT_EQ(unnamed.size(), 2U);
+  EXPECT_EQ(unnamed[1].name, "2");
+  expect_near(unnamed[1].position_mm, {4, 5, 6}, 1e-9);
+  EXPECT_NE(test::sentence_of(ErrorCode::bad_input, [&] { read("index,i,j,k\n1,2,3,4\n"); })
+                .find("no columns named x, y and z"),
+            std::string::npos);
+  test::sentence_of(ErrorCode::bad_input, [&] { read("x,y,z,t,label\n1,2\n"); });
+}
+
 /// The displacement at a voxel of the file's grid, read whole and within a bound.
 TEST(WarpWithinABound, isHeldAtEveryNthVoxelAndReachesAsFarAsTheFile) {
   const Folder folder;
