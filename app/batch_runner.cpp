@@ -125,10 +125,12 @@ bool BatchRunner::start_next(Slot& slot) {
       outcome.state = job::PairState::failed;
       outcome.exit_code = static_cast<int>(error.code());
       outcome.problem = error.what();
+      batch_.set_failure(pair, outcome.exit_code, outcome.problem);
       listener_.pair_finished(slot.pair, outcome);
       continue;
     }
     if (action == "skip") {
+      batch_.set_failure(pair, 0, {});
       ++finished_;
       continue;
     }

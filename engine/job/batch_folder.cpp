@@ -108,7 +108,9 @@ Verdict read_verdict(const fs::path& folder, const std::string& finished) {
   return verdict;
 }
 
-/// How bad each figure of a pair is: larger is worse.
+/// How bad each figure of a pair is: larger is worse. First those that say how well the images
+/// agree.
+constexpr std::size_t kAgreement = 5;
 std::vector<std::optional<double>> badness(const PairFigures& f) {
   const auto lower_is_worse = [](const std::optional<double>& v) {
     return v ? std::optional(-*v) : v;
@@ -122,15 +124,16 @@ std::vector<std::optional<double>> badness(const PairFigures& f) {
           f.inverse_error_mm};
 }
 
-/// Mean over the figures of the share of pairs that are better, 0…1.
+/// Mean over the figures of the share of pairs that are better, 0…1. Agreement weighs three times
+/// as much as the rest: a run that moved nothing has no folds and inverts best.
 std::vector<double> mean_ranks(const std::vector<PairOutcome>& outcomes) {
   std::vector<std::vector<std::optional<double>>> all;
   all.reserve(outcomes.size());
   for (const PairOutcome& outcome : outcomes) all.push_back(badness(outcome.figures));
   std::vector<double> ranks;
   for (const auto& own : all) {
-    double sum = 0;
-    int figures = 0;
+    double sums[2] = {};
+    int figures[2] = {};
     for (std::size_t k = 0; k < own.size(); ++k) {
       if (!own[k]) continue;
       int better = 0, others = 0;
@@ -139,10 +142,14 @@ std::vector<double> mean_ranks(const std::vector<PairOutcome>& outcomes) {
         ++others;
         better += *other[k] < *own[k] ? 1 : 0;
       }
-      sum += static_cast<double>(better) / std::max(1, others);
-      ++figures;
+      const std::size_t group = k < kAgreement ? 0 : 1;
+      sums[group] += static_cast<double>(better) / std::max(1, others);
+      ++figures[group];
     }
-    ranks.push_back(figures > 0 ? sum / figures : 0);
+    const double agreement = sums[0] / std::max(1, figures[0]),
+                 rest = sums[1] / std::max(1, figures[1]);
+    ranks.push_back(figures[0] > 0 && figures[1] > 0 ? 0.75 * agreement + 0.25 * rest
+                                                     : agreement + rest);
   }
   return ranks;
 }
@@ -238,9 +245,12 @@ PairOutcome BatchFolder::outcome(const BatchPair& pair) const {
   const fs::path folder = folder_of(pair);
   if (fs::exists(folder / "result.json")) {
     outcome.state = PairState::done;
-    if (const auto report = read_json(folder / "result.json"))
+    if (const auto report = read_json(folder / "result.json")) {
       take_report(folder, *report, outcome);
-    else {
+      // What went wrong since: its sheet, or the list names other images now.
+      if (const auto failure = read_json(failure_file(pair)))
+        outcome.problem = text_at(*failure, "problem");
+    } else {
       outcome.state = PairState::failed;
       outcome.problem = "\"" + (folder / "result.json").string() +
                         "\" is damaged; remove the folder and run the batch again.";

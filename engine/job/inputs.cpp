@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <numeric>
+#include <sstream>
 
 #include "base/parallel.h"
 #include "gigawarp/error.h"
@@ -381,6 +382,17 @@ void load_masks(const JobSpec& job, const Loaded& fixed, const Loaded& moving,
   }
 }
 
+void warn_of_odd_sides(const JobSpec& job, RunInputs& inputs) {
+  const Grid &fixed = inputs.fixed[0]->grid(), &moving = inputs.moving[0]->grid();
+  if (!sides_are_odd(fixed, moving)) return;
+  std::ostringstream text;
+  text.precision(3);
+  text << "The longest side of \"" << job.fixed[0] << "\" is " << longest_side_mm(fixed)
+       << " mm and that of \"" << job.moving[0] << "\" " << longest_side_mm(moving)
+       << " mm: is a voxel size wrong? --fixed-spacing and --moving-spacing give others.";
+  inputs.warnings.push_back(text.str());
+}
+
 }  // namespace
 
 RunInputs load_inputs(const JobSpec& job, const Reading& reading, const std::stop_token& stop) {
@@ -432,6 +444,7 @@ RunInputs load_inputs(const JobSpec& job, const Reading& reading, const std::sto
     inputs.initial = load_initial(job.initial_transform);
   inputs.landmarks = load_landmarks(job);
   check_labels(job, inputs.fixed_file_grid);
+  warn_of_odd_sides(job, inputs);
   if (inputs.initial || job.initialisation == Initialisation::identity)
     check_overlap(inputs.fixed[0]->grid(), inputs.moving[0]->grid(),
                   inputs.initial.value_or(Affine{}), job.fixed[0], job.moving[0]);

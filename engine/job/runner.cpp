@@ -1,5 +1,6 @@
 #include "job/runner.h"
 
+#include <cmath>
 #include <fstream>
 #include <future>
 #include <memory>
@@ -87,6 +88,7 @@ class Run {
   RunResult execute();
   solve::RegistrationOutput register_images();
   void stop_here(const char* when) const;
+  void warn_of_disagreement();
   void write_job() const;
   void timed(const char* phase, const std::function<void()>& work);
   RunIdentity identity() const;
@@ -104,6 +106,20 @@ class Run {
   RunResult result_;
   bool resuming_ = false;
 };
+
+/// Of a run that ended well but aligned nothing. Contrasts that differ may correlate little; those
+/// that a stage compared as one do not.
+void Run::warn_of_disagreement() {
+  const std::optional<double> ncc = result_.measures.global_ncc;
+  const bool one_contrast = job_.stages.back().metric.kind != MetricKind::mi;
+  if (!ncc || (one_contrast ? *ncc : std::abs(*ncc)) >= (one_contrast ? 0.2 : 0.05)) return;
+  std::ostringstream text;
+  text.precision(2);
+  text << "The images hardly agree after the registration (NCC " << *ncc
+       << "): look at the result before it is used. A voxel size, the orientation or the start may "
+          "be wrong.";
+  recorder_->say(EventKind::warning, "write", text.str());
+}
 
 void Run::stop_here(const char* when) const {
   if (control_.cancelled())
@@ -306,6 +322,7 @@ RunResult Run::execute() {
     result_.measures = results.measure_and_write(control_.stop_token());
     result_.seconds["write_files"] = results.write_seconds();
     result_.files = results.files();
+    warn_of_disagreement();
     recorder_->say(EventKind::stage_finished, "write", "");
   });
   if (release) release();

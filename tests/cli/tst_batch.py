@@ -97,7 +97,9 @@ class Batch(PairCase):
         changed = self.write_list("changed.csv", "name,fixed,moving,preset\nfirst,moving.nii.gz,fixed.nii.gz,fast\n")
         process = self.batch(changed, "renamed", "--no-sheets", expect=BAD_INPUT)
         self.assertIn("--overwrite", process.stderr)
+        self.assertIn("--overwrite", rows(self.folder / "renamed")[0]["problem"])
         self.batch(changed, "renamed", "--no-sheets", "--overwrite")
+        self.assertEqual(rows(self.folder / "renamed")[0]["problem"], "")
         self.assertIn("moving.nii.gz", result(self.folder / "renamed" / "first")["provenance"]["inputs"][0]["path"])
 
     def test_a_failing_pair_does_not_end_the_batch(self):
@@ -121,6 +123,23 @@ class Batch(PairCase):
         process = self.batch(pairs, "mixed", "--no-sheets", expect=BAD_INPUT)
         self.assertEqual(state_of(out, "bad"), "done")
         self.assertNotIn("done  good", process.stderr)
+
+    def test_what_aligned_nothing_is_worst_however_well_its_warp_inverts(self):
+        noise = self.folder / "noise.nii.gz"
+        save(noise, np.random.default_rng(5).integers(1, 1000, nibabel.load(self.fixed).shape).astype(np.uint16))
+        job = json.loads(self.job_text())
+        for stage in job["stages"]:
+            stage["levels"] = [{"shrink": 4, "iterations": 0 if stage["kind"] == "greedy" else 1}]
+        (self.folder / "nothing.json").write_text(json.dumps(job))
+        pairs = self.write_list("worst.csv", "name,fixed,moving,job,preset\n"
+                                "first,fixed.nii.gz,moving.nii.gz,,fast\n"
+                                "noise,fixed.nii.gz,noise.nii.gz,nothing.json,\n"
+                                "third,moving.nii.gz,fixed.nii.gz,,fast\n")
+        self.batch(pairs, "worst", "--no-sheets")
+        self.assertEqual(rows(self.folder / "worst")[0]["name"], "noise")
+        self.assertEqual(rows(self.folder / "worst")[0]["state"], "done")
+        warnings = result(self.folder / "worst" / "noise")["warnings"]
+        self.assertTrue(any("hardly agree" in text for text in warnings), warnings)
 
     def start_slow(self, out, *arguments):
         """A batch of two pairs that take a while, once the first has begun to iterate."""

@@ -137,6 +137,15 @@ class Register(PairCase):
         self.assertTrue(any("NaN" in warning for warning in result(self.folder / "nan")["warnings"]))
         self.assertTrue(np.isfinite(nibabel.load(self.folder / "nan" / "1Warp.nii.gz").get_fdata()).all())
 
+    def test_images_of_very_different_size_are_told_of(self):
+        out = self.folder / "odd"
+        spacing = ",".join(str(float(v) * 4) for v in nibabel.load(self.moving).header.get_zooms()[:3])
+        process = run("register", "--fixed", self.fixed, "--moving", self.moving, "--moving-spacing", spacing,
+                      "--stages", "rigid", "--levels", "4x1", "--out", out)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertTrue(any("longest side" in text for text in result(out)["warnings"]), result(out)["warnings"])
+        self.assertFalse(any("longest side" in text for text in result(self.out)["warnings"]))
+
     def test_a_brain_extracted_fixed_image_masks_itself_when_told_nothing_else(self):
         shape = (40, 44, 36)
         grid = np.meshgrid(*[np.arange(n, dtype=float) for n in shape], indexing="ij")

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "job/input_checks.h"
 #include "job/names.h"
 #include "ui/models/job_model.h"
 #include "ui/models/workspace.h"
@@ -21,16 +22,8 @@ QString quoted(const std::string& word) {
   return QLatin1Char('\'') + text + QLatin1Char('\'');
 }
 
-/// Longest sides beyond these ratios and sizes are asked about.
-constexpr double kOddRatio = 3, kLargestMm = 1500, kSmallestMm = 0.5;
-
-double extent_mm(const Grid& grid) {
-  const Vec3 spacing = grid.spacing_mm();
-  double longest = 0;
-  for (std::size_t a = 0; a < 3; ++a)
-    longest = std::max(longest, spacing[a] * static_cast<double>(grid.size[a]));
-  return longest;
-}
+/// Longest sides beyond these are asked about.
+constexpr double kLargestMm = 1500, kSmallestMm = 0.5;
 
 /// World box of a grid, from its corners.
 std::pair<Vec3, Vec3> box_of(const Grid& grid, const Affine& world_from_grid) {
@@ -117,18 +110,17 @@ std::vector<GateFinding> gate_findings(const Workspace& workspace) {
   const auto add = [&](const QString& sentence, bool serious) {
     findings.push_back({sentence, serious});
   };
-  const double ratio = extent_mm(f) / extent_mm(m);
-  if (ratio > kOddRatio || ratio < 1 / kOddRatio)
+  if (job::sides_are_odd(f, m))
     add(tr("The longest side is %1 mm in the fixed and %2 mm in the moving image: is a voxel size "
            "wrong?")
-            .arg(extent_mm(f), 0, 'g', 3)
-            .arg(extent_mm(m), 0, 'g', 3),
+            .arg(job::longest_side_mm(f), 0, 'g', 3)
+            .arg(job::longest_side_mm(m), 0, 'g', 3),
         true);
   for (const auto& [grid, name] : {std::pair{&f, tr("fixed")}, std::pair{&m, tr("moving")}}) {
-    if (extent_mm(*grid) > kLargestMm || extent_mm(*grid) < kSmallestMm)
+    if (job::longest_side_mm(*grid) > kLargestMm || job::longest_side_mm(*grid) < kSmallestMm)
       add(tr("The %1 image is %2 mm long, which no brain is: is its voxel size in other units?")
               .arg(name)
-              .arg(extent_mm(*grid), 0, 'g', 3),
+              .arg(job::longest_side_mm(*grid), 0, 'g', 3),
           true);
     if (grid->world_from_voxel.determinant() < 0)
       add(tr("The axes of the %1 image are left-handed. That is allowed; check that its left is "
