@@ -10,6 +10,9 @@ import signal
 import time
 import unittest
 
+import nibabel
+import numpy as np
+
 from cli_support import (BAD_INPUT, CANCELLED, OK, USAGE, PairCase, digests, head, leftovers, result, run, save,
                          start)
 
@@ -125,8 +128,9 @@ class Batch(PairCase):
         self.assertNotIn("done  good", process.stderr)
 
     def test_what_aligned_nothing_is_worst_however_well_its_warp_inverts(self):
-        noise = self.folder / "noise.nii.gz"
-        save(noise, np.random.default_rng(5).integers(1, 1000, nibabel.load(self.fixed).shape).astype(np.uint16))
+        fixed = nibabel.load(self.fixed)
+        noise = np.random.default_rng(5).integers(1, 1000, fixed.shape).astype(np.uint16)
+        nibabel.save(nibabel.Nifti1Image(noise, fixed.affine), self.folder / "noise.nii.gz")
         job = json.loads(self.job_text())
         for stage in job["stages"]:
             stage["levels"] = [{"shrink": 4, "iterations": 0 if stage["kind"] == "greedy" else 1}]
