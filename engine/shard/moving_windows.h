@@ -14,8 +14,9 @@ namespace gigawarp::shard {
 /// a rank holds no more than the box of a slab, however many ranks there are.
 ///
 /// Passing shards round a ring, each sampled in turn, would hold less only where a slab lies
-/// oblique in the moving volume (its box is then up to half of it), at the price of metrics that
-/// can be evaluated in parts.
+/// oblique in the moving volume, at the price of metrics that can be evaluated in parts. Turned
+/// about all axes by a third, a slab's box is nearly the whole volume (2 bytes per voxel of a rank
+/// of some 30 bytes per voxel of its slab); the plan counts the slab's share of it.
 class MovingWindows {
  public:
   MovingWindows(ops::RankParts& parts, Communicator& communicator, RankArrays& arrays,
