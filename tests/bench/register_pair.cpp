@@ -14,8 +14,12 @@
 #include "bench/problem.h"
 #include "gigawarp/error.h"
 #include "gigawarp/job.h"
+#include "ops/apply.h"
+#include "ops/invert_field.h"
 #include "ops/jacobian.h"
 #include "phantom/phantom.h"
+#include "qc/overlap.h"
+#include "qc/points.h"
 #include "shard/device_exchange.h"
 #include "solve/device_choice.h"
 #include "solve/forecast.h"
@@ -25,23 +29,25 @@
 #include "support/rank_threads.h"
 
 /// Whole registrations from the engine alone, for machines where the program does not build.
-///   register_pair FIXED.raw MOVING.raw PRESET DEVICE [REPEATS]
+///   register_pair FIXED.raw MOVING.raw PRESET DEVICE [REPEATS] [--labels FIXED.raw MOVING.raw]
+///                 [--landmarks FIXED.txt MOVING.txt]
 ///   register_pair --synthetic SIZE [--device D] [--metric lncc|mi|mse] [--radius R] [--bins B]
 ///                 [--levels 8,4,2,1] [--iterations 200,150,100,50] [--displacement VOXELS]
 ///                 [--smoothing GRADIENT,FIELD] [--symmetric] [--repeats N]
 ///   register_pair --phantom SIZE [--device D] [--levels 8,4,2,1] [--iterations 200,150,100,50]
 ///                 [--smoothing GRADIENT,FIELD] [--repeats N]
 /// A .raw file is one line "nx ny nz type a00 a01 a02 a03 ... a23" (voxel to world, LPS mm, by
-/// rows; type u8, i8, u16, i16 or f32), then the voxels; tests/bench/to_raw.py makes them. Every
-/// run ends with a hash of the forward displacement; runs that differ in it are a failure,
-/// and so is a run that takes more of the GPU than the plan said. The
-/// DEVICE ranks:4 runs on four ranks as processes would be (solve/rank_run.h), but threads: GPU i
-/// for rank i with NCCL between them; ranks:cpu:4 on the CPU; ranks:4:32 with pieces of 32 planes
-/// or more computed while messages travel (ops::RankParts::least_piece). The hash is that of one.
-/// The synthetic pair is the benchmark's, u16 under a known map; only the greedy stage runs, from
-/// the known affine part, and the result is compared with the known map. The phantom's is the
-/// program's, T1 and T2 (phantom/phantom.h): all stages of the preset brain-cross-modality run, and
-/// folds are counted too.
+/// rows; type u8, i8, u16, i16 or f32), then the voxels; a .txt lines "name x y z" (LPS mm):
+/// tests/bench/to_raw.py makes both. With labels or landmarks the result is judged: Dice
+/// (label-linear), landmark error, folds, error of the inverse. Every run ends with a hash of the
+/// forward displacement; runs that differ in it are a failure, and so is a run that takes more of
+/// the GPU than the plan said. The DEVICE ranks:4 runs on four ranks as processes would be
+/// (solve/rank_run.h), but threads: GPU i for rank i with NCCL between them; ranks:cpu:4 on the
+/// CPU; ranks:4:32 with pieces of 32 planes or more computed while messages travel
+/// (ops::RankParts::least_piece). The hash is that of one. The synthetic pair is the benchmark's,
+/// u16 under a known map; only the greedy stage runs, from the known affine part, and the result is
+/// compared with the known map. The phantom's is the program's, T1 and T2 (phantom/phantom.h): all
+/// stages of the preset brain-cross-modality run, and folds are counted too.
 namespace gigawarp {
 namespace {
 
@@ -253,18 +259,78 @@ solve::RegistrationOutput register_often(const solve::RegistrationInput& input, 
   return std::move(last.output);
 }
 
-void run_files(const std::vector<std::string>& words, shard::Communicator* processes) {
+std::vector<qc::NamedPoint> read_points(const std::string& path) {
+  std::ifstream in(path);
+  std::vector<qc::NamedPoint> points;
+  for (qc::NamedPoint p; in >> p.name >> p.position_mm[0] >> p.position_mm[1] >> p.position_mm[2];)
+    points.push_back(p);
+  if (points.empty())
+    throw Error(ErrorCode::bad_input, path + " holds no line \"name x y z\".", path);
+  return points;
+}
+
+/// What a result is judged by: two files each, or none.
+struct Truth {
+  std::vector<std::string> labels, landmarks;
+
+  /// Takes its options out of `words`.
+  explicit Truth(std::vector<std::string>& words) {
+    for (auto* const files : {&labels, &landmarks}) {
+      const auto option =
+          std::find(words.begin(), words.end(), files == &labels ? "--labels" : "--landmarks");
+      if (option == words.end()) continue;
+      if (words.end() - option < 3) misuse(*option + " takes two files.");
+      files->assign(option + 1, option + 3);
+      words.erase(option, option + 3);
+    }
+  }
+  bool empty() const { return labels.empty() && landmarks.empty(); }
+};
+
+void judge(solve::RegistrationOutput& output, const Truth& truth) {
+  if (!output.forward_mm) return;
+  const ops::JacobianSummary jacobian = ops::summarise_jacobian(*output.forward_mm);
+  std::printf("folds %.6f %% (det J %.3f to %.3f, sd of its logarithm %.4f)",
+              jacobian.folds_percent, jacobian.minimum, jacobian.maximum, jacobian.sd_log);
+  if (output.inverse_mm) {
+    const InverseError error = inverse_error(*output.forward_mm, *output.inverse_mm);
+    std::printf(", inverse error mean %.5f, largest %.4f mm", error.mean_mm, error.max_mm);
+  }
+  Transform found;
+  found.stages.emplace_back(std::move(*output.forward_mm));
+  found.stages.emplace_back(output.moving_from_fixed);
+  if (!truth.labels.empty()) {
+    const Volume fixed = read_raw(truth.labels[0]), moving = read_raw(truth.labels[1]);
+    const auto labels = qc::common_labels(fixed, moving);
+    const Volume warped = apply_transform(moving, found, fixed.grid(), Interpolation::label);
+    const qc::OverlapSummary overlap = qc::label_overlap(fixed, warped, labels, false);
+    std::printf(", Dice of %zu labels %.4f (30th percentile %.4f)", labels.size(),
+                overlap.dice_mean, overlap.dice_p30);
+  }
+  if (!truth.landmarks.empty()) {
+    const qc::LandmarkErrors errors = qc::landmark_errors(read_points(truth.landmarks[0]),
+                                                          read_points(truth.landmarks[1]), found);
+    std::printf(", %zu landmarks %.3f mm (95 %%: %.3f)", errors.landmarks.size(),
+                errors.after.mean_mm, errors.after.p95_mm);
+  }
+  std::printf("\n");
+}
+
+void run_files(std::vector<std::string> words, shard::Communicator* processes) {
+  const Truth truth(words);
   if (words.size() < 4 || words.size() > 5)
     misuse(
-        "register_pair takes FIXED.raw MOVING.raw PRESET DEVICE [REPEATS], or --synthetic SIZE.");
+        "register_pair takes FIXED.raw MOVING.raw PRESET DEVICE [REPEATS], --synthetic SIZE or "
+        "--phantom SIZE.");
   const Volume fixed = read_raw(words[0]), moving = read_raw(words[1]);
   JobSpec job = job_from_preset(words[2]);
   job.device = words[3];
   solve::RegistrationInput input;
   input.fixed = {&fixed};
   input.moving = {&moving};
-  register_often(input, job, words.size() > 4 ? std::max(1, std::atoi(words[4].c_str())) : 1,
-                 processes);
+  solve::RegistrationOutput output = register_often(
+      input, job, words.size() > 4 ? std::max(1, std::atoi(words[4].c_str())) : 1, processes);
+  if (!truth.empty()) judge(output, truth);
 }
 
 struct Synthetic {

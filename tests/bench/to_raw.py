@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """to_raw.py IMAGE OUT.raw: any volume nibabel reads, as tests/bench/register_pair takes it.
+to_raw.py POINTS.fcsv OUT.txt: the same of 3D Slicer's landmarks.
 
 One line "nx ny nz type a00 a01 a02 a03 ... a23" (voxel to world, LPS mm, by rows), then the voxels, x fastest. Types other
 than u8, i16 and u16 become f32; a header's intensity scaling is applied to those only, since registration does not see it.
@@ -13,7 +14,21 @@ import numpy
 TYPES = {"uint8": "u8", "int8": "i8", "int16": "i16", "uint16": "u16"}
 
 
+def points(source, target):
+    rows = [line.strip().split(",") for line in open(source)]
+    system = next((row[0].split("=")[1].strip() for row in rows if row[0].startswith("# CoordinateSystem")), "RAS")
+    sign = -1 if system in ("0", "RAS") else 1
+    with open(target, "w") as out:
+        for row in rows:
+            if not row[0].startswith("#") and len(row) > 11:
+                x, y, z = map(float, row[1:4])
+                out.write(f"{row[11].replace(' ', '_')} {sign * x} {sign * y} {z}\n")
+
+
 def main(source, target):
+    if source.endswith(".fcsv"):
+        points(source, target)
+        return
     image = nibabel.load(source)
     stored = numpy.squeeze(numpy.asanyarray(image.dataobj))
     if stored.ndim != 3:
