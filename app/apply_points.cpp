@@ -43,6 +43,10 @@ void apply_to_points(const PointOptions& options) {
   points.reserve(landmarks.size());
   for (const io::Landmark& landmark : landmarks) points.push_back(landmark.position_mm);
   const PointTransform transform(options.transforms, options.inverse, interruption.stop());
+  if (const std::int64_t beyond = transform.beyond_first(points); beyond > 0)
+    std::cerr << "gigawarp: warning: " << options.input << ": " << beyond << " of " << points.size()
+              << " points lie beyond the warp, which leaves them where they are; do they belong to "
+                 "its space, in LPS mm?\n";
   transform.move(points, [](double /*done*/) {});
   std::vector<io::Landmark> mapped;
   for (std::size_t i = 0; i < points.size(); ++i)
@@ -51,6 +55,13 @@ void apply_to_points(const PointOptions& options) {
     else
       std::cerr << "The point \"" << landmarks[i].name
                 << "\" lies where the transform is undefined and was left out.\n";
+  if (mapped.empty())
+    throw Error(
+        ErrorCode::bad_input,
+        "\"" + options.input +
+            "\" has no point where the transform is defined; check that the points belong to "
+            "its space.",
+        options.input);
   interruption.look();
   io::write_landmarks(mapped, options.out);
 }

@@ -37,8 +37,12 @@ std::vector<std::string> transform_words(const TransformWord& transform) {
 
 namespace {
 DisplacementField inverted_field(const DisplacementField& field) {
-  DisplacementField inverse = invert(field, field.grid());
+  DisplacementField inverse = invert_far(field, inverse_lattice(field));
   const InverseError error = inverse_error(field, inverse);
+  if (error.voxels == 0)
+    throw Error(ErrorCode::bad_input,
+                "A displacement field has no inverse: no point could be measured, as it is "
+                "undefined wherever it would lead back from.");
   std::cerr << "Inverted a displacement field: error mean " << error.mean_mm << " mm, 95 % below "
             << error.p95_mm << " mm, largest " << error.max_mm << " mm.\n";
   return inverse;

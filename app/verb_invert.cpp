@@ -1,3 +1,5 @@
+#include <cmath>
+#include <cstdint>
 #include <iostream>
 #include <memory>
 
@@ -18,6 +20,17 @@ struct InvertOptions {
   int iterations = 50;
   double tolerance_mm = 1e-3;
 };
+
+/// "Outside" is NaN; other programs may take it for a displacement.
+void warn_of_gaps(const DisplacementField& inverse) {
+  std::int64_t undefined = 0;
+  const std::int64_t voxels = inverse.grid().voxel_count();
+  for (std::int64_t i = 0; i < voxels; ++i)
+    undefined += std::isnan(inverse.component_mm(0)[i]) ? 1 : 0;
+  if (undefined > 0)
+    std::cerr << "gigawarp: warning: at " << undefined << " of " << voxels
+              << " voxels the transform has no inverse; they are NaN.\n";
+}
 
 void invert_transform(const InvertOptions& options) {
   keep_inputs(options.out, {options.transform, options.reference});
@@ -45,11 +58,19 @@ void invert_transform(const InvertOptions& options) {
   }
   const auto& forward = std::get<DisplacementField>(transform.stages.front());
   const DisplacementField inverse =
-      invert(forward, target.value_or(forward.grid()), options.iterations, options.tolerance_mm,
-             interruption.stop());
+      invert_far(forward, target.value_or(forward.grid()), options.iterations, options.tolerance_mm,
+                 interruption.stop());
+  const InverseError error = inverse_error(forward, inverse);
+  if (error.voxels == 0)
+    throw Error(ErrorCode::bad_input,
+                "The error of the inverse of \"" + options.transform +
+                    "\" is unknown, as no point could be measured: the transform leads nowhere "
+                    "into the lattice of its inverse; give --reference, an image of the space that "
+                    "it leads to.",
+                options.transform);
   interruption.look();
   io::write_displacement(inverse, options.out);
-  const InverseError error = inverse_error(forward, inverse);
+  warn_of_gaps(inverse);
   std::cout << "Inverse error: mean " << error.mean_mm << " mm, 95 % below " << error.p95_mm
             << " mm, largest " << error.max_mm << " mm.\n";
 }

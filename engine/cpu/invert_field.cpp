@@ -416,7 +416,7 @@ PartError part_error(const Composition& composition, const float* const forward[
 InverseError summary_of(const std::vector<PartError>& partial,
                         const std::vector<std::uint64_t>& histogram) {
   InverseError out;
-  std::int64_t count = 0;
+  std::int64_t& count = out.voxels;
   for (const PartError& p : partial) {
     out.mean_mm += p.sum;
     out.max_mm = std::max(out.max_mm, p.maximum);

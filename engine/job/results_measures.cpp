@@ -218,6 +218,7 @@ void Results::measure_field() {
   if (step > 1) measures_.inverse_plane_step = step;
   if (tell_ && work_ > 0) tell_(std::min(1.0, done_ / work_), "measuring the inverse");
   const InverseError error = inverse_error(*forward_, *inverse_, step);
+  if (error.voxels == 0) return;
   measures_.inverse_mean_mm = error.mean_mm;
   measures_.inverse_p95_mm = error.p95_mm;
   measures_.inverse_maximum_mm = error.max_mm;

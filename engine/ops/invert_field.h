@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <stop_token>
 
 #include "gigawarp/transform.h"
@@ -10,6 +11,7 @@ namespace gigawarp {
 /// How far (id + inverse) o (id + forward) is from the identity, in mm, over the voxels of the
 /// forward grid whose image lies inside the inverse's grid; NaN voxels ("outside") are left out.
 struct InverseError {
+  std::int64_t voxels = 0;  ///< that were measured; none: the figures say nothing
   double mean_mm = 0, p95_mm = 0, max_mm = 0;
 };
 
@@ -24,6 +26,18 @@ struct InverseError {
 DisplacementField invert(const DisplacementField& forward, const Grid& target,
                          int max_iterations = 30, double tolerance_mm = 1e-3,
                          std::stop_token stop = {});
+
+/// invert() of a field that may lead far off its own grid (a template in another space): there it
+/// starts from the mean displacement, as the edge value that it would look at first may be
+/// "outside" or wrong. The bits of invert() for a field that stays within 99 % of its voxels.
+DisplacementField invert_far(const DisplacementField& forward, const Grid& target,
+                             int max_iterations = 30, double tolerance_mm = 1e-3,
+                             const std::stop_token& stop = {});
+
+/// Where to invert a field so that the inverse is known wherever the field leads: its own grid if
+/// it leads 99 % of its voxels there, else one of the same voxels that holds both, or at least what
+/// the field leads to. Throws Error{bad_input} where that has more than four times the voxels.
+Grid inverse_lattice(const DisplacementField& forward);
 
 /// Planes of invert() with the forward grid as target, into `out`, which receives those planes of
 /// each component: the same bits. `forward_mm` holds planes of `grid` from `first` on, 3 channels

@@ -4,7 +4,7 @@ import csv
 import unittest
 
 from cli_support import (BAD_INPUT, NOT_WRITTEN, OK, USAGE, PairCase, json, leftovers, nibabel, np, peak_bytes, run,
-                         sitk)
+                         save, sitk)
 
 
 def displacement(image, amplitude):
@@ -99,6 +99,30 @@ class FileVerbs(PairCase):
         forward = sitk.DisplacementFieldTransform(sitk.Cast(self.field, sitk.sitkVectorFloat64))
         point = (3.0, -4.0, 5.0)
         np.testing.assert_allclose(inverse.TransformPoint(forward.TransformPoint(point)), point, atol=0.05)
+
+    def test_an_inverse_is_found_where_the_warp_leads_or_refused(self):
+        far, out = self.folder / "far.nii.gz", self.folder / "far_inverse.nii.gz"
+        field = sitk.GetImageFromArray(sitk.GetArrayFromImage(self.field) + (-20.0, 5.0, 200.0), isVector=True)
+        field.CopyInformation(self.field)
+        sitk.WriteImage(sitk.Cast(field, sitk.sitkVectorFloat32), str(far))
+        points, there, back = (self.folder / name for name in ("p.csv", "far_there.csv", "far_back.csv"))
+        points.write_text("x,y,z,t,label\n1,2,3,0,A\n-5,8,-2,0,B\n")
+        self.verb("apply", "--transform", far, "--points", points, "--out", there)
+        self.verb("apply", "--transform", far, "--inverse", "--points", there, "--out", back)
+        rows = list(csv.reader(back.read_text().splitlines()))[1:]
+        np.testing.assert_allclose([[float(v) for v in row[1:]] for row in rows], [(1, 2, 3), (-5, 8, -2)], atol=0.02)
+        # Back from where the warp leads nothing: left as they are, and said so.
+        process = self.verb("apply", "--transform", self.warp, "--points", there, "--out", back)
+        self.assertIn("2 of 2 points lie beyond the warp", process.stderr)
+        process = self.verb("invert", "--transform", far, "--out", out, expect=BAD_INPUT)
+        self.assert_one_sentence(process, "no point could be measured", "--reference")
+        self.assertFalse(out.exists())
+        image = nibabel.load(self.fixed)
+        affine = image.affine.copy()
+        affine[:3, 3] += (20, -5, 200)
+        reference = save(np.zeros(image.shape), self.folder / "there.nii.gz", affine=affine)
+        process = self.verb("invert", "--transform", far, "--reference", reference, "--out", out)
+        self.assertLess(float(process.stdout.split("mean ")[1].split()[0]), 0.05)
 
     def test_invert_of_a_matrix_is_one(self):
         out = self.folder / "inverse.tfm"

@@ -292,6 +292,33 @@ TEST(Inversion, ofAFoldEndsAndStaysFinite) {
   EXPECT_GT(inverse_error(forward, inverse).max_mm, 0.1);  // and the measure says so
 }
 
+TEST(Inversion, ofAFieldThatLeadsFarAwayIsFoundThere) {
+  const Grid grid = test::oblique_grid({30, 28, 26}, {1, 1, 1});
+  DisplacementField forward = bump(grid, 2);
+  const Vec3 away{-7, 60, 35};
+  constexpr float kOutside = std::numeric_limits<float>::quiet_NaN();
+  for (int a = 0; a < 3; ++a)
+    for (std::int64_t i = 0; i < grid.voxel_count(); ++i) {
+      const std::int64_t plane = i / (grid.size[0] * grid.size[1]);
+      forward.component_mm(a)[i] = plane == 0 || plane == grid.size[2] - 1
+                                       ? kOutside
+                                       : forward.component_mm(a)[i] + static_cast<float>(away[a]);
+    }
+  EXPECT_EQ(inverse_error(forward, invert(forward, grid)).voxels, 0) << "nothing was measured";
+  const Grid there = inverse_lattice(forward);
+  EXPECT_LE(there.voxel_count(), 4 * grid.voxel_count());
+  const InverseError error = inverse_error(forward, invert_far(forward, there));
+  EXPECT_GT(error.voxels, 8 * grid.voxel_count() / 10);
+  EXPECT_LT(error.p95_mm, 0.02);
+  // One that stays is inverted where it was, to the bits it had.
+  const DisplacementField near = bump(grid, 2);
+  EXPECT_EQ(inverse_lattice(near), grid);
+  const DisplacementField one = invert(near, grid), other = invert_far(near, grid);
+  EXPECT_EQ(std::memcmp(one.component_mm(0), other.component_mm(0),
+                        static_cast<std::size_t>(grid.voxel_count()) * sizeof(float)),
+            0);
+}
+
 TEST(InverseErrorOfTheIdentity, isZero) {
   const Grid grid = test::oblique_grid({5, 6, 7});
   const InverseError error = inverse_error(DisplacementField(grid), DisplacementField(grid));
