@@ -111,6 +111,9 @@ void check_outputs(const QcOptions& o) {
   for (const auto* words : {&o.transforms, &o.inverse_transforms, &o.reference})
     for (const std::string& file : transform_files(*words)) inputs.push_back(file);
   inputs.insert(inputs.end(), o.landmarks.begin(), o.landmarks.end());
+  if (!o.result.empty())  // what tells of the run, read here or not
+    for (const char* name : {"job.json", "result.json", "events.jsonl", "log.txt"})
+      inputs.push_back((o.result / name).string());
   for (const fs::path* out : {&o.json, &o.sheet, &o.thumbnail, &o.jacobian, &o.local_ncc}) {
     if (out->empty()) continue;
     keep_inputs(*out, inputs);

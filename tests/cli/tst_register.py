@@ -111,6 +111,14 @@ class Register(PairCase):
         names = [*OUTPUTS, "warped_labels.nii.gz"]
         self.assertEqual(digests(self.folder / "by-job", names), digests(self.out, names))
 
+    def test_qc_of_a_run_replaces_nothing_that_tells_of_it(self):
+        for name in ("job.json", "result.json", "events.jsonl", "log.txt"):
+            before = (self.out / name).read_bytes()
+            process = run("qc", "--result", self.out, "--json", self.out / name)
+            self.assertEqual(process.returncode, USAGE, process.stderr)
+            self.assert_one_sentence(process, name)
+            self.assertEqual((self.out / name).read_bytes(), before)
+
     def test_a_finished_folder_is_not_overwritten_by_accident(self):
         before = digests(self.out)
         self.assert_one_sentence(self.register("reference", expect=USAGE), "--overwrite")
