@@ -281,12 +281,16 @@ void AtomicFile::commit() {
   done_ = true;
 }
 
-AtomicFolder::AtomicFolder(const fs::path& target, bool (*replaceable)(const fs::path& folder))
+AtomicFolder::AtomicFolder(const fs::path& target, std::string (*obstacle)(const fs::path& folder))
     : target_(target.has_filename() ? target : target.parent_path()),
       temporary_(temporary_beside(target_)) {
   std::error_code code;
-  if (fs::exists(target_, code) && !(fs::is_directory(target_, code) && replaceable(target_)))
-    refuse_output(target_, "something else of that name exists; choose another name.");
+  if (fs::exists(target_, code)) {
+    const std::string why = fs::is_directory(target_, code)
+                                ? obstacle(target_)
+                                : "something else of that name exists; choose another name.";
+    if (!why.empty()) refuse_output(target_, why);
+  }
   if (!fs::create_directory(temporary_, code))
     refuse_output(target_, code.message() + "; choose a folder you may write to.");
 }

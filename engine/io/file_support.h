@@ -88,9 +88,10 @@ class AtomicFile {
 /// failure is Error{output_not_written}.
 class AtomicFolder {
  public:
-  /// `replaceable` says whether a folder that is there may be replaced.
+  /// `obstacle` says why a folder that is there may not be replaced, as the end of a sentence;
+  /// nothing if it may.
   AtomicFolder(const std::filesystem::path& target,
-               bool (*replaceable)(const std::filesystem::path& folder));
+               std::string (*obstacle)(const std::filesystem::path& folder));
   ~AtomicFolder();
   AtomicFolder(const AtomicFolder&) = delete;
   AtomicFolder& operator=(const AtomicFolder&) = delete;

@@ -84,6 +84,29 @@ std::string anatomical_name(const Vec3& direction) {
   return kNames[axis][direction[axis] > 0 ? 1 : 0];
 }
 
+/// An array, or what else is no level of a pyramid: 2 for "2".
+bool is_level(const fs::path& path) {
+  const std::string name = path.filename().string();
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  return std::ranges::all_of(name, is_digit) && fs::is_directory(path) && is_zarr_array(path);
+}
+
+/// Only what this writes is replaced: labels and tables of other programs may be the only ones.
+std::string obstacle_to_replacing(const fs::path& folder) {
+  if (!is_zarr_folder(folder)) return "something else of that name exists; choose another name.";
+  std::error_code code;
+  for (fs::directory_iterator entry(folder, code), end; !code && entry != end;
+       entry.increment(code)) {
+    const std::string name = entry->path().filename().string();
+    const bool own = name == ".zattrs" || name == ".zgroup" || name == "zarr.json";
+    if (!own && !is_level(entry->path()))
+      return "the folder of that name holds \"" + name +
+             "\", which would be lost; move that away or choose another name.";
+  }
+  if (code) return code.message() + "; choose another name.";
+  return {};
+}
+
 class OmeZarrSink : public VolumeSink {
  public:
   OmeZarrSink(const fs::path& path, const SinkSpec& spec);
@@ -112,8 +135,7 @@ class OmeZarrSink : public VolumeSink {
 };
 
 OmeZarrSink::OmeZarrSink(const fs::path& path, const SinkSpec& spec)
-    : VolumeSink(spec),
-      folder_(path, [](const fs::path& folder) { return is_zarr_folder(folder); }) {
+    : VolumeSink(spec), folder_(path, obstacle_to_replacing) {
   const Size3& n = spec.grid.size;
   const std::int64_t plane = n[0] * n[1] * static_cast<std::int64_t>(width());
   while (depth_ > 2 && depth_ * plane > kMostSlabBytes) depth_ /= 2;

@@ -570,6 +570,16 @@ class Written(ZarrCase):
         process = run("convert", source, precious)
         self.assertEqual(process.returncode, 7, process.stderr)
         self.assertEqual((precious / "thesis.txt").read_text(), "years")
+        for version in ("0.4", "0.5"):
+            for name in ("labels", "notes.txt", "7"):  # a level's name without an array
+                pyramid = self.convert(source, "--zarr", version, name=f"{version}-{name}.ome.zarr")
+                kept = pyramid / name / "years" if "." not in name else pyramid / name
+                kept.parent.mkdir(exist_ok=True)
+                kept.write_text("years")
+                process = run("convert", source, pyramid)
+                self.assertEqual(process.returncode, 7, process.stderr)
+                self.assertIn(f'"{name}"', process.stderr)
+                self.assertEqual(kept.read_text(), "years")
         self.assertTrue(out.exists())
 
     def test_a_killed_write_leaves_nothing_that_looks_like_a_volume(self):
