@@ -54,8 +54,15 @@ void use_result_folder(QcOptions& o) {
   };
   if (!job.fixed.empty()) take(o.fixed, job.fixed.front());
   if (!job.moving.empty()) take(o.moving, job.moving.front());
+  const bool labels_given = !o.fixed_labels.empty() || !o.moving_labels.empty();
   take(o.fixed_labels, job.fixed_labels);
   take(o.moving_labels, job.moving_labels);
+  if (!labels_given && o.fixed_labels.empty() != o.moving_labels.empty()) {
+    std::cerr << "The run has labels of one image alone, so that their overlap is left out; "
+              << (o.fixed_labels.empty() ? "--fixed-labels" : "--labels") << " gives the others.\n";
+    o.fixed_labels.clear();
+    o.moving_labels.clear();
+  }
   if (o.landmarks.empty() && !job.fixed_landmarks.empty() && !job.moving_landmarks.empty())
     o.landmarks = {job.fixed_landmarks, job.moving_landmarks};
   for (const auto& [options, spacing_mm, selection] :

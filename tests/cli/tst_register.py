@@ -11,7 +11,7 @@ import nibabel
 import numpy as np
 import SimpleITK as sitk
 
-from cli_support import OUTPUTS, USAGE, PairCase, digests, leftovers, result, run, save
+from cli_support import OK, OUTPUTS, USAGE, PairCase, digests, leftovers, result, run, save
 
 
 def ants_transform(folder):
@@ -118,6 +118,16 @@ class Register(PairCase):
             self.assertEqual(process.returncode, USAGE, process.stderr)
             self.assert_one_sentence(process, name)
             self.assertEqual((self.out / name).read_bytes(), before)
+
+    def test_qc_of_a_run_with_labels_of_one_image_leaves_the_overlap_out(self):
+        self.register("one_side", "--labels", self.moving_labels)
+        process = run("qc", "--result", self.folder / "one_side", "--json", self.folder / "one_side.json")
+        self.assertEqual(process.returncode, OK, process.stderr)
+        self.assertIn("--fixed-labels", process.stderr)
+        self.assertNotIn("overlap", json.loads((self.folder / "one_side.json").read_text()))
+        process = run("qc", "--result", self.folder / "one_side", "--fixed-labels", self.fixed_labels)
+        self.assertEqual(process.returncode, OK, process.stderr)
+        self.assertIn("Dice", process.stdout)
 
     def test_a_finished_folder_is_not_overwritten_by_accident(self):
         before = digests(self.out)
