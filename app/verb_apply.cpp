@@ -175,6 +175,7 @@ void apply_to_image(ApplyOptions options) {
   const Interruption interruption;
   const std::stop_token stop = interruption.stop();
   options.read.stop = options.read_reference.stop = stop;
+  options.read_reference.option_prefix = "reference-";
   io::ReadOptions read = options.read;
   read.label_map = interpolation == Interpolation::label;
   const Grid grid = io::read_header(options.reference, options.read_reference).grid;

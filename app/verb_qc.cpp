@@ -257,6 +257,8 @@ void check_quality(QcOptions o) {
   StepProgress progress(o.progress);
   const Interruption interruption;
   o.fixed_options.stop = o.moving_options.stop = interruption.stop();
+  o.fixed_options.option_prefix = "fixed-";
+  o.moving_options.option_prefix = "moving-";
   progress.part(0, 0.2, "reading");
   const QcFiles files = read_qc_files(o, interruption.stop());
   progress.part(0.2, 0.8, "measuring");

@@ -181,7 +181,21 @@ Volume read_other(Format format, const fs::path& path, const ReadOptions& option
 
 bool has_builtin_ending(const fs::path& path) { return by_extension(path) != Format::unknown; }
 
-ImageHeader read_header(const fs::path& path, const ReadOptions& options) {
+namespace {
+/// The readers know the options by what they are of one image: --spacing, --timepoint.
+[[noreturn]] void rethrow_with(const std::string& prefix, const Error& error) {
+  if (prefix.empty()) throw error;
+  std::string sentence = error.what();
+  for (const char* name : {"spacing", "level", "channel", "timepoint"}) {
+    const std::string option = std::string(" --") + name;
+    for (std::size_t at = 0; (at = sentence.find(option, at)) != std::string::npos;
+         at += option.size() + prefix.size())
+      sentence.insert(at + 3, prefix);
+  }
+  throw Error(error.code(), sentence, error.subject());
+}
+
+ImageHeader header_as_said(const fs::path& path, const ReadOptions& options) {
   const Format format = format_of(path);
   if (has_levels(format)) {
     const auto source = open_levels(format, path, options);
@@ -197,7 +211,7 @@ ImageHeader read_header(const fs::path& path, const ReadOptions& options) {
   return header;
 }
 
-Volume read_image(const fs::path& path, const ReadOptions& options) {
+Volume image_as_said(const fs::path& path, const ReadOptions& options) {
   const Format format = format_of(path);
   Volume volume;
   if (has_levels(format)) {
@@ -211,10 +225,28 @@ Volume read_image(const fs::path& path, const ReadOptions& options) {
   }
   return options.label_map ? as_label_map(std::move(volume), path) : std::move(volume);
 }
+}  // namespace
+
+ImageHeader read_header(const fs::path& path, const ReadOptions& options) {
+  try {
+    return header_as_said(path, options);
+  } catch (const Error& error) {
+    rethrow_with(options.option_prefix, error);
+  }
+}
+
+Volume read_image(const fs::path& path, const ReadOptions& options) {
+  try {
+    return image_as_said(path, options);
+  } catch (const Error& error) {
+    rethrow_with(options.option_prefix, error);
+  }
+}
 
 ReadOptions companion_options(const ReadOptions& image, const fs::path& path) {
   ReadOptions options{image.spacing_mm, true};
   options.stop = image.stop;
+  options.option_prefix = image.option_prefix;
   if (is_pyramid(path)) options.selection.level = image.selection.level;
   return options;
 }

@@ -18,6 +18,9 @@ struct ReadOptions {
   /// Looked at while voxels are read: Error{cancelled}. Also ends what an open source reads over
   /// the network.
   std::stop_token stop = {};
+  /// Of the options that choose among what a file holds or say its spacing, in sentences that
+  /// advise them: "fixed-" where they are --fixed-spacing, --fixed-timepoint and so on.
+  std::string option_prefix = {};
 };
 
 /// What there is to select from in a file.

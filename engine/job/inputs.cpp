@@ -187,11 +187,11 @@ std::optional<std::string> inverted_transform(const std::string& text) {
 }
 
 io::ReadOptions fixed_options(const JobSpec& job) {
-  return {job.fixed_spacing_mm, false, job.fixed_selection};
+  return {job.fixed_spacing_mm, false, job.fixed_selection, {}, "fixed-"};
 }
 
 io::ReadOptions moving_options(const JobSpec& job) {
-  return {job.moving_spacing_mm, false, job.moving_selection};
+  return {job.moving_spacing_mm, false, job.moving_selection, {}, "moving-"};
 }
 
 std::vector<InputFile> input_files(const JobSpec& job) {

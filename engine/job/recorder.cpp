@@ -156,7 +156,8 @@ double WorkModel::fraction() const {
   const double solved = done() / total_;
   if (!(predicted_seconds_ > 0)) return std::min(solved, 0.999);
   const double all = predicted_seconds_ + files_.load + files_.write;
-  return std::min(1 - (predicted_seconds_ * (1 - solved) + file_seconds_left()) / all, 0.999);
+  return std::clamp(1 - (predicted_seconds_ * (1 - solved) + file_seconds_left()) / all, 0.0,
+                    0.999);
 }
 
 double WorkModel::file_seconds_left() const {

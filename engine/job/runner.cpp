@@ -306,8 +306,6 @@ RunResult Run::execute() {
   }
   solve::RegistrationOutput output;
   timed("register", [&] { output = register_images(); });
-  for (const std::string& warning : output.warnings)
-    recorder_->say(EventKind::warning, "register", warning);
   result_.levels = std::move(output.levels);
   result_.notes = std::move(output.notes);
   const std::shared_ptr<TimeSum> read_time = inputs_.read_time, transfers = output.transfer_time;

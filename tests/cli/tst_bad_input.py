@@ -45,6 +45,18 @@ class BadInput(PairCase):
         series = np.stack([nibabel.load(self.fixed).get_fdata()] * 3, axis=-1)
         self.refused("series.nii.gz", fixed=self.stored(series, "series.nii.gz"))
 
+    def test_what_a_file_leaves_open_is_asked_for_by_the_options_of_the_verb(self):
+        series = self.stored(np.stack([nibabel.load(self.fixed).get_fdata()] * 3, axis=-1), "times.nii.gz")
+        identity = self.transform_file("nothing.tfm", np.eye(3))
+        pair = ["--fixed", self.fixed, "--moving", series]
+        for arguments in (["register", *pair, "--out", self.folder / "times"], ["qc", *pair, "--transform", identity]):
+            process = run(*arguments)
+            self.assertEqual(process.returncode, BAD_INPUT, process.stderr)
+            self.assert_one_sentence(process, " --moving-timepoint ")
+        process = run("apply", "--transform", identity, "--input", series, "--reference", self.fixed, "--out",
+                      self.folder / "times_out.nii.gz")
+        self.assert_one_sentence(process, " --timepoint ")
+
     def test_several_values_per_voxel(self):
         volume = sitk.ReadImage(str(self.moving))
         path = self.folder / "vector.nrrd"

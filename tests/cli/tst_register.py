@@ -129,6 +129,12 @@ class Register(PairCase):
         self.assertEqual(process.returncode, OK, process.stderr)
         self.assertIn("Dice", process.stdout)
 
+    def test_a_warning_is_given_once(self):
+        turned = save(nibabel.load(self.moving).get_fdata()[:, ::-1, ::-1], self.folder / "turned.nii.gz", 2.0)
+        process = self.register("turned", moving=turned)
+        self.assertEqual(process.stderr.count("large rotation"), 1, process.stderr)
+        self.assertEqual(sum("large rotation" in w for w in result(self.folder / "turned")["warnings"]), 1)
+
     def test_a_finished_folder_is_not_overwritten_by_accident(self):
         before = digests(self.out)
         self.assert_one_sentence(self.register("reference", expect=USAGE), "--overwrite")

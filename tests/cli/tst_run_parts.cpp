@@ -355,6 +355,13 @@ TEST(WorkModel, TheFractionGrowsAndTheEtaFollowsTheMeasuredSpeed) {
   EXPECT_EQ(model.eta_s(101), 0);
 }
 
+TEST(WorkModel, NothingDoneIsZeroWhateverTheForecast) {
+  for (int tenths = 1; tenths < 50; ++tenths) {
+    const WorkModel model(two_levels(), 1'000'000, 0.1 * tenths, {0.3, 0.7});
+    EXPECT_FALSE(std::signbit(model.fraction())) << tenths;
+  }
+}
+
 TEST(WorkModel, ReadingAndWritingMoveTheFractionAndTheTimeLeft) {
   WorkModel model(two_levels(), 1'000'000, 10, {20, 70});
   EXPECT_EQ(model.fraction(), 0);
