@@ -9,6 +9,7 @@
 #include "app/verbs.h"
 #include "gigawarp/error.h"
 #include "job/names.h"
+#include "job/offers.h"
 
 namespace gigawarp::app {
 
@@ -112,23 +113,6 @@ std::vector<StageSpec> choose_stages(const std::string& list,
   return chosen;
 }
 
-/// Who asks for shrink 8 and 4 does not want an affine stage at 2, nor its memory: levels of
-/// earlier stages finer than the last stage's finest are left out, or become that where a stage has
-/// no others.
-void coarsen_earlier_stages(std::vector<StageSpec>& stages) {
-  const auto by_shrink = [](const LevelSpec& a, const LevelSpec& b) { return a.shrink < b.shrink; };
-  const std::vector<LevelSpec>& last = stages.back().levels;
-  const int finest = std::min_element(last.begin(), last.end(), by_shrink)->shrink;
-  for (std::size_t i = 0; i + 1 < stages.size(); ++i) {
-    std::vector<LevelSpec>& levels = stages[i].levels;
-    if (levels.empty()) continue;
-    LevelSpec coarsest = levels.front();
-    std::erase_if(levels, [&](const LevelSpec& level) { return level.shrink < finest; });
-    coarsest.shrink = finest;
-    if (levels.empty()) levels.push_back(coarsest);
-  }
-}
-
 void apply_stage_options(const JobOptions& options, JobSpec& job) {
   if (options.stages) job.stages = choose_stages(*options.stages, job.stages);
   if (job.stages.empty()) return;
@@ -138,7 +122,7 @@ void apply_stage_options(const JobOptions& options, JobSpec& job) {
   if (options.bins) last.metric.bins = *options.bins;
   if (options.levels.empty()) return;
   last.levels = parse_levels(options.levels);
-  coarsen_earlier_stages(job.stages);
+  job::coarsen_earlier_stages(job.stages);
 }
 
 void apply_initialisation(const JobOptions& options, JobSpec& job) {

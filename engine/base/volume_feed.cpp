@@ -75,8 +75,15 @@ std::int64_t VolumeFeed::slab_planes() const {
 }
 
 void WholeVolume::read(const Box& box, std::byte* out) const {
-  copy_box(volume_->data(), {{0, 0, 0}, volume_->grid().size}, box, volume_->channels(),
-           size_of(volume_->type()), out);
+  read_channels(*volume_, {0, volume_->channels()}, box, out);
+}
+
+void read_channels(const Volume& volume, std::pair<int, int> channels, const Box& box,
+                   std::byte* out) {
+  const std::size_t width = size_of(volume.type());
+  const auto before = static_cast<std::size_t>(channels.first * volume.grid().voxel_count());
+  copy_box(volume.data() + before * width, {{0, 0, 0}, volume.grid().size}, box,
+           channels.second - channels.first, width, out);
 }
 
 Volume read_planes(const VolumeFeed& feed, std::int64_t z, std::int64_t planes) {

@@ -30,7 +30,9 @@ struct Plan {
   /// their files may be taken.
   solve::Streaming levels;
   solve::MemoryForecast forecast;
-  bool warp_could_shrink = false;  ///< no level is as fine as the warp that is asked for
+  /// Where memory does not suffice, the end of a sentence: the options with which it does, or what
+  /// is needed at least.
+  std::string way_out;
   /// Bytes, whole process at its peak; of ranks, all those of the host where memory is shortest.
   std::uint64_t memory_needed = 0;
   std::uint64_t memory_available = 0;

@@ -161,8 +161,10 @@ void Results::write(const VolumeFeed& feed, const std::string& name, bool labels
   files_.push_back(name);
   doing_ = "writing " + name;
   const auto sink = io::open_sink(folder_.pending(name), spec);
-  // A feed gives all its channels at once: they are read once where the file takes them so.
-  const int together = sink->takes_channels_in_turn() ? spec.channels : 1;
+  // A feed gives all its channels at once: they are read once where the file takes them so. Those
+  // of a volume in memory go one by one, so that slabs do not amount to a third field.
+  const bool at_once = sink->takes_channels_in_turn() && feed.whole() == nullptr;
+  const int together = at_once ? spec.channels : 1;
   for (int first = 0; first < spec.channels; first += together)
     write_channels(feed, *sink, {first, first + together}, look);
   const TimeSum::Piece writing(write_time_);
@@ -174,6 +176,9 @@ void Results::write_channels(const VolumeFeed& feed, io::VolumeSink& sink,
   const AxisOrder file_from_canonical = inputs_.fixed_order.inverse();
   const Size3& n = sink.spec().grid.size;
   const std::int64_t step = sink.planes_at_once();
+  const Volume* whole = feed.whole();
+  const int first = whole != nullptr ? channels.first : 0;  // of the slab
+  const int in_slab = whole != nullptr ? channels.second - first : feed.channels();
   std::array<Volume, 2> slabs;  // one is made while the other is written
   const auto planes_from = [&](std::int64_t z) { return std::min(step, n[2] - z); };
   const auto make = [&](std::int64_t z) {
@@ -182,8 +187,11 @@ void Results::write_channels(const VolumeFeed& feed, io::VolumeSink& sink,
         in_source({{0, 0, z}, {n[0], n[1], planes_from(z)}}, file_from_canonical, feed.grid().size);
     Volume& slab = slabs[static_cast<std::size_t>(z / step % 2)];
     if (slab.grid().size != box.size || !file_from_canonical.is_identity())
-      slab = Volume(Grid{box.size, {}}, feed.type(), feed.channels());
-    feed.read(box, slab.data());
+      slab = Volume(Grid{box.size, {}}, feed.type(), in_slab);
+    if (whole != nullptr)
+      read_channels(*whole, channels, box, slab.data());
+    else
+      feed.read(box, slab.data());
     if (look) look(box, slab);
     if (!file_from_canonical.is_identity()) slab = reordered(slab, file_from_canonical);
   };
@@ -192,7 +200,7 @@ void Results::write_channels(const VolumeFeed& feed, io::VolumeSink& sink,
     const std::size_t bytes = slab.bytes() / static_cast<std::size_t>(slab.channels());
     const TimeSum::Piece writing(write_time_);
     for (int c = channels.first; c < channels.second; ++c)
-      sink.write(c, z, planes_from(z), slab.data() + static_cast<std::size_t>(c) * bytes);
+      sink.write(c, z, planes_from(z), slab.data() + static_cast<std::size_t>(c - first) * bytes);
   };
   const double part = static_cast<double>(channels.second - channels.first) / feed.channels();
   const auto written = [&](std::int64_t z) {

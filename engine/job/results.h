@@ -14,6 +14,7 @@
 #include "job/output_folder.h"
 #include "ops/apply.h"
 #include "ops/jacobian.h"
+#include "qc/similarity.h"
 #include "solve/registration.h"
 
 namespace gigawarp::job {
@@ -46,6 +47,8 @@ class Results {
   void set_jacobian(const ops::JacobianSummary& jacobian);
   void measure_landmarks();
   void warp_image();
+  qc::Similarity compare_whole();
+  qc::Similarity compare_planes(std::int64_t step);
   void warp_labels();
   /// Moving voxels on the canonical fixed grid, of which boxes are computed.
   std::shared_ptr<const VolumeFeed> warped(std::shared_ptr<const VolumeFeed> moving,

@@ -161,29 +161,41 @@ std::shared_ptr<const VolumeFeed> ones_beside(const VolumeFeed& moving) {
 }  // namespace
 
 void Results::warp_image() {
-  const VolumeFeed& fixed = *inputs_.fixed[0];
-  const auto carried = warped(inputs_.moving[0], Interpolation::linear);
-  const auto inside = warped(ones_beside(*inputs_.moving[0]), Interpolation::nearest);
-  qc::Similarity similarity;
-  const std::int64_t step = fixed.whole() != nullptr ? 1 : step_for(canonical_, kComparedVoxels);
-  if (step == 1) {
-    const Volume image = read_all(*carried), overlap = read_all(*inside);
-    const Volume read = fixed.whole() != nullptr ? Volume() : read_all(fixed);
-    similarity = qc::similarity(fixed.whole() != nullptr ? *fixed.whole() : read, image, &overlap);
-    if (job_.write_warped) write_image(WholeVolume(&image), "warped", false, {});
-  } else {
-    measures_.ncc_plane_step = step;
-    // Planes as the file has them: then each comes by whole.
-    const int axis = job_.write_warped ? inputs_.fixed_order.inverse().axis[2] : 2;
-    PlaneSample sample(fixed, carried->type(), inside, axis, step);
-    const Look look = [&](const Box& box, const Volume& voxels) { sample.look(box, voxels); };
-    if (job_.write_warped)
-      write_image(*carried, "warped", false, look);
-    else
-      visit(*carried, look);
-    similarity = sample.similarity();
-  }
+  const std::int64_t step =
+      inputs_.fixed[0]->whole() != nullptr ? 1 : step_for(canonical_, kComparedVoxels);
+  const qc::Similarity similarity = step == 1 ? compare_whole() : compare_planes(step);
   if (similarity.voxels > 0) measures_.global_ncc = similarity.ncc;
+}
+
+/// What is only compared is gone before the image is written.
+qc::Similarity Results::compare_whole() {
+  const Volume image = read_all(*warped(inputs_.moving[0], Interpolation::linear));
+  const auto similarity = [&] {
+    const Volume overlap =
+        read_all(*warped(ones_beside(*inputs_.moving[0]), Interpolation::nearest));
+    const VolumeFeed& fixed = *inputs_.fixed[0];
+    const Volume read = fixed.whole() != nullptr ? Volume() : read_all(fixed);
+    return qc::similarity(fixed.whole() != nullptr ? *fixed.whole() : read, image, &overlap);
+  }();
+  inputs_.fixed.clear();
+  inputs_.moving.clear();
+  if (job_.write_warped) write_image(WholeVolume(&image), "warped", false, {});
+  return similarity;
+}
+
+/// Planes as the file has them: then each comes by whole.
+qc::Similarity Results::compare_planes(std::int64_t step) {
+  measures_.ncc_plane_step = step;
+  const auto carried = warped(inputs_.moving[0], Interpolation::linear);
+  const int axis = job_.write_warped ? inputs_.fixed_order.inverse().axis[2] : 2;
+  PlaneSample sample(*inputs_.fixed[0], carried->type(),
+                     warped(ones_beside(*inputs_.moving[0]), Interpolation::nearest), axis, step);
+  const Look look = [&](const Box& box, const Volume& voxels) { sample.look(box, voxels); };
+  if (job_.write_warped)
+    write_image(*carried, "warped", false, look);
+  else
+    visit(*carried, look);
+  return sample.similarity();
 }
 
 /// A field that is not in memory, and of which the file takes planes in its own order, comes from

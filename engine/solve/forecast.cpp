@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <set>
 
 #include "base/parallel.h"
@@ -14,6 +15,13 @@
 
 namespace gigawarp::solve {
 namespace {
+
+constexpr double kMiB = 1 << 20;
+
+/// What the samplers see of a voxel, all channels together.
+double sampled_bytes(const VoxelBytes& voxel) {
+  return static_cast<double>(voxel.borrowed + voxel.copied);
+}
 
 /// One GPU of those that a run is shared by: what it gets of large volumes; the first holds small
 /// ones alone.
@@ -40,16 +48,13 @@ double lncc_ring_bytes(const Size3& size, const MetricSpec& metric, bool apart) 
 /// and the displacement of the level before, which is there while the next one starts from it. The
 /// search for folds marks voxels by bits, and the relaxation lists their words: with all GPUs, but
 /// where SyN joins its halves on the first alone. At the end, the warp and its inverse.
-std::uint64_t gpu_peak_bytes(const Grid& fixed, const Grid& moving, std::size_t fixed_voxel_bytes,
-                             std::size_t moving_voxel_bytes, const JobSpec& job,
+std::uint64_t gpu_peak_bytes(const Grid& fixed, const Grid& moving, const VoxelBytes& fixed_bytes,
+                             const VoxelBytes& moving_bytes, const JobSpec& job,
                              const GpuPart& part) {
   const auto f = static_cast<double>(fixed.voxel_count());
   const auto m = static_cast<double>(moving.voxel_count());
-  const auto resident = [](std::size_t bytes) {
-    return bytes > 4 ? 4.0 : static_cast<double>(bytes);
-  };
   const double images =
-      part.of(f * resident(fixed_voxel_bytes), f) + part.of(m * resident(moving_voxel_bytes), m);
+      part.of(f * sampled_bytes(fixed_bytes), f) + part.of(m * sampled_bytes(moving_bytes), m);
   constexpr double kSmall = 64e6, kMarkBytes = 0.125, kFoldBytes = 0.625;
   double most = 0, before = 0;
   for (const StageSpec& stage : job.stages)
@@ -57,7 +62,9 @@ std::uint64_t gpu_peak_bytes(const Grid& fixed, const Grid& moving, std::size_t 
       const LevelGrid grid = level_grid(fixed, level.shrink);
       const auto voxels = static_cast<double>(grid.grid.voxel_count());
       const double own =
-          grid.is_full() ? 0 : part.of(4 * voxels, voxels) + part.of(4 * voxels * m / f, voxels);
+          grid.is_full() ? 0
+                         : fixed_bytes.channels *
+                               (part.of(4 * voxels, voxels) + part.of(4 * voxels * m / f, voxels));
       const double sides = stage.kind == StageKind::syn ? 2 : 1;
       const double ring = stage.metric.kind == MetricKind::lncc
                               ? lncc_ring_bytes(grid.grid.size, stage.metric,
@@ -80,8 +87,8 @@ std::uint64_t gpu_peak_bytes(const Grid& fixed, const Grid& moving, std::size_t 
 }
 
 std::vector<SlabForecast> slab_forecasts(const Grid& fixed, const Grid& moving,
-                                         std::size_t fixed_voxel_bytes,
-                                         std::size_t moving_voxel_bytes, const JobSpec& job,
+                                         const VoxelBytes& fixed_bytes,
+                                         const VoxelBytes& moving_bytes, const JobSpec& job,
                                          const std::vector<double>& shares) {
   std::vector<SlabForecast> slabs;
   const bool cut = shares.size() > 1 && fixed.voxel_count() >= ops::kSmallVolume;
@@ -95,7 +102,7 @@ std::vector<SlabForecast> slab_forecasts(const Grid& fixed, const Grid& moving,
     }
     // Ranks compute small levels each for itself.
     const GpuPart part{shares[i], i == 0 || is_ranks(job.device), shares.size() == 1};
-    slab.bytes = gpu_peak_bytes(fixed, moving, fixed_voxel_bytes, moving_voxel_bytes, job, part);
+    slab.bytes = gpu_peak_bytes(fixed, moving, fixed_bytes, moving_bytes, job, part);
     slabs.push_back(slab);
   }
   return slabs;
@@ -139,7 +146,7 @@ constexpr double kOfEachGpu = 0.9;
 /// Planes of fields that come from a GPU at once, with those of the inverse that they lead to.
 constexpr double kFieldPlanes = 128;
 /// job/results_measures.cpp
-constexpr double kComparedVoxels = 48.0 * (1 << 20);
+constexpr double kComparedVoxels = 48 * kMiB;
 
 /// Voxels of the displacement that a job writes.
 double field_voxels(const Grid& fixed, const JobSpec& job) {
@@ -167,12 +174,22 @@ Streaming streamable(const Grid& fixed, const Grid& moving, const JobSpec& job) 
   return out;
 }
 
+void VoxelBytes::add(ScalarType type) {
+  const std::size_t bytes = size_of(type);
+  const bool taken = bytes < 4 || type == ScalarType::f32;  // solve/level_images.cpp
+  if (channels == 0) first = bytes;
+  stored += bytes;
+  (taken ? borrowed : copied) += std::min<std::size_t>(bytes, 4);
+  ++channels;
+}
+
 namespace {
 /// What one image takes of the host's memory during the run: itself or, when it is streamed on the
 /// CPU, its coarse levels, which are made in one pass.
-double host_bytes(const Grid& fixed, const Grid& image, std::size_t voxel_bytes, const JobSpec& job,
+double host_bytes(const Grid& fixed, const Grid& image, const VoxelBytes& voxel, const JobSpec& job,
                   bool streamed) {
-  if (!streamed) return static_cast<double>(image.voxel_count()) * static_cast<double>(voxel_bytes);
+  if (!streamed)
+    return static_cast<double>(image.voxel_count()) * static_cast<double>(voxel.stored);
   double levels = 0;
   std::set<std::array<int, 3>> known;
   if (!is_gpu(job.device))
@@ -180,7 +197,7 @@ double host_bytes(const Grid& fixed, const Grid& image, std::size_t voxel_bytes,
       for (const LevelSpec& level : effective_levels(fixed, stage)) {
         const LevelGrid grid = level_grid(image, level_spacing_mm(fixed, level.shrink));
         if (known.insert(grid.shrink).second)
-          levels += 4 * static_cast<double>(grid.grid.voxel_count());
+          levels += 4 * voxel.channels * static_cast<double>(grid.grid.voxel_count());
       }
   return levels;
 }
@@ -188,12 +205,145 @@ double host_bytes(const Grid& fixed, const Grid& image, std::size_t voxel_bytes,
 /// The slabs that are in memory while a streamed image is read, before the run: three, or twice the
 /// window of the coarsest level, that of the start's comparison, whose taps reach over an eighth of
 /// the planes.
-double slab_bytes(const Grid& image, std::size_t voxel_bytes) {
+double slab_bytes(const Grid& image, const VoxelBytes& voxel) {
   constexpr double kPlanes = 64, kSlabs = 3;  // of 64 MiB or a layer of bricks
   const auto all = static_cast<double>(image.size[2]);
   const double plane =
-      static_cast<double>(image.size[0] * image.size[1]) * static_cast<double>(voxel_bytes);
+      static_cast<double>(image.size[0] * image.size[1]) * static_cast<double>(voxel.stored);
   return plane * std::min(std::max(kSlabs * kPlanes, 2 * (kPlanes + 0.125 * all)), all);
+}
+
+/// A pair as it is read.
+struct Pair {
+  const Grid &fixed, &moving;
+  const VoxelBytes &fixed_bytes, &moving_bytes;
+  const JobSpec& job;
+  const Streaming& streamed;
+  double f = static_cast<double>(fixed.voxel_count());
+  double m = static_cast<double>(moving.voxel_count());
+};
+
+/// What an image's level takes where it is neither the image in memory nor made already.
+double level_bytes(const Pair& pair, const Grid& image, const VoxelBytes& voxel, int shrink,
+                   bool made) {
+  const LevelGrid level = level_grid(image, level_spacing_mm(pair.fixed, shrink));
+  const auto voxels = static_cast<double>(level.grid.voxel_count());
+  if (level.is_full()) return voxels * static_cast<double>(voxel.copied);
+  return made ? 0 : 4 * voxels * voxel.channels;
+}
+
+bool has_mask(const std::string& name) { return !name.empty() && name != kNoMask; }
+
+/// The most that a level of the CPU's holds beside the images: its own ones, its masks, where the
+/// fixed volume may choose one, and the state: GreedyState, or the warped image of a linear stage.
+double levels_bytes(const Pair& pair) {
+  const JobSpec& job = pair.job;
+  const bool once = !is_ranks(job.device);
+  const bool masked =
+      has_mask(job.fixed_mask) || (job.fixed_mask.empty() && job.moving_mask.empty());
+  double most = 0;
+  for (const StageSpec& stage : job.stages)
+    for (const LevelSpec& level : effective_levels(pair.fixed, stage)) {
+      const auto voxels = static_cast<double>(level_voxels(pair.fixed, level.shrink));
+      const double sides = stage.kind == StageKind::syn ? 2 : 1;
+      const double state = is_deformable(stage.kind) ? 46 * sides : 4;
+      const double masks = (masked ? 1 : 0) + (has_mask(job.moving_mask) ? pair.m / pair.f : 0);
+      most = std::max(most, voxels * (state + masks) +
+                                level_bytes(pair, pair.fixed, pair.fixed_bytes, level.shrink,
+                                            once && pair.streamed.fixed) +
+                                level_bytes(pair, pair.moving, pair.moving_bytes, level.shrink,
+                                            once && pair.streamed.moving));
+    }
+  // A volume whose type samplers do not take is there as f32 while a level is made of it.
+  if (pair.fixed_bytes.copied > 0 && !pair.streamed.fixed) most = std::max(most, 4 * pair.f);
+  if (pair.moving_bytes.copied > 0 && !pair.streamed.moving) most = std::max(most, 4 * pair.m);
+  return most;
+}
+
+/// What a volume of so many bytes takes on its way to a file: slabs of 64 MiB, of which one is
+/// made, which takes `making`, while another is written; they are brought into the file's order and
+/// packed (job/results.cpp).
+double written_bytes(double bytes, double making = 0) {
+  const double slab = std::min(bytes, 64 * kMiB), other = std::min(bytes - slab, 64 * kMiB);
+  return slab + other + std::max(making, slab + other);
+}
+
+/// What sampling a moving image that is read box by box holds of a slab of so many voxels: the box
+/// and, where the warp has a grid of its own, positions in tiles (cpu/apply.cpp).
+double tile_bytes(const Pair& pair, double voxels) {
+  if (!pair.streamed.moving) return 0;
+  constexpr double kTile = 256 * 256, kPosition = 24;
+  const auto plane = static_cast<double>(pair.fixed.size[0] * pair.fixed.size[1]);
+  const double tiles = std::min(1.0, std::clamp(available_threads() / 4, 1, 4) * kTile / plane);
+  const double box = pair.m * static_cast<double>(pair.moving_bytes.first) / pair.f;
+  if (field_voxels(pair.fixed, pair.job) == pair.f) return voxels * box;  // all tiles at once
+  return voxels * tiles * (kPosition + box);
+}
+
+/// The most that is held, with `images`, while the fields (bytes of each) are brought to the host,
+/// inverted, measured and written: solve/registration.cpp, job/results.cpp and
+/// job/results_measures.cpp in their order. Images go before fields are measured.
+double results_bytes(const Pair& pair, const Companions& with, double images, double field,
+                     bool fields_whole) {
+  const JobSpec& job = pair.job;
+  const double f = pair.f;
+  const double inverse = job.write_inverse ? field : 0, fields = field + inverse;
+  double most = images + std::max(2 * field, fields);
+  if (with.label_bytes > 0) {
+    const double carried = f * static_cast<double>(with.label_bytes),
+                 slab = std::min(f, 64 * kMiB / static_cast<double>(with.label_bytes));
+    most = std::max(most,
+                    images + fields + with.moving_labels + with.fixed_labels +
+                        std::max(with.label_file, written_bytes(carried, tile_bytes(pair, slab))));
+  }
+  const auto voxel = static_cast<double>(pair.moving_bytes.first);
+  const double warped = f * voxel;
+  double compared = f + warped;  // with where they overlap
+  if (!pair.streamed.fixed || f <= kComparedVoxels) {
+    if (pair.streamed.fixed) compared += f * static_cast<double>(pair.fixed_bytes.first);
+    const double ones = pair.streamed.moving ? 0 : pair.m;
+    most =
+        std::max(most, images + fields + std::max(compared + ones, warped + tile_bytes(pair, f)));
+    if (job.write_warped) most = std::max(most, fields + warped + written_bytes(warped));
+  } else {  // on planes evenly spaced
+    compared = f / std::ceil(f / kComparedVoxels) *
+               (static_cast<double>(pair.fixed_bytes.first) + voxel + 1);
+    const double slab = std::min(f, 64 * kMiB / voxel);
+    most =
+        std::max(most, images + fields + compared + written_bytes(warped, tile_bytes(pair, slab)));
+  }
+  // Channels of a field in memory go to the file one by one.
+  return std::max(most, fields + written_bytes(fields_whole ? field / 3 : field));
+}
+
+/// Of every image twice at once, while files are converted to volumes and these to canonical order.
+double loading_bytes(const Pair& pair) {
+  const double images =
+      (pair.streamed.fixed ? 0 : pair.f * static_cast<double>(pair.fixed_bytes.stored)) +
+      (pair.streamed.moving ? 0 : pair.m * static_cast<double>(pair.moving_bytes.stored));
+  return images * std::min(1.0, available_threads() / (2.0 * pair.fixed_bytes.channels));
+}
+
+/// What each thread takes for itself: its stack and heap, LNCC's windows (cpu/lncc.cpp), the ring
+/// of a smoothing (cpu/smooth_march.h) and a plane of what becomes a level (cpu/resample.cpp).
+double thread_bytes(const Pair& pair) {
+  constexpr double kOwn = 3e6, kRows = 32, kSmoothing = 6;
+  double most = 0;
+  for (const StageSpec& stage : pair.job.stages)
+    for (const LevelSpec& level : effective_levels(pair.fixed, stage)) {
+      const auto nx = static_cast<double>(level_grid(pair.fixed, level.shrink).grid.size[0]);
+      const double r = stage.metric.radius + 1, k = 2 * r + 1;
+      double row = is_deformable(stage.kind)
+                       ? 3 * (kRows * (2 * kSmoothing + 1) + kRows + 2 * kSmoothing)
+                       : 0;
+      if (stage.metric.kind == MetricKind::lncc)
+        row += 6 * k * (kRows + 2 * r) + 6 * (kRows + 4 * r) + 3 * (kRows + 2 * r) + 3 * k * kRows;
+      most = std::max(most, 4 * nx * row);
+    }
+  const auto plane = [](const Grid& grid) {
+    return 4 * static_cast<double>(grid.size[0] * grid.size[1]);
+  };
+  return kOwn + most + std::max(plane(pair.fixed), plane(pair.moving));
 }
 
 /// Voxels of a plane of the finest level that a job takes.
@@ -206,94 +356,112 @@ double finest_plane(const Grid& fixed, const JobSpec& job) {
     }
   return most;
 }
-}  // namespace
 
-MemoryForecast forecast(const Grid& fixed, const Grid& moving, std::size_t fixed_voxel_bytes,
-                        std::size_t moving_voxel_bytes, const JobSpec& job,
-                        const std::vector<double>& shares, const Streaming& streamed) {
-  const bool gpu = is_gpu(job.device);
-  const auto f = static_cast<double>(fixed.voxel_count());
-  const auto m = static_cast<double>(moving.voxel_count());
-  MemoryForecast out;
-  out.images_bytes = static_cast<std::uint64_t>(
-      host_bytes(fixed, fixed, fixed_voxel_bytes, job, streamed.fixed) +
-      host_bytes(fixed, moving, moving_voxel_bytes, job, streamed.moving));
-  const double cores = std::max(1, job.threads > 0 ? job.threads : available_threads()) / 2.0;
-  const Pace& pace = gpu ? kH100 : kTwoZen4Cores;
-  double peak_state = 0, seconds = 0;
-  for (const StageSpec& stage : job.stages) {
-    for (const LevelSpec& level : effective_levels(fixed, stage)) {
-      const LevelGrid grid = level_grid(fixed, level.shrink);
-      const auto voxels = static_cast<double>(grid.grid.voxel_count());
-      const double at_once =
-          shares.size() > 1 && (grid.grid.voxel_count() >= ops::kSmallVolume || !gpu)
-              ? kOfEachGpu * static_cast<double>(shares.size())
-              : 1;
-      // Levels that are not the full grid own f32 copies of both images.
-      const double own = grid.is_full() ? 0 : 4 * (voxels + voxels * m / f);
+/// Of all stages' iterations, without files.
+double iteration_seconds(const Pair& pair, std::size_t sharers, const Pace& pace) {
+  const bool gpu = is_gpu(pair.job.device);
+  double seconds = 0;
+  for (const StageSpec& stage : pair.job.stages)
+    for (const LevelSpec& level : effective_levels(pair.fixed, stage)) {
+      const std::int64_t count = level_voxels(pair.fixed, level.shrink);
+      const auto voxels = static_cast<double>(count);
+      const double at_once = sharers > 1 && (count >= ops::kSmallVolume || !gpu)
+                                 ? kOfEachGpu * static_cast<double>(sharers)
+                                 : 1;
       if (!is_deformable(stage.kind)) {
-        peak_state = std::max(peak_state, voxels * 4 + own);
         seconds +=
             std::min(level.iterations, 20) * (voxels * pace.linear / at_once + pace.per_iteration);
-      } else {
-        const double fields = stage.kind == StageKind::syn ? 2 : 1;
-        peak_state = std::max(peak_state, fields * voxels * 46 + own);
-        seconds +=
-            fields * level.iterations *
-            (voxels * (stage.metric.kind == MetricKind::lncc ? pace.lncc : pace.other) / at_once +
-             pace.per_iteration);
+        continue;
       }
+      const double fields = stage.kind == StageKind::syn ? 2 : 1;
+      seconds +=
+          fields * level.iterations *
+          (voxels * (stage.metric.kind == MetricKind::lncc ? pace.lncc : pace.other) / at_once +
+           pace.per_iteration);
     }
-    if (is_deformable(stage.kind)) peak_state = std::max(peak_state, 24 * field_voxels(fixed, job));
+  return seconds;
+}
+
+bool has_deformable(const JobSpec& job) {
+  return std::any_of(job.stages.begin(), job.stages.end(),
+                     [](const StageSpec& stage) { return is_deformable(stage.kind); });
+}
+
+/// Of the displacement, in host memory whole or, left on a GPU, a few planes at a time.
+struct HostField {
+  double bytes = 0;
+  bool whole = true;
+};
+HostField host_field(const Pair& pair) {
+  if (!has_deformable(pair.job)) return {};
+  const double voxels = field_voxels(pair.fixed, pair.job), bytes = 12 * voxels;
+  if (!is_gpu(pair.job.device) || !pair.streamed.fields ||
+      is_held_whole(static_cast<std::int64_t>(voxels)))
+    return {bytes, true};
+  const auto planes = static_cast<double>(pair.fixed.size[2]);
+  return {bytes * std::min(kFieldPlanes, planes) / planes, false};
+}
+
+/// Of ranks on the CPU, and the files that every rank reads whole.
+double rank_slabs(const Pair& pair, const std::vector<double>& shares, MemoryForecast& out) {
+  const Streaming coarse_alone = streamable(pair.fixed, pair.moving, pair.job);
+  const auto held = [&](const Grid& image, const VoxelBytes& voxel, bool coarse) {
+    return host_bytes(pair.fixed, image, voxel, pair.job, true) +
+           (coarse ? 0 : static_cast<double>(image.voxel_count()) * sampled_bytes(voxel));
+  };
+  const HostImages images{held(pair.fixed, pair.fixed_bytes, coarse_alone.fixed),
+                          held(pair.moving, pair.moving_bytes, coarse_alone.moving)};
+  const double state = std::max(
+      levels_bytes(pair), has_deformable(pair.job) ? 24 * field_voxels(pair.fixed, pair.job) : 0);
+  out.slabs = host_slabs(pair.fixed, pair.moving, images, state, shares);
+  out.images_bytes = static_cast<std::uint64_t>(
+      (pair.streamed.fixed ? 0 : pair.f * static_cast<double>(pair.fixed_bytes.stored)) +
+      (pair.streamed.moving ? 0 : pair.m * static_cast<double>(pair.moving_bytes.stored)));
+  return static_cast<double>(out.slabs.front().bytes);
+}
+}  // namespace
+
+MemoryForecast forecast(const Grid& fixed, const Grid& moving, const VoxelBytes& fixed_bytes,
+                        const VoxelBytes& moving_bytes, const JobSpec& job,
+                        const std::vector<double>& shares, const Streaming& streamed,
+                        const Companions& companions) {
+  const bool gpu = is_gpu(job.device);
+  const Pair pair{fixed, moving, fixed_bytes, moving_bytes, job, streamed};
+  MemoryForecast out;
+  const double images = host_bytes(fixed, fixed, fixed_bytes, job, streamed.fixed) +
+                        host_bytes(fixed, moving, moving_bytes, job, streamed.moving);
+  out.images_bytes = static_cast<std::uint64_t>(images + companions.masks);
+  const double reading = std::max((streamed.fixed ? slab_bytes(fixed, fixed_bytes) : 0) +
+                                      (streamed.moving ? slab_bytes(moving, moving_bytes) : 0),
+                                  loading_bytes(pair));
+  double state = reading;
+  if (is_ranks(job.device) && !gpu) {
+    state = std::max(state, rank_slabs(pair, shares, out));
+  } else {
+    const HostField field = host_field(pair);
+    state = std::max({state, gpu ? 0 : levels_bytes(pair),
+                      results_bytes(pair, companions, images, field.bytes, field.whole) - images});
   }
   if (gpu) {
-    out.slabs = slab_forecasts(fixed, moving, fixed_voxel_bytes, moving_voxel_bytes, job, shares);
+    out.slabs = slab_forecasts(fixed, moving, fixed_bytes, moving_bytes, job, shares);
     for (const SlabForecast& slab : out.slabs)
       out.device_bytes = std::max(out.device_bytes, slab.bytes);
-    // Only the results come to the host, or a few slabs of them at a time.
-    const bool whole =
-        !streamed.fields || is_held_whole(static_cast<std::int64_t>(field_voxels(fixed, job)));
-    const double planes = whole
-                              ? static_cast<double>(fixed.size[2])
-                              : std::min<double>(kFieldPlanes, static_cast<double>(fixed.size[2]));
-    peak_state = field_voxels(fixed, job) * planes / static_cast<double>(fixed.size[2]) *
-                 (job.write_inverse ? 24 : 12);
-  } else if (is_ranks(job.device)) {
-    const Streaming coarse_alone = streamable(fixed, moving, job);
-    const auto held = [&](const Grid& image, std::size_t bytes, bool coarse) {
-      return host_bytes(fixed, image, bytes, job, true) +
-             (coarse ? 0
-                     : static_cast<double>(image.voxel_count()) *
-                           static_cast<double>(std::min<std::size_t>(bytes, 4)));
-    };
-    const HostImages images{held(fixed, fixed_voxel_bytes, coarse_alone.fixed),
-                            held(moving, moving_voxel_bytes, coarse_alone.moving)};
-    out.slabs = host_slabs(fixed, moving, images, peak_state, shares);
-    out.images_bytes = static_cast<std::uint64_t>(  // files that every rank reads whole
-        (streamed.fixed ? 0 : f * static_cast<double>(fixed_voxel_bytes)) +
-        (streamed.moving ? 0 : m * static_cast<double>(moving_voxel_bytes)));
-    peak_state = static_cast<double>(out.slabs.front().bytes);
   }
-  const double reading = (streamed.fixed ? slab_bytes(fixed, fixed_voxel_bytes) : 0) +
-                         (streamed.moving ? slab_bytes(moving, moving_voxel_bytes) : 0);
-  peak_state = std::max(peak_state, reading);
-  // What is compared of images that are not in memory: fixed, warped and overlap.
-  if (streamed.fixed)
-    peak_state =
-        std::max(peak_state, std::min(f, kComparedVoxels) *
-                                 static_cast<double>(fixed_voxel_bytes + moving_voxel_bytes + 1));
-  out.state_bytes = static_cast<std::uint64_t>(peak_state);
-  out.scratch_bytes =
-      static_cast<std::uint64_t>(8e6 * available_threads() + 200.0 * finest_plane(fixed, job));
-  constexpr std::uint64_t kProgram = 60U << 20U;
+  out.state_bytes = static_cast<std::uint64_t>(state);
+  out.scratch_bytes = static_cast<std::uint64_t>(thread_bytes(pair) * available_threads() +
+                                                 200.0 * finest_plane(fixed, job));
+  constexpr std::uint64_t kProgram = 76U << 20U;  // measured on volumes of next to nothing
   out.peak_bytes = out.images_bytes + out.state_bytes + out.scratch_bytes + kProgram;
   for (SlabForecast& slab : out.slabs)
     slab.host_bytes = &slab == out.slabs.data()
                           ? out.peak_bytes
                           : out.peak_bytes - out.state_bytes +
                                 std::max(gpu ? 0 : slab.bytes, static_cast<std::uint64_t>(reading));
-  out.seconds =
-      gpu ? seconds + (f + m) * pace.per_voxel / cores : seconds / cores + (f + m) * pace.per_voxel;
+  const double cores = std::max(1, job.threads > 0 ? job.threads : available_threads()) / 2.0;
+  const Pace& pace = gpu ? kH100 : kTwoZen4Cores;
+  const double seconds = iteration_seconds(pair, shares.size(), pace),
+               ends = (pair.f + pair.m) * pace.per_voxel;
+  out.seconds = gpu ? seconds + ends / cores : seconds / cores + ends;
   return out;
 }
 

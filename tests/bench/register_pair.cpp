@@ -232,10 +232,10 @@ solve::RegistrationOutput register_often(const solve::RegistrationInput& input, 
     foretold.device = job.device.starts_with("ranks:cpu") ? "mpi:cpu" : "mpi:cuda";
   const std::vector<DeviceInfo> gpus =
       ranks > 0 ? std::vector<DeviceInfo>{} : solve::gpus_of(job.device);
-  const solve::MemoryForecast forecast = solve::forecast(
-      fixed.grid(), moving.grid(), size_of(fixed.type()), size_of(moving.type()), foretold,
-      ranks > 0 ? std::vector<double>(static_cast<std::size_t>(ranks), 1.0 / ranks)
-                : solve::memory_shares(gpus, job.memory_bytes));
+  const solve::MemoryForecast forecast =
+      solve::forecast(fixed.grid(), moving.grid(), fixed.type(), moving.type(), foretold,
+                      ranks > 0 ? std::vector<double>(static_cast<std::size_t>(ranks), 1.0 / ranks)
+                                : solve::memory_shares(gpus, job.memory_bytes));
   std::printf("%s; forecast: %.1f MiB of the host's memory (%.1f free)", job.device.c_str(),
               static_cast<double>(forecast.peak_bytes) / 1048576,
               static_cast<double>(available_memory_bytes()) / 1048576);

@@ -154,7 +154,7 @@ class Streaming(unittest.TestCase):
         process = run("plan", "--fixed", self.pair / "fixed.nii", "--moving", self.pair / "moving.nii", *LEVELS,
                       "--out", self.base / "planned", "--memory", "40M")
         self.assertEqual(process.returncode, DOES_NOT_FIT, process.stderr)
-        self.assertIn("--warp-grid level", process.stderr)
+        self.assertIn("raise --memory: even with --levels 8x8 --no-inverse it needs", process.stderr)
 
     def qc(self, name, *options, env=None):
         """Figures, peak memory in bytes and stderr of a quality check that succeeds."""

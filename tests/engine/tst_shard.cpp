@@ -259,11 +259,12 @@ TEST(Forecast, severalGpusShareTheMemoryOfOne) {
   JobSpec job;
   job.stages = {stage(StageKind::greedy, MetricKind::lncc, {{2, 10}, {1, 2000}})};
   job.device = "cuda:0";
-  const auto one = solve::forecast(grid, grid, 2, 2, job, {1.0});
+  const auto one = solve::forecast(grid, grid, ScalarType::u16, ScalarType::u16, job, {1.0});
   ASSERT_EQ(one.slabs.size(), 1U);
   EXPECT_EQ(one.slabs[0].bytes, one.device_bytes);
   job.device = "cuda:0,1,2,3";
-  const auto four = solve::forecast(grid, grid, 2, 2, job, {0.4, 0.2, 0.2, 0.2});
+  const auto four =
+      solve::forecast(grid, grid, ScalarType::u16, ScalarType::u16, job, {0.4, 0.2, 0.2, 0.2});
   ASSERT_EQ(four.slabs.size(), 4U);
   EXPECT_EQ(four.slabs[0].z_end, 408);  // 409.6, at a multiple of four
   EXPECT_EQ(four.slabs[3].z_end, 1024);
@@ -276,7 +277,8 @@ TEST(Forecast, severalGpusShareTheMemoryOfOne) {
   EXPECT_EQ(four.device_bytes, four.slabs[0].bytes);
   EXPECT_LT(four.seconds, 0.5 * one.seconds);
   grid.size = {100, 100, 100};  // the first alone
-  const auto small = solve::forecast(grid, grid, 2, 2, job, {0.25, 0.25, 0.25, 0.25});
+  const auto small =
+      solve::forecast(grid, grid, ScalarType::u16, ScalarType::u16, job, {0.25, 0.25, 0.25, 0.25});
   EXPECT_EQ(small.slabs[0].z_end, 100);
   EXPECT_EQ(small.slabs[2].z_end, 0);
 }

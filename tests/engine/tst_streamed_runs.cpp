@@ -181,9 +181,12 @@ TEST(Streaming, isForImagesOfWhichNoStageTakesTheFullLevel) {
   job.stages.front().levels = {{8, 10}};
   solve::Streaming streamed{true, true, true};
   job.warp_grid = WarpGrid::level;
-  const auto less = solve::forecast(grid, grid, 2, 2, job, {}, streamed);
-  const auto more = solve::forecast(grid, grid, 2, 2, job, {});
+  grid.size = {1200, 1200, 1200};
+  const auto less =
+      solve::forecast(grid, grid, ScalarType::u16, ScalarType::u16, job, {}, streamed);
+  const auto more = solve::forecast(grid, grid, ScalarType::u16, ScalarType::u16, job, {});
   EXPECT_LT(less.images_bytes + less.state_bytes, more.images_bytes + more.state_bytes);
+  grid.size = {400, 400, 400};
   Grid coarse = grid;  // voxels as wide as the level's
   coarse.size = {100, 100, 100};
   for (int a = 0; a < 3; ++a) coarse.world_from_voxel.linear[a][a] = 4;

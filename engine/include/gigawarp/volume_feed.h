@@ -85,6 +85,10 @@ class WholeVolume final : public VolumeFeed {
   const Volume* volume_;
 };
 
+/// The box of channels first … second of a volume, as VolumeFeed::read() fills it.
+void read_channels(const Volume& volume, std::pair<int, int> channels, const Box& box,
+                   std::byte* out);
+
 /// A volume that somebody takes: one in memory, which is borrowed, a feed, or nothing.
 class ImageInput {
  public:
