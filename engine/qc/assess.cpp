@@ -120,12 +120,16 @@ Similarity before_registration(const QcInput& in, const std::stop_token& stop) {
   return similarity(*in.fixed, same, &inside, in.mask);
 }
 
-double mean_of(const Volume& map) {
+/// Over the non-zero voxels of `mask` (may be null), on the map's grid.
+double mean_of(const Volume& map, const Volume* mask) {
+  const Size3& size = map.grid().size;
   double sum = 0;
   std::int64_t n = 0;
   for (std::int64_t i = 0; i < map.grid().voxel_count(); ++i) {
     const float v = map.channel<float>()[i];
     if (std::isnan(v) || v == 0) continue;  // outside, or a flat window: the empty background
+    const std::int64_t row = i / size[0];
+    if (mask != nullptr && mask->value(i % size[0], row % size[1], row / size[1]) == 0) continue;
     sum += v;
     ++n;
   }
@@ -243,7 +247,7 @@ Assessment assess(const QcInput& in, const std::stop_token& stop, ProgressSink* 
   if (in.local_ncc_radius > 0) {
     steps.begin("mapping local correlation", Steps::kLocalCorrelation);
     out.local_ncc = local_ncc_map(*in.fixed, out.warped, in.local_ncc_radius, &out.inside);
-    report.local_ncc_mean = mean_of(out.local_ncc);
+    report.local_ncc_mean = mean_of(out.local_ncc, in.mask);
   }
   steps.begin("measuring det J", Steps::kJacobian);
   Deformation deformed = deformation(in);

@@ -48,7 +48,7 @@ struct QcReport {
   std::int64_t measured_every = 1;
   std::optional<Similarity> before;  ///< moving under the identity
   std::optional<Similarity> after;
-  std::optional<double> local_ncc_mean;  ///< inside the overlap, flat windows left out
+  std::optional<double> local_ncc_mean;  ///< inside overlap and mask, flat windows left out
   std::optional<ops::JacobianSummary> jacobian;
   std::string jacobian_of;  ///< which field, in words
   std::optional<OverlapSummary> overlap, inverse_overlap;

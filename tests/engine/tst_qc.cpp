@@ -355,6 +355,10 @@ TEST(Streamed, detJOfAWarpOnACoarseGridCountsTheMaskToo) {
         inside += scene.mask.value(2 * x, 2 * y, 2 * z) != 0;
   EXPECT_EQ(masked.jacobian->voxels, inside);
   EXPECT_GT(all.jacobian->voxels, inside);
+  // The other figures of the images as well.
+  EXPECT_NE(masked.after->ncc, all.after->ncc);
+  EXPECT_NE(masked.local_ncc_mean, all.local_ncc_mean);
+  EXPECT_GT(masked.local_ncc_mean, 0);
 }
 
 TEST(Streamed, anAffineMapBeforeTheWarpMovesTheMask) {
