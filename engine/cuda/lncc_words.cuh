@@ -4,6 +4,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "cuda/intensity_steps.h"
 #include "cuda/march.cuh"
 #include "cuda/quads.cuh"
 #include "cuda/sampler.cuh"
@@ -13,20 +14,9 @@
 /// planes or from the volumes themselves.
 namespace gigawarp::cuda {
 
-/// How intensities are kept: integers in `steps` per deviation, cut at ±16 deviations. Sums over a
-/// window are then exact, whatever their order: over its columns in 32 bits for the windows that
-/// march, F·M twice; so those may run along z without drifting. The rounding has a variance of 5e-7
-/// in windows of 5 and 2.4e-6 in those of 11, below that of any volume's noise.
-struct IntensitySteps {
-  float steps = 512.0F, reach = 8191.0F;  ///< of windows summed tap by tap
-};
 inline IntensitySteps intensity_steps(const ops::LnccArgs& args) {
-  constexpr float kDeviations = 16, kMost = 8191;
-  if (!lncc_marches(args.window, args.radius)) return {};
-  // 2 · (2R + 1)² · reach² < 2^31
-  const float reach =
-      std::min(std::floor(32767.0F / static_cast<float>(2 * args.radius + 1)), kMost);
-  return {reach / kDeviations, reach};
+  return lncc_marches(args.window, args.radius) ? IntensitySteps::marching(args.radius)
+                                                : IntensitySteps{};
 }
 
 /// F and M(T(i+u)) of one voxel in those steps: bits 0–15 and 16–30, signed; bit 31 says that the

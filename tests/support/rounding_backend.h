@@ -9,6 +9,7 @@
 
 #include "base/parallel.h"
 #include "cpu/cpu_ops.h"
+#include "cuda/intensity_steps.h"
 #include "math/adam.h"
 #include "math/bfloat16.h"
 #include "math/metric.h"
@@ -25,7 +26,7 @@ struct Compaction {
   bool gradient = false;        ///< dL/du in 13 bits per component (math::PackedFloats)
   bool first_moment = false;    ///< Adam's m in bfloat16; the CPU back end does that too
   bool second_moment = false;   ///< Adam's √v in 16 bits without a sign
-  bool intensities = false;     ///< of LNCC: in steps of a deviation (cuda/lncc_words.cuh)
+  bool intensities = false;     ///< of LNCC: in steps of a deviation (cuda/intensity_steps.h)
   bool coefficients = false;    ///< of LNCC's windows: p, q, r in 13 bits each
   bool image_gradient = false;  ///< of LNCC: ∇M in 13 bits per component
 
@@ -226,10 +227,7 @@ inline void RoundingBackend::take_intensities(const ops::LnccArgs& args) {
   fixed_.resize(voxels);
   warped_.resize(voxels);
   dl_dm_.resize(voxels);
-  // As intensity_steps() in cuda/lncc_words.cuh, for windows that march there (boxes).
-  const float reach =
-      std::min(std::floor(32767.0F / static_cast<float>(2 * args.radius + 1)), 8191.0F);
-  const float steps = reach / 16.0F;
+  const auto unit = cuda::IntensitySteps::marching(args.radius);  // box windows
   parallel_for(e.nz, [&](std::int64_t z) {
     for (std::int64_t y = 0; y < e.ny; ++y) {
       const std::int64_t at = (z * e.ny + y) * e.nx;
@@ -238,7 +236,8 @@ inline void RoundingBackend::take_intensities(const ops::LnccArgs& args) {
       if (!rounded_.intensities) continue;
       for (float* const row : {fixed_.data() + at, warped_.data() + at})
         for (std::int64_t x = 0; x < e.nx; ++x)
-          row[x] = std::clamp(std::nearbyint(row[x] * steps), -reach, reach) / steps;
+          row[x] =
+              std::clamp(std::nearbyint(row[x] * unit.steps), -unit.reach, unit.reach) / unit.steps;
     }
   });
 }
