@@ -16,6 +16,7 @@
 #include "app/verbs.h"
 #include "gigawarp/error.h"
 #include "io/http.h"
+#include "job/folder_lock.h"
 #include "job/plan.h"
 
 namespace gigawarp::app {
@@ -219,6 +220,14 @@ void run_batch(const BatchOptions& o) {
   if (o.dry_run) return print_plan(job::BatchFolder::planned(out, std::move(pairs)), settings);
   for (const job::BatchPair& pair : pairs) validate(pair.job);
   const Interruption interruption;
+  std::error_code failure;
+  fs::create_directories(out, failure);  // where that fails, so does what is written there
+  const job::FolderLock lock(out);
+  if (lock.is_taken())
+    throw Error(ErrorCode::usage,
+                "Another batch is at work in \"" + out.string() +
+                    "\"; wait for it to end or choose another --out.",
+                out.string());
   const job::BatchFolder batch(out, std::move(pairs));
   BatchDisplay display(batch, o.progress);
   BatchRunner runner(batch, settings, display);

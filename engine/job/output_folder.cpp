@@ -1,7 +1,5 @@
 #include "job/output_folder.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -81,10 +79,9 @@ OutputFolder::OutputFolder(const std::filesystem::path& path) : path_(path) {
     refuse(path_, "cannot be made a folder; choose another --out.");
   if (access(path_.c_str(), W_OK | X_OK) != 0)
     refuse(path_, "is not writable; choose another --out.");
-  lock_ = open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock_ < 0) refuse(path_, "cannot be opened; check its permissions.");
-  if (flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    close(lock_);
+  lock_.emplace(path_);
+  if (!lock_->could_open()) refuse(path_, "cannot be opened; check its permissions.");
+  if (lock_->is_taken()) {
     throw Error(ErrorCode::usage,
                 "Another run is writing to \"" + path_.string() +
                     "\"; wait for it to end or choose another --out" +
@@ -100,9 +97,7 @@ OutputFolder::OutputFolder(const std::filesystem::path& path) : path_(path) {
   for (const char* name : kOnlookers) std::filesystem::remove(path_ / name, failure);
 }
 
-OutputFolder::~OutputFolder() {
-  if (lock_ >= 0) close(lock_);
-}
+OutputFolder::~OutputFolder() = default;
 
 /// By the kernel's list: trying the lock would take it for a moment, from a run that begins.
 bool OutputFolder::is_in_use(const std::filesystem::path& path) {

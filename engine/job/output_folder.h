@@ -1,7 +1,10 @@
 #pragma once
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "job/folder_lock.h"
 
 namespace gigawarp::job {
 
@@ -49,7 +52,7 @@ class OutputFolder {
  private:
   std::filesystem::path path_;
   std::vector<std::string> pending_;
-  int lock_ = -1;
+  std::optional<FolderLock> lock_;
   bool created_ = false;
 };
 

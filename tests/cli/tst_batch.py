@@ -169,6 +169,16 @@ class Batch(PairCase):
             job.pop(key, None)
         return json.dumps(job)
 
+    def test_a_second_batch_in_the_same_folder_is_told_to_wait(self):
+        slow, process = self.start_slow("shared")
+        try:
+            second = self.batch(slow, "shared", "--no-sheets", expect=USAGE)
+            self.assert_one_sentence(second, "Another batch is at work", "--out")
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+        self.assertEqual(process.returncode, CANCELLED)
+
     def test_an_interrupted_batch_leaves_a_checkpoint_and_goes_on(self):
         slow, process = self.start_slow("interrupted")
         process.send_signal(signal.SIGINT)
