@@ -111,7 +111,8 @@ bench::Report report_of_a_thousand_voxels() {
 TEST(Bench, aRowHasItsOwnPeak) {
   CountingBackend backend;
   bench::Report report = report_of_a_thousand_voxels();
-  bench::Stopwatch stopwatch(report, {}, backend);
+  const bench::Spec spec;
+  bench::Stopwatch stopwatch(report, spec, backend);
   { const ops::Array of_the_copy = backend.allocate(9'000'000); }
   const ops::Array kept = backend.allocate(2000);
   stopwatch.measure("large", {1, 1}, [&] { const ops::Array a = backend.allocate(50000); });
