@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -111,8 +112,8 @@ bench::Report report_of_a_thousand_voxels() {
 TEST(Bench, aRowHasItsOwnPeak) {
   CountingBackend backend;
   bench::Report report = report_of_a_thousand_voxels();
-  const bench::Spec spec;
-  bench::Stopwatch stopwatch(report, spec, backend);
+  const std::function<void(const bench::Row&)> nobody;
+  bench::Stopwatch stopwatch(report, nobody, backend);
   { const ops::Array of_the_copy = backend.allocate(9'000'000); }
   const ops::Array kept = backend.allocate(2000);
   stopwatch.measure("large", {1, 1}, [&] { const ops::Array a = backend.allocate(50000); });
