@@ -72,7 +72,7 @@ class Run : public test::WindowTest {
 };
 
 TEST_F(Run, theViewsShowTheWarpWhileItIsFoundAndTheLossFalls) {
-  long_job(60);
+  long_job(600);
   QTest::keyClick(view("view_axial"), Qt::Key_6);
   ASSERT_TRUE(wait_drawn());
   const QImage before = view("view_axial")->picture();
@@ -84,7 +84,7 @@ TEST_F(Run, theViewsShowTheWarpWhileItIsFoundAndTheLossFalls) {
   ASSERT_TRUE(wait_until([&] { return difference(before, view("view_axial")->picture()) > 0.3; }));
   ASSERT_TRUE(wait_state(State::finished)) << window->run().verdict().toStdString();
   const auto& curve = window->run().curves().at(1);
-  EXPECT_EQ(curve.losses.size(), 60U);
+  EXPECT_EQ(curve.losses.size(), 600U);
   EXPECT_LT(curve.losses.back(), curve.losses.front());
   EXPECT_GT(find<QPlainTextEdit>("run_log")->blockCount(), 5);
   EXPECT_GT(drawn_pixels(find<ui::LossCurveView>("loss_curve")->grab().toImage()), 1000);
@@ -249,7 +249,7 @@ TEST_F(Run, stoppingARunThatEndedWhileTheQuestionStoodClosesTheWindow) {
 
 TEST_F(Run, whoOpensAnotherPairMeanwhileKeepsItWithoutTheWarpOfTheRun) {
   const test::PhantomFiles others(32);
-  long_job(150);
+  long_job(1000);
   ASSERT_TRUE(press_start());
   int previews = 0;
   QObject::connect(&window->run(), &ui::RunController::preview, window.get(), [&] { ++previews; });
