@@ -92,7 +92,8 @@ void run_chunks(Device& device, const ops::LnccArgs& args, LnccTotals* totals,
 void run(Device& device, const ops::LnccArgs& args, LnccTotals* totals, const SegmentSums* linear) {
   const ops::Taps taps = args.window == WindowKind::box ? ops::Taps::box(args.radius)
                                                         : ops::Taps::gaussian_window(args.radius);
-  const bool words = image_words(args) == 0;
+  const int image_bytes = image_words(args);
+  const bool words = image_bytes == 0;
   // A run counts on the rings it was planned with; two volumes on one grid may take a part of what
   // is left.
   const std::int64_t rings_bytes =
@@ -108,7 +109,7 @@ void run(Device& device, const ops::LnccArgs& args, LnccTotals* totals, const Se
     const ImageWords<Bits> words(args.pair, intensity_steps(args));
     go([](ops::ZRange) {}, [&](std::int64_t) { return words; });
   };
-  switch (image_words(args)) {
+  switch (image_bytes) {
     case 1: from_images.template operator()<std::uint8_t>(); return;
     case 2: from_images.template operator()<std::uint16_t>(); return;
     default: break;

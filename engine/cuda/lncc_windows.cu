@@ -42,7 +42,7 @@ __global__ void __launch_bounds__(256)
     if constexpr (kOutcome == Outcome::coefficients) to = args.coefficients.at(x, y, z);
     if constexpr (kOutcome == Outcome::field) gradient = *args.gradients.at(x, y, z);
     value = finish_window<kOutcome>(args, true, to, gradient, *args.words.ring.at(x, y, z), x, y, z,
-                                    WindowSize(args, fmaxf(n, 1e-6F)), s);
+                                    WindowSize(args, SizeFactor(args, fmaxf(n, 1e-6F))), s);
     if (z < args.range_begin || z >= args.range_end) value = 0;
   }
   add_value(args.totals, value);

@@ -27,18 +27,30 @@ struct WindowArgs {
 /// or the approximate gradient.
 enum class Outcome { value, coefficients, field, intensity };
 
+/// A window's number of voxels, or a factor of it along an axis where every voxel counts: 1/n, n²
+/// and, where coefficients are not divided by n, n; 1 where they are.
+struct SizeFactor {
+  float inverse, square, factor;
+
+  __device__ SizeFactor(float inverse_of, float square_of, float factor_of)
+      : inverse(inverse_of), square(square_of), factor(factor_of) {}
+  template <class Words>
+  __device__ SizeFactor(const WindowArgs<Words>& args, float n)
+      : SizeFactor(math::quick_quotient(1.0F, n), n * n, fmaf(args.undivided, n - 1.0F, 1.0F)) {}
+  __device__ explicit SizeFactor(const float4& v) : SizeFactor(v.x, v.y, v.z) {}
+  __device__ float4 kept() const { return {inverse, square, factor, 0}; }
+  __device__ SizeFactor operator*(const SizeFactor& other) const {
+    return {inverse * other.inverse, square * other.square, factor * other.factor};
+  }
+};
+
 /// What the number of voxels of a window is needed for.
 struct WindowSize {
   float inverse, epsilon, scale;  ///< 1/n, ε·n², and what p, q and r are multiplied with
 
-  /// Of the numbers 1/n, n² and, where coefficients are not divided by n, n; 1 where they are.
   template <class Words>
-  __device__ WindowSize(const WindowArgs<Words>& args, float inverse_of, float square, float factor)
-      : inverse(inverse_of), epsilon(args.epsilon * square), scale(args.twice * factor) {}
-  template <class Words>
-  __device__ WindowSize(const WindowArgs<Words>& args, float n)
-      : WindowSize(args, math::quick_quotient(1.0F, n), n * n,
-                   fmaf(args.undivided, n - 1.0F, 1.0F)) {}
+  __device__ WindowSize(const WindowArgs<Words>& args, const SizeFactor& n)
+      : inverse(n.inverse), epsilon(args.epsilon * n.square), scale(args.twice * n.factor) {}
 };
 
 /// math::lncc_coefficients() of sums in steps over n voxels, divided by n once and not twice: c, a

@@ -14,20 +14,6 @@ __device__ inline float voxels_within(int i, int n) {
   return static_cast<float>(max(min(i + R, n - 1) - max(i - R, 0) + 1, 1));
 }
 
-/// The part of a window's size that is a factor of its own along an axis, where every voxel counts:
-/// of n, 1/n, n², and n where coefficients are not divided by it.
-struct SizeFactor {
-  float inverse, square, factor;
-
-  template <class Words>
-  __device__ SizeFactor(const WindowArgs<Words>& args, float n)
-      : inverse(math::quick_quotient(1.0F, n)),
-        square(n * n),
-        factor(fmaf(args.undivided, n - 1.0F, 1.0F)) {}
-  __device__ explicit SizeFactor(const float4& v) : inverse(v.x), square(v.y), factor(v.z) {}
-  __device__ float4 kept() const { return {inverse, square, factor, 0}; }
-};
-
 /// What a thread's rows need beside their windows, loaded ahead.
 template <class Shape, Outcome kOutcome, class Words>
 struct StripAhead {
@@ -88,11 +74,9 @@ __device__ inline int finish_rows(const WindowArgs<Words>& args, const StripPlan
     const float n = windows.read(sum);
     const WindowSize size = [&] {
       if constexpr (Words::kAllCount) {
-        const SizeFactor own(sizes[i]);
-        return WindowSize(args, own.inverse * others.inverse, own.square * others.square,
-                          own.factor * others.factor);
+        return WindowSize(args, SizeFactor(sizes[i]) * others);
       } else {
-        return WindowSize(args, n);
+        return WindowSize(args, SizeFactor(args, n));
       }
     }();
     value += finish_window<kOutcome>(args, i < place.rows, to + i * args.coefficients.stride_y,
@@ -143,16 +127,16 @@ __global__ void __launch_bounds__(32 * kWarps, 1)
       place.load(args.words, z, lowest, end, incoming);
       place.load(args.words, z - K, lowest, end, outgoing);
     };
+    const auto move = [&](int k) { sums[k].move(args.words, held, incoming[k], outgoing[k]); };
     load(z0 - R);
     for (int z = z0 - R; z < z0 + R; ++z) {
 #pragma unroll
-      for (int k = 0; k < kBrought; ++k) sums[k].move(args.words, held, incoming[k], outgoing[k]);
+      for (int k = 0; k < kBrought; ++k) move(k);
       load(z + 1);
     }
     for (int centre = z0; centre < z1; ++centre) {
       float* const here = shared + buffer * Shape::kBuffer;
       buffer ^= plan.buffers - 1;
-      const auto move = [&](int k) { sums[k].move(args.words, held, incoming[k], outgoing[k]); };
       const auto store = [&](int k) {
         store_row_windows<R>(sums[k], here + (place.halo_row + k) * kStripColumns + 4 * lane);
       };

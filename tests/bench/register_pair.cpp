@@ -287,6 +287,14 @@ struct Truth {
   bool empty() const { return labels.empty() && landmarks.empty(); }
 };
 
+/// The map of a run, whose displacement it takes.
+Transform take_map(solve::RegistrationOutput& output) {
+  Transform map;
+  map.stages.emplace_back(std::move(*output.forward_mm));
+  map.stages.emplace_back(output.moving_from_fixed);
+  return map;
+}
+
 void judge(solve::RegistrationOutput& output, const Truth& truth) {
   if (!output.forward_mm) return;
   const ops::JacobianSummary jacobian = ops::summarise_jacobian(*output.forward_mm);
@@ -296,9 +304,7 @@ void judge(solve::RegistrationOutput& output, const Truth& truth) {
     const InverseError error = inverse_error(*output.forward_mm, *output.inverse_mm);
     std::printf(", inverse error mean %.5f, largest %.4f mm", error.mean_mm, error.max_mm);
   }
-  Transform found;
-  found.stages.emplace_back(std::move(*output.forward_mm));
-  found.stages.emplace_back(output.moving_from_fixed);
+  const Transform found = take_map(output);
   if (!truth.labels.empty()) {
     const Volume fixed = read_raw(truth.labels[0]), moving = read_raw(truth.labels[1]);
     const auto labels = qc::common_labels(fixed, moving);
@@ -478,10 +484,7 @@ void run_phantom(const std::vector<std::string>& words, shard::Communicator* pro
   solve::RegistrationOutput output = register_often(input, job, synthetic.repeats, processes);
   if (!output.forward_mm) return;  // the first process has it
   const ops::JacobianSummary jacobian = ops::summarise_jacobian(*output.forward_mm);
-  Transform found;
-  found.stages.emplace_back(std::move(*output.forward_mm));
-  found.stages.emplace_back(output.moving_from_fixed);
-  const phantom::MapError error = phantom::known_map_error(found, head);
+  const phantom::MapError error = phantom::known_map_error(take_map(output), head);
   std::printf("error of the result: mean %.4f, 95th percentile %.4f voxels (%lld points); ",
               error.mean_voxels, error.p95_voxels, static_cast<long long>(error.points));
   std::printf("det J %.3f to %.3f, folds at %lld voxels\n", jacobian.minimum, jacobian.maximum,

@@ -49,6 +49,14 @@ class Session : public test::WindowTest {
     window->session().save(path);
     return wait_until([&] { return saved; });
   }
+  /// The set-up work, saved at `path` and opened again after its moving image has gone.
+  void open_without_moving_image(const std::filesystem::path& folder, const QString& path) {
+    set_up_work(folder);
+    ASSERT_TRUE(save(path));
+    std::filesystem::remove(folder / "moving.nii.gz");
+    new_window();
+    workspace().open({path});
+  }
 };
 
 TEST_F(Session, aMovedFolderOpensAsItWasSaved) {
@@ -104,12 +112,8 @@ TEST_F(Session, theBalanceOfAnOlderSessionBecomesOpacity) {
 
 TEST_F(Session, aMissingFileIsNamedAndTheRestOpens) {
   const test::TemporaryFolder folder;
-  set_up_work(folder.path());
   const QString path = test::path_in(folder.path(), "work.gigawarp");
-  ASSERT_TRUE(save(path));
-  std::filesystem::remove(folder.path() / "moving.nii.gz");
-  new_window();
-  workspace().open({path});
+  open_without_moving_image(folder.path(), path);
   ASSERT_TRUE(wait_loaded({LayerRole::fixed}));
   EXPECT_EQ(workspace().layers().layer(LayerRole::moving).state, ui::Layer::State::failed);
   EXPECT_TRUE(find<QLabel>("next_step")->text().contains("moving.nii.gz"));
@@ -167,12 +171,8 @@ TEST_F(Session, whatIsMissingStaysInASessionThatIsSavedMeanwhile) {
 
 TEST_F(Session, aMissingFileThatIsClosedIsForgotten) {
   const test::TemporaryFolder folder;
-  set_up_work(folder.path());
   const QString path = test::path_in(folder.path(), "work.gigawarp");
-  ASSERT_TRUE(save(path));
-  std::filesystem::remove(folder.path() / "moving.nii.gz");
-  new_window();
-  workspace().open({path});
+  open_without_moving_image(folder.path(), path);
   ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::fixed_labels}));
   workspace().close_layer(LayerRole::moving);
   QCoreApplication::processEvents();
