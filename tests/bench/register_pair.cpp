@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <numbers>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -12,7 +13,6 @@
 #include "bench/problem.h"
 #include "gigawarp/error.h"
 #include "gigawarp/job.h"
-#include "ops/jacobian.h"
 #include "phantom/phantom.h"
 #include "raw_pair.h"
 #include "shard/device_exchange.h"
@@ -25,24 +25,31 @@
 
 /// Whole registrations from the engine alone, for machines where the program does not build.
 ///   register_pair FIXED.raw MOVING.raw PRESET DEVICE [REPEATS] [--labels FIXED.raw MOVING.raw]
-///                 [--landmarks FIXED.txt MOVING.txt]
+///                 [--landmarks FIXED.txt MOVING.txt] [--ncc] [--identity] [--masked]
+///   register_pair FIXED.raw MOVING.raw PRESET DEVICE --rigid-recovery
 ///   register_pair --synthetic SIZE [--device D] [--metric lncc|mi|mse] [--radius R] [--bins B]
 ///                 [--levels 8,4,2,1] [--iterations 200,150,100,50] [--displacement VOXELS]
 ///                 [--smoothing GRADIENT,FIELD] [--symmetric] [--repeats N]
 ///   register_pair --phantom SIZE [--device D] [--levels 8,4,2,1] [--iterations 200,150,100,50]
 ///                 [--smoothing GRADIENT,FIELD] [--repeats N]
+///                 [--preset P] [--contrasts FIXED,MOVING]
 /// A .raw file is one line "nx ny nz type a00 a01 a02 a03 ... a23" (voxel to world, LPS mm, by
 /// rows; type u8, i8, u16, i16 or f32), then the voxels; a .txt lines "name x y z" (LPS mm):
-/// tests/bench/to_raw.py makes both. With labels or landmarks the result is judged: Dice
-/// (label-linear), landmark error, folds, error of the inverse. Every run ends with a hash of the
-/// forward displacement; runs that differ in it are a failure, and so is a run that takes more of
-/// the GPU than the plan said. The DEVICE ranks:4 runs on four ranks as processes would be
-/// (solve/rank_run.h), but threads: GPU i for rank i with NCCL between them; ranks:cpu:4 on the
-/// CPU; ranks:4:32 with pieces of 32 planes or more computed while messages travel
-/// (ops::RankParts::least_piece). The hash is that of one. The synthetic pair is the benchmark's,
-/// u16 under a known map; only the greedy stage runs, from the known affine part, and the result is
-/// compared with the known map. The phantom's is the program's, T1 and T2 (phantom/phantom.h): all
-/// stages of the preset brain-cross-modality run, and folds are counted too.
+/// tests/bench/to_raw.py makes both. With labels, landmarks, --ncc or --identity (the true map
+/// leaves every point where it is) the result is judged: Dice (label-linear), landmark error, NCC,
+/// largest displacement, and always folds and the error of the inverse. --masked: only the fixed
+/// image's non-zero voxels count. --rigid-recovery: the rigid stage alone, then again with the
+/// moving volume turned by 5 degrees and moved by 8 mm, and how far the second map is from the
+/// first so moved. Every run ends with a hash of the forward displacement; runs that differ in it
+/// are a failure, and so is a run that takes more of the GPU than the plan said. The DEVICE ranks:4
+/// runs on four ranks as processes would be (solve/rank_run.h), but threads: GPU i for rank i with
+/// NCCL between them; ranks:cpu:4 on the CPU; ranks:4:32 with pieces of 32 planes or more computed
+/// while messages travel (ops::RankParts::least_piece). The hash is that of one. The synthetic pair
+/// is the benchmark's, u16 under a known map; only the greedy stage runs, from the known affine
+/// part, and the result is compared with the known map. The phantom's is the program's, T1 and T2
+/// or the two --contrasts (t1, t2, lightsheet; phantom/phantom.h): all stages of the preset
+/// brain-cross-modality run, the deformable one at --levels to the end, and folds are counted too.
+/// With --preset that one runs as it is, and the result is judged like that of a pair with labels.
 namespace gigawarp {
 namespace {
 
@@ -227,8 +234,38 @@ solve::RegistrationOutput register_often(const solve::RegistrationInput& input, 
   return std::move(last.output);
 }
 
+/// 5 degrees about an axis along z through the middle of `grid`, then 8 mm along a diagonal.
+Affine known_motion(const Grid& grid) {
+  const double angle = 5 * std::numbers::pi / 180, shift = 8 / std::numbers::sqrt3;
+  Affine turn;
+  turn.linear = {
+      {{std::cos(angle), -std::sin(angle), 0}, {std::sin(angle), std::cos(angle), 0}, {0, 0, 1}}};
+  const Vec3 centre = grid.centre_mm(), turned = turn(centre);
+  for (std::size_t a = 0; a < 3; ++a) turn.offset[a] = centre[a] - turned[a] + shift;
+  return turn;
+}
+
+/// --rigid-recovery.
+void recover_rigid(solve::RegistrationInput input, JobSpec job, int repeats,
+                   shard::Communicator* processes) {
+  job.stages.resize(1);
+  const Affine first = register_often(input, job, repeats, processes).moving_from_fixed;
+  const Grid& grid = input.moving[0]->grid();
+  const Affine motion = known_motion(grid);
+  Volume moved = read_all(*input.moving[0]);
+  moved.set_grid({grid.size, motion * grid.world_from_voxel});
+  input.moving = {&moved};
+  const Affine second = register_often(input, job, repeats, processes).moving_from_fixed;
+  Transform found, known;
+  found.stages.emplace_back(second);
+  known.stages.emplace_back(motion * first);
+  std::printf("known motion missed by %.4f mm at most\n",
+              qc::transform_difference(found, known, input.fixed[0]->grid()).max_mm);
+}
+
 void run_files(std::vector<std::string> words, shard::Communicator* processes) {
   const Truth truth(words);
+  const bool masked = take_flag(words, "--masked"), recovers = take_flag(words, "--rigid-recovery");
   if (words.size() < 4 || words.size() > 5)
     misuse(
         "register_pair takes FIXED.raw MOVING.raw PRESET DEVICE [REPEATS], --synthetic SIZE or "
@@ -239,15 +276,23 @@ void run_files(std::vector<std::string> words, shard::Communicator* processes) {
   solve::RegistrationInput input;
   input.fixed = {&fixed};
   input.moving = {&moving};
-  solve::RegistrationOutput output = register_often(
-      input, job, words.size() > 4 ? std::max(1, std::atoi(words[4].c_str())) : 1, processes);
-  if (!truth.empty()) judge(output, truth);
+  const int repeats = words.size() > 4 ? std::max(1, std::atoi(words[4].c_str())) : 1;
+  if (recovers) {
+    recover_rigid(input, job, repeats, processes);
+    return;
+  }
+  const Volume mask = masked ? non_zero_voxels(fixed) : Volume();
+  if (masked) input.fixed_mask = &mask;
+  solve::RegistrationOutput output = register_often(input, job, repeats, processes);
+  if (!truth.empty()) judge(output, truth, fixed, moving);
 }
 
 struct Synthetic {
   Size3 size{};
   std::string device = "auto";
   StageSpec stage;
+  std::string preset;  ///< of the phantom; empty: brain-cross-modality, to the end
+  phantom::Contrast fixed_contrast = phantom::Contrast::t1, moving_contrast = phantom::Contrast::t2;
   double displacement_voxels = 0;  ///< 0: a hundredth of the shortest axis
   bool smooths = false;            ///< --smoothing was given
   int repeats = 1;
@@ -293,7 +338,14 @@ Synthetic parse_synthetic(const std::vector<std::string>& words) {
       out.smooths = true;
     } else if (option == "--displacement")
       out.displacement_voxels = std::atof(value.c_str());
-    else if (option == "--repeats")
+    else if (option == "--preset")
+      out.preset = value;
+    else if (option == "--contrasts") {
+      const std::size_t comma = value.find(',');
+      if (comma == std::string::npos) misuse("--contrasts takes two names, as in t1,t2.");
+      out.fixed_contrast = phantom::contrast_from_name(value.substr(0, comma));
+      out.moving_contrast = phantom::contrast_from_name(value.substr(comma + 1));
+    } else if (option == "--repeats")
       out.repeats = std::max(1, std::atoi(value.c_str()));
     else
       misuse("register_pair does not know " + option + ".");
@@ -368,32 +420,39 @@ void run_phantom(const std::vector<std::string>& words, shard::Communicator* pro
   const auto start = Clock::now();
   phantom::PhantomSpec spec;
   spec.size = synthetic.size;
-  spec.moving_contrast = phantom::Contrast::t2;
+  spec.fixed_contrast = synthetic.fixed_contrast;
+  spec.moving_contrast = synthetic.moving_contrast;
   const phantom::Phantom head(spec);
   const Volume fixed = head.image(phantom::Side::fixed), moving = head.image(phantom::Side::moving);
-  std::printf("phantom of %lld x %lld x %lld voxels of %.3f mm, T1 and T2, made in %.2f s\n",
+  std::printf("phantom of %lld x %lld x %lld voxels of %.3f mm, %s and %s, made in %.2f s\n",
               static_cast<long long>(spec.size[0]), static_cast<long long>(spec.size[1]),
-              static_cast<long long>(spec.size[2]), head.spec().spacing_mm, seconds_since(start));
+              static_cast<long long>(spec.size[2]), head.spec().spacing_mm,
+              phantom::name_of(spec.fixed_contrast).c_str(),
+              phantom::name_of(spec.moving_contrast).c_str(), seconds_since(start));
   solve::RegistrationInput input;
   input.fixed = {&fixed};
   input.moving = {&moving};
-  JobSpec job = job_from_preset("brain-cross-modality");
-  job.stages.back().levels = synthetic.stage.levels;
-  job.stages.back().convergence_slope = 0;  // to the end
+  const bool judged = !synthetic.preset.empty();
+  JobSpec job = job_from_preset(judged ? synthetic.preset : "brain-cross-modality");
+  if (!judged) {
+    job.stages.back().levels = synthetic.stage.levels;
+    job.stages.back().convergence_slope = 0;  // to the end
+  }
   if (synthetic.smooths) {
     job.stages.back().sigma_gradient_voxels = synthetic.stage.sigma_gradient_voxels;
     job.stages.back().sigma_warp_voxels = synthetic.stage.sigma_warp_voxels;
   }
   job.device = synthetic.device;
-  job.write_inverse = false;
+  job.write_inverse = judged;
   solve::RegistrationOutput output = register_often(input, job, synthetic.repeats, processes);
   if (!output.forward_mm) return;  // the first process has it
-  const ops::JacobianSummary jacobian = ops::summarise_jacobian(*output.forward_mm);
-  const phantom::MapError error = phantom::known_map_error(take_map(output), head);
-  std::printf("error of the result: mean %.4f, 95th percentile %.4f voxels (%lld points); ",
+  print_regularity(output);
+  const Transform found = take_map(output);
+  if (judged)
+    print_overlap(head.labels(phantom::Side::fixed), head.labels(phantom::Side::moving), found);
+  const phantom::MapError error = phantom::known_map_error(found, head);
+  std::printf("\nerror of the result: mean %.4f, 95th percentile %.4f voxels (%lld points)\n",
               error.mean_voxels, error.p95_voxels, static_cast<long long>(error.points));
-  std::printf("det J %.3f to %.3f, folds at %lld voxels\n", jacobian.minimum, jacobian.maximum,
-              static_cast<long long>(jacobian.folds));
 }
 
 void run(const std::vector<std::string>& words) {
