@@ -33,7 +33,7 @@ void apply_moving_mask(const ops::ImageView& mask, const Affine& t, const RowPla
     const Vec3 q = t(p);
     const auto i = std::llround(q[0]), j = std::llround(q[1]), k = std::llround(q[2]);
     const bool counts = i >= 0 && j >= 0 && k >= 0 && i < e.nx && j < e.ny && k < e.nz &&
-                        m[e.offset(j, k) + i] != 0;
+                        m[mask.offset_of(j, k) + i] != 0;
     if (!counts) row[x] = std::numeric_limits<float>::quiet_NaN();
   }
 }

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 #include "cpu/multiversion.h"
 #include "ops/similarity.h"
@@ -15,7 +16,8 @@ struct MovingGeometry {
   double affine[3][4];
   std::int64_t size[3];
   std::int64_t stride_y, stride_z;
-  std::int64_t origin;  ///< element offset of global plane 0 from the data pointer
+  std::int64_t origin;       ///< element offset of global plane 0 from the data pointer
+  const std::int64_t* rows;  ///< ops::ImageView's
   float offset, scale;
   bool small;  ///< element offsets fit 32 bits
 
@@ -24,6 +26,7 @@ struct MovingGeometry {
         stride_y(moving.extent.stride_y),
         stride_z(moving.extent.stride_z),
         origin(-moving.extent.z_begin * moving.extent.stride_z),
+        rows(moving.rows),
         offset(moving.offset),
         scale(moving.scale) {
     for (int r = 0; r < 3; ++r) {
@@ -64,6 +67,9 @@ struct RowPlace {
   std::int64_t y = 0, z = 0, n = 0;
 };
 
+/// In place of the integer in which element offsets are computed: rows lie where the table says.
+struct ByTable {};
+
 /// Calls sink(x, value, inside, gx, gy, gz) for x in [0, n); the gradient is with respect to
 /// fixed-voxel displacement when kGradient, and it is zero along an axis on which the point is
 /// clamped.
@@ -84,9 +90,14 @@ GIGAWARP_ALWAYS_INLINE void sample_row(const MovingGeometry& g, const T* __restr
   const auto ix = static_cast<std::int32_t>(std::max<std::int64_t>(g.size[0] - 2, 0)),
              iy = static_cast<std::int32_t>(std::max<std::int64_t>(g.size[1] - 2, 0)),
              iz = static_cast<std::int32_t>(std::max<std::int64_t>(g.size[2] - 2, 0));
-  const auto sy = static_cast<Index>(g.stride_y), sz = static_cast<Index>(g.stride_z);
-  const Index step_y = g.size[1] > 1 ? sy : 0, step_z = g.size[2] > 1 ? sz : 0;
-  const auto origin = static_cast<Index>(g.origin);
+  constexpr bool kByTable = std::is_same_v<Index, ByTable>;
+  using Offset = std::conditional_t<kByTable, std::int64_t, Index>;
+  // Elements, or entries of the table.
+  const auto sy = static_cast<Offset>(kByTable ? 1 : g.stride_y),
+             sz = static_cast<Offset>(kByTable ? g.size[1] : g.stride_z);
+  const Offset step_y = g.size[1] > 1 ? sy : 0, step_z = g.size[2] > 1 ? sz : 0;
+  const auto origin = static_cast<Offset>(g.origin);
+  const std::int64_t* __restrict table = g.rows;
   const float thick_x = g.size[0] > 1 ? 1.0F : 0.0F;
   const float* __restrict ux = row.u[0];
   const float* __restrict uy = row.u[1];
@@ -118,13 +129,19 @@ GIGAWARP_ALWAYS_INLINE void sample_row(const MovingGeometry& g, const T* __restr
     k = k > iz ? iz : k;
     const float fx = cx - static_cast<float>(i), fy = cy - static_cast<float>(j),
                 fz = cz - static_cast<float>(k);
-    const Index q =
-        origin + static_cast<Index>(k) * sz + static_cast<Index>(j) * sy + static_cast<Index>(i);
+    const Offset row_at = static_cast<Offset>(k) * sz + static_cast<Offset>(j) * sy;
+    const auto along = static_cast<Offset>(i);
+    const auto place = [&](Offset row_of_corner) __attribute__((always_inline)) {
+      if constexpr (kByTable)
+        return table[row_of_corner] + along;
+      else
+        return origin + row_of_corner + along;
+    };
     float a, b, c, d, e, f, m, n;
-    load_pair<T, Index>(moving, q, a, b);
-    load_pair<T, Index>(moving, q + step_y, c, d);
-    load_pair<T, Index>(moving, q + step_z, e, f);
-    load_pair<T, Index>(moving, q + step_y + step_z, m, n);
+    load_pair<T, Offset>(moving, place(row_at), a, b);
+    load_pair<T, Offset>(moving, place(row_at + step_y), c, d);
+    load_pair<T, Offset>(moving, place(row_at + step_z), e, f);
+    load_pair<T, Offset>(moving, place(row_at + step_y + step_z), m, n);
     // With one voxel along x the second corner lies in the next row: take the first instead.
     const float dab = (b - a) * thick_x, dcd = (d - c) * thick_x, def = (f - e) * thick_x,
                 dmn = (n - m) * thick_x;

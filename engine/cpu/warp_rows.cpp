@@ -94,7 +94,9 @@ GIGAWARP_ALWAYS_INLINE void affine_row_of(const MovingGeometry& g, const void* m
 #define GIGAWARP_ROWS_OF(T, name)                                                               \
   GIGAWARP_MULTIVERSION void value_row_##name(const MovingGeometry& g, const void* m,           \
                                               const RowPlace& row, float* out) {                \
-    if (g.small)                                                                                \
+    if (g.rows != nullptr)                                                                      \
+      value_row_of<T, ByTable>(g, m, row, out);                                                 \
+    else if (g.small)                                                                           \
       value_row_of<T, std::int32_t>(g, m, row, out);                                            \
     else                                                                                        \
       value_row_of<T, std::int64_t>(g, m, row, out);                                            \
@@ -102,7 +104,11 @@ GIGAWARP_ALWAYS_INLINE void affine_row_of(const MovingGeometry& g, const void* m
   GIGAWARP_MULTIVERSION void gradient_row_##name(                                               \
       const MovingGeometry& g, const void* m, const RowPlace& row, const float* dl_dm,          \
       float weight, bool accumulate, float* const field[3]) {                                   \
-    if (g.small && !accumulate)                                                                 \
+    if (g.rows != nullptr && accumulate)                                                        \
+      gradient_row_of<T, ByTable, true>(g, m, row, dl_dm, weight, field);                       \
+    else if (g.rows != nullptr)                                                                 \
+      gradient_row_of<T, ByTable, false>(g, m, row, dl_dm, weight, field);                      \
+    else if (g.small && !accumulate)                                                            \
       gradient_row_of<T, std::int32_t, false>(g, m, row, dl_dm, weight, field);                 \
     else if (g.small)                                                                           \
       gradient_row_of<T, std::int32_t, true>(g, m, row, dl_dm, weight, field);                  \
@@ -114,7 +120,9 @@ GIGAWARP_ALWAYS_INLINE void affine_row_of(const MovingGeometry& g, const void* m
   GIGAWARP_MULTIVERSION void affine_row_##name(const MovingGeometry& g, const void* m,          \
                                                const RowPlace& row, const float* dl_dm,         \
                                                float weight, ops::PlaneSums& sums) {            \
-    if (g.small)                                                                                \
+    if (g.rows != nullptr)                                                                      \
+      affine_row_of<T, ByTable>(g, m, row, dl_dm, weight, sums);                                \
+    else if (g.small)                                                                           \
       affine_row_of<T, std::int32_t>(g, m, row, dl_dm, weight, sums);                           \
     else                                                                                        \
       affine_row_of<T, std::int64_t>(g, m, row, dl_dm, weight, sums);                           \

@@ -55,12 +55,11 @@ class CudaBackend final : public Backend {
     cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, here().stream()),
                 "copying on the device");
   }
-  void copy_rows(void* to, std::size_t to_step, const void* from, std::size_t from_step,
-                 std::size_t bytes, std::int64_t rows) override {
-    cuda::check(
-        cudaMemcpy2DAsync(to, to_step, from, from_step, bytes, static_cast<std::size_t>(rows),
-                          cudaMemcpyDeviceToDevice, here().stream()),
-        "copying rows on the device");
+  void copy_pieces(void* to, const void* from, std::span<const Piece> pieces) override {
+    if (pieces.empty()) return;
+    const Array there = here().allocate(pieces.size_bytes());
+    upload(there.data(), pieces.data(), pieces.size_bytes());
+    cuda::copy_pieces(here(), to, from, pieces, there.as<Piece>());
   }
   void fill_words(std::uint64_t* to, std::uint64_t word, std::int64_t count) override {
     cuda::fill_words(here(), to, word, count);

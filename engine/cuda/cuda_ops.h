@@ -1,5 +1,6 @@
 #pragma once
 #include <array>
+#include <span>
 #include <vector>
 
 #include "cuda/support.h"
@@ -41,5 +42,8 @@ void invert(Device& device, const ops::InvertArgs& args);
 double keep_common(Device& device, const ops::SlabView<float>& a, const ops::SlabView<float>& b,
                    ops::ZRange range);
 void fill_words(Device& device, std::uint64_t* to, std::uint64_t word, std::int64_t count);
+/// `there`: the same pieces in the device's memory.
+void copy_pieces(Device& device, void* to, const void* from,
+                 std::span<const ops::Backend::Piece> pieces, const ops::Backend::Piece* there);
 
 }  // namespace gigawarp::cuda

@@ -1,11 +1,13 @@
 #include <algorithm>
 #include <cfloat>
+#include <cstddef>
+#include <span>
 
 #include "cuda/cuda_ops.h"
 #include "cuda/queued.h"
 #include "math/packed.h"
 
-/// Whole-field helpers: inversion, voxels two warped volumes share, filling.
+/// Whole-field helpers: inversion, voxels two warped volumes share, filling, copying.
 namespace gigawarp::cuda {
 namespace {
 
@@ -119,6 +121,23 @@ __global__ void __launch_bounds__(256)
     to[i] = word;
 }
 
+using Piece = ops::Backend::Piece;
+
+/// A warp takes a piece.
+template <class Word>
+__global__ void __launch_bounds__(256) copy_pieces_kernel(std::byte* to, const std::byte* from,
+                                                          const Piece* pieces, std::int64_t count) {
+  const std::int64_t warps = static_cast<std::int64_t>(gridDim.x) * 8;
+  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * 8 + threadIdx.x / 32; i < count;
+       i += warps) {
+    const Piece piece = pieces[i];
+    const auto* const source = reinterpret_cast<const Word*>(from + piece.from);
+    auto* const target = reinterpret_cast<Word*>(to + piece.to);
+    const auto words = piece.bytes / static_cast<std::int64_t>(sizeof(Word));
+    for (std::int64_t k = threadIdx.x % 32; k < words; k += 32) target[k] = source[k];
+  }
+}
+
 }  // namespace
 
 void invert(Device& device, const ops::InvertArgs& args) {
@@ -165,6 +184,29 @@ void fill_words(Device& device, std::uint64_t* to, std::uint64_t word, std::int6
   const auto blocks = static_cast<unsigned>(std::min((count + 255) / 256, most));
   fill<<<blocks, 256, 0, device.stream()>>>(to, word, count);
   check_launch("filling");
+}
+
+void copy_pieces(Device& device, void* to, const void* from, std::span<const Piece> pieces,
+                 const Piece* there) {
+  if (pieces.empty()) return;
+  // The widest words that all begin and end with.
+  auto bits = reinterpret_cast<std::uintptr_t>(to) | reinterpret_cast<std::uintptr_t>(from);
+  for (const Piece& piece : pieces)
+    bits |= static_cast<std::uintptr_t>(piece.from | piece.to | piece.bytes);
+  const auto count = static_cast<std::int64_t>(pieces.size());
+  const auto most = static_cast<std::int64_t>(device.multiprocessors()) * 16;
+  const auto blocks = static_cast<unsigned>(std::min((count + 7) / 8, most));
+  const auto go = [&]<class Word>() {
+    copy_pieces_kernel<Word><<<blocks, 256, 0, device.stream()>>>(
+        static_cast<std::byte*>(to), static_cast<const std::byte*>(from), there, count);
+  };
+  if (bits % 4 == 0)
+    go.template operator()<std::uint32_t>();
+  else if (bits % 2 == 0)
+    go.template operator()<std::uint16_t>();
+  else
+    go.template operator()<std::uint8_t>();
+  check_launch("copying pieces");
 }
 
 }  // namespace gigawarp::cuda

@@ -5,6 +5,7 @@
 #include "cuda/quads.cuh"
 #include "cuda/rows.cuh"
 #include "cuda/sampler.cuh"
+#include "gigawarp/error.h"
 
 /// Two volumes of one grid, read voxel by voxel, four of a row at a time: for metrics whose
 /// gradient is asked for with respect to intensities (GradientTarget::intensity), where nothing is
@@ -18,6 +19,8 @@ struct GridPair {
 
   GridPair(const ops::ImagePair& p, const ops::SlabView<float>& values)
       : fixed(p.fixed), moving(p.moving), fixed_mask(p.fixed_mask), moving_mask(p.moving_mask) {
+    if (p.moving.rows != nullptr)
+      throw Error(ErrorCode::internal, "Only samplers read a volume by the parts of its rows.");
     if (values) warped = Plane<const float>(ops::SlabView<const float>{values.data, values.extent});
     const auto is_wide = [](const DeviceImage& image) {
       return holds_quads(image.data, image.stride_y, image.stride_z, size_of(image.type));

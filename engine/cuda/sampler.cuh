@@ -20,6 +20,7 @@ struct DeviceImage {
   int nx = 0, ny = 0, nz = 0;
   float offset = 0, scale = 1;
   Axis x, y, z;
+  const std::int64_t* rows = nullptr;  ///< ops::ImageView's
 
   DeviceImage() = default;
   explicit DeviceImage(const ops::ImageView& v)
@@ -37,7 +38,8 @@ struct DeviceImage {
         scale(v.scale),
         x(nx, 1),
         y(ny, stride_y),
-        z(nz, stride_z) {}
+        z(nz, stride_z),
+        rows(v.rows) {}
 
   __device__ std::int64_t index(int x, int y, int z) const {
     return static_cast<std::int64_t>(z) * stride_z + (y * stride_y + x);
@@ -56,7 +58,7 @@ struct DeviceImage {
       case ScalarType::i16: v = raw<std::int16_t>(i); break;
       default: v = raw<float>(i); break;
     }
-    return (v - offset) * scale;
+    return __fmul_rn(v - offset, scale);
   }
 };
 
@@ -144,7 +146,8 @@ __device__ inline Sampled interpolate(const DeviceImage& m, const CornerRows<T>&
   const float y0 = v10 - v00, y1 = v11 - v01;
   const float v0 = fmaf(y0, fy, v00), v1 = fmaf(y1, fy, v01), dz = v1 - v0;
   Sampled s;
-  s.value = (fmaf(dz, fz, v0) - m.offset) * m.scale;
+  // Not fused with what follows, so that every kernel sees the same value.
+  s.value = __fmul_rn(fmaf(dz, fz, v0) - m.offset, m.scale);
   if constexpr (kGradient) {
     const float x0 = fmaf(dcd - dab, fy, dab), x1 = fmaf(dgh - def, fy, def);
     s.gradient = {fmaf(x1 - x0, fz, x0), fmaf(y1 - y0, fz, y0), dz};
@@ -152,12 +155,26 @@ __device__ inline Sampled interpolate(const DeviceImage& m, const CornerRows<T>&
   return s;
 }
 
-/// Anywhere.
-template <class T, bool kGradient>
+/// corner_rows() of an image of which only parts of rows are stored.
+template <class T>
+__device__ inline CornerRows<T> corners_by_table(const DeviceImage& m, int i, int j, int k) {
+  const int step_y = m.y.step != 0 ? 1 : 0, step_z = m.z.step != 0 ? m.ny : 0;
+  const std::int64_t* const first = m.rows + (static_cast<std::int64_t>(k) * m.ny + j);
+  const T* const data = static_cast<const T*>(m.data) + i;
+  return {{data + __ldg(first), data + __ldg(first + step_y), data + __ldg(first + step_z),
+           data + __ldg(first + step_y + step_z)}};
+}
+
+/// Anywhere. kTable: DeviceImage::rows is there.
+template <class T, bool kGradient, bool kTable = false>
 __device__ inline Sampled sample(const DeviceImage& m, const math::Float3& p) {
   const AxisPlace ax = axis_place(p.x, m.x), ay = axis_place(p.y, m.y), az = axis_place(p.z, m.z);
-  const CornerRows<T> at = corner_rows(static_cast<const T*>(m.data), m.y, m.z, m.stride_y,
-                                       m.stride_z, ax.low, ay.low, az.low);
+  CornerRows<T> at;
+  if constexpr (kTable)
+    at = corners_by_table<T>(m, ax.low, ay.low, az.low);
+  else
+    at = corner_rows(static_cast<const T*>(m.data), m.y, m.z, m.stride_y, m.stride_z, ax.low,
+                     ay.low, az.low);
   Sampled s = interpolate<T, kGradient>(m, at, m.x.step, ax.fraction, ay.fraction, az.fraction);
   s.inside = m.x.inside(p.x) && m.y.inside(p.y) && m.z.inside(p.z);
   if constexpr (kGradient) {
@@ -196,7 +213,9 @@ __device__ inline bool masks_allow(const DevicePair& pair, int x, int y, int z,
   const DeviceImage& m = pair.moving_mask;
   const int i = __float2int_rn(p.x), j = __float2int_rn(p.y), k = __float2int_rn(p.z);
   return i >= 0 && j >= 0 && k >= 0 && i < m.nx && j < m.ny && k < m.nz &&
-         static_cast<const std::uint8_t*>(m.data)[m.index(i, j, k)] != 0;
+         static_cast<const std::uint8_t*>(
+             m.data)[m.rows != nullptr ? m.rows[static_cast<std::int64_t>(k) * m.ny + j] + i
+                                       : m.index(i, j, k)] != 0;
 }
 
 /// What the sampler says of fixed voxel (x, y, z), whose point in the moving volume is p, masks
@@ -205,9 +224,13 @@ template <class T, bool kGradient, bool kPlain>
 __device__ inline Sampled sample_voxel(const DevicePair& pair, int x, int y, int z,
                                        const math::Float3& p) {
   const DeviceImage& m = pair.moving;
-  Sampled s = m.x.is_free(p.x) && m.y.is_free(p.y) && m.z.is_free(p.z)
-                  ? sample_within<T, kGradient>(m, p)
-                  : sample<T, kGradient>(m, p);
+  Sampled s;
+  if (!kPlain && m.rows != nullptr)
+    s = sample<T, kGradient, true>(m, p);
+  else if (m.x.is_free(p.x) && m.y.is_free(p.y) && m.z.is_free(p.z))
+    s = sample_within<T, kGradient>(m, p);
+  else
+    s = sample<T, kGradient>(m, p);
   if constexpr (!kPlain) s.inside = s.inside && masks_allow(pair, x, y, z, p);
   return s;
 }
@@ -298,9 +321,10 @@ void dispatch_type(ScalarType type, F&& f) {
   }
 }
 
-/// The usual pairs have no masks and one type of voxel, and M is sampled, not given.
+/// The usual pairs have no masks and one type of voxel, and M is sampled, not given, and stored
+/// whole.
 inline bool is_plain(const ops::ImagePair& pair, bool warped_given) {
-  return !warped_given && !pair.fixed_mask && !pair.moving_mask &&
+  return !warped_given && !pair.fixed_mask && !pair.moving_mask && pair.moving.rows == nullptr &&
          pair.fixed.type == pair.moving.type;
 }
 

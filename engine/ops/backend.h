@@ -2,6 +2,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "gigawarp/device.h"
@@ -62,12 +63,14 @@ class Backend {
   virtual void upload(void* to, const void* host, std::size_t bytes) = 0;
   virtual void download(void* host, const void* from, std::size_t bytes) = 0;
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;  ///< within that memory
-  /// `rows` rows of `bytes` bytes, which lie `to_step` and `from_step` bytes apart.
-  virtual void copy_rows(void* to, std::size_t to_step, const void* from, std::size_t from_step,
-                         std::size_t bytes, std::int64_t rows) {
-    for (std::int64_t i = 0; i < rows; ++i)
-      copy(static_cast<std::byte*>(to) + static_cast<std::size_t>(i) * to_step,
-           static_cast<const std::byte*>(from) + static_cast<std::size_t>(i) * from_step, bytes);
+  /// Each of `bytes` bytes, which begin so many bytes behind `from` and `to`.
+  struct Piece {
+    std::int64_t from = 0, to = 0, bytes = 0;
+  };
+  virtual void copy_pieces(void* to, const void* from, std::span<const Piece> pieces) {
+    for (const Piece& piece : pieces)
+      copy(static_cast<std::byte*>(to) + piece.to, static_cast<const std::byte*>(from) + piece.from,
+           static_cast<std::size_t>(piece.bytes));
   }
   virtual void fill_words(std::uint64_t* to, std::uint64_t word, std::int64_t count) = 0;
   /// Waits until everything asked for is done; errors of the device show here at the latest.

@@ -41,6 +41,14 @@ struct ImageView {
   ScalarType type = ScalarType::f32;
   Extent extent;
   float offset = 0, scale = 1;
+  /// Of a moving volume of which only parts of rows are stored, one behind the other: row (y, z)
+  /// has its voxel x at element rows[z * ny + y] + x of `data`, and the strides say nothing. In the
+  /// back end's memory. Samplers alone take such views.
+  const std::int64_t* rows = nullptr;
+  /// Elements from `data` to voxel (0, y, z).
+  std::int64_t offset_of(std::int64_t y, std::int64_t z) const {
+    return rows != nullptr ? rows[z * extent.ny + y] : extent.offset(y, z);
+  }
   explicit operator bool() const { return data != nullptr; }
 };
 

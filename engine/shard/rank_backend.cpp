@@ -13,10 +13,6 @@
 namespace gigawarp::shard {
 namespace {
 
-/// Boxes of the moving volume are fetched this much larger than needed, so that a growing
-/// displacement does not ask for another at every iteration.
-constexpr double kMarginVoxels = 1.5;
-
 std::vector<double> shares_of(std::vector<double> memory) {
   ops::even_out(memory);
   return memory;
@@ -103,27 +99,27 @@ ops::ImagePair RankBackend::prepare_pair(Work& work, const ops::ImagePair& pair,
   demand(Content::displacement, pair.displacement, sample_halo);
   demand(Content::warped, warped, halo);
   const ops::Extent& fixed = pair.fixed.extent;
-  const auto boxes = [&](const ShiftRange& shift, double margin) {
-    std::vector<VoxelBox> all;
+  const auto samplings = [&](const ShiftRange& shift) {
+    std::vector<Sampling> all;
     for (const ZRange& slab : work.slabs)
-      all.push_back(reach(fixed,
-                          slab.begin < slab.end
-                              ? ZRange{std::max<std::int64_t>(0, slab.begin - sample_halo),
-                                       std::min(fixed.nz, slab.end + sample_halo)}
-                              : ZRange{},
-                          pair.moving_from_fixed, shift, pair.moving.extent, margin));
+      all.push_back({fixed,
+                     slab.begin < slab.end
+                         ? ZRange{std::max<std::int64_t>(0, slab.begin - sample_halo),
+                                  std::min(fixed.nz, slab.end + sample_halo)}
+                         : ZRange{},
+                     pair.moving_from_fixed, shift, pair.moving.extent});
     return all;
   };
-  const auto covered = [&](const std::vector<VoxelBox>& wanted) {
+  const auto covered = [&](const std::vector<Sampling>& wanted) {
     return windows_.covers(pair.moving, wanted) &&
            (!pair.moving_mask || windows_.covers(pair.moving_mask, wanted));
   };
   // The bound on u that iterations add up is wide; it is measured before more is fetched for it.
-  if (!covered(boxes(shift_of(pair.displacement, false), 0))) {
-    const ShiftRange shift = shift_of(pair.displacement, true);
-    if (!covered(boxes(shift, 0))) {
-      windows_.fetch(pair.moving, boxes(shift, kMarginVoxels));
-      if (pair.moving_mask) windows_.fetch(pair.moving_mask, boxes(shift, kMarginVoxels));
+  if (!covered(samplings(shift_of(pair.displacement, false)))) {
+    const std::vector<Sampling> wanted = samplings(shift_of(pair.displacement, true));
+    if (!covered(wanted)) {
+      windows_.fetch(pair.moving, wanted);
+      if (pair.moving_mask) windows_.fetch(pair.moving_mask, wanted);
     }
   }
   ops::ImagePair local = pair;

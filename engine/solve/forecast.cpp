@@ -43,6 +43,15 @@ double lncc_ring_bytes(const Size3& size, const MetricSpec& metric, bool apart) 
   return static_cast<double>(ops::LnccChunks(extent, metric.radius, back).bytes(extent, apart));
 }
 
+/// What ranks hold of a moving volume beside their own planes: what their slab reaches, whatever
+/// the turn (shard/moving_windows.h). Its share, or half as much again where a box or planes are
+/// not worth cutting further, and of so many planes what lies around it.
+constexpr double kWindow = 1.5, kWindowPlanes = 32;
+double window_bytes(double volume_bytes, std::int64_t planes, double share) {
+  return std::min(volume_bytes,
+                  volume_bytes * (kWindow * share + kWindowPlanes / static_cast<double>(planes)));
+}
+
 /// Peak of a compact back end's memory over the levels: full volumes, f32 copies of coarse ones, 24
 /// bytes of state per voxel (28 with SyN's samples, twice), and whichever is more of LNCC's rings
 /// and the displacement of the level before, which is there while the next one starts from it. The
@@ -65,13 +74,20 @@ std::uint64_t gpu_peak_bytes(const Grid& fixed, const Grid& moving, const VoxelB
           grid.is_full() ? 0
                          : fixed_bytes.channels *
                                (part.of(4 * voxels, voxels) + part.of(4 * voxels * m / f, voxels));
+      const double window =
+          !is_ranks(job.device) || part.alone
+              ? 0
+              : window_bytes(grid.is_full() ? m * sampled_bytes(moving_bytes)
+                                            : 4 * moving_bytes.channels * voxels * m / f,
+                             grid.is_full() ? moving.size[2] : moving.size[2] / level.shrink + 1,
+                             part.share);
       const double sides = stage.kind == StageKind::syn ? 2 : 1;
       const double ring = stage.metric.kind == MetricKind::lncc
                               ? lncc_ring_bytes(grid.grid.size, stage.metric,
                                                 !is_deformable(stage.kind) || job.fixed.size() > 1)
                               : 0;
       if (!is_deformable(stage.kind)) {
-        most = std::max(most, own + part.of(8 * voxels, voxels) + ring);
+        most = std::max(most, own + window + part.of(8 * voxels, voxels) + ring);
         continue;
       }
       const double state = part.of(sides * voxels * ((sides > 1 ? 28 : 24) + kMarkBytes), voxels),
@@ -79,7 +95,7 @@ std::uint64_t gpu_peak_bytes(const Grid& fixed, const Grid& moving, const VoxelB
       const double folds = part.alone || is_ranks(job.device)
                                ? sides * lists
                                : part.of(lists, voxels) + (part.first && sides > 1 ? lists : 0);
-      most = std::max(most, own + state + folds + std::max(ring, before));
+      most = std::max(most, own + window + state + folds + std::max(ring, before));
       before = part.of(sides * 8 * voxels, voxels);
     }
   if (before > 0) most = std::max(most, before + part.of(16 * f, f));
@@ -108,27 +124,27 @@ std::vector<SlabForecast> slab_forecasts(const Grid& fixed, const Grid& moving,
   return slabs;
 }
 
-/// What ranks on the CPU hold together: full volumes where a stage takes them, coarse levels, and
-/// the box of the moving volume that each can reach once more.
+/// What ranks on the CPU hold together: full volumes where a stage takes them, and coarse levels.
 struct HostImages {
   double fixed = 0, moving = 0;  ///< bytes
 };
 
-/// Of ranks on the CPU: state and images by share, and the planes around the slab.
+/// Of ranks on the CPU: state and images by share, the planes around the slab, and the window of
+/// the moving volume.
 std::vector<SlabForecast> host_slabs(const Grid& fixed, const Grid& moving,
                                      const HostImages& images, double state_bytes,
                                      const std::vector<double>& shares) {
   constexpr double kHaloPlanes = 16, kStateBytes = 46;
   const std::vector<std::int64_t> borders = shard::slab_borders(fixed.size[2], shares, 1);
   const double halo = kHaloPlanes * kStateBytes * static_cast<double>(fixed.size[0]) *
-                          static_cast<double>(fixed.size[1]) +
-                      kHaloPlanes / static_cast<double>(moving.size[2]) * images.moving;
+                      static_cast<double>(fixed.size[1]);
   std::vector<SlabForecast> slabs;
   for (std::size_t i = 0; i < shares.size(); ++i)
-    slabs.push_back({borders[i], borders[i + 1],
-                     static_cast<std::uint64_t>(
-                         shares[i] * (images.fixed + 2 * images.moving + state_bytes) + halo),
-                     0});
+    slabs.push_back(
+        {borders[i], borders[i + 1],
+         static_cast<std::uint64_t>(shares[i] * (images.fixed + images.moving + state_bytes) +
+                                    halo + window_bytes(images.moving, moving.size[2], shares[i])),
+         0});
   return slabs;
 }
 

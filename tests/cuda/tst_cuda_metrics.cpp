@@ -315,5 +315,9 @@ TEST_F(CudaMetrics, repeatedRunsGiveTheSameBits) {
   check([](BackendProblem& b) { return b.mi(32); });
 }
 
+TEST_F(CudaMetrics, volumesByPartsOfTheirRowsGiveTheBitsOfWholeOnes) {
+  test::expect_the_bits_of_whole_volumes(*gpu_);
+}
+
 }  // namespace
 }  // namespace gigawarp

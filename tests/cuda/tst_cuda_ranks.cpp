@@ -132,6 +132,13 @@ TEST_P(CudaRanks, smallLevelsAndAQuarterTurnGiveTheBitsOfOneGpu) {
                    test::quarter_turn());
 }
 
+TEST_P(CudaRanks, anObliqueTurnGivesTheBitsOfOneGpu) {
+  for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi})
+    expect_same_bits({test::whole_stage(StageKind::affine, metric, {{2, 3}}),
+                      test::whole_stage(StageKind::greedy, metric, {{2, 10}, {1, 8}})},
+                     0, test::oblique_turn());
+}
+
 /// Fails when it is asked for the n-th composition: its neighbours have then sent it planes, and
 /// wait for its own.
 class FailingGpu final : public test::ForwardingBackend {

@@ -16,6 +16,7 @@
 #include "solve/rank_run.h"
 #include "solve/registration.h"
 #include "support/failing_device.h"
+#include "support/forwarding_backend.h"
 #include "support/memory_store.h"
 #include "support/output_bytes.h"
 #include "support/queued_members.h"
@@ -223,6 +224,62 @@ TEST(Ranks, aQuarterTurnGivesTheBitsOfOne) {
   for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi})
     expect_same_bits(pair.input(), job_of({stage(StageKind::greedy, metric, {{2, 5}, {1, 3}})},
                                           Initialisation::transform));
+}
+
+/// Takes note when a moving volume comes by the parts of its rows.
+class RowsNoted final : public test::ForwardingBackend {
+ public:
+  explicit RowsNoted(std::atomic<int>& seen)
+      : ForwardingBackend(ops::make_cpu_backend()), seen_(seen) {}
+  void warp(const ops::WarpArgs& args, std::vector<ops::PlaneSums>& sums) override {
+    if (args.pair.moving.rows != nullptr) ++seen_;
+    ForwardingBackend::warp(args, sums);
+  }
+
+ private:
+  std::atomic<int>& seen_;
+};
+
+TEST(Ranks, anObliqueTurnGivesTheBitsOfOneFromPartsOfRows) {
+  const test::TurnedPair pair({33, 45, 67}, {49, 61, 64}, 2.0, test::oblique_turn());
+  const Volume fixed_mask = test::mask_of(pair.fixed, 2),
+               moving_mask = test::mask_of(pair.moving, 3);
+  solve::RegistrationInput masked = pair.input();
+  masked.fixed_mask = &fixed_mask;
+  masked.moving_mask = &moving_mask;
+  const std::vector<LevelSpec> levels{{2, 4}, {1, 3}};
+  struct {
+    solve::RegistrationInput input;
+    StageKind kind;
+    MetricKind metric;
+  } const runs[] = {{pair.input(), StageKind::greedy, MetricKind::lncc},
+                    {pair.input(), StageKind::greedy, MetricKind::mi},
+                    {pair.input(), StageKind::affine, MetricKind::mse},
+                    {pair.input(), StageKind::syn, MetricKind::mse},
+                    {masked, StageKind::greedy, MetricKind::lncc}};
+  for (const auto& run : runs) {
+    const JobSpec job = job_of({stage(run.kind, run.metric, levels)}, Initialisation::transform);
+    const std::string one = run_on(*ops::make_cpu_backend(), run.input, job);
+    for (const int count : {2, 5, 8}) {
+      std::atomic<int> seen = 0;
+      on_ranks(
+          count,
+          [&](Rank& rank) {
+            const std::string many = run_on(rank.backend, run.input, job);
+            if (rank.number() == 0) {
+              EXPECT_TRUE(many == one) << count << " ranks differ from one";
+            }
+          },
+          [&](int) {
+            ops::RankParts parts = test::thin_pieces();
+            parts.backend = std::make_unique<RowsNoted>(seen);
+            return parts;
+          });
+      if (count > 2) {
+        EXPECT_GT(seen, 0) << count;
+      }
+    }
+  }
 }
 
 /// A volume in a file that several ranks read, and which of its planes this one has read.

@@ -384,5 +384,9 @@ TEST(Similarity, aSlabGivesTheBitsOfTheWholeVolume) {
   EXPECT_EQ(whole.value(), slabs.value());
 }
 
+TEST(Similarity, volumesByPartsOfTheirRowsGiveTheBitsOfWholeOnes) {
+  test::expect_the_bits_of_whole_volumes(*ops::make_cpu_backend());
+}
+
 }  // namespace
 }  // namespace gigawarp

@@ -1,4 +1,7 @@
 #pragma once
+#include <gtest/gtest.h>
+
+#include <cstring>
 #include <memory>
 #include <optional>
 
@@ -18,7 +21,8 @@ struct ProblemOptions {
   bool symmetric = false, wanted = true;
   /// dL/dM of two volumes on one grid, of the fixed volume's size: T and u of the problem are left.
   bool on_grid = false;
-  double count = 0;  ///< 0: the voxels that count
+  bool by_rows = false;  ///< the moving volume and its mask: ops::ImageView::rows
+  double count = 0;      ///< 0: the voxels that count
 };
 
 struct MetricResult {
@@ -65,6 +69,10 @@ class BackendProblem {
     if (!p.fixed_mask.empty()) pair_.fixed_mask = mask(p.fixed_mask, extent_);
     if (!p.moving_mask.empty())
       pair_.moving_mask = mask(p.moving_mask, ops::Extent::whole(p.moving_size));
+    if (options.by_rows) {
+      pair_.moving = by_rows(pair_.moving);
+      if (pair_.moving_mask) pair_.moving_mask = by_rows(pair_.moving_mask);
+    }
     range_ = {extent_.z_begin, extent_.z_end};
     if (!backend.samples_itself()) warped_.emplace(backend, extent_, 1e30F);
   }
@@ -221,8 +229,30 @@ class BackendProblem {
     return v;
   }
 
+  /// The same volume, the last row first, with gaps between rows.
+  ops::ImageView by_rows(ops::ImageView view) {
+    const auto element = static_cast<std::int64_t>(size_of(view.type));
+    const std::int64_t nx = view.extent.nx, rows = view.extent.ny * view.extent.nz;
+    std::vector<std::int64_t> table;
+    std::vector<ops::Backend::Piece> pieces;
+    for (std::int64_t row = 0; row < rows; ++row) {
+      table.push_back(1 + (rows - 1 - row) * (nx + 3));
+      pieces.push_back({row * nx * element, table.back() * element, nx * element});
+    }
+    ops::Array copy = backend_.allocate(static_cast<std::size_t>((nx + 3) * rows * element + 64)),
+               there = backend_.allocate(table.size() * sizeof table[0]);
+    backend_.copy_pieces(copy.data(), view.data, pieces);
+    backend_.upload(there.data(), table.data(), table.size() * sizeof table[0]);
+    view.data = copy.data();
+    view.rows = there.as<std::int64_t>();
+    arrays_.push_back(std::move(copy));
+    arrays_.push_back(std::move(there));
+    return view;
+  }
+
   ops::Backend& backend_;
   ProblemOptions options_;
+  std::vector<ops::Array> arrays_;
   ops::Extent extent_;
   DeviceImageOf fixed_, moving_;
   DeviceField displacement_, gradient_;
@@ -233,5 +263,45 @@ class BackendProblem {
   ops::ZRange range_;
   double counted_ = 0;
 };
+
+/// Every metric on a volume by rows has the bits of the same on one that is whole.
+inline void expect_the_bits_of_whole_volumes(ops::Backend& backend) {
+  const auto same = [](const MetricResult& by_rows, const MetricResult& whole) {
+    EXPECT_EQ(by_rows.value, whole.value);
+    EXPECT_EQ(by_rows.count, whole.count);
+    EXPECT_EQ(by_rows.words, whole.words);
+    EXPECT_EQ(by_rows.gradient, whole.gradient);
+    EXPECT_EQ(by_rows.histogram.counts, whole.histogram.counts);
+    for (int r = 0; r < 3; ++r)
+      for (int c = 0; c < 4; ++c) EXPECT_EQ(by_rows.linear[r][c], whole.linear[r][c]);
+  };
+  reference::Problem plain = quantised(reference::make_problem({67, 35, 41}, {70, 38, 44}, 57));
+  reference::Problem masked = plain;
+  for (std::int64_t i = 0; i < masked.voxels(); ++i) masked.fixed_mask.push_back(i % 7 != 0);
+  for (std::size_t i = 0; i < masked.moving.size(); ++i) masked.moving_mask.push_back(i % 11 != 0);
+  for (const ScalarType type :
+       {ScalarType::u8, ScalarType::i8, ScalarType::u16, ScalarType::i16, ScalarType::f32})
+    for (const auto* const problem : {&plain, &masked})
+      for (const bool displaced : {true, false})
+        for (const bool symmetric : {false, true}) {
+          if (symmetric && !displaced) continue;
+          SCOPED_TRACE(testing::Message()
+                       << name_of(type) << (problem == &masked ? ", masked" : "")
+                       << (displaced ? "" : ", linear") << (symmetric ? ", symmetric" : ""));
+          ProblemOptions options;
+          options.type = type;
+          options.displaced = options.to_field = displaced;
+          options.symmetric = symmetric;
+          BackendProblem whole(backend, *problem, options);
+          options.by_rows = true;
+          BackendProblem by_rows(backend, *problem, options);
+          const std::vector<float> a = by_rows.warp(), b = whole.warp();
+          ASSERT_EQ(a.size(), b.size());
+          EXPECT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof a[0]), 0);
+          same(by_rows.mse(), whole.mse());
+          same(by_rows.lncc(2), whole.lncc(2));
+          same(by_rows.mi(32), whole.mi(32));
+        }
+}
 
 }  // namespace gigawarp::test

@@ -50,6 +50,21 @@ inline Affine quarter_turn() {
   return turn;
 }
 
+/// About all three axes: a slab of one volume lies obliquely in the other, and its box there is
+/// nearly all of it.
+inline Affine oblique_turn() {
+  const auto about = [](std::size_t axis, double degrees) {
+    const double angle = degrees * std::acos(-1.0) / 180, c = std::cos(angle), s = std::sin(angle);
+    const std::size_t a = (axis + 1) % 3, b = (axis + 2) % 3;
+    Affine turn;
+    turn.linear[a][a] = turn.linear[b][b] = c;
+    turn.linear[a][b] = -s;
+    turn.linear[b][a] = s;
+    return turn;
+  };
+  return about(0, 35) * about(1, 30) * about(2, 20);
+}
+
 /// A smooth bump added to the identity, about 4 mm (2 voxels) at most.
 inline Vec3 bend(const Vec3& p) {
   return {p[0] + 4 * std::sin(p[1] / 14) * std::exp(-(p[0] * p[0] + p[2] * p[2]) / 800),

@@ -4,6 +4,17 @@
 
 namespace gigawarp::test {
 
+/// All but `border` voxels on every side.
+inline Volume mask_of(const Volume& volume, std::int64_t border) {
+  const Size3 n = volume.grid().size;
+  Volume mask(volume.grid(), ScalarType::u8);
+  for (std::int64_t z = border; z < n[2] - border; ++z)
+    for (std::int64_t y = border; y < n[1] - border; ++y)
+      for (std::int64_t x = border; x < n[0] - border; ++x)
+        mask.channel<std::uint8_t>()[(z * n[1] + y) * n[0] + x] = 1;
+  return mask;
+}
+
 /// Odd sizes, 41 and 21 planes: slabs of eight devices are thinner than any halo.
 class SlabPair {
  public:
@@ -25,16 +36,6 @@ class SlabPair {
   }
 
  private:
-  /// All but `border` voxels on every side.
-  static Volume mask_of(const Volume& volume, std::int64_t border) {
-    const Size3 n = volume.grid().size;
-    Volume mask(volume.grid(), ScalarType::u8);
-    for (std::int64_t z = border; z < n[2] - border; ++z)
-      for (std::int64_t y = border; y < n[1] - border; ++y)
-        for (std::int64_t x = border; x < n[0] - border; ++x)
-          mask.channel<std::uint8_t>()[(z * n[1] + y) * n[0] + x] = 1;
-    return mask;
-  }
   Volume fixed_, moving_, fixed_mask_, moving_mask_;
 };
 
