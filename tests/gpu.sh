@@ -103,7 +103,7 @@ if [ "$sanitize" = yes ]; then
     step "compute-sanitizer $tool"
     for test in "$build"/tests/cuda/tst_cuda_*; do
       [ -f "$test" ] && [ -x "$test" ] || continue
-      case "$test" in *registration) continue ;; esac  # nothing of it is left by the filter
+      case "$test" in *registration | *huge) continue ;; esac  # nothing of them is left by the filter
       # Races in shared memory are a kernel's own, and several devices take minutes to say nothing new.
       case "$tool $test" in racecheck*grid | racecheck*ranks) continue ;; esac
       # NCCL asks the driver for what this one lacks, and goes on without.

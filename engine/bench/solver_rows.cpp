@@ -17,6 +17,19 @@ Affine quarter_turn(const Size3& n) {
   return turn;
 }
 
+/// About all axes, through the middle: a plane crosses nearly all planes of the moving image.
+Affine oblique_turn(const Size3& n) {
+  Affine turn;  // by 60 degrees about (1, 1, 1): in thirds
+  turn.linear = {{{2, -1, 2}, {2, 2, -1}, {-1, 2, 2}}};
+  for (auto& row : turn.linear)
+    for (double& value : row) value /= 3;
+  Vec3 middle{};
+  for (std::size_t a = 0; a < 3; ++a) middle[a] = 0.5 * static_cast<double>(n[a] - 1);
+  const Vec3 there = turn.map_vector(middle);
+  for (std::size_t a = 0; a < 3; ++a) turn.offset[a] = middle[a] - there[a];
+  return turn;
+}
+
 /// The problem at full resolution as the operations take it, with a solver's state that stands half
 /// way between the start and the known map.
 class SolverBench {
@@ -64,6 +77,27 @@ class SolverBench {
     stopwatch_.measure(name, traffic_.metric_gradient, [&] { backend_.lncc(args, sums_); });
     args.target.wanted = false;
     stopwatch_.measure(name + ", value", traffic_.metric_value,
+                       [&] { backend_.lncc(args, sums_); });
+  }
+
+  /// Where a slab lies obliquely in the moving image, ranks sample that by the parts of its rows
+  /// (shard/moving_windows.h).
+  void lncc_obliquely(int radius) {
+    ops::LnccArgs args = lncc_args(radius);
+    args.pair.moving_from_fixed = oblique_turn(level_.grid.size);
+    const std::string name = "lncc, radius " + std::to_string(radius) + ", oblique turn";
+    stopwatch_.measure(name, traffic_.metric_gradient, [&] { backend_.lncc(args, sums_); });
+    const ops::Extent& e = args.pair.moving.extent;
+    const ops::ZRange own = backend_.own_planes(e.nz);
+    if (own.end - own.begin < e.nz) return;  // one of several ranks, which choose for themselves
+    std::vector<std::int64_t> table;
+    for (std::int64_t z = 0; z < e.nz; ++z)
+      for (std::int64_t y = 0; y < e.ny; ++y) table.push_back(e.offset(y, z));
+    const std::size_t bytes = table.size() * sizeof table[0];
+    const ops::Array there = backend_.allocate(bytes);
+    backend_.upload(there.data(), table.data(), bytes);
+    args.pair.moving.rows = there.as<std::int64_t>();
+    stopwatch_.measure(name + ", by rows", traffic_.metric_gradient,
                        [&] { backend_.lncc(args, sums_); });
   }
 
@@ -305,6 +339,7 @@ void measure_solver_operations(const Problem& problem, const Spec& spec, ops::Ba
         alone(", approximate");
         metric.approximate_gradient = false;
         bench.lncc(radius);
+        if (radius == spec.radii.front()) bench.lncc_obliquely(radius);
       }
     if (kind == MetricKind::mi)
       for (const int bins : spec.bins) {

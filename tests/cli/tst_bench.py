@@ -57,7 +57,7 @@ class Bench(unittest.TestCase):
 
     def test_every_operation_has_a_row(self):
         for name in ["warp, affine", "warp, quarter turn", "warp", "lncc, radius 2", "lncc, radius 3", "lncc, radius 5",
-                     "lncc, radius 2, value", "mi histogram, 32 bins", "mi gradient, 64 bins", "mse",
+                     "lncc, radius 2, value", "lncc, radius 2, oblique turn", "lncc, radius 2, oblique turn, by rows", "mi histogram, 32 bins", "mi gradient, 64 bins", "mse",
                      "mse, value", "direction", "compose",
                      "repair_folds, none found", "downsample by 2", "upsample_field by 2",
                      "iteration, lncc radius 2", "iteration, lncc radius 2, symmetric", "iteration, mi 32 bins",
