@@ -12,6 +12,7 @@
 #include "cpu/cpu_ops.h"
 #include "cpu/multiversion.h"
 #include "gigawarp/error.h"
+#include "math/inversion.h"
 
 namespace gigawarp {
 
@@ -28,9 +29,11 @@ struct FieldView {
   std::int64_t stride[3];   ///< elements to the upper corner per axis; 0 on flat axes
   float voxel_from_mm[3][3];
   float spacing_mm[3];
+  float farthest[3];  ///< no displacement is longer along an axis, voxels
 };
 
-FieldView view_of(const Grid& grid, const float* const d[3], std::int64_t row, std::int64_t plane) {
+FieldView view_of(const Grid& grid, const float* const d[3], std::int64_t row, std::int64_t plane,
+                  const std::array<float, 3>& farthest) {
   FieldView view{};
   const Affine voxel_from_world = grid.voxel_from_world();
   view.row = row;
@@ -43,6 +46,7 @@ FieldView view_of(const Grid& grid, const float* const d[3], std::int64_t row, s
     view.size[a] = static_cast<std::int32_t>(grid.size[a]);
     view.stride[a] = grid.size[a] > 1 ? strides[a] : 0;
     view.spacing_mm[a] = static_cast<float>(grid.spacing_mm()[a]);
+    view.farthest[a] = farthest[static_cast<std::size_t>(a)];
     for (int c = 0; c < 3; ++c)
       view.voxel_from_mm[a][c] = static_cast<float>(voxel_from_world.linear[a][c]);
   }
@@ -54,16 +58,19 @@ FieldView view_of(const Grid& grid, const float* const d[3], std::int64_t row, s
 struct Block {
   alignas(64) std::int32_t whole[3][kBlock];
   alignas(64) float fraction[3][kBlock];
-  alignas(64) float w[3][kBlock];
-  alignas(64) float relaxation[kBlock];
-  alignas(64) float last_step[kBlock];
-  alignas(64) float undefined[kBlock];  ///< NaN where the field was "outside" at the last look
+  alignas(64) float w[3][kBlock];            ///< where to look next
+  alignas(64) float best[3][kBlock];         ///< the displacement with the least residual so far
+  alignas(64) float residual[kBlock];        ///< its, mm
+  alignas(64) float undefined[kBlock];       ///< NaN where the field is "outside" there
+  alignas(64) float ever_undefined[kBlock];  ///< NaN where it was at any look
+  alignas(64) std::int32_t worse[kBlock];    ///< looks in a row that were not better
 };
 
 /// Lower corner and weight along an axis at whole + s, clamped to the grid.
 struct Clamped {
   std::int32_t low;
   float weight;
+  float free;  ///< 1, or 0 where clamped: there the value does not change along the axis
 };
 
 GIGAWARP_ALWAYS_INLINE Clamped clamp_axis(std::int32_t whole, float s, std::int32_t size) {
@@ -72,31 +79,42 @@ GIGAWARP_ALWAYS_INLINE Clamped clamp_axis(std::int32_t whole, float s, std::int3
   float weight = bounded - floor;
   std::int32_t low = whole + static_cast<std::int32_t>(floor);
   const std::int32_t last = size > 1 ? size - 2 : 0;
-  weight = low < 0 ? 0.0F : weight;
-  weight = low > last ? 1.0F : weight;
+  const bool below = low<0, above = low> last;
+  weight = below ? 0.0F : weight;
+  weight = above ? 1.0F : weight;
   low = std::min(std::max(low, 0), last);
-  return {low, weight};
+  return {low, weight, below || above ? 0.0F : 1.0F};
 }
+
+/// A component and its derivatives along the axes, per voxel.
+struct Sample {
+  float value, x, y, z;
+};
 
 template <class Index>
-GIGAWARP_ALWAYS_INLINE float trilinear(const float* d, Index at, const Index* stride, float wx,
-                                       float wy, float wz) {
+GIGAWARP_ALWAYS_INLINE Sample trilinear(const float* d, Index at, const Index stride[3], float wx,
+                                        float wy, float wz) {
   const Index sx = stride[0], sy = stride[1], sz = stride[2];
-  const float a = d[at] + wx * (d[at + sx] - d[at]);
-  const float b = d[at + sy] + wx * (d[at + sy + sx] - d[at + sy]);
-  const float c = d[at + sz] + wx * (d[at + sz + sx] - d[at + sz]);
-  const float e = d[at + sz + sy] + wx * (d[at + sz + sy + sx] - d[at + sz + sy]);
-  const float low = a + wy * (b - a);
-  const float high = c + wy * (e - c);
-  return low + wz * (high - low);
+  const float ax = d[at + sx] - d[at], bx = d[at + sy + sx] - d[at + sy],
+              cx = d[at + sz + sx] - d[at + sz], ex = d[at + sz + sy + sx] - d[at + sz + sy];
+  const float a = d[at] + wx * ax, b = d[at + sy] + wx * bx, c = d[at + sz] + wx * cx,
+              e = d[at + sz + sy] + wx * ex;
+  const float low_y = b - a, high_y = e - c;
+  const float low = a + wy * low_y, high = c + wy * high_y;
+  const float low_x = ax + wy * (bx - ax), high_x = cx + wy * (ex - cx);
+  return {low + wz * (high - low), low_x + wz * (high_x - low_x), low_y + wz * (high_y - low_y),
+          high - low};
 }
 
-/// One fixed-point step of every voxel of the block; returns the largest step in mm.
+/// One step of every voxel of the block: Newton's from where the residual is less than it ever was,
+/// half way back to there from elsewhere, but for every third time (math/inversion.h). Returns the
+/// largest residual, mm.
 template <class Index>
 GIGAWARP_ALWAYS_INLINE float step_block(const FieldView& f, Block& b) {
   const Index stride[3]{static_cast<Index>(f.stride[0]), static_cast<Index>(f.stride[1]),
                         static_cast<Index>(f.stride[2])};
   const auto row = static_cast<Index>(f.row), plane = static_cast<Index>(f.plane);
+  const auto& m = f.voxel_from_mm;
   float largest = 0;
 #pragma omp simd reduction(max : largest)
   for (int i = 0; i < kBlock; ++i) {
@@ -105,28 +123,40 @@ GIGAWARP_ALWAYS_INLINE float step_block(const FieldView& f, Block& b) {
     const Clamped z = clamp_axis(b.whole[2][i], b.fraction[2][i] + b.w[2][i], f.size[2]);
     const Index at = static_cast<Index>(z.low) * plane + static_cast<Index>(y.low) * row +
                      static_cast<Index>(x.low);
-    const float raw0 = trilinear(f.d[0], at, stride, x.weight, y.weight, z.weight);
-    const float raw1 = trilinear(f.d[1], at, stride, x.weight, y.weight, z.weight);
-    const float raw2 = trilinear(f.d[2], at, stride, x.weight, y.weight, z.weight);
-    const float sum = raw0 + raw1 + raw2;
-    b.undefined[i] = sum;
+    Sample u0 = trilinear(f.d[0], at, stride, x.weight, y.weight, z.weight);
+    Sample u1 = trilinear(f.d[1], at, stride, x.weight, y.weight, z.weight);
+    Sample u2 = trilinear(f.d[2], at, stride, x.weight, y.weight, z.weight);
+    const float sum = u0.value + u1.value + u2.value;
     const bool good = sum == sum;
-    const float u0 = good ? raw0 : 0.0F, u1 = good ? raw1 : 0.0F, u2 = good ? raw2 : 0.0F;
-    const auto& m = f.voxel_from_mm;
-    const float s0 = -(m[0][0] * u0 + m[0][1] * u1 + m[0][2] * u2) - b.w[0][i];
-    const float s1 = -(m[1][0] * u0 + m[1][1] * u1 + m[1][2] * u2) - b.w[1][i];
-    const float s2 = -(m[2][0] * u0 + m[2][1] * u1 + m[2][2] * u2) - b.w[2][i];
-    const float step =
-        std::max(std::max(std::abs(s0) * f.spacing_mm[0], std::abs(s1) * f.spacing_mm[1]),
-                 std::abs(s2) * f.spacing_mm[2]);
-    const float damped = b.relaxation[i] * 0.5F;
-    const float r = step > b.last_step[i] ? damped : b.relaxation[i];
-    b.relaxation[i] = r;
-    b.last_step[i] = step;
-    b.w[0][i] += r * s0;
-    b.w[1][i] += r * s1;
-    b.w[2][i] += r * s2;
-    largest = std::max(largest, step);
+    const auto of = [&](float value) __attribute__((always_inline)) { return good ? value : 0.0F; };
+    u0 = {of(u0.value), of(u0.x) * x.free, of(u0.y) * y.free, of(u0.z) * z.free};
+    u1 = {of(u1.value), of(u1.x) * x.free, of(u1.y) * y.free, of(u1.z) * z.free};
+    u2 = {of(u2.value), of(u2.x) * x.free, of(u2.y) * y.free, of(u2.z) * z.free};
+    float jacobian[3][3], residual[3], step[3];
+    for (int r = 0; r < 3; ++r) {
+      jacobian[r][0] = m[r][0] * u0.x + m[r][1] * u1.x + m[r][2] * u2.x;
+      jacobian[r][1] = m[r][0] * u0.y + m[r][1] * u1.y + m[r][2] * u2.y;
+      jacobian[r][2] = m[r][0] * u0.z + m[r][1] * u1.z + m[r][2] * u2.z;
+      residual[r] = -(m[r][0] * u0.value + m[r][1] * u1.value + m[r][2] * u2.value) - b.w[r][i];
+    }
+    math::inversion_step(jacobian, residual, step);
+    const float far = std::max(
+        std::max(std::abs(residual[0]) * f.spacing_mm[0], std::abs(residual[1]) * f.spacing_mm[1]),
+        std::abs(residual[2]) * f.spacing_mm[2]);
+    const bool better = far < b.residual[i];
+    const std::int32_t worse = better ? 0 : b.worse[i] + 1;
+    const bool goes = better || worse == math::kGoesAnyway;
+    b.worse[i] = goes ? 0 : worse;
+    for (int r = 0; r < 3; ++r) {
+      const float w = b.w[r][i], best = better ? w : b.best[r][i];
+      const float next = std::min(std::max(w + step[r], -f.farthest[r]), f.farthest[r]);
+      b.best[r][i] = best;
+      b.w[r][i] = goes ? next : best + 0.5F * (w - best);
+    }
+    b.residual[i] = better ? far : b.residual[i];
+    b.undefined[i] = better ? sum : b.undefined[i];
+    b.ever_undefined[i] += sum;
+    largest = std::max(largest, b.residual[i]);
   }
   return largest;
 }
@@ -168,8 +198,15 @@ void place_block(const InvertTask& task, Block& b, std::int64_t x, std::int64_t 
       b.whole[a][i] = static_cast<std::int32_t>(whole);
       b.fraction[a][i] = static_cast<float>(p - whole);
     }
-  std::fill_n(b.relaxation, kBlock, 1.0F);
-  std::fill_n(b.last_step, kBlock, std::numeric_limits<float>::max());
+}
+
+/// With the search to begin where w is.
+void begin_block(Block& b) {
+  for (int a = 0; a < 3; ++a) std::copy_n(b.w[a], kBlock, b.best[a]);
+  std::fill_n(b.residual, kBlock, std::numeric_limits<float>::max());
+  std::fill_n(b.undefined, kBlock, std::numeric_limits<float>::quiet_NaN());
+  std::fill_n(b.ever_undefined, kBlock, 0.0F);
+  std::fill_n(b.worse, kBlock, 0);
 }
 
 void store_block(const InvertTask& task, const Block& b, std::int64_t first, int count) {
@@ -179,8 +216,11 @@ void store_block(const InvertTask& task, const Block& b, std::int64_t first, int
     const auto m0 = static_cast<float>(m[a][0]), m1 = static_cast<float>(m[a][1]),
                m2 = static_cast<float>(m[a][2]);
     for (int i = 0; i < count; ++i) {
-      const float v = m0 * b.w[0][i] + m1 * b.w[1][i] + m2 * b.w[2][i];
-      out[i] = b.undefined[i] == b.undefined[i] ? v : std::numeric_limits<float>::quiet_NaN();
+      const float v = m0 * b.best[0][i] + m1 * b.best[1][i] + m2 * b.best[2][i];
+      // A search that led "outside" and found nothing was after something there.
+      const float known =
+          b.residual[i] > task.tolerance_mm ? b.undefined[i] + b.ever_undefined[i] : b.undefined[i];
+      out[i] = known == known ? v : std::numeric_limits<float>::quiet_NaN();
     }
   }
 }
@@ -196,9 +236,10 @@ void invert_tile(const InvertTask& task, std::int64_t z, std::int64_t y0, std::i
       const int count = static_cast<int>(std::min<std::int64_t>(kBlock, n[0] - x));
       place_block(task, block, x, y, z, count);
       for (std::size_t a = 0; a < 3; ++a) std::copy_n(start[a].data() + x, kBlock, block.w[a]);
+      begin_block(block);
       (task.narrow ? solve_block_narrow : solve_block_wide)(task.view, block, task.max_iterations,
                                                             task.tolerance_mm);
-      for (std::size_t a = 0; a < 3; ++a) std::copy_n(block.w[a], count, start[a].data() + x);
+      for (std::size_t a = 0; a < 3; ++a) std::copy_n(block.best[a], count, start[a].data() + x);
       store_block(task, block, z * task.out_plane + y * task.out_row + x, count);
     }
 }
@@ -221,10 +262,11 @@ void run_task(const InvertTask& task, std::int64_t begin, std::int64_t end,
 
 namespace {
 /// From planes of millimetres, the first of which is plane 0.
-InvertTask task_of(const Grid& forward, const float* const d[3], const Grid& target,
-                   int max_iterations, double tolerance_mm, float* const out[3]) {
+InvertTask task_of(const Grid& forward, const float* const d[3],
+                   const std::array<float, 3>& farthest, const Grid& target, int max_iterations,
+                   double tolerance_mm, float* const out[3]) {
   const Size3& n = forward.size;
-  return {view_of(forward, d, n[0], n[0] * n[1]),
+  return {view_of(forward, d, n[0], n[0] * n[1], farthest),
           forward.voxel_count() < std::numeric_limits<std::int32_t>::max(),
           forward.voxel_from_world() * target.world_from_voxel,
           forward.world_from_voxel.linear,
@@ -239,18 +281,47 @@ InvertTask task_of(const Grid& forward, const float* const d[3], const Grid& tar
 
 DisplacementField invert(const DisplacementField& forward, const Grid& target, int max_iterations,
                          double tolerance_mm, std::stop_token stop) {
+  return invert_within(forward, farthest_voxels(forward), target, max_iterations, tolerance_mm,
+                       stop);
+}
+
+DisplacementField invert_within(const DisplacementField& forward,
+                                const std::array<float, 3>& farthest, const Grid& target,
+                                int max_iterations, double tolerance_mm,
+                                const std::stop_token& stop) {
   DisplacementField field(target);
   const float* const d[3] = {forward.component_mm(0), forward.component_mm(1),
                              forward.component_mm(2)};
   float* const out[3] = {field.component_mm(0), field.component_mm(1), field.component_mm(2)};
-  run_task(task_of(forward.grid(), d, target, max_iterations, tolerance_mm, out), 0, target.size[2],
-           stop);
+  run_task(task_of(forward.grid(), d, farthest, target, max_iterations, tolerance_mm, out), 0,
+           target.size[2], stop);
   return field;
 }
 
+std::array<float, 3> farthest_voxels(const DisplacementField& field) {
+  const Grid& grid = field.grid();
+  const std::int64_t plane = grid.size[0] * grid.size[1];
+  const Affine voxel_from_world = grid.voxel_from_world();
+  std::vector<Vec3> most(static_cast<std::size_t>(grid.size[2]), Vec3{0, 0, 0});
+  parallel_for(grid.size[2], [&](std::int64_t z) {
+    Vec3& here = most[static_cast<std::size_t>(z)];
+    for (std::int64_t i = z * plane; i < (z + 1) * plane; ++i) {
+      const Vec3 u = voxel_from_world.map_vector(
+          {field.component_mm(0)[i], field.component_mm(1)[i], field.component_mm(2)[i]});
+      for (std::size_t a = 0; a < 3; ++a)
+        if (std::abs(u[a]) > here[a]) here[a] = std::abs(u[a]);  // "outside" is not
+    }
+  });
+  std::array<float, 3> out{};
+  for (const Vec3& here : most)
+    for (std::size_t a = 0; a < 3; ++a)
+      out[a] = std::max(out[a], ops::InvertArgs::within(static_cast<float>(here[a])));
+  return out;
+}
+
 void invert_planes(const Grid& grid, const Volume& forward_mm, std::int64_t first,
-                   ops::ZRange planes, int max_iterations, double tolerance_mm, float* const out[3],
-                   const std::stop_token& stop) {
+                   const std::array<float, 3>& farthest, ops::ZRange planes, int max_iterations,
+                   double tolerance_mm, float* const out[3], const std::stop_token& stop) {
   const std::int64_t plane = grid.size[0] * grid.size[1];
   const float* d[3];
   float* to[3];
@@ -258,8 +329,8 @@ void invert_planes(const Grid& grid, const Volume& forward_mm, std::int64_t firs
     d[c] = forward_mm.channel<float>(c) - first * plane;
     to[c] = out[c] - planes.begin * plane;
   }
-  run_task(task_of(grid, d, grid, max_iterations, tolerance_mm, to), planes.begin, planes.end,
-           stop);
+  run_task(task_of(grid, d, farthest, grid, max_iterations, tolerance_mm, to), planes.begin,
+           planes.end, stop);
 }
 
 /// On a lattice of unit spacing, where the millimetres of the general inversion are voxels.
@@ -273,7 +344,7 @@ void cpu::invert(const ops::InvertArgs& args) {
     d[c] = args.displacement.component[c].row(0, 0);
     task.out[c] = args.out.component[c].row(0, 0);
   }
-  task.view = view_of(lattice, d, e.stride_y, e.stride_z);
+  task.view = view_of(lattice, d, e.stride_y, e.stride_z, args.farthest);
   task.narrow = e.stride_z * e.nz < std::numeric_limits<std::int32_t>::max();
   task.mm_from_voxel = lattice.world_from_voxel.linear;
   task.max_iterations = std::max(1, args.iterations);

@@ -5,6 +5,7 @@
 
 #include "cuda/cuda_ops.h"
 #include "cuda/queued.h"
+#include "math/inversion.h"
 #include "math/packed.h"
 
 /// Whole-field helpers: inversion, voxels two warped volumes share, filling, copying.
@@ -25,14 +26,15 @@ dim3 plane_grid(const ops::Extent& e, std::int64_t planes) {
 struct Corner {
   int low;
   float weight;
+  bool free;  ///< not clamped: elsewhere the value does not change along the axis
 };
 
 __device__ inline Corner corner_of(int i, float s, int n) {
   const float whole = floorf(s);
-  Corner c{i + static_cast<int>(whole), s - whole};
+  Corner c{i + static_cast<int>(whole), s - whole, true};
   const int last = max(n - 2, 0);
-  if (c.low < 0) c = {0, 0.0F};
-  if (c.low > last) c = {last, n > 1 ? 1.0F : 0.0F};
+  if (c.low < 0) c = {0, 0.0F, false};
+  if (c.low > last) c = {last, n > 1 ? 1.0F : 0.0F, false};
   return c;
 }
 
@@ -41,9 +43,10 @@ struct PackedField {
   std::int64_t stride_y, stride_z, z_begin;
   int nx, ny, nz;
 
-  /// u at voxel (x, y, z) + s, voxels.
-  __device__ math::Float3 at(int x, int y, int z, const math::Float3& s) const {
-    const Corner i = corner_of(x, s.x, nx), j = corner_of(y, s.y, ny), k = corner_of(z, s.z, nz);
+  /// u at voxel (x, y, z) + s, voxels, and ∂u_c/∂x_k there.
+  __device__ math::Float3 at(int x, int y, int z, const float (&s)[3],
+                             float (&jacobian)[3][3]) const {
+    const Corner i = corner_of(x, s[0], nx), j = corner_of(y, s[1], ny), k = corner_of(z, s[2], nz);
     const int sx = nx > 1 ? 1 : 0;
     const std::int64_t sy = ny > 1 ? stride_y : 0, sz = nz > 1 ? stride_z : 0;
     const std::uint64_t* p = data + (k.low - z_begin) * stride_z + j.low * stride_y + i.low;
@@ -52,41 +55,71 @@ struct PackedField {
     math::Float3 c[8];
 #pragma unroll
     for (int n = 0; n < 8; ++n) c[n] = math::unpack_vector_steps(word[n]);
-    const auto blend = [](const math::Float3& a, const math::Float3& b, float w) {
-      return math::Float3{a.x + w * (b.x - a.x), a.y + w * (b.y - a.y), a.z + w * (b.z - a.z)};
-    };
-    const math::Float3 low =
-        blend(blend(c[0], c[1], i.weight), blend(c[2], c[3], i.weight), j.weight);
-    const math::Float3 high =
-        blend(blend(c[4], c[5], i.weight), blend(c[6], c[7], i.weight), j.weight);
-    const math::Float3 v = blend(low, high, k.weight);
     constexpr float kStep = 1.0F / math::kPackedSteps;
-    return {v.x * kStep, v.y * kStep, v.z * kStep};
+    const float along_x = i.free ? kStep : 0.0F, along_y = j.free ? kStep : 0.0F,
+                along_z = k.free ? kStep : 0.0F;
+    const auto component = [&](float math::Float3::*of, float(&derivative)[3]) {
+      const float ax = c[1].*of - c[0].*of, bx = c[3].*of - c[2].*of, cx = c[5].*of - c[4].*of,
+                  ex = c[7].*of - c[6].*of;
+      const float a = c[0].*of + i.weight * ax, b = c[2].*of + i.weight * bx,
+                  d = c[4].*of + i.weight * cx, e = c[6].*of + i.weight * ex;
+      const float low_y = b - a, high_y = e - d;
+      const float low = a + j.weight * low_y, high = d + j.weight * high_y;
+      const float low_x = ax + j.weight * (bx - ax), high_x = cx + j.weight * (ex - cx);
+      derivative[0] = along_x * (low_x + k.weight * (high_x - low_x));
+      derivative[1] = along_y * (low_y + k.weight * (high_y - low_y));
+      derivative[2] = along_z * (high - low);
+      return kStep * (low + k.weight * (high - low));
+    };
+    return {component(&math::Float3::x, jacobian[0]), component(&math::Float3::y, jacobian[1]),
+            component(&math::Float3::z, jacobian[2])};
   }
 };
 
-/// Per voxel: 8 words of u per iteration (neighbours share them in the cache), writes one word. The
-/// estimate stays in registers.
+struct InvertRule {
+  int iterations;
+  float tolerance;
+  float farthest[3];
+};
+
+/// Per voxel: 8 words of u per step (neighbours share them in the cache), writes one word. The
+/// estimate stays in registers. The steps are those of ops/invert_field.h.
 __global__ void __launch_bounds__(kColumns* kRows)
     invert_field(const PackedField u, std::uint64_t* out, std::int64_t out_y, std::int64_t out_z,
-                 std::int64_t out_begin, int z_begin, int z_end, int iterations, float tolerance) {
+                 std::int64_t out_begin, int z_begin, int z_end, const InvertRule rule) {
   const int x = static_cast<int>(blockIdx.x * kColumns + threadIdx.x);
   const int y = static_cast<int>(blockIdx.y * kRows + threadIdx.y);
   if (x >= u.nx || y >= u.ny) return;
   for (int z = z_begin + static_cast<int>(blockIdx.z); z < z_end;
        z += static_cast<int>(gridDim.z)) {
-    math::Float3 v;
-    float relaxation = 1, last = FLT_MAX;
-    for (int k = 0; k < iterations; ++k) {
-      const math::Float3 d = u.at(x, y, z, v);
-      const math::Float3 s{-d.x - v.x, -d.y - v.y, -d.z - v.z};
-      const float step = fmaxf(fmaxf(fabsf(s.x), fabsf(s.y)), fabsf(s.z));
-      if (step > last) relaxation *= 0.5F;  // growing steps: folds
-      last = step;
-      v = {v.x + relaxation * s.x, v.y + relaxation * s.y, v.z + relaxation * s.z};
-      if (step <= tolerance) break;
+    float v[3] = {}, best[3] = {}, least = FLT_MAX;
+    int worse = 0;
+    for (int k = 0; k < rule.iterations; ++k) {
+      float jacobian[3][3];
+      const math::Float3 d = u.at(x, y, z, v, jacobian);
+      const float residual[3] = {-d.x - v[0], -d.y - v[1], -d.z - v[2]};
+      const float far = fmaxf(fmaxf(fabsf(residual[0]), fabsf(residual[1])), fabsf(residual[2]));
+      const bool better = far < least;
+      worse = better ? 0 : worse + 1;
+      if (better) {
+        least = far;
+#pragma unroll
+        for (int r = 0; r < 3; ++r) best[r] = v[r];
+        if (far <= rule.tolerance) break;
+      }
+      if (better || worse == math::kGoesAnyway) {
+        worse = 0;
+        float step[3];
+        math::inversion_step(jacobian, residual, step);
+#pragma unroll
+        for (int r = 0; r < 3; ++r)
+          v[r] = fminf(fmaxf(v[r] + step[r], -rule.farthest[r]), rule.farthest[r]);
+      } else {
+#pragma unroll
+        for (int r = 0; r < 3; ++r) v[r] = best[r] + 0.5F * (v[r] - best[r]);
+      }
     }
-    out[(z - out_begin) * out_z + y * out_y + x] = math::pack_vector(v);
+    out[(z - out_begin) * out_z + y * out_y + x] = math::pack_vector({best[0], best[1], best[2]});
   }
 }
 
@@ -154,8 +187,10 @@ void invert(Device& device, const ops::InvertArgs& args) {
   invert_field<<<plane_grid(e, args.range.end - args.range.begin), dim3(kColumns, kRows), 0,
                  device.stream()>>>(u, args.out.packed.data, o.stride_y, o.stride_z, o.z_begin,
                                     static_cast<int>(args.range.begin),
-                                    static_cast<int>(args.range.end), std::max(1, args.iterations),
-                                    static_cast<float>(args.tolerance_voxels));
+                                    static_cast<int>(args.range.end),
+                                    {std::max(1, args.iterations),
+                                     static_cast<float>(args.tolerance_voxels),
+                                     {args.farthest[0], args.farthest[1], args.farthest[2]}});
   check_launch("inversion");
 }
 

@@ -1,10 +1,11 @@
 #pragma once
+#include <array>
 #include <cstdint>
 #include <stop_token>
 
 #include "gigawarp/transform.h"
 #include "gigawarp/volume_feed.h"
-#include "ops/view.h"
+#include "ops/update.h"
 
 namespace gigawarp {
 
@@ -15,17 +16,27 @@ struct InverseError {
   double mean_mm = 0, p95_mm = 0, max_mm = 0;
 };
 
-/// The inverse displacement on `target`: v with v(y) = -u(y + v(y)), by fixed-point iteration per
-/// voxel, started from the solution of the row before, at most `max_iterations` steps, until no
-/// step of a block of 64 voxels exceeds `tolerance_mm`. Where steps grow (folds) they are halved.
-/// Beyond its grid u is continued by its edge value, so that voxels whose origin lies outside get a
-/// smooth answer. NaN where u is "outside". Arithmetic is f32 on offsets from the voxel (about 1e-5
-/// voxel); inverse_error() measures in double. Source: Chen, Lu, Chen & Ruchala, Med. Phys. 35(1),
-/// 2008. Results do not depend on the number of threads. Memory: forward, inverse and a few rows
-/// per thread. Throws Error{cancelled} when `stop` is requested.
+/// The inverse displacement on `target`: v with v(y) = -u(y + v(y)), by Newton's method per voxel,
+/// started from the solution of the row before, at most `max_iterations` steps, until no residual
+/// v(y) + u(y + v(y)) of a block of 64 voxels exceeds `tolerance_mm`. A step after which the
+/// residual is not less than before is halved; where the field all but folds a fixed-point step
+/// (Chen, Lu, Chen & Ruchala, Med. Phys. 35(1), 2008) takes its place. The best of all steps is
+/// kept. Beyond its grid u is continued by its edge value, so that voxels whose origin lies outside
+/// get a smooth answer. NaN where u is "outside". Arithmetic is f32 on offsets from the voxel
+/// (about 1e-5 voxel); inverse_error() measures in double. Results do not depend on the number of
+/// threads. Memory: forward, inverse and a few rows per thread. Throws Error{cancelled} when `stop`
+/// is requested.
 DisplacementField invert(const DisplacementField& forward, const Grid& target,
                          int max_iterations = 30, double tolerance_mm = 1e-3,
                          std::stop_token stop = {});
+
+/// The same where the longest displacement along each axis is known, voxels (InvertArgs::farthest).
+DisplacementField invert_within(const DisplacementField& forward,
+                                const std::array<float, 3>& farthest, const Grid& target,
+                                int max_iterations, double tolerance_mm,
+                                const std::stop_token& stop = {});
+/// Of a field that is here whole.
+std::array<float, 3> farthest_voxels(const DisplacementField& field);
 
 /// invert() of a field that may lead far off its own grid (a template in another space): there it
 /// starts from the mean displacement, as the edge value that it would look at first may be
@@ -39,12 +50,12 @@ DisplacementField invert_far(const DisplacementField& forward, const Grid& targe
 /// the field leads to. Throws Error{bad_input} where that has more than four times the voxels.
 Grid inverse_lattice(const DisplacementField& forward);
 
-/// Planes of invert() with the forward grid as target, into `out`, which receives those planes of
-/// each component: the same bits. `forward_mm` holds planes of `grid` from `first` on, 3 channels
-/// of f32: as many around `planes` as the longest displacement spans, and two more.
+/// Planes of invert_within() with the forward grid as target, into `out`, which receives those
+/// planes of each component: the same bits. `forward_mm` holds planes of `grid` from `first` on, 3
+/// channels of f32: as many around `planes` as the longest displacement spans, and two more.
 void invert_planes(const Grid& grid, const Volume& forward_mm, std::int64_t first,
-                   ops::ZRange planes, int max_iterations, double tolerance_mm, float* const out[3],
-                   const std::stop_token& stop = {});
+                   const std::array<float, 3>& farthest, ops::ZRange planes, int max_iterations,
+                   double tolerance_mm, float* const out[3], const std::stop_token& stop = {});
 
 /// Measures the composition in double; p95 is exact to 1 %.
 InverseError inverse_error(const DisplacementField& forward, const DisplacementField& inverse);

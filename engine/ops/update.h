@@ -1,4 +1,8 @@
 #pragma once
+#include <algorithm>
+#include <array>
+#include <cmath>
+
 #include "math/bfloat16.h"
 #include "ops/view.h"
 
@@ -67,15 +71,29 @@ inline std::int64_t fold_words(const Extent& e) {
 /// How far around a fold the given sweep relaxes, voxels; the first is number 0.
 constexpr int relaxation_radius(int sweep) { return 1 + sweep / 8; }
 
-/// The inverse displacement by fixed-point iteration, v(i) <- -u(i + v(i)), trilinear with clamped
-/// edges, until a step is below `tolerance_voxels` or `iterations` are used up. Both fields on one
-/// grid, in its voxels. Reads all of u, writes the planes of the range.
+/// The inverse displacement, v(i) = -u(i + v(i)), trilinear with clamped edges, by Newton's method
+/// until the residual is below `tolerance_voxels` or `iterations` are used up
+/// (ops/invert_field.h). Both fields on one grid, in its voxels. Reads u as far from the range as
+/// `farthest`, writes the planes of the range.
 struct InvertArgs {
   FieldView displacement;
   FieldView out;
   ZRange range;
   int iterations = 60;
   double tolerance_voxels = 1e-3;
+  /// No displacement is longer along an axis, so that no step looks further: of
+  /// Backend::displacement_range(), by within().
+  std::array<float, 3> farthest{kAnywhere, kAnywhere, kAnywhere};
+
+  static constexpr float kAnywhere = 1e9F;
+  /// With room for rounding.
+  static float within(float longest) { return longest * 1.0001F + 0.001F; }
+  static std::array<float, 3> within(const std::array<float, 6>& range) {
+    std::array<float, 3> out{};
+    for (std::size_t a = 0; a < 3; ++a)
+      out[a] = within(std::max(std::abs(range[a]), std::abs(range[3 + a])));
+    return out;
+  }
 };
 
 struct FoldRepair {

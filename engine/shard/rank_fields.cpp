@@ -283,10 +283,7 @@ void RankBackend::upsample_field(const ops::UpsampleArgs& args) {
 
 void RankBackend::invert(const ops::InvertArgs& args) {
   guarded([&] {
-    // No iterate is longer than the longest displacement.
-    const ShiftRange shift = shift_of(args.displacement, true);
-    const double most = std::max(std::abs(shift.low[2]), std::abs(shift.high[2]));
-    const std::int64_t beyond = static_cast<std::int64_t>(std::min(most, 1e9)) + 3;
+    const std::int64_t beyond = static_cast<std::int64_t>(args.farthest[2]) + 3;
     Work work = work_on(args.out.extent(), args.range, slab_multiple());
     each(work, [&](Access& access, ZRange slab) {
       read(access, args.displacement, slab.begin - beyond, slab.end + beyond);

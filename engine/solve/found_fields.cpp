@@ -182,11 +182,10 @@ std::shared_ptr<const VolumeFeed> inverse_by_planes(std::shared_ptr<FoundFields>
   const Grid& grid = fields->grid;
   const Size3& n = grid.size;
   const std::int64_t plane = n[0] * n[1];
-  // No iterate is longer than the longest displacement.
-  const std::array<float, 6> range = backend.displacement_range(fields->forward, {0, n[2]});
-  const double most = std::max(std::abs(range[2]), std::abs(range[5]));
+  const std::array<float, 3> farthest =
+      ops::InvertArgs::within(backend.displacement_range(fields->forward, {0, n[2]}));
   const std::int64_t halo =
-      static_cast<std::int64_t>(std::min(most, static_cast<double>(n[2]))) + 3;
+      static_cast<std::int64_t>(std::min(farthest[2], static_cast<float>(n[2]))) + 3;
   backend.hold_planes(fields->forward, halo);
   const std::size_t plane_bytes = static_cast<std::size_t>(plane) * 3 * sizeof(float);
   fields->inverse_mm =
@@ -200,7 +199,7 @@ std::shared_ptr<const VolumeFeed> inverse_by_planes(std::shared_ptr<FoundFields>
       std::vector<float> inverse(static_cast<std::size_t>((end - z) * plane * 3));
       float* const out[3] = {inverse.data(), inverse.data() + (end - z) * plane,
                              inverse.data() + 2 * (end - z) * plane};
-      invert_planes(grid, window, first, {z, end}, iterations, tolerance_mm, out, stop);
+      invert_planes(grid, window, first, farthest, {z, end}, iterations, tolerance_mm, out, stop);
       std::vector<float> by_plane(inverse.size());
       for (std::int64_t p = 0; p < end - z; ++p)
         for (std::int64_t c = 0; c < 3; ++c)

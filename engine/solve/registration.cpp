@@ -73,6 +73,11 @@ double inverse_tolerance_mm(const Grid& grid) {
   return kInverseToleranceVoxels * std::min({spacing[0], spacing[1], spacing[2]});
 }
 
+std::array<float, 3> farthest(Run& run, const FoundFields& found) {
+  return ops::InvertArgs::within(
+      run.backend.displacement_range(found.forward, {0, found.grid.size[2]}));
+}
+
 /// The inverse by the back end itself, or by processes that share the field, each its planes.
 std::shared_ptr<const VolumeFeed> inverse_there(Run& run, std::shared_ptr<FoundFields> found) {
   if (!run.backend.inverts())
@@ -84,7 +89,8 @@ std::shared_ptr<const VolumeFeed> inverse_there(Run& run, std::shared_ptr<FoundF
                       found->inverse->view(),
                       {0, n[2]},
                       kInverseIterations,
-                      kInverseToleranceVoxels});
+                      kInverseToleranceVoxels,
+                      farthest(run, *found)});
   return fitted_feed(displacement_feed(found, found->inverse->view()));
 }
 
@@ -102,10 +108,11 @@ void finish_on_host(Run& run, std::shared_ptr<FoundFields> found) {
   RegistrationOutput& out = run.output;
   const Grid target = found->grid;
   out.forward_mm = DisplacementField(read_all(*displacement_feed(found, found->forward)));
+  const std::array<float, 3> longest = farthest(run, *found);
   found.reset();
   if (run.job.write_inverse) {
-    out.inverse_mm = invert(*out.forward_mm, target, kInverseIterations,
-                            inverse_tolerance_mm(target), run.control.stop);
+    out.inverse_mm = invert_within(*out.forward_mm, longest, target, kInverseIterations,
+                                   inverse_tolerance_mm(target), run.control.stop);
     fit_between_samples(*out.inverse_mm);
   }
   if (!run.control.leave_fields) return;

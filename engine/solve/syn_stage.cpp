@@ -52,8 +52,14 @@ BegunIteration begin(Run& run, const StageSpec& spec, Objective& objective, Halv
 void join(Run& run, Halves& halves) {
   const Size3 size = halves.fixed.size();
   // The fixed half's gradient is done with: the inverse goes there.
+  const ops::FieldView& forward = halves.fixed.displacement();
   run.backend.invert(
-      {halves.fixed.displacement(), halves.fixed.gradient(), {0, size[2]}, 60, 1e-3});
+      {forward,
+       halves.fixed.gradient(),
+       {0, size[2]},
+       60,
+       1e-3,
+       ops::InvertArgs::within(run.backend.displacement_range(forward, {0, size[2]}))});
   ops::ComposeArgs compose;
   compose.direction = halves.fixed.gradient();
   compose.displacement = halves.moving.displacement();

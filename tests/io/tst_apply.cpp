@@ -11,6 +11,7 @@
 #include "base/parallel.h"
 #include "io/io_fixtures.h"
 #include "ops/invert_field.h"
+#include "ops/jacobian.h"
 #include "support/sliced_feed.h"
 
 namespace gigawarp {
@@ -282,6 +283,41 @@ TEST(Inversion, ofASmoothFieldIsGoodToAFewMicrometres) {
   EXPECT_LE(same.p95_mm, same.max_mm);
   const Grid other = Grid::from_itk({70, 70, 70}, {1, 1, 1}, {-40, 10, -5}, Affine{}.linear);
   EXPECT_LT(inverse_error(forward, invert(forward, other)).mean_mm, 0.02);
+}
+
+/// A whirl without folds, where v <- -u(y + v) leads further away with every step.
+TEST(Inversion, isExactAtItsSamplesHoweverSteepTheFieldIs) {
+  const Grid grid = test::oblique_grid({48, 48, 12}, {1, 1, 1});
+  DisplacementField forward(grid);
+  constexpr double kSteep = 4, kNarrow = 0.35;
+  for (std::int64_t i = 0; i < grid.voxel_count(); ++i) {
+    const auto x = static_cast<double>(i % 48), y = static_cast<double>(i / 48 % 48);
+    const Vec3 mm =
+        grid.world_from_voxel.map_vector({kSteep * std::tanh(kNarrow * (y - 24)) / kNarrow,
+                                          -kSteep * std::tanh(kNarrow * (x - 24)) / kNarrow, 0});
+    for (int a = 0; a < 3; ++a)
+      forward.component_mm(a)[i] = static_cast<float>(mm[static_cast<std::size_t>(a)]);
+  }
+  EXPECT_GT(ops::summarise_jacobian(forward).minimum, 0.3);
+  const DisplacementField inverse = invert(forward, grid, 60);
+  std::vector<double> residuals;
+  for (std::int64_t z = 0; z < 12; z += 5)
+    for (std::int64_t y = 12; y < 36; ++y)
+      for (std::int64_t x = 12; x < 36; ++x) {
+        const std::int64_t i = (z * 48 + y) * 48 + x;
+        const Vec3 at = grid.world_from_voxel(
+            {static_cast<double>(x), static_cast<double>(y), static_cast<double>(z)});
+        Vec3 from = at, v{};
+        for (int a = 0; a < 3; ++a) {
+          v[static_cast<std::size_t>(a)] = inverse.component_mm(a)[i];
+          from[static_cast<std::size_t>(a)] += v[static_cast<std::size_t>(a)];
+        }
+        const std::optional<Vec3> u = forward.at_world(from);
+        ASSERT_TRUE(u.has_value());
+        residuals.push_back(std::hypot((*u)[0] + v[0], (*u)[1] + v[1], (*u)[2] + v[2]));
+      }
+  std::sort(residuals.begin(), residuals.end());
+  EXPECT_LT(residuals.back(), 0.01);
 }
 
 TEST(Inversion, ofAFoldEndsAndStaysFinite) {
