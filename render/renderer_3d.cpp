@@ -327,7 +327,7 @@ class Renderer3d::Impl {
       moving->InsertNextPoint(mark.moving_mm.data());
       residuals.push_back({mark.fixed_mm, mark.moving_mm});
     }
-    const double radius = kMarkRadius * longest_mm(scene.grid);
+    const double radius = kMarkRadius * scene.grid.longest_side_mm();
     add_spheres(fixed, radius, kFixedColour);
     add_spheres(moving, 0.8 * radius, kMovingColour);
     marks_.push_back(line_actor(poly_data_of(residuals), qRgb(255, 255, 255), 2));
@@ -357,7 +357,7 @@ class Renderer3d::Impl {
 
   void look(const Scene3d& scene, const CastView& view) {
     const double pixel_mm = pixel_mm_of(scene.grid, view);
-    const double distance = 4 * longest_mm(scene.grid);
+    const double distance = 4 * scene.grid.longest_side_mm();
     const Vec3 focus = middle_mm_of(scene.grid, view);
     Vec3 eye{};
     for (std::size_t a = 0; a < 3; ++a) eye[a] = focus[a] - distance * axes_.into[a];

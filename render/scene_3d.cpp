@@ -17,12 +17,11 @@ double dot(const Vec3& a, const Vec3& b) { return a[0] * b[0] + a[1] * b[1] + a[
 
 /// How long the shadow of the whole grid is along a direction.
 double extent_mm(const Grid& grid, const Vec3& direction) {
-  const Vec3 spacing = grid.spacing_mm();
+  const Vec3 sides = grid.sides_mm();
   const Mat3 axes = grid.direction();
   double sum = 0;
   for (std::size_t a = 0; a < 3; ++a)
-    sum += std::abs(dot({axes[0][a], axes[1][a], axes[2][a]}, direction)) * spacing[a] *
-           static_cast<double>(grid.size[a]);
+    sum += std::abs(dot({axes[0][a], axes[1][a], axes[2][a]}, direction)) * sides[a];
   return sum;
 }
 
@@ -46,7 +45,7 @@ SliceGeometry whole_plane(const Scene3d& scene, Plane plane, double pixel_mm) {
 CutPlane cut_plane(const Scene3d& scene, Plane plane, const std::stop_token& stop) {
   const Vec3 spacing = scene.grid.spacing_mm();
   const double pixel_mm = std::max(*std::min_element(spacing.begin(), spacing.end()),
-                                   longest_mm(scene.grid) / kMostPixels);
+                                   scene.grid.longest_side_mm() / kMostPixels);
   CutPlane out;
   out.geometry = whole_plane(scene, plane, pixel_mm);
   const QImage drawn = compose(scene.slices, Content::compare, out.geometry, stop);
@@ -94,14 +93,6 @@ void add_line(std::vector<Polyline>& lines, const std::vector<Vec3>& points, std
 }
 
 }  // namespace
-
-double longest_mm(const Grid& grid) {
-  const Vec3 spacing = grid.spacing_mm();
-  double longest = 0;
-  for (std::size_t a = 0; a < 3; ++a)
-    longest = std::max(longest, spacing[a] * static_cast<double>(grid.size[a]));
-  return longest;
-}
 
 std::array<CutPlane, 3> cut_planes(const Scene3d& scene, const std::stop_token& stop) {
   std::array<CutPlane, 3> out;

@@ -45,9 +45,6 @@ struct Scene3d {
   std::vector<Landmark3d> landmarks;
 };
 
-/// The grid's longest side.
-double longest_mm(const Grid& grid);
-
 /// One of the three cut planes, whole, textured: pixel (0, 0) of `picture` is at `geometry`'s
 /// origin. Where there is no tissue it is transparent.
 struct CutPlane {

@@ -21,13 +21,8 @@ Vec3 along(const Vec3& from, const Vec3& direction, double t) {
 }
 
 double diagonal_mm(const Grid& grid) {
-  const Vec3 spacing = grid.spacing_mm();
-  double square = 0;
-  for (std::size_t a = 0; a < 3; ++a) {
-    const double mm = spacing[a] * static_cast<double>(grid.size[a]);
-    square += mm * mm;
-  }
-  return std::sqrt(square);
+  const Vec3 sides = grid.sides_mm();
+  return std::hypot(sides[0], sides[1], sides[2]);
 }
 
 /// The volume as rays see it: voxel coordinates in, values out; outside it is empty.

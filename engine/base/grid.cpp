@@ -71,6 +71,17 @@ Vec3 Grid::spacing_mm() const {
   return s;
 }
 
+Vec3 Grid::sides_mm() const {
+  Vec3 sides = spacing_mm();
+  for (std::size_t a = 0; a < 3; ++a) sides[a] *= static_cast<double>(size[a]);
+  return sides;
+}
+
+double Grid::longest_side_mm() const {
+  const Vec3 sides = sides_mm();
+  return std::max({sides[0], sides[1], sides[2]});
+}
+
 Mat3 Grid::direction() const {
   const Vec3 s = spacing_mm();
   Mat3 d = world_from_voxel.linear;

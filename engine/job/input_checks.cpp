@@ -96,17 +96,9 @@ void check_intensities(Volume& volume, const std::string& path,
   if (volume.type() == ScalarType::f64) replace_not_finite<double>(volume, statistics.minimum);
 }
 
-double longest_side_mm(const Grid& grid) {
-  const Vec3 spacing = grid.spacing_mm();
-  double longest = 0;
-  for (std::size_t a = 0; a < 3; ++a)
-    longest = std::max(longest, spacing[a] * static_cast<double>(grid.size[a]));
-  return longest;
-}
-
 bool sides_are_odd(const Grid& fixed, const Grid& moving) {
   constexpr double kOddRatio = 3;
-  const double ratio = longest_side_mm(fixed) / longest_side_mm(moving);
+  const double ratio = fixed.longest_side_mm() / moving.longest_side_mm();
   return ratio > kOddRatio || ratio < 1 / kOddRatio;
 }
 

@@ -38,8 +38,6 @@ void check_label_grid(const Grid& labels, const std::string& path, const Grid& i
 /// Finite, invertible, not a reflection.
 void check_initial(const Affine& moving_from_fixed, const std::string& path);
 
-/// Of the longest side, from outermost face to outermost face.
-double longest_side_mm(const Grid& grid);
 /// Whether one volume is so much longer than the other that a voxel size may be wrong, or of
 /// another unit than the file says.
 bool sides_are_odd(const Grid& fixed, const Grid& moving);

@@ -387,8 +387,8 @@ void warn_of_odd_sides(const JobSpec& job, RunInputs& inputs) {
   if (!sides_are_odd(fixed, moving)) return;
   std::ostringstream text;
   text.precision(3);
-  text << "The longest side of \"" << job.fixed[0] << "\" is " << longest_side_mm(fixed)
-       << " mm and that of \"" << job.moving[0] << "\" " << longest_side_mm(moving)
+  text << "The longest side of \"" << job.fixed[0] << "\" is " << fixed.longest_side_mm()
+       << " mm and that of \"" << job.moving[0] << "\" " << moving.longest_side_mm()
        << " mm: is a voxel size wrong? --fixed-spacing and --moving-spacing give others.";
   inputs.warnings.push_back(text.str());
 }

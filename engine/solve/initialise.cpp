@@ -202,13 +202,7 @@ bool compares_candidates(const RegistrationInput& input, Initialisation how) {
   return !starts_from_transform(input, how) && how != Initialisation::landmarks;
 }
 
-double comparison_spacing_mm(const Grid& fixed) {
-  const Vec3 spacing = fixed.spacing_mm();
-  double extent = 0;
-  for (int a = 0; a < 3; ++a)
-    extent = std::max(extent, spacing[a] * static_cast<double>(fixed.size[a]));
-  return extent / kVoxelsPerAxis;
-}
+double comparison_spacing_mm(const Grid& fixed) { return fixed.longest_side_mm() / kVoxelsPerAxis; }
 
 InitialAlignment initial_alignment(const Subject& subject, Initialisation how,
                                    ops::Backend& backend) {

@@ -13,11 +13,7 @@ class Chart {
  public:
   Chart(LinearModel model, const Grid& fixed) : model_(model), centre_(fixed.centre_mm()) {
     double squares = 0;
-    const Vec3 spacing = fixed.spacing_mm();
-    for (int a = 0; a < 3; ++a) {
-      const double extent = spacing[a] * static_cast<double>(fixed.size[a]);
-      squares += extent * extent / 12.0;
-    }
+    for (const double side_mm : fixed.sides_mm()) squares += side_mm * side_mm / 12.0;
     radius_ = std::max(std::sqrt(squares), 1e-9);
   }
 

@@ -90,6 +90,12 @@ TEST(LargeGzip, isReadInParallelAndAlone) {
   EXPECT_TRUE(test::same_voxels(volume, io::read_image(folder / "v.nii.gz")));
 }
 
+TEST(Sides, ofAGridReachFromFaceToFaceHoweverItLies) {
+  const Grid grid = test::oblique_grid({7, 6, 5}, {1, 1.5, 4});
+  expect_near(grid.sides_mm(), {7, 9, 20}, 1e-12);
+  EXPECT_NEAR(grid.longest_side_mm(), 20, 1e-12);
+}
+
 TEST(Spacing, ofTheUserWins) {
   const Folder folder;
   io::write_image(test::textured(test::oblique_grid({5, 6, 7}), ScalarType::u8), folder / "v.nii");

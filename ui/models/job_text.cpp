@@ -113,14 +113,14 @@ std::vector<GateFinding> gate_findings(const Workspace& workspace) {
   if (job::sides_are_odd(f, m))
     add(tr("The longest side is %1 mm in the fixed and %2 mm in the moving image: is a voxel size "
            "wrong?")
-            .arg(job::longest_side_mm(f), 0, 'g', 3)
-            .arg(job::longest_side_mm(m), 0, 'g', 3),
+            .arg(f.longest_side_mm(), 0, 'g', 3)
+            .arg(m.longest_side_mm(), 0, 'g', 3),
         true);
   for (const auto& [grid, name] : {std::pair{&f, tr("fixed")}, std::pair{&m, tr("moving")}}) {
-    if (job::longest_side_mm(*grid) > kLargestMm || job::longest_side_mm(*grid) < kSmallestMm)
+    if (grid->longest_side_mm() > kLargestMm || grid->longest_side_mm() < kSmallestMm)
       add(tr("The %1 image is %2 mm long, which no brain is: is its voxel size in other units?")
               .arg(name)
-              .arg(job::longest_side_mm(*grid), 0, 'g', 3),
+              .arg(grid->longest_side_mm(), 0, 'g', 3),
           true);
     if (grid->world_from_voxel.determinant() < 0)
       add(tr("The axes of the %1 image are left-handed. That is allowed; check that its left is "
@@ -170,14 +170,12 @@ QString gate_table(const Workspace& workspace) {
     const Layer& layer = workspace.layers().layer(role);
     if (layer.volume == nullptr) return {};
     const Grid& grid = layer.grid();
-    const Vec3 spacing = grid.spacing_mm();
     QStringList sides;
-    for (std::size_t a = 0; a < 3; ++a)
-      sides << QString::number(spacing[a] * static_cast<double>(grid.size[a]), 'g', 3);
+    for (const double side_mm : grid.sides_mm()) sides << QString::number(side_mm, 'g', 3);
     rows +=
         QStringLiteral("<tr><td>%1&nbsp;</td><td>%2&nbsp;</td><td>%3&nbsp;</td><td>%4</td></tr>")
             .arg(role == LayerRole::fixed ? tr("fixed") : tr("moving"),
-                 sides.join(QStringLiteral("×")), short_spacing(spacing),
+                 sides.join(QStringLiteral("×")), short_spacing(grid.spacing_mm()),
                  QString::fromStdString(grid.orientation()));
   }
   return QStringLiteral("<table><tr><td></td><td>%1</td><td>%2</td><td>%3</td></tr>%4</table>")

@@ -402,13 +402,7 @@ render::Scene Workspace::scene() const {
     scene.map = {map.volume, kind, map.window, display_.map_opacity};
   }
   scene.glyphs = display_.glyphs;
-  if (display_.grid && reference_) {
-    const Vec3 spacing = reference_->spacing_mm();
-    double extent = 0;
-    for (std::size_t a = 0; a < 3; ++a)
-      extent = std::max(extent, spacing[a] * static_cast<double>(reference_->size[a]));
-    scene.grid_mm = extent / kGridCells;
-  }
+  if (display_.grid && reference_) scene.grid_mm = reference_->longest_side_mm() / kGridCells;
   return scene;
 }
 

@@ -37,6 +37,9 @@ struct Grid {
   std::int64_t voxel_count() const { return size[0] * size[1] * size[2]; }
   Affine voxel_from_world() const { return world_from_voxel.inverse(); }
   Vec3 spacing_mm() const;
+  /// From outermost face to outermost face, along each index axis.
+  Vec3 sides_mm() const;
+  double longest_side_mm() const;
   Mat3 direction() const;  ///< unit columns
   Vec3 origin_mm() const { return world_from_voxel.offset; }
   /// World position of the middle of the volume.
