@@ -1018,6 +1018,10 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
         <source>Names: %1 labels, from %2</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>+ %1 more</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>gigawarp::ui::BrainView</name>
@@ -1055,10 +1059,6 @@ where it is (an atlas, say), then the moving one. Or choose them here.</source>
     </message>
     <message>
         <source>The 3-D view is drawn by the processor, without labels, planes and grid: %1</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>+ %1 more</source>
         <translation type="unfinished"></translation>
     </message>
     <message>

@@ -1,8 +1,10 @@
 #include <QFile>
+#include <QPainter>
 #include <QProcess>
 #include <QSettings>
 #include <QTableView>
 #include <filesystem>
+#include <fstream>
 
 #include "support/test_data.h"
 #include "ui/models/landmark_pairs.h"
@@ -212,6 +214,53 @@ TEST_F(Pictures, realHead) {
   save("desktop_real_glass.png");
   QTest::keyClick(window.get(), Qt::Key_F3, Qt::ShiftModifier);
   save("desktop_real_volume.png");
+}
+
+/// The 3-D view of a head with named labels at several sizes, in the light and in the dark window.
+TEST_F(Pictures, narrowHead) {
+  const auto data = test::test_data();
+  if (!data) GTEST_SKIP() << "GIGAWARP_TEST_DATA names no folder";
+  const test::TemporaryFolder folder;
+  const std::filesystem::path names = folder.path() / "names.txt";
+  std::ofstream out(names);
+  for (int label = 1; label < 90; ++label)
+    out << label << (label % 2 == 0 ? " Left-Cerebral-White-Matter-" : " Amygdala-") << label
+        << '\n';
+  out.close();
+  workspace().open_as(LayerRole::fixed, test::path_in(*data / "labels", "nv_T1.nii.gz"));
+  workspace().open_as(LayerRole::fixed_labels, test::path_in(*data / "labels", "nv_aseg.nii.gz"));
+  ASSERT_TRUE(wait_loaded({LayerRole::fixed, LayerRole::fixed_labels}));
+  workspace().name_labels({LayerRole::fixed_labels}, QString::fromStdString(names.string()));
+  auto* brain = find<ui::BrainView>("brain_view");
+  for (const char* theme : {"light", "dark"}) {
+    QSettings().setValue("theme", theme);
+    ui::apply_theme();
+    brain->setMinimumSize(120, 120);
+    brain->setMaximumSize(QWIDGETSIZE_MAX, QWIDGETSIZE_MAX);
+    QTest::qWait(50);  // until the layout has let go of the last size
+    window->resize(1024, 700);
+    save((std::string("desktop_narrow_") + theme + ".png").c_str());
+    QImage sheet(1520, 780, QImage::Format_RGB32);
+    sheet.fill(Qt::gray);
+    QPainter painter(&sheet);
+    QPoint at(5, 5);
+    for (const QSize& size :
+         {QSize(120, 120), QSize(160, 200), QSize(200, 300), QSize(260, 320), QSize(340, 340),
+          QSize(200, 120), QSize(240, 300), QSize(420, 300), QSize(620, 420)}) {
+      brain->setFixedSize(size);
+      ASSERT_TRUE(wait_until([&] { return brain->size() == size; }));
+      ASSERT_TRUE(wait_drawn());
+      if (at.x() + size.width() > sheet.width()) at = {5, 355};
+      painter.drawPixmap(at, brain->grab());
+      at.rx() += size.width() + 5;
+    }
+    painter.end();
+    const QString path =
+        QString::fromStdString((folder_ / (std::string("brain_sizes_") + theme + ".png")).string());
+    ASSERT_TRUE(sheet.save(path));
+  }
+  QSettings().clear();
+  ui::apply_theme();
 }
 
 /// Two clinical scans of one patient with thick slices on different grids, where they are.

@@ -2,10 +2,12 @@
 
 #include <QContextMenuEvent>
 #include <QElapsedTimer>
+#include <QHelpEvent>
 #include <QKeyEvent>
 #include <QMenu>
 #include <QMouseEvent>
 #include <QPainter>
+#include <QToolTip>
 #include <QWheelEvent>
 #include <algorithm>
 #include <cmath>
@@ -21,11 +23,28 @@ constexpr double kSmoothMs = 40, kSlowMs = 200;
 /// Least time between pictures of a preview, and in times of what a picture takes.
 constexpr int kPreviewMs = 400;
 constexpr double kPreviewShare = 12;
+/// Where the menu's button has no room for a word.
+constexpr int kNarrow = 200;
 
 std::vector<Vec3> positions(const std::vector<io::Landmark>& landmarks) {
   std::vector<Vec3> points;
   for (const io::Landmark& mark : landmarks) points.push_back(mark.position_mm);
   return points;
+}
+
+/// Keys that turn, move and zoom.
+bool is_own(const QKeyEvent& key) {
+  const Qt::KeyboardModifiers modifiers = key.modifiers() & ~Qt::KeypadModifier;
+  switch (key.key()) {
+    case Qt::Key_Left:
+    case Qt::Key_Right:
+    case Qt::Key_Up:
+    case Qt::Key_Down:
+    case Qt::Key_Plus: return modifiers == Qt::NoModifier || modifiers == Qt::ShiftModifier;
+    case Qt::Key_Minus:
+    case Qt::Key_Home: return modifiers == Qt::NoModifier;
+    default: return false;
+  }
 }
 
 }  // namespace
@@ -65,7 +84,13 @@ BrainView::BrainView(Workspace& workspace, const Actions& actions, QWidget* pare
   menu_button_->setPopupMode(QToolButton::InstantPopup);
   menu_button_->setMenu(menu);
   menu_button_->setAutoRaise(true);
-  menu_button_->setStyleSheet(QStringLiteral("QToolButton { color: rgb(235, 235, 235); }"));
+  // The view is dark in the light window too, also under the mouse.
+  QPalette dark;
+  dark.setColor(QPalette::Button, QColor(50, 53, 58));
+  for (const QPalette::ColorRole role :
+       {QPalette::ButtonText, QPalette::WindowText, QPalette::Text})  // words and arrow
+    dark.setColor(role, QColor(235, 235, 235));
+  menu_button_->setPalette(dark);
 }
 
 BrainView::~BrainView() { queue_.forget(this); }
@@ -133,6 +158,59 @@ render::Scene3d BrainView::scene_3d() const {
   return scene;
 }
 
+std::vector<LegendEntry> BrainView::legend() const {
+  std::vector<LegendEntry> entries;
+  const auto labels = surfaces_.labels();
+  if (labels == nullptr || !problem_.isEmpty()) return entries;
+  const std::shared_ptr<const io::LabelNames> names = label_names();
+  for (const mesh::LabelSurface& label : *labels) {
+    LegendEntry entry{
+        QColor(render::label_colour(label.label, names.get())), QString::number(label.label), {}};
+    if (names != nullptr)
+      if (const auto name = names->find(label.label); name != names->end())
+        entry.name = QString::fromStdString(name->second.name);
+    entries.push_back(entry);
+  }
+  return entries;
+}
+
+BrainDecorations BrainView::decorations() const {
+  BrainDecorations out;
+  out.heading = surfaces_.head_role() == LayerRole::fixed ? tr("3-D · fixed") : tr("3-D · moving");
+  const QString level = coarse_level_text(workspace_.layers().layer(surfaces_.head_role()));
+  if (!level.isEmpty()) out.heading += QStringLiteral(" · ") + level;
+  if (surfaces_.labels() != nullptr)
+    out.heading +=
+        surfaces_.labels_are_moving() ? tr(" · labels: moving, warped") : tr(" · labels: fixed");
+  out.legend = legend();
+  if (!problem_.isEmpty())
+    out.words = tr("Drawn by the processor, without labels, planes and grid: %1").arg(problem_);
+  else if (!surfaces_.problem().isEmpty())
+    out.words = surfaces_.problem();
+  else if (surfaces_.is_busy())
+    out.words = tr("Making surfaces …");
+  out.axes = render::cast_axes(view_);
+  return out;
+}
+
+BrainLayout BrainView::layout_of(const BrainDecorations& decorations) const {
+  const QSize button = problem_.isEmpty() ? menu_button_->size() : QSize();
+  return lay_out(decorations, size(), button, font());
+}
+
+/// The view with its subject in the middle of what the decorations leave free.
+render::CastView BrainView::framed() const {
+  render::CastView view = view_;
+  view.width = width();
+  view.height = height();
+  const QRectF free = layout_of(decorations()).free;
+  view.zoom *= std::min(free.width(), free.height()) / std::min(width(), height());
+  const double pixel_mm = render::pixel_mm_of(*workspace_.reference(), view);
+  view.right_mm += (0.5 * width() - free.center().x()) * pixel_mm;
+  view.down_mm += (0.5 * height() - free.center().y()) * pixel_mm;
+  return view;
+}
+
 int BrainView::coarseness() const {
   if (!dragging_ || frame_ms_ < kSmoothMs) return 1;
   return frame_ms_ < kSlowMs ? 2 : 4;
@@ -152,7 +230,7 @@ void BrainView::ask() {
   }
   const int coarse = coarseness();
   const double scale = devicePixelRatioF() / coarse;
-  render::CastView view = view_;
+  render::CastView view = framed();
   view.width = std::max(2, static_cast<int>(std::lround(width() * scale)));
   view.height = std::max(2, static_cast<int>(std::lround(height() * scale)));
   render::CastScene cast;
@@ -211,104 +289,54 @@ void BrainView::take(quint64 serial, const QImage& picture, const QString& probl
 void BrainView::paintEvent(QPaintEvent*) {
   QPainter painter(this);
   painter.fillRect(rect(), QColor(render::kBackground));
-  menu_button_->move(width() - menu_button_->width() - 4, 4);
   if (picture_.isNull() || workspace_.reference() == nullptr) return;
   painter.setRenderHint(QPainter::SmoothPixmapTransform);
   painter.drawImage(rect(), picture_);
-  draw_letters(painter);
-  draw_legend(painter);
-  draw_words(painter);
+  const BrainDecorations all = decorations();
+  draw(painter, all, layout_of(all), size(), font());
 }
 
-/// Three short axes with their letters, lower left.
-void BrainView::draw_letters(QPainter& painter) const {
-  const render::CastAxes axes = render::cast_axes(view_);
-  const QPointF middle(46, height() - 46.0);
-  constexpr double kLength = 26;
-  painter.setRenderHint(QPainter::Antialiasing);
-  QFont bold = font();
-  bold.setBold(true);
-  bold.setPixelSize(13);
-  painter.setFont(bold);
-  constexpr char kLetters[] = "LPS";
-  for (std::size_t a = 0; a < 3; ++a) {
-    const QPointF tip(kLength * axes.right[a], kLength * axes.down[a]);
-    painter.setPen(QPen(QColor(255, 214, 102, 200), 1.6));
-    painter.drawLine(middle, middle + tip);
-    const QPointF at = middle + 1.45 * tip;
-    painter.drawText(QRectF(at - QPointF(9, 9), QSizeF(18, 18)), Qt::AlignCenter,
-                     QString(QLatin1Char(kLetters[a])));
+void BrainView::place_button() {
+  menu_button_->setText(width() < kNarrow ? QStringLiteral("…") : tr("Show"));
+  menu_button_->adjustSize();
+  menu_button_->move(width() - menu_button_->width() - 4, 4);
+}
+
+/// What has no room in the view; elsewhere, how to use it.
+QString BrainView::text_at(const QPoint& place) const {
+  const BrainDecorations all = decorations();
+  const BrainLayout layout = layout_of(all);
+  const int row = layout.row_at(place);
+  if (row == layout.rows) return legend_html(all.legend, row);
+  if (row >= 0) return legend_html({all.legend[static_cast<std::size_t>(row)]}, 0);
+  const bool legend_hidden = layout.legend.isEmpty() && !all.legend.empty();
+  if (!layout.heading_box.contains(place) || !(layout.heading_cut || legend_hidden))
+    return toolTip();
+  return QStringLiteral("<p>%1</p>").arg(all.heading.toHtmlEscaped()) +
+         (legend_hidden ? legend_html(all.legend, 0) : QString());
+}
+
+bool BrainView::event(QEvent* event) {
+  // Its own keys are no shortcuts here: Shift and an arrow would turn the planes.
+  if (event->type() == QEvent::ShortcutOverride && is_own(*static_cast<QKeyEvent*>(event))) {
+    event->accept();
+    return true;
   }
+  if (event->type() != QEvent::ToolTip) return QWidget::event(event);
+  const auto* help = static_cast<QHelpEvent*>(event);
+  QToolTip::showText(help->globalPos(), text_at(help->pos()), this);
+  return true;
 }
 
-/// The colours of the labels, as many as fit below the menu, with their names or numbers.
-void BrainView::draw_legend(QPainter& painter) const {
-  const auto labels = surfaces_.labels();
-  if (labels == nullptr || !problem_.isEmpty()) return;
-  constexpr int kRow = 16, kTop = 34, kNumber = 46, kLegendText = 190;
-  const QColor kLegendGround(20, 21, 24, 170);
-  const int room = std::max(0, (height() - kTop - 30) / kRow);
-  QFont small = font();
-  small.setPixelSize(11);
-  painter.setFont(small);
-  const std::shared_ptr<const io::LabelNames> names = label_names();
-  const int text = names != nullptr ? std::clamp(width() / 3, kNumber, kLegendText) : kNumber;
-  const int x = width() - text - 18;
-  int y = kTop, shown = 0;
-  const int count = static_cast<int>(labels->size());
-  if (names != nullptr)  // long words reach into the brain
-    painter.fillRect(QRect(x - 5, kTop - 2, width() - x + 5, std::min(room, count) * kRow + 4),
-                     kLegendGround);
-  for (const mesh::LabelSurface& label : *labels) {
-    if (shown == room - 1 && count > room) break;
-    painter.fillRect(QRect(x, y + 3, 10, 10),
-                     QColor(render::label_colour(label.label, names.get())));
-    painter.setPen(QColor(235, 235, 235));
-    QString word = QString::number(label.label);
-    if (names != nullptr)
-      if (const auto name = names->find(label.label); name != names->end())
-        // The number too: cut short, names may look alike.
-        word = painter.fontMetrics().elidedText(
-            word + QLatin1Char(' ') + QString::fromStdString(name->second.name), Qt::ElideMiddle,
-            text);
-    painter.drawText(QRect(x + 15, y, text, kRow), Qt::AlignLeft | Qt::AlignVCenter, word);
-    y += kRow;
-    ++shown;
-  }
-  if (shown < count)
-    painter.drawText(QRect(x, y, std::max(60, text), kRow), Qt::AlignLeft | Qt::AlignVCenter,
-                     tr("+ %1 more").arg(count - shown));
+void BrainView::resizeEvent(QResizeEvent*) {
+  place_button();
+  ask();
 }
 
-void BrainView::draw_words(QPainter& painter) const {
-  QFont small = font();
-  small.setPixelSize(12);
-  painter.setFont(small);
-  painter.setPen(QColor(235, 235, 235));
-  QString title =
-      surfaces_.head_role() == LayerRole::fixed ? tr("3-D · fixed") : tr("3-D · moving");
-  const QString level = coarse_level_text(workspace_.layers().layer(surfaces_.head_role()));
-  if (!level.isEmpty()) title += QStringLiteral(" · ") + level;
-  if (surfaces_.labels() != nullptr)
-    title +=
-        surfaces_.labels_are_moving() ? tr(" · labels: moving, warped") : tr(" · labels: fixed");
-  painter.drawText(QRectF(8, 6, width() - 80.0, 18), Qt::AlignLeft | Qt::AlignTop, title);
-  QString words;
-  if (!problem_.isEmpty())
-    words = tr("Drawn by the processor, without labels, planes and grid: %1").arg(problem_);
-  else if (!surfaces_.problem().isEmpty())
-    words = surfaces_.problem();
-  else if (surfaces_.is_busy())
-    words = tr("Making surfaces …");
-  if (words.isEmpty()) return;
-  const QRectF below(84, height() - 54.0, width() - 92.0, 48);
-  painter.setPen(QColor(255, 214, 102));
-  painter.drawText(below, Qt::AlignRight | Qt::AlignBottom | Qt::TextWordWrap, words);
+void BrainView::showEvent(QShowEvent*) {
+  place_button();
+  ask();
 }
-
-void BrainView::resizeEvent(QResizeEvent*) { ask(); }
-
-void BrainView::showEvent(QShowEvent*) { ask(); }
 
 void BrainView::reset() {
   const auto subject = view_.subject;
@@ -326,10 +354,7 @@ void BrainView::turn(double yaw, double pitch) {
 
 void BrainView::pan(double right_pixels, double down_pixels) {
   if (workspace_.reference() == nullptr) return;
-  render::CastView view = view_;
-  view.width = width();
-  view.height = height();
-  const double pixel_mm = render::pixel_mm_of(*workspace_.reference(), view);
+  const double pixel_mm = render::pixel_mm_of(*workspace_.reference(), framed());
   view_.right_mm -= right_pixels * pixel_mm;
   view_.down_mm -= down_pixels * pixel_mm;
   ask();

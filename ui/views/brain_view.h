@@ -9,6 +9,7 @@
 #include "ui/models/surfaces_model.h"
 #include "ui/models/workspace.h"
 #include "ui/views/actions.h"
+#include "ui/views/brain_decorations.h"
 
 namespace gigawarp::ui {
 
@@ -26,10 +27,16 @@ class BrainView final : public QWidget {
   const QString& problem() const { return problem_; }
   /// True when the picture is the newest that was asked for and no surface is being made.
   bool is_current() const;
+  /// What is written over the picture now, and where.
+  BrainDecorations decorations() const;
+  BrainLayout layout_of(const BrainDecorations& decorations) const;
+  /// What a tooltip at a place of the view says.
+  QString text_at(const QPoint& place) const;
   /// From the front, all of it.
   void reset();
 
  protected:
+  bool event(QEvent* event) override;
   void paintEvent(QPaintEvent* event) override;
   void resizeEvent(QResizeEvent* event) override;
   void showEvent(QShowEvent* event) override;
@@ -49,13 +56,13 @@ class BrainView final : public QWidget {
   void take(quint64 serial, const QImage& picture, const QString& problem, double ms);
   render::Scene3d scene_3d() const;
   std::shared_ptr<const io::LabelNames> label_names() const;
+  std::vector<LegendEntry> legend() const;
+  render::CastView framed() const;
+  void place_button();
   int coarseness() const;
   void turn(double yaw, double pitch);
   void pan(double right_pixels, double down_pixels);
   void zoom(double factor);
-  void draw_letters(QPainter& painter) const;
-  void draw_legend(QPainter& painter) const;
-  void draw_words(QPainter& painter) const;
 
   Workspace& workspace_;
   SurfacesModel surfaces_;

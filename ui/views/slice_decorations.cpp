@@ -18,16 +18,6 @@ constexpr double kLandmarkReachSlices = 2.5;
 
 QString tr(const char* text) { return QCoreApplication::translate("gigawarp::ui", text); }
 
-/// Legible on bright and dark pictures.
-void outlined(QPainter& painter, const QRectF& box, int flags, const QString& text,
-              const QColor& colour) {
-  painter.setPen(QColor(0, 0, 0, 190));
-  for (const QPointF& shift : {QPointF(1, 1), QPointF(-1, 1), QPointF(1, -1), QPointF(-1, -1)})
-    painter.drawText(box.translated(shift), flags, text);
-  painter.setPen(colour);
-  painter.drawText(box, flags, text);
-}
-
 /// The lines in which the two other planes meet this one: unit directions in the picture.
 std::array<QPointF, 2> plane_lines(const render::SliceGeometry& g, const Workspace& workspace) {
   constexpr std::array kPlanes{render::Plane::axial, render::Plane::coronal,
@@ -290,6 +280,15 @@ void draw_handles(QPainter& painter, const Decorations& d) {
 }
 
 }  // namespace
+
+void outlined(QPainter& painter, const QRectF& box, int flags, const QString& text,
+              const QColor& colour) {
+  painter.setPen(QColor(0, 0, 0, 190));
+  for (const QPointF& shift : {QPointF(1, 1), QPointF(-1, 1), QPointF(1, -1), QPointF(-1, -1)})
+    painter.drawText(box.translated(shift), flags, text);
+  painter.setPen(colour);
+  painter.drawText(box, flags, text);
+}
 
 std::array<QPointF, 4> plane_handles(const render::SliceGeometry& g, const Workspace& workspace) {
   const auto at = render::pixel_of(g, workspace.view().cursor_mm);

@@ -15,6 +15,10 @@ struct Decorations {
   bool swipe = false, aligning = false;
 };
 
+/// Legible on bright and dark pictures.
+void outlined(QPainter& painter, const QRectF& box, int flags, const QString& text,
+              const QColor& colour);
+
 /// Crosshair, orientation letters, scale bar, title and position, landmarks, swipe edge, alignment
 /// handles.
 void draw_decorations(QPainter& painter, const Decorations& decorations, const Workspace& workspace,
