@@ -207,6 +207,7 @@ void apply_to_image(ApplyOptions options) {
   progress.part(0.6, 1, "writing");
   io::write_image(resampled, options.out, write);
   progress.finish();
+  tell_lost_geometry(grid, options.out);
 }
 
 /// What is said of an image would be said in vain: who gives it takes the verb for another one.

@@ -132,6 +132,7 @@ void convert(ConvertOptions options) {
   if (!options.type.empty()) volume = io::to_type(volume, scalar_type(options.type));
   interruption.look();
   io::write_image(volume, options.output, options.write);
+  tell_lost_geometry(volume.grid(), options.output);
 }
 
 }  // namespace

@@ -228,7 +228,10 @@ Pictures draw(const QcOptions& o, const QcFiles& files, const qc::Assessment& as
 
 /// Slab by slab where the format allows it.
 void write_map(const VolumeFeed& map, const fs::path& path, const std::stop_token& stop) {
-  if (!io::can_stream_to(path)) return io::write_image(read_all(map), path);
+  if (!io::can_stream_to(path)) {
+    io::write_image(read_all(map), path);
+    return tell_lost_geometry(map.grid(), path);
+  }
   const auto sink = io::open_sink(path, {map.grid(), map.type(), 1, {}});
   for (std::int64_t z = 0; z < map.grid().size[2]; z += sink->planes_at_once()) {
     if (stop.stop_requested())
@@ -243,7 +246,10 @@ void write_map(const VolumeFeed& map, const fs::path& path, const std::stop_toke
 void write(const QcOptions& o, const qc::Assessment& assessment, const Pictures& pictures,
            const std::stop_token& stop) {
   if (!o.json.empty()) write_text_file(o.json, qc::to_json(assessment.report));
-  if (!o.local_ncc.empty()) io::write_image(assessment.local_ncc, o.local_ncc);
+  if (!o.local_ncc.empty()) {
+    io::write_image(assessment.local_ncc, o.local_ncc);
+    tell_lost_geometry(assessment.local_ncc.grid(), o.local_ncc);
+  }
   if (!o.jacobian.empty()) write_map(*pictures.jacobian, o.jacobian, stop);
   if (!o.sheet.empty()) render::write_png(pictures.sheet, o.sheet);
   if (!o.thumbnail.empty()) render::write_png(pictures.thumbnail, o.thumbnail);

@@ -118,6 +118,11 @@ void keep_inputs(const std::filesystem::path& out, const std::vector<std::string
                   out.string());
 }
 
+void tell_lost_geometry(const Grid& grid, const std::filesystem::path& out) {
+  const std::string lost = io::lost_geometry(grid, out);
+  if (!lost.empty()) std::cerr << out.string() << ": " << lost << '\n';
+}
+
 std::string command_line() {
   std::ifstream stream("/proc/self/cmdline", std::ios::binary);
   std::string line;

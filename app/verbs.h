@@ -50,6 +50,9 @@ void write_text_file(const std::filesystem::path& path, const std::string& text)
 /// Throws Error{usage} where `out` is one of the files that it is made from, or holds one.
 void keep_inputs(const std::filesystem::path& out, const std::vector<std::string>& inputs);
 
+/// Says on stderr what an image written as `out` does not hold of its volume's grid.
+void tell_lost_geometry(const Grid& grid, const std::filesystem::path& out);
+
 /// How this process was started, quoted for a shell; for the provenance of results.
 std::string command_line();
 

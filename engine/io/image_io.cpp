@@ -251,6 +251,10 @@ ReadOptions companion_options(const ReadOptions& image, const fs::path& path) {
   return options;
 }
 
+std::string lost_geometry(const Grid& grid, const fs::path& path) {
+  return by_extension(path) == Format::tiff ? lost_in_tiff(grid) : std::string();
+}
+
 void write_image(const Volume& volume, const fs::path& path, const WriteOptions& options) {
   if (volume.empty())
     throw Error(ErrorCode::internal, "An empty volume was to be written.", path.string());

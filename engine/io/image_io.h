@@ -70,4 +70,7 @@ struct WriteOptions {
 void write_image(const Volume& volume, const std::filesystem::path& path,
                  const WriteOptions& options = {});
 
+/// What a file of that name will not hold of a volume's grid, in a sentence; empty: nothing.
+std::string lost_geometry(const Grid& grid, const std::filesystem::path& path);
+
 }  // namespace gigawarp::io

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string_view>
 
 #include "io/brick_source.h"
@@ -168,6 +169,39 @@ void write_tiff(const Volume& volume, const fs::path& path) {
   if (TIFFFlush(tiff.get()) != 1) refuse_output(path, "the disk is full.");
   tiff.reset();
   file.commit();
+}
+
+namespace {
+/// What a reader takes a TIFF for.
+Grid as_read_back(const Grid& grid) {
+  return Grid::from_itk(grid.size, grid.spacing_mm(), {}, {{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}});
+}
+Grid at_zero(Grid grid) {
+  grid.world_from_voxel.offset = {};
+  return grid;
+}
+bool is_turned(const Grid& grid) { return !at_zero(grid).same_lattice(as_read_back(grid)); }
+}  // namespace
+
+std::string lost_in_tiff(const Grid& grid) {
+  const bool turned = is_turned(grid), moved = !at_zero(grid).same_lattice(grid);
+  if (!turned && !moved) return {};
+  const bool oblique = turned && is_turned(reordered(grid, canonical_order(grid)));
+  const Vec3 origin = grid.origin_mm();
+  std::ostringstream text;
+  text << "TIFF does not hold the "
+       << (turned && moved ? "orientation and the position"
+           : turned        ? "orientation"
+                           : "position")
+       << " of a volume: readers assume ";
+  if (turned)
+    text << "axes towards LPS, not " << (oblique ? "obliquely towards " : "") << grid.orientation();
+  if (turned && moved) text << ", and ";
+  if (moved)
+    text << "the first voxel at 0, 0, 0 mm, not " << origin[0] << ", " << origin[1] << ", "
+         << origin[2];
+  text << "; choose .nii.gz or .nrrd to keep " << (turned && moved ? "both." : "it.");
+  return text.str();
 }
 
 }  // namespace gigawarp::io

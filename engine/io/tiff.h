@@ -17,4 +17,7 @@ Volume read_tiff(const std::filesystem::path& path, const ReadOptions& options);
 /// which is what ImageJ reads: Error{usage} otherwise.
 void write_tiff(const Volume& volume, const std::filesystem::path& path);
 
+/// What a TIFF does not hold of the grid, in a sentence; empty where a reader would assume it.
+std::string lost_in_tiff(const Grid& grid);
+
 }  // namespace gigawarp::io

@@ -173,6 +173,41 @@ class FileVerbs(PairCase):
             there = image.TransformPhysicalPointToIndex(original.TransformIndexToPhysicalPoint(index))
             self.assertEqual(image[there], round(original[index]))
 
+    def corners(self, path):
+        """In world space, in an order that that of the axes does not change."""
+        grid = json.loads(self.verb("info", path, "--json").stdout)[0]
+        ends = np.array(list(np.ndindex(2, 2, 2))) * (np.array(grid["size"]) - 1)
+        points = ends @ (np.array(grid["direction"]) * grid["spacing_mm"]).T + grid["origin_mm"]
+        return sorted(np.round(points, 4).tolist())
+
+    def test_what_a_tiff_does_not_hold_is_told(self):
+        told = {}
+        for name, affine in (("lps", np.diag([-2.0, -2, 2, 1])), ("ras", np.diag([2.0, 2, 2, 1])),
+                             ("moved", np.array([[-2.0, 0, 0, -3], [0, -2, 0, 4], [0, 0, 2, 5], [0, 0, 0, 1]])),
+                             ("turned", np.array([[1.6, -1.2, 0, 7], [1.2, 1.6, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]]))):
+            path = self.folder / f"{name}.nii.gz"
+            nibabel.save(nibabel.Nifti1Image(np.ones((8, 9, 10), np.uint8), affine), path)
+            for ending in ("tif", "nrrd", "mha", "mnc", "h5", "vdb", "ome.zarr"):
+                process = self.verb("convert", path, self.folder / f"{name}.{ending}")
+                lines = [line for line in process.stderr.splitlines() if "does not hold" in line]
+                if ending == "tif":
+                    told[name] = lines
+                else:  # which hold all of it, as they are read back
+                    self.assertEqual(lines, [], ending)
+                    np.testing.assert_allclose(self.corners(path), self.corners(self.folder / f"{name}.{ending}"),
+                                               atol=1e-3, err_msg=ending)
+        self.assertEqual(told["lps"], [])
+        self.assertEqual([len(told[name]) for name in ("ras", "moved", "turned")], [1, 1, 1])
+        self.assertIn("ras.tif: TIFF does not hold the orientation of a volume", told["ras"][0])
+        self.assertIn("towards LPS, not RAS;", told["ras"][0])
+        self.assertIn("does not hold the position of a volume", told["moved"][0])
+        self.assertIn("at 0, 0, 0 mm, not 3, -4, 5;", told["moved"][0])
+        self.assertIn("the orientation and the position", told["turned"][0])
+        self.assertIn("not obliquely towards RAS, and ", told["turned"][0])
+        process = self.verb("apply", "--transform", self.matrix, "--input", self.folder / "ras.nii.gz", "--reference",
+                            self.folder / "ras.nii.gz", "--out", self.folder / "applied.tif")
+        self.assertIn("applied.tif: TIFF does not hold the orientation", process.stderr)
+
     def test_apply_holds_a_few_planes_of_a_warp_and_gives_what_it_gives_in_one_piece(self):
         image = sitk.GetImageFromArray(np.random.default_rng(4).integers(0, 250, (180, 200, 240)).astype(np.uint8))
         image.SetSpacing((0.5, 0.5, 0.5))

@@ -71,6 +71,20 @@ TEST(RoundTripOfTiff, keepsVoxelsAndSpacing) {
     EXPECT_TRUE(test::same_voxels(volume, back));
     expect_near(back.grid().spacing_mm(), {0.01, 0.02, 0.04}, 1e-7);
   }
+  EXPECT_EQ(io::lost_geometry(grid, "v.tif"), "");
+}
+
+TEST(RoundTripOfTiff, losesOrientationAndPositionWithASentence) {
+  Grid grid = test::oblique_grid({7, 6, 5});
+  const std::string both = io::lost_geometry(grid, "v.tiff");
+  EXPECT_NE(both.find("the orientation and the position of a volume"), std::string::npos) << both;
+  EXPECT_NE(both.find("not obliquely towards LPS"), std::string::npos) << both;
+  EXPECT_NE(both.find("not -12.5, 30.25, 7"), std::string::npos) << both;
+  grid.world_from_voxel.offset = {};
+  const std::string turned = io::lost_geometry(grid, "v.tif");
+  EXPECT_NE(turned.find("the orientation of a volume"), std::string::npos) << turned;
+  EXPECT_EQ(turned.find("0, 0, 0 mm"), std::string::npos) << turned;
+  EXPECT_EQ(io::lost_geometry(grid, "v.nii.gz"), "");
 }
 
 TEST(RoundTripOfMinc, keepsPlaceAndValues) {

@@ -67,6 +67,17 @@ double largest_difference(const Volume& a, const Volume& b) {
   return most;
 }
 
+TEST_F(Exports, sayWhatAFormatDoesNotHold) {
+  open_run();
+  const auto said = messages();
+  export_by("export_image", file("warped.tif"));
+  ASSERT_FALSE(said->isEmpty());
+  EXPECT_TRUE(said->last().startsWith("Written to ")) << said->last().toStdString();
+  EXPECT_TRUE(said->last().contains("TIFF does not hold the ")) << said->last().toStdString();
+  export_by("export_image", file("warped.nrrd"));
+  EXPECT_FALSE(said->last().contains("does not hold")) << said->last().toStdString();
+}
+
 TEST_F(Exports, theWarpedImageIsWhatTheRunWroteAndTheCommandOfTheLogDoesItAgain) {
   open_run();
   export_by("export_image", file("warped.nii.gz"));

@@ -4,6 +4,7 @@
 #include <QProgressBar>
 #include <QStatusBar>
 
+#include "io/image_io.h"
 #include "ui/models/landmark_pairs.h"
 #include "ui/views/main_window.h"
 
@@ -56,11 +57,16 @@ void MainWindow::connect_exports() {
   connect(&exporter_, &Exporter::changed, this, &MainWindow::show_export);
   connect(&exporter_, &Exporter::progressed, this, &MainWindow::show_export);
   connect(&exporter_, &Exporter::failed, &workspace_, &Workspace::message);
-  connect(&exporter_, &Exporter::written, this,
-          [this](const QString& path, const QString& command) {
-            hand_log_.say(command);
-            Q_EMIT workspace_.message(tr("Written to %1").arg(path));
-          });
+  connect(
+      &exporter_, &Exporter::written, this, [this](const QString& path, const QString& command) {
+        hand_log_.say(command);
+        const Grid* grid = workspace_.reference();
+        const std::string lost =
+            grid == nullptr ? std::string() : io::lost_geometry(*grid, path.toStdString());
+        const QString written = tr("Written to %1").arg(path);
+        Q_EMIT workspace_.message(
+            lost.empty() ? written : written + QStringLiteral(". ") + QString::fromStdString(lost));
+      });
   follow();
 }
 
