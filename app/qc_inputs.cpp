@@ -13,6 +13,7 @@
 #include "io/transform_io.h"
 #include "io/vdb.h"
 #include "io/volume_sink.h"
+#include "job/input_checks.h"
 #include "job/source_feed.h"
 
 namespace gigawarp::app {
@@ -110,9 +111,19 @@ Weights weigh(const QcOptions& o) {
   };
   const auto voxel = [](const io::ImageHeader& h) { return static_cast<double>(size_of(h.type)); };
   if (!o.mask.empty()) w.mask_voxel = voxel(header(o.mask, o.fixed_options));
-  if (!o.fixed_labels.empty()) w.fixed_label_voxel = voxel(header(o.fixed_labels, o.fixed_options));
+  const auto tell_other_grid = [](const io::ImageHeader& labels, const std::string& file,
+                                  const io::ImageHeader& image, const std::string& image_file) {
+    const std::string text = job::other_grid_warning(labels.grid, file, image.grid, image_file);
+    if (!text.empty()) std::cerr << "gigawarp: warning: " << text << '\n';
+  };
+  if (!o.fixed_labels.empty()) {
+    const io::ImageHeader labels = header(o.fixed_labels, o.fixed_options);
+    tell_other_grid(labels, o.fixed_labels, w.fixed, o.fixed);
+    w.fixed_label_voxel = voxel(labels);
+  }
   if (!o.moving_labels.empty()) {
     const io::ImageHeader labels = header(o.moving_labels, o.moving_options);
+    tell_other_grid(labels, o.moving_labels, w.moving, o.moving);
     w.moving_label_voxel = voxel(labels);
     w.moving_label_bytes = bytes_of(labels);
   }

@@ -21,6 +21,23 @@ std::string size_text(const Grid& grid) {
          std::to_string(grid.size[2]);
 }
 
+std::string grid_text(const Grid& grid) {
+  const Vec3 spacing = grid.spacing_mm();
+  std::ostringstream text;
+  text << size_text(grid) << " voxels of " << spacing[0] << " x " << spacing[1] << " x "
+       << spacing[2] << " mm";
+  return text.str();
+}
+
+/// What tells two lattices apart; those of one size and spacing by the place or direction.
+std::string difference_text(const Grid& one, const Grid& other) {
+  const std::string a = grid_text(one), b = grid_text(other);
+  return a == b ? "both " + a + ", but elsewhere or turned" : a + " against " + b;
+}
+
+/// Files of one grid differ by what their formats round.
+constexpr double kCompanionTolerance = 0.01;  // voxels
+
 bool is_finite(const Affine& affine) {
   for (int r = 0; r < 3; ++r) {
     if (!std::isfinite(affine.offset[r])) return false;
@@ -125,20 +142,28 @@ void check_mask(const VolumeFeed& mask, const Grid& mask_file_grid, const std::s
                 const Grid& image, const std::string& image_path) {
   if (mask.channels() != 1) refuse(path, "has several values per voxel; a mask has one.");
   check_geometry(mask_file_grid, path);
-  if (!mask_file_grid.same_lattice(image, 0.01))
+  if (!mask_file_grid.same_lattice(image, kCompanionTolerance))
     refuse(path, "lies on another grid than its image \"" + image_path + "\" (" +
-                     size_text(mask_file_grid) + " against " + size_text(image) +
-                     " voxels, or another position); resample the mask to the image with "
-                     "gigawarp apply.");
+                     difference_text(mask_file_grid, image) +
+                     "); resample the mask to the image with gigawarp apply.");
   if (intensity_statistics(mask).not_zero == 0)
     refuse(path, "is an empty mask: no voxel is inside.");
 }
 
 void check_label_grid(const Grid& labels, const std::string& path, const Grid& image,
                       const std::string& image_path) {
-  if (!labels.same_lattice(image, 0.01))
-    refuse(path, "lies on another grid than its image \"" + image_path +
-                     "\"; resample the labels to the image with gigawarp apply.");
+  if (!labels.same_lattice(image, kCompanionTolerance))
+    refuse(path, "lies on another grid than its image \"" + image_path + "\" (" +
+                     difference_text(labels, image) +
+                     "); resample the labels to the image with gigawarp apply.");
+}
+
+std::string other_grid_warning(const Grid& labels, const std::string& path, const Grid& image,
+                               const std::string& image_path) {
+  if (labels.same_lattice(image, kCompanionTolerance)) return {};
+  return "\"" + path + "\" lies on another grid than its image \"" + image_path + "\" (" +
+         difference_text(labels, image) +
+         "); its labels count where its header puts them: check that both are of one space.";
 }
 
 void check_initial(const Affine& moving_from_fixed, const std::string& path) {

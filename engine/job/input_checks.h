@@ -35,6 +35,11 @@ void check_mask(const VolumeFeed& mask, const Grid& mask_file_grid, const std::s
 void check_label_grid(const Grid& labels, const std::string& path, const Grid& image,
                       const std::string& image_path);
 
+/// Labels that are carried through world space may lie on any grid; more often a header is wrong. A
+/// sentence that says so, empty where they lie on the image's.
+std::string other_grid_warning(const Grid& labels, const std::string& path, const Grid& image,
+                               const std::string& image_path);
+
 /// Finite, invertible, not a reflection.
 void check_initial(const Affine& moving_from_fixed, const std::string& path);
 

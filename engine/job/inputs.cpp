@@ -322,7 +322,8 @@ std::shared_ptr<const VolumeFeed> load_mask(const std::string& path, const io::R
 namespace {
 
 /// Labels are read after the run; what their headers can tell is told before it.
-void check_labels(const JobSpec& job, const Grid& fixed) {
+void check_labels(const JobSpec& job, const Grid& fixed, const Grid& moving,
+                  std::vector<std::string>& warnings) {
   const auto grid_of = [](const std::string& path, const io::ReadOptions& options) {
     const io::ImageHeader header = io::read_header(path, io::companion_options(options, path));
     check_geometry(header.grid, path);
@@ -333,7 +334,12 @@ void check_labels(const JobSpec& job, const Grid& fixed) {
                   path);
     return header.grid;
   };
-  if (!job.moving_labels.empty()) grid_of(job.moving_labels, moving_options(job));
+  if (!job.moving_labels.empty()) {
+    const Grid labels = grid_of(job.moving_labels, moving_options(job));
+    const std::string warning =
+        other_grid_warning(labels, job.moving_labels, moving, job.moving[0]);
+    if (!warning.empty()) warnings.push_back(warning);
+  }
   if (job.fixed_labels.empty()) return;
   const Grid labels = grid_of(job.fixed_labels, fixed_options(job));
   check_label_grid(labels, job.fixed_labels, fixed, job.fixed[0]);
@@ -443,7 +449,7 @@ RunInputs load_inputs(const JobSpec& job, const Reading& reading, const std::sto
   if (job.initialisation == Initialisation::transform)
     inputs.initial = load_initial(job.initial_transform);
   inputs.landmarks = load_landmarks(job);
-  check_labels(job, inputs.fixed_file_grid);
+  check_labels(job, inputs.fixed_file_grid, images[channels].file_grid, inputs.warnings);
   warn_of_odd_sides(job, inputs);
   if (inputs.initial || job.initialisation == Initialisation::identity)
     check_overlap(inputs.fixed[0]->grid(), inputs.moving[0]->grid(),

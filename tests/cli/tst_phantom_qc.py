@@ -60,6 +60,25 @@ class PhantomAndQc(unittest.TestCase):
         self.assertLess(report["known_map_error"]["max_mm"], 1e-3)
         self.assertLess(report["landmarks"]["after"]["max_mm"], 0.05)
 
+    def test_labels_on_another_grid_than_their_image_are_told_of(self):
+        cut, moved = self.folder / "cut.nii.gz", self.folder / "moved.nii.gz"
+        nibabel.save(nibabel.load(self.pair / "moving_labels.nii.gz").slicer[:, 3:], cut)
+        image = nibabel.load(self.pair / "fixed_labels.nii.gz")
+        affine = image.affine.copy()
+        affine[0, 3] += 1
+        nibabel.save(nibabel.Nifti1Image(np.asarray(image.dataobj), affine), moved)
+        process = self.qc("--fixed-labels", moved, "--labels", cut, "--summary")
+        self.assertEqual(process.returncode, OK, process.stderr)
+        self.assertIn("Dice", process.stdout)
+        told = [line for line in process.stderr.splitlines() if line.startswith("gigawarp: warning: ")]
+        self.assertEqual(len(told), 2, process.stderr)
+        self.assertIn("moved.nii.gz", told[0])
+        self.assertIn("both 64 x 72 x 68 voxels of ", told[0])
+        self.assertIn("cut.nii.gz", told[1])
+        self.assertIn("(64 x 69 x 68 voxels of ", told[1])
+        self.assertIn(" against 64 x 72 x 68 voxels of ", told[1])
+        self.assertEqual(self.qc(*self.labelled(), "--summary").stderr, "")
+
     def test_the_sheet_is_a_picture(self):
         sheet = self.folder / "sheet.png"
         process = self.qc("--sheet", sheet, "--summary")

@@ -11,7 +11,7 @@ import nibabel
 import numpy as np
 import SimpleITK as sitk
 
-from cli_support import OK, OUTPUTS, USAGE, PairCase, digests, leftovers, result, run, save
+from cli_support import BAD_INPUT, OK, OUTPUTS, USAGE, PairCase, digests, leftovers, result, run, save
 
 
 def ants_transform(folder):
@@ -169,6 +169,24 @@ class Register(PairCase):
         self.assertEqual(process.returncode, 0, process.stderr)
         self.assertTrue(any("longest side" in text for text in result(out)["warnings"]), result(out)["warnings"])
         self.assertFalse(any("longest side" in text for text in result(self.out)["warnings"]))
+
+    def test_labels_on_another_grid_than_their_image_are_told_of(self):
+        image = nibabel.load(self.moving_labels)
+        cut = self.folder / "cut_labels.nii.gz"
+        nibabel.save(image.slicer[2:], cut)
+        short = ("--stages", "rigid", "--levels", "4x1")
+        process = self.register("cut", *short, "--labels", cut)
+        told = [text for text in result(self.folder / "cut")["warnings"] if "another grid" in text]
+        self.assertEqual(len(told), 1, process.stderr)
+        self.assertIn("another grid", process.stderr)
+        for text in (cut.name, self.moving.name, "{} x {} x {} voxels".format(image.shape[0] - 2, *image.shape[1:]),
+                     "against {} x {} x {} voxels of {:g} x".format(*image.shape, image.header.get_zooms()[0])):
+            self.assertIn(text, told[0])
+        self.assertFalse(any("another grid" in text for text in result(self.out)["warnings"]))
+        process = self.register("refused", *short, "--labels", self.moving_labels, "--fixed-labels", cut,
+                                expect=BAD_INPUT)
+        self.assert_one_sentence(process, "another grid")
+        self.assertIn(" mm against ", process.stderr)
 
     def test_a_brain_extracted_fixed_image_masks_itself_when_told_nothing_else(self):
         shape = (40, 44, 36)
