@@ -203,6 +203,8 @@ solve::RegistrationOutput register_often(const solve::RegistrationInput& input, 
   if (ranks == 0) job.device = solve::chosen_device(job.device);
   const Volume &fixed = *input.fixed[0]->whole(), &moving = *input.moving[0]->whole();
   JobSpec foretold = job;
+  foretold.fixed_mask = input.fixed_mask ? "given" : kNoMask;
+  foretold.moving_mask = input.moving_mask ? "given" : kNoMask;
   if (ranks > 0 && processes == nullptr)
     foretold.device = job.device.starts_with("ranks:cpu") ? "mpi:cpu" : "mpi:cuda";
   const std::vector<DeviceInfo> gpus =

@@ -71,6 +71,30 @@ class LastPlanes {
     if (displaced) pair.displacement = displacement();
     return pair;
   }
+  /// The same with the moving volume by its rows.
+  ops::ImagePair pair_by_rows(bool displaced, double shift) {
+    if (!rows_) {
+      std::vector<std::int64_t> table;
+      for (std::int64_t z = 0; z < extent_.nz; ++z)
+        for (std::int64_t y = 0; y < extent_.ny; ++y)
+          table.push_back(z < extent_.z_begin ? 0 : extent_.offset(y, z));
+      rows_ = gpu_.allocate(table.size() * sizeof table[0]);
+      gpu_.upload(rows_.data(), table.data(), table.size() * sizeof table[0]);
+    }
+    ops::ImagePair by_rows = pair(displaced, shift);
+    by_rows.moving.rows = rows_.as<std::int64_t>();
+    return by_rows;
+  }
+  /// The moving volume's last planes into the words, four copies of each row.
+  void copy_rows_to_words() {
+    std::vector<ops::Backend::Piece> pieces;
+    for (std::int64_t z = kRange.begin; z < kRange.end; ++z)
+      for (std::int64_t y = 0; y < extent_.ny; ++y)
+        for (std::int64_t k = 0; k < 4; ++k)
+          pieces.push_back({2 * extent_.offset(y, z), 8 * extent_.offset(y, z) + 2 * k * extent_.nx,
+                            2 * extent_.nx});
+    gpu_.copy_pieces(words_.data(), moving_.data(), pieces);
+  }
   /// The last planes of a result, which are cleared for the next one.
   Words take_words() { return take(words_.as<std::uint64_t>()); }
   Floats take_floats() { return take(floats_.as<float>()); }
@@ -115,7 +139,7 @@ class LastPlanes {
 
   ops::Backend& gpu_;
   ops::Extent extent_;
-  ops::Array fixed_, moving_, displacement_, words_, floats_;
+  ops::Array fixed_, moving_, displacement_, words_, floats_, rows_;
   std::vector<ops::PlaneSums> sums_;
 };
 
@@ -193,6 +217,11 @@ TEST_F(CudaHuge, metricsReachTheLastPlanes) {
     gpu_->warp({p.pair(true, 0.25), p.floats(), kRange}, p.sums());
     return p.take_floats();
   });
+  expect_same("warp, by rows", [&](LastPlanes& p) {
+    gpu_->warp({p.pair_by_rows(true, 0.25), p.floats(), kRange}, p.sums());
+    return p.take_floats();
+  });
+  expect_same("pieces", [&](LastPlanes& p) { return p.copy_rows_to_words(), p.take_words(); });
   for (const int radius : {2, 5}) {
     expect_same("lncc", [&](LastPlanes& p) { return lncc(p, true, radius), p.take_words(); });
     expect_same("lncc, linear",

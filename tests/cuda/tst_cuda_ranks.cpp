@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <set>
 #include <string>
@@ -132,11 +133,35 @@ TEST_P(CudaRanks, smallLevelsAndAQuarterTurnGiveTheBitsOfOneGpu) {
                    test::quarter_turn());
 }
 
+/// Takes note when a moving volume comes by the parts of its rows.
+class RowsNoted final : public test::ForwardingBackend {
+ public:
+  RowsNoted(std::unique_ptr<ops::Backend> to, std::atomic<int>& seen)
+      : ForwardingBackend(std::move(to)), seen_(seen) {}
+  void mi_histogram(const ops::MiArgs& args, ops::JointHistogram& histogram) override {
+    if (args.pair.moving.rows != nullptr) ++seen_;
+    ForwardingBackend::mi_histogram(args, histogram);
+  }
+
+ private:
+  std::atomic<int>& seen_;
+};
+
 TEST_P(CudaRanks, anObliqueTurnGivesTheBitsOfOneGpu) {
   for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi})
     expect_same_bits({test::whole_stage(StageKind::affine, metric, {{2, 3}}),
                       test::whole_stage(StageKind::greedy, metric, {{2, 10}, {1, 8}})},
                      0, test::oblique_turn());
+  if (GetParam().size() < 3) return;
+  std::atomic<int> seen = 0;
+  const test::TurnedPair pair({67, 71, 133}, {71, 129, 130}, 1.0, test::oblique_turn());
+  const JobSpec job = test::job_of({test::whole_stage(StageKind::greedy, MetricKind::mi, {{1, 2}})},
+                                   Initialisation::transform);
+  on_gpus([&](Rank& rank) { test::run_on(rank.backend, pair.input(), job); }, 0,
+          [&](int, ops::RankParts& parts) {
+            parts.backend = std::make_unique<RowsNoted>(std::move(parts.backend), seen);
+          });
+  EXPECT_GT(seen, 0) << "nothing was sampled by rows";
 }
 
 /// Fails when it is asked for the n-th composition: its neighbours have then sent it planes, and

@@ -13,6 +13,7 @@
 #include "shard/directory.h"
 #include "shard/plane_sharing.h"
 #include "shard/reach.h"
+#include "solve/forecast.h"
 #include "solve/rank_run.h"
 #include "solve/registration.h"
 #include "support/failing_device.h"
@@ -568,6 +569,29 @@ TEST(Ranks, whatARankHoldsDoesNotGrowWithTheirNumber) {
     EXPECT_LT(two, 0.72 * one);  // halves, and the planes around them
     EXPECT_LT(four, 0.52 * one);
   }
+}
+
+TEST(Ranks, takeNoMoreThanTheirPlanSays) {
+  for (const Size3& moving_size : {Size3{72, 80, 96}, Size3{36, 40, 48}})
+    for (const Affine& turn : {Affine{}, test::quarter_turn(), test::oblique_turn()}) {
+      const test::TurnedPair pair({72, 80, 96}, moving_size, 2.0, turn);
+      const solve::RegistrationInput input = pair.input();
+      JobSpec job = job_of({stage(StageKind::greedy, MetricKind::lncc, {{2, 2}, {1, 2}})},
+                           Initialisation::transform);
+      job.device = "mpi:cpu";
+      constexpr int kRanks = 4;
+      const solve::MemoryForecast plan =
+          solve::forecast(pair.fixed.grid(), pair.moving.grid(), ScalarType::u16, ScalarType::u16,
+                          job, std::vector<double>(kRanks, 1.0 / kRanks));
+      ASSERT_EQ(plan.slabs.size(), std::size_t{kRanks});
+      on_ranks(kRanks, [&](Rank& rank) {
+        run_on(rank.backend, input, job);
+        const std::vector<std::uint64_t> each = rank.backend.peak_bytes_of_each();
+        for (std::size_t r = 0; r < each.size(); ++r)
+          EXPECT_LE(each[r], plan.slabs[r].bytes)
+              << "rank " << r << " of a moving image of " << moving_size[0] << " voxels";
+      });
+    }
 }
 
 }  // namespace

@@ -283,6 +283,68 @@ TEST(Forecast, severalGpusShareTheMemoryOfOne) {
   EXPECT_EQ(small.slabs[2].z_end, 0);
 }
 
+TEST(Forecast, countsMasksOnAGpu) {
+  Grid grid;
+  grid.size = {1024, 1024, 1024};
+  const auto voxels = static_cast<double>(grid.voxel_count());
+  JobSpec job;
+  job.stages = {stage(StageKind::greedy, MetricKind::mi, {{2, 10}, {1, 20}})};
+  job.device = "cuda:0";
+  const auto bytes = [&](const std::string& fixed_mask, const std::string& moving_mask) {
+    job.fixed_mask = fixed_mask;
+    job.moving_mask = moving_mask;
+    return static_cast<double>(
+        solve::forecast(grid, grid, ScalarType::u16, ScalarType::u16, job, {1.0}).device_bytes);
+  };
+  const double none = bytes(kNoMask, kNoMask);
+  EXPECT_NEAR(bytes("a", kNoMask) - none, voxels, 0.01 * voxels);
+  EXPECT_NEAR(bytes("a", "b") - none, 2 * voxels, 0.01 * voxels);
+  EXPECT_NEAR(bytes("", "") - none, voxels, 0.01 * voxels);  // it may mask itself
+}
+
+TEST(Forecast, countsTheLevelThatAFinerMovingImageHasWhereTheFixedOneIsWhole) {
+  Grid fixed, moving;
+  fixed.size = {512, 512, 512};
+  moving.size = {1024, 1024, 1024};
+  for (int a = 0; a < 3; ++a) moving.world_from_voxel.linear[a][a] = 0.5;
+  JobSpec job;
+  job.stages = {stage(StageKind::greedy, MetricKind::mi, {{2, 10}, {1, 20}})};
+  job.device = "cuda:0";
+  job.fixed_mask = kNoMask;
+  const auto bytes = [&](const Grid& other) {
+    return static_cast<double>(
+        solve::forecast(fixed, other, ScalarType::u16, ScalarType::u16, job, {1.0}).device_bytes);
+  };
+  // Seven times its voxels more of 2 bytes, and one level of 4.
+  const auto voxels = static_cast<double>(fixed.voxel_count());
+  EXPECT_NEAR(bytes(moving) - bytes(fixed), (7 * 2 + 4) * voxels, 0.05 * voxels);
+}
+
+TEST(Forecast, countsWhatARankReachesOfTheMovingImage) {
+  Grid grid;
+  grid.size = {1024, 1024, 1024};
+  const auto voxels = static_cast<double>(grid.voxel_count());
+  JobSpec job;
+  job.stages = {stage(StageKind::greedy, MetricKind::mi, {{2, 10}, {1, 20}})};
+  job.fixed_mask = kNoMask;
+  const std::vector<double> shares(8, 0.125);
+  const auto bytes = [&](const char* device, const Grid& moving) {
+    job.device = device;
+    return static_cast<double>(
+        solve::forecast(grid, moving, ScalarType::u16, ScalarType::u16, job, shares)
+            .slabs[3]
+            .bytes);
+  };
+  const double window = bytes("mpi:cuda", grid) - bytes("cuda:0,1,2,3,4,5,6,7", grid);
+  EXPECT_GT(window, 2 * voxels * 0.17);  // a slab's eighth and its margins, u16
+  EXPECT_LT(window, 2 * voxels * 0.8);   // and what is packed, tables
+  // Of a moving image half as wide a slab covers a quarter.
+  Grid half = grid;
+  half.size = {512, 512, 512};
+  const double of_half = bytes("mpi:cuda", half) - bytes("cuda:0,1,2,3,4,5,6,7", half);
+  EXPECT_GT(of_half, 2 * voxels / 8 * 0.35);
+}
+
 TEST(Grid, devicesByNameGiveTheBitsOfTheCpu) {
   const Pair pair;
   JobSpec job;
