@@ -24,10 +24,11 @@ struct DeviceImage {
 
   DeviceImage() = default;
   explicit DeviceImage(const ops::ImageView& v)
-      : data(v.data == nullptr ? nullptr
-                               : static_cast<const std::byte*>(v.data) -
-                                     v.extent.z_begin * v.extent.stride_z *
-                                         static_cast<std::int64_t>(size_of(v.type))),
+      : data(v.data == nullptr || v.rows != nullptr
+                 ? v.data
+                 : static_cast<const std::byte*>(v.data) -
+                       v.extent.z_begin * v.extent.stride_z *
+                           static_cast<std::int64_t>(size_of(v.type))),
         type(v.type),
         stride_y(static_cast<int>(v.extent.stride_y)),
         stride_z(static_cast<int>(v.extent.stride_z)),

@@ -298,7 +298,7 @@ TEST_F(CudaHuge, resamplingAndInversionReachTheLastPlanes) {
     return p.take_words();
   });
   expect_same("invert", [&](LastPlanes& p) {
-    gpu_->invert({p.displacement(), p.words(), kRange, 8, 1e-3});
+    gpu_->invert({p.displacement(), p.words(), kRange, 8, 1e-3, {1.1F, 1.1F, 1.1F}});
     return p.take_words();
   });
   const auto whole = gpu_->displacement_range(whole_->displacement(), kRange);
