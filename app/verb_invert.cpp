@@ -91,7 +91,7 @@ void add_invert_verb(CLI::App& app) {
   verb->add_option("--out,-o", options->out, ".mat, .txt, .tfm for a matrix; .nii.gz for a field")
       ->required()
       ->type_name("FILE");
-  verb->add_option("--iterations", options->iterations, "Fixed-point steps at most (default 50)");
+  verb->add_option("--iterations", options->iterations, "Steps at most (default 50)");
   verb->add_option("--tolerance", options->tolerance_mm, "Step that ends them, mm (default 0.001)");
   verb->callback([options] { invert_transform(*options); });
 }

@@ -251,9 +251,10 @@ void MovingWindows::copy_parts(const ops::ImageView& view, Window& window) {
         sends.push_back({part.to, packed.back().data(), bytes});
       } else if (part.to == rank) {
         const std::int64_t begin = place_of(part.planes.begin), end = place_of(part.planes.end);
-        if (end > begin)
-          receives.push_back(
-              {part.from, window.copy.data() + begin, static_cast<std::size_t>(end - begin)});
+        if (end == begin) continue;
+        const auto bytes = static_cast<std::size_t>(end - begin);
+        receives.push_back({part.from, window.copy.data() + begin, bytes});
+        arrays_.count_received(bytes);
       }
     }
     exchange_(sends, receives);

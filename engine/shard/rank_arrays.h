@@ -96,6 +96,8 @@ class RankArrays {
   void fill_words(std::uint64_t* to, std::uint64_t word, std::int64_t count);
   void copy(void* to, const void* from, std::size_t bytes);
 
+  /// What came to this rank otherwise.
+  void count_received(std::size_t bytes) { received_bytes_ += bytes; }
   /// Of this rank, since the last call.
   std::uint64_t take_received_bytes() { return std::exchange(received_bytes_, 0); }
 
