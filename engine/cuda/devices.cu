@@ -8,8 +8,6 @@
 namespace gigawarp::cuda {
 
 namespace {
-constexpr int kOldestCapability = 80;
-
 int compute_mode(int device) {
   int mode = cudaComputeModeDefault;
   cudaDeviceGetAttribute(&mode, cudaDevAttrComputeMode, device);
@@ -18,24 +16,18 @@ int compute_mode(int device) {
 
 /// Free memory, which takes a context: a card that another program keeps for itself says so here.
 void ask_free_memory(int device, DeviceInfo& info) {
-  constexpr std::uint64_t kFewestFreeBytes = std::uint64_t{512} << 20U;
   int before = 0;
   cudaGetDevice(&before);
   std::size_t free = 0, total = 0;
   cudaError_t status = cudaSetDevice(device);
   if (status == cudaSuccess) status = cudaMemGetInfo(&free, &total);
   cudaSetDevice(before);
-  if (status != cudaSuccess) {
+  if (status == cudaSuccess)
+    info.free_bytes = free;
+  else
     cudaGetLastError();
-    info.why_not = std::string("It cannot be used now (") + cudaGetErrorString(status) +
-                   "); another program may keep it for itself.";
-    return;
-  }
-  info.free_bytes = free;
-  info.usable = free >= kFewestFreeBytes;
-  if (!info.usable)
-    info.why_not = "Only " + std::to_string(free >> 20U) +
-                   " MiB of its memory are free; other programs use the rest.";
+  info.why_not = why_not_memory(status, free);
+  info.usable = info.why_not.empty();
 }
 
 }  // namespace
@@ -70,15 +62,12 @@ std::vector<DeviceInfo> list_devices(const std::vector<int>& asked) {
     info.name = properties.name;
     info.compute_capability = properties.major * 10 + properties.minor;
     info.memory_bytes = properties.totalGlobalMem;
-    if (info.compute_capability < kOldestCapability) {
-      info.why_not = "Its compute capability " + std::to_string(properties.major) + "." +
-                     std::to_string(properties.minor) + " is older than 8.0.";
-    } else if (compute_mode(i) == cudaComputeModeProhibited) {
-      info.why_not = "Its compute mode forbids programs to use it.";
-    } else if (!asked.empty() && std::find(asked.begin(), asked.end(), i) == asked.end()) {
-      info.why_not = "It was not looked at.";
-    } else {
-      ask_free_memory(i, info);
+    info.why_not = why_not_card(properties.major, properties.minor, compute_mode(i));
+    if (info.why_not.empty()) {
+      if (!asked.empty() && std::find(asked.begin(), asked.end(), i) == asked.end())
+        info.why_not = "It was not looked at.";
+      else
+        ask_free_memory(i, info);
     }
     devices.push_back(info);
   }

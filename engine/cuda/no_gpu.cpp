@@ -49,4 +49,25 @@ std::string why_no_gpu(cudaError_t answer, int driver, int toolkit) {
          "); " + remedy(answer) + ".";
 }
 
+std::string why_not_card(int major, int minor, int compute_mode) {
+  constexpr int kOldestMajor = 8;
+  if (major < kOldestMajor)
+    return "Its compute capability " + std::to_string(major) + "." + std::to_string(minor) +
+           " is older than 8.0.";
+  if (compute_mode == cudaComputeModeProhibited)
+    return "Its compute mode forbids programs to use it.";
+  return {};
+}
+
+std::string why_not_memory(cudaError_t answer, std::size_t free_bytes) {
+  constexpr std::size_t kFewestFreeBytes = std::size_t{512} << 20U;
+  if (answer != cudaSuccess)
+    return std::string("It cannot be used now (") + cudaGetErrorString(answer) +
+           "); another program may keep it for itself.";
+  if (free_bytes < kFewestFreeBytes)
+    return "Only " + std::to_string(free_bytes >> 20U) +
+           " MiB of its memory are free; other programs use the rest.";
+  return {};
+}
+
 }  // namespace gigawarp::cuda

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <utility>
 
 #include "cuda/no_gpu.h"
 
@@ -42,6 +43,19 @@ TEST(NoGpu, onlyAMachineWithoutGpusIsSaidToHaveNone) {
     sentences.insert(sentence);
   }
   EXPECT_EQ(sentences.size(), others.size());
+}
+
+TEST(NoGpu, anOldCardAForbiddenOneAndAFullOneSayWhatTheyAre) {
+  EXPECT_EQ(cuda::why_not_card(7, 5, cudaComputeModeDefault),
+            "Its compute capability 7.5 is older than 8.0.");
+  EXPECT_EQ(cuda::why_not_card(9, 0, cudaComputeModeProhibited),
+            "Its compute mode forbids programs to use it.");
+  for (const auto& [major, minor] : {std::pair{8, 0}, std::pair{9, 0}, std::pair{12, 0}})
+    EXPECT_EQ(cuda::why_not_card(major, minor, cudaComputeModeDefault), "");
+  EXPECT_EQ(cuda::why_not_memory(cudaSuccess, std::size_t{300} << 20U),
+            "Only 300 MiB of its memory are free; other programs use the rest.");
+  EXPECT_EQ(cuda::why_not_memory(cudaSuccess, std::size_t{40} << 30U), "");
+  EXPECT_TRUE(has(cuda::why_not_memory(cudaErrorDevicesUnavailable, 0), "another program"));
 }
 
 }  // namespace
