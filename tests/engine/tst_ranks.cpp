@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "gigawarp/error.h"
+#include "ops/grid_members.h"
 #include "shard/directory.h"
 #include "shard/plane_sharing.h"
 #include "shard/reach.h"
@@ -227,6 +228,34 @@ TEST(Ranks, aQuarterTurnGivesTheBitsOfOne) {
                                           Initialisation::transform));
 }
 
+TEST(Ranks, showWhatOneShowsOnTheWay) {
+  const test::SlabPair pair;
+  for (const StageKind kind : {StageKind::greedy, StageKind::syn}) {
+    const JobSpec job = job_of({stage(StageKind::affine, MetricKind::mi, {{2, 6}}),
+                                stage(kind, MetricKind::lncc, {{2, 6}, {1, 4}})});
+    const auto shown_by = [&](ops::Backend& backend, bool is_first) {
+      test::KeptPreviews previews;
+      solve::RunControl control;
+      control.preview = &previews;
+      run_on(backend, pair.input(false), job, control);
+      if (is_first) {
+        EXPECT_GE(previews.fields(), 2);
+        EXPECT_GT(previews.shown(), previews.fields());
+      }
+      return previews.bytes();
+    };
+    const std::string one = shown_by(*ops::make_cpu_backend(), true);
+    EXPECT_TRUE(shown_by(*ops::make_grid_backend(ops::make_host_members(3)), true) == one);
+    for (const int count : {2, 5})
+      on_ranks(count, [&](Rank& rank) {
+        const std::string shown = shown_by(rank.backend, rank.number() == 0);
+        if (rank.number() == 0) {
+          EXPECT_TRUE(shown == one) << count << " ranks show something else";
+        }
+      });
+  }
+}
+
 /// Takes note when a moving volume comes by the parts of its rows.
 class RowsNoted final : public test::ForwardingBackend {
  public:
@@ -261,7 +290,7 @@ TEST(Ranks, anObliqueTurnGivesTheBitsOfOneFromPartsOfRows) {
   for (const auto& run : runs) {
     const JobSpec job = job_of({stage(run.kind, run.metric, levels)}, Initialisation::transform);
     const std::string one = run_on(*ops::make_cpu_backend(), run.input, job);
-    for (const int count : {2, 5, 8}) {
+    for (const int count : kSlabCounts) {
       std::atomic<int> seen = 0;
       on_ranks(
           count,

@@ -57,6 +57,28 @@ struct TurnedPair {
   Affine initial;
 };
 
+/// Wants to see a run after every few iterations, and keeps the bytes of what it is shown.
+class KeptPreviews final : public solve::PreviewSink {
+ public:
+  bool due() override { return ++asked_ % 3 == 0; }
+  std::int64_t largest_voxels() const override { return 5000; }
+  void show(const Affine& moving_from_fixed, const DisplacementField* displacement_mm) override {
+    ++shown_;
+    bytes_.append(reinterpret_cast<const char*>(&moving_from_fixed), sizeof moving_from_fixed);
+    if (displacement_mm == nullptr) return;
+    ++fields_;
+    const Volume& v = displacement_mm->volume();
+    bytes_.append(reinterpret_cast<const char*>(v.data()), v.bytes());
+  }
+  const std::string& bytes() const { return bytes_; }
+  int shown() const { return shown_; }
+  int fields() const { return fields_; }
+
+ private:
+  int asked_ = 0, shown_ = 0, fields_ = 0;
+  std::string bytes_;
+};
+
 /// A rough field, with many folds: three components one after another.
 inline std::vector<float> rough_field(const Size3& n) {
   std::mt19937 random(11);
