@@ -67,13 +67,6 @@ struct LevelVolumes {
   }
 };
 
-/// Edges of a grid, mm.
-Vec3 extent_mm(const Grid& grid) {
-  Vec3 extent = grid.spacing_mm();
-  for (std::size_t a = 0; a < 3; ++a) extent[a] *= static_cast<double>(grid.size[a]);
-  return extent;
-}
-
 /// What a rank holds of a moving volume beside its own planes: what its slab reaches, whatever the
 /// turn (shard/moving_windows.h): as much of it as the slab is thick, half as much again where
 /// planes or a box are not worth cutting further, and on either side `halo` planes, margins of five
@@ -82,7 +75,7 @@ Vec3 extent_mm(const Grid& grid) {
 double window_bytes(const Grid& fixed, const LevelVolumes& moving, double halo, double share,
                     std::size_t ranks) {
   constexpr double kSimpler = 1.5, kMargin = 9, kDisplacement = 16, kPacked = 64 * kMiB;
-  const Vec3 mine = extent_mm(fixed), theirs = extent_mm(moving.grid);
+  const Vec3 mine = fixed.sides_mm(), theirs = moving.grid.sides_mm();
   const double all = moving.voxels() * (moving.voxel_bytes + moving.mask_bytes);
   const double thickness = share * mine[2] / *std::min_element(theirs.begin(), theirs.end()),
                around = 2 * (halo + kMargin + kDisplacement) /
