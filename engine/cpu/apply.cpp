@@ -337,6 +337,17 @@ Volume apply_transform_to_box(const VolumeFeed& moving, const VolumeFeed* first_
   return out;
 }
 
+void apply_map_to_box(const VolumeFeed& moving, const BorrowedMap& moving_from_fixed,
+                      const Grid& reference, const Box& box, const BoxRule& rule, std::byte* out) {
+  const RowProgram program = compile(moving_from_fixed, reference, moving.grid());
+  const ResampleRule how{rule.interpolation, rule.background};
+  const BoxPlace place{out, box.size, size_of(moving.type())};
+  if (const Volume* whole = moving.whole())
+    return sample_box(program, *whole, reference, box, how, rule.stop, place);
+  TileSampler sampler(program, moving, reference, how, rule.stop);
+  sample_tiles(sampler, box, box.begin, place);
+}
+
 DisplacementField sample_displacement(const Transform& transform, const Grid& grid,
                                       std::stop_token stop) {
   const Grid world{grid.size, Affine{}};  // positions in mm instead of moving voxels

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <variant>
 
 #include "cpu/multiversion.h"
@@ -84,7 +85,7 @@ Vec3 field_at(const ProgramStep& step, const Vec3& point) {
                           (corner & 4 ? w[2] : 1 - w[2]);
     const std::int64_t i = (z * n[1] + y) * n[0] + x;
     for (int a = 0; a < 3; ++a)
-      out[a] += weight * static_cast<double>(step.field->component_mm(a)[i]);
+      out[a] += weight * static_cast<double>(step.field->channel<float>(a)[i]);
   }
   return out;
 }
@@ -114,6 +115,24 @@ void stepped_row(const RowProgram& program, const Grid& reference, const Size3& 
   }
 }
 
+/// What is compiled so far: steps, and the affine that comes after them.
+struct Unfinished {
+  RowProgram program;
+  Affine pending;
+
+  void add(ProgramStep step) {
+    if (!(pending == Affine{})) program.steps.push_back({nullptr, nullptr, pending, {}});
+    pending = Affine{};
+    if (step.field != nullptr) step.voxel_from_world = step.field->grid().voxel_from_world();
+    program.steps.push_back(step);
+  }
+  RowProgram finished(const Grid& reference, const Grid& moving) {
+    program.moving_from_world = moving.voxel_from_world() * pending;
+    program.moving_from_reference = cleaned(program.moving_from_world * reference.world_from_voxel);
+    return std::move(program);
+  }
+};
+
 }  // namespace
 
 void set_first_field(RowProgram& program, const Volume& displacement_mm, const Box& box) {
@@ -124,32 +143,37 @@ void set_first_field(RowProgram& program, const Volume& displacement_mm, const B
 
 RowProgram compile(const Transform& transform, const Grid& reference, const Grid& moving,
                    bool at_start) {
-  RowProgram program;
-  Affine pending;
+  Unfinished out;
   for (const TransformStage& stage : transform.stages) {
     if (const auto* affine = std::get_if<Affine>(&stage)) {
-      pending = *affine * pending;
+      out.pending = *affine * out.pending;
       at_start = false;
       continue;
     }
     const auto* field = std::get_if<DisplacementField>(&stage);
     if (at_start && field != nullptr && field->grid().same_lattice(reference, 1e-4)) {
-      set_first_field(program, field->volume(), {{0, 0, 0}, field->grid().size});
+      set_first_field(out.program, field->volume(), {{0, 0, 0}, field->grid().size});
       at_start = false;
       continue;
     }
-    if (!(pending == Affine{})) program.steps.push_back({nullptr, nullptr, pending, {}});
-    pending = Affine{};
     ProgramStep step;
-    step.field = field;
+    if (field != nullptr) step.field = &field->volume();
     step.spline = std::get_if<BSplineField>(&stage);
-    if (field != nullptr) step.voxel_from_world = field->grid().voxel_from_world();
-    program.steps.push_back(step);
+    out.add(step);
     at_start = false;
   }
-  program.moving_from_world = moving.voxel_from_world() * pending;
-  program.moving_from_reference = cleaned(program.moving_from_world * reference.world_from_voxel);
-  return program;
+  return out.finished(reference, moving);
+}
+
+RowProgram compile(const BorrowedMap& map, const Grid& reference, const Grid& moving) {
+  Unfinished out;
+  out.pending = map.before;
+  if (map.displacement_mm != nullptr) {
+    ProgramStep step;
+    step.field = map.displacement_mm;
+    out.add(step);
+  }
+  return out.finished(reference, moving);
 }
 
 void find_positions(const RowProgram& program, const Grid& reference, const Size3& at,

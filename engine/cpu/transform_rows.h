@@ -5,13 +5,14 @@
 
 #include "gigawarp/box.h"
 #include "gigawarp/transform.h"
+#include "ops/apply.h"
 
 /// Where the rows of a reference lattice lie in a moving volume.
 namespace gigawarp::cpu {
 
 /// One step of the compiled transform. Affines between fields are already multiplied.
 struct ProgramStep {
-  const DisplacementField* field = nullptr;
+  const Volume* field = nullptr;  ///< displacement, mm
   const BSplineField* spline = nullptr;
   Affine affine;            ///< applied when both pointers are null
   Affine voxel_from_world;  ///< of the field
@@ -32,6 +33,9 @@ struct RowProgram {
 /// the transform that is not part of it.
 RowProgram compile(const Transform& transform, const Grid& reference, const Grid& moving,
                    bool at_start = true);
+
+/// The same of a borrowed displacement with what goes before it.
+RowProgram compile(const BorrowedMap& map, const Grid& reference, const Grid& moving);
 
 /// Voxels of the reference lattice that `volume` holds: `box` of it.
 void set_first_field(RowProgram& program, const Volume& displacement_mm, const Box& box);

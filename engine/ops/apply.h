@@ -51,6 +51,16 @@ void apply_transform_to_box(const VolumeFeed& moving, const VolumeFeed* first_mm
                             const Transform& moving_from_fixed, const Grid& reference,
                             const Box& box, const BoxRule& rule, HeldField& held, std::byte* out);
 
+/// An affine and then a displacement (3 channels of f32, mm; null: none) on any lattice, which is
+/// in memory, is large and stays whose it is.
+struct BorrowedMap {
+  Affine before;
+  const Volume* displacement_mm = nullptr;
+};
+/// The same by such a map: the bits of a Transform of the two.
+void apply_map_to_box(const VolumeFeed& moving, const BorrowedMap& moving_from_fixed,
+                      const Grid& reference, const Box& box, const BoxRule& rule, std::byte* out);
+
 /// The whole transform as displacements in mm on `grid`; NaN where it is undefined. Throws as
 /// above.
 DisplacementField sample_displacement(const Transform& transform, const Grid& grid,

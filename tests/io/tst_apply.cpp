@@ -237,6 +237,30 @@ TEST(Boxes, areTheSameBitsAsTheWholeAndReadOnlyWhatTheyNeed) {
     }
 }
 
+TEST(Boxes, ofABorrowedMapAreTheBitsOfATransformOfItsParts) {
+  const Grid reference = test::oblique_grid({31, 22, 17}, {1.3, 1.1, 1.7});
+  const Volume moving = test::textured(test::oblique_grid({40, 30, 25}), ScalarType::u16, 1);
+  Transform both = only(shift(1.25, -2.5, 0.75));
+  both.stages.emplace_back(bump(test::oblique_grid({19, 18, 17}, {2.5, 2.5, 2.5}), 4));
+  const auto& field = std::get<DisplacementField>(both.stages.back());
+  const Transform linear = only(shift(1.25, -2.5, 0.75));
+  const test::SlicedFeed sliced(moving, 7);
+  const WholeVolume held(&moving);
+  for (const Transform* transform : {static_cast<const Transform*>(&both), &linear})
+    for (const VolumeFeed* feed :
+         {static_cast<const VolumeFeed*>(&sliced), static_cast<const VolumeFeed*>(&held)}) {
+      const BorrowedMap map{shift(1.25, -2.5, 0.75),
+                            transform == &both ? &field.volume() : nullptr};
+      const Box box{{3, 2, 1}, {25, 19, 15}};
+      const Volume expected =
+          apply_transform_to_box(held, nullptr, *transform, reference, box, Interpolation::label);
+      Volume part(Grid{box.size, {}}, moving.type());
+      apply_map_to_box(*feed, map, reference, box, {Interpolation::label, 0, {}}, part.data());
+      EXPECT_GT(intensity_statistics(part).not_zero, 0);
+      EXPECT_EQ(std::memcmp(part.data(), expected.data(), part.bytes()), 0);
+    }
+}
+
 TEST(Boxes, ofManyTilesWithADisplacementThatComesInPartsAreTheSameBits) {
   const Grid reference = test::oblique_grid({420, 410, 34}, {1, 1, 1});
   const Volume moving = test::textured(test::oblique_grid({400, 400, 40}), ScalarType::u8, 2);
