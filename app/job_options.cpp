@@ -161,9 +161,12 @@ void add_job_options(CLI::App* verb, JobOptions& o) {
                    "Voxels of the moving image that count (non-zero); \"nonzero\" takes its own, "
                    "\"none\" all")
       ->type_name("FILE");
-  verb->add_option("--labels", o.labels, "Labels of the moving image, warped after the run")
+  verb->add_option("--labels,--moving-labels", o.labels,
+                   "Labels of the moving image: written on the fixed grid after the run")
       ->type_name("FILE");
-  verb->add_option("--fixed-labels", o.fixed_labels, "Labels of the fixed image: overlap is scored")
+  verb->add_option("--fixed-labels", o.fixed_labels,
+                   "Labels of the fixed image: written on the moving grid after the run, by the "
+                   "inverse; with --labels the overlap is scored")
       ->type_name("FILE");
   verb->add_option("--landmarks", o.landmarks,
                    "Landmarks of fixed and moving: the error is scored; start from them with "
@@ -206,7 +209,8 @@ void add_job_options(CLI::App* verb, JobOptions& o) {
           "Memory the run may use, e.g. 8G: of each GPU on GPUs, of each rank with mpi:cpu, "
           "else the machine's (default: what is free)")
       ->type_name("BYTES");
-  verb->add_flag("--no-inverse", o.no_inverse, "Do not compute and write the inverse warp");
+  verb->add_flag("--no-inverse", o.no_inverse,
+                 "Do not compute and write the inverse warp; fixed labels are scored alone");
   verb->add_flag("--no-warped", o.no_warped, "Do not write the warped moving image");
   verb->add_flag("--uncompressed", o.uncompressed, "Write .nii rather than .nii.gz");
   verb->add_option("--warp-grid", o.warp_grid,

@@ -268,7 +268,8 @@ void add_inputs(CLI::App* verb, BatchOptions& o) {
   verb->add_option("--out", o.out, "Folder for the results: one in it for each pair")
       ->type_name("DIR");
   verb->add_option("--fixed", o.fixed, "Fixed image of pairs that name none")->type_name("FILE");
-  verb->add_option("--fixed-labels", o.fixed_labels, "Its labels: overlap is scored")
+  verb->add_option("--fixed-labels", o.fixed_labels,
+                   "Its labels: brought onto every moving image, and scored where that has its own")
       ->type_name("FILE");
   verb->add_option("--fixed-mask", o.fixed_mask, "Its mask")->type_name("FILE");
   verb->add_option("--fixed-landmarks", o.fixed_landmarks, "Its landmarks")->type_name("FILE");

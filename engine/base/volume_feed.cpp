@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/parallel.h"
+#include "base/read_by_slabs.h"
 
 namespace gigawarp {
 namespace {
@@ -103,6 +104,22 @@ Volume read_all(const VolumeFeed& feed) {
     return out;
   }
   feed.read(planes_of(feed.grid(), 0, n[2]), out.data());
+  return out;
+}
+
+Volume read_all_by_slabs(const VolumeFeed& feed) {
+  Volume out(feed.grid(), feed.type(), feed.channels());
+  const std::int64_t planes = feed.grid().size[2];
+  const auto channels = static_cast<std::size_t>(feed.channels());
+  const std::size_t plane = feed.plane_bytes() / channels;
+  for (std::int64_t z = 0; z < planes; z += feed.slab_planes()) {
+    const Volume slab = read_planes(feed, z, std::min(feed.slab_planes(), planes - z));
+    const std::size_t bytes = slab.bytes() / channels;
+    for (std::size_t c = 0; c < channels; ++c) {
+      const std::size_t at = c * static_cast<std::size_t>(planes) + static_cast<std::size_t>(z);
+      std::memcpy(out.data() + at * plane, slab.data() + c * bytes, bytes);
+    }
+  }
   return out;
 }
 

@@ -126,7 +126,7 @@ BatchPair pair_of(const Row& row, const fs::path& folder, const BatchDefaults& d
   take(job.moving_mask, file_of(row, "moving_mask", folder));
   take(job.fixed_landmarks, file_of(row, "fixed_landmarks", folder, defaults.fixed_landmarks));
   take(job.moving_landmarks, file_of(row, "moving_landmarks", folder));
-  // Landmarks and labels are scored in pairs; an atlas' own alone say nothing about a row without.
+  // Landmarks are scored in pairs; an atlas' own alone say nothing about a row without.
   if (job.moving_landmarks.empty()) job.fixed_landmarks.clear();
   take(job.device, text("device"));
   pair.name = text("name");

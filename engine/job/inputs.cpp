@@ -440,6 +440,8 @@ RunInputs load_inputs(const JobSpec& job, const Reading& reading, const std::sto
   }
   inputs.fixed_file_grid = images[0].file_grid;
   inputs.fixed_order = images[0].order;
+  inputs.moving_file_grid = images[channels].file_grid;
+  inputs.moving_order = images[channels].order;
   for (std::size_t i = 0; i < images.size(); ++i) {
     auto& side = i < channels ? inputs.fixed : inputs.moving;
     if (!side.empty()) images[i].set_grid(side[0]->grid());  // the same lattice to the last bit

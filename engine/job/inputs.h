@@ -56,7 +56,9 @@ struct RunInputs {
   bool fixed_mask_chosen = false;                             ///< for the job, which names none
   Grid fixed_file_grid;                                       ///< the fixed file's own lattice
   AxisOrder fixed_order;                                      ///< canonical from file order
-  std::optional<Affine> initial;                              ///< moving_from_fixed, world mm
+  Grid moving_file_grid;                                      ///< the same of the moving file
+  AxisOrder moving_order;
+  std::optional<Affine> initial;  ///< moving_from_fixed, world mm
   std::vector<LandmarkPair> landmarks;
   std::vector<std::string> warnings;
   std::shared_ptr<TimeSum> read_time;  ///< of the files' voxels, also later ones

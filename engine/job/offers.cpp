@@ -55,12 +55,15 @@ void add_results(const Offer& offer, const Grid& fixed, std::vector<Offer>& form
     form.job.warp_grid = grid;
     forms.push_back(std::move(form));
   };
-  if (job.write_inverse) add(offer, false, job.warp_grid);
+  // Fixed labels alone are there for the inverse.
+  const bool can_drop_inverse =
+      job.write_inverse && (job.fixed_labels.empty() || !job.moving_labels.empty());
+  if (can_drop_inverse) add(offer, false, job.warp_grid);
   const int finest = job.stages.back().levels.back().shrink;
   if (job.warp_grid == WarpGrid::level || solve::level_voxels(fixed, finest) == fixed.voxel_count())
     return;
   add(offer, job.write_inverse, WarpGrid::level);
-  if (job.write_inverse) add(offer, false, WarpGrid::level);
+  if (can_drop_inverse) add(offer, false, WarpGrid::level);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/parallel.h"
 #include "gigawarp/error.h"
@@ -78,12 +79,13 @@ void look_at_disk(const JobSpec& job, const solve::VoxelBytes& moving, Plan& pla
   const int shrink = coarse ? job.stages.back().levels.back().shrink : 1;
   const auto field_voxels = static_cast<std::uint64_t>(solve::level_voxels(plan.fixed, shrink));
   const std::uint64_t field = 3 * sizeof(float) * field_voxels;
-  plan.disk_needed = field * (job.write_inverse ? 2 : 1) +
-                     (job.write_warped ? moving.stored * voxels : 0) +
-                     (job.moving_labels.empty() ? 0 : 2 * voxels) +
-                     std::max(plan.forecast.state_bytes,
-                              checkpoint_bytes(job, plan.fixed, solve::is_gpu(plan.device))) +
-                     (std::uint64_t{1} << 20);
+  plan.disk_needed =
+      field * (job.write_inverse ? 2 : 1) + (job.write_warped ? moving.stored * voxels : 0) +
+      (job.moving_labels.empty() ? 0 : 2 * voxels) +
+      (carries_labels_back(job) ? 2 * static_cast<std::uint64_t>(plan.moving.voxel_count()) : 0) +
+      std::max(plan.forecast.state_bytes,
+               checkpoint_bytes(job, plan.fixed, solve::is_gpu(plan.device))) +
+      (std::uint64_t{1} << 20);
   std::error_code failure;
   std::filesystem::path folder = std::filesystem::absolute(job.output_directory, failure);
   while (!std::filesystem::exists(folder, failure) && folder.has_relative_path())
@@ -121,10 +123,11 @@ solve::Companions companions_of(const JobSpec& job, const Known& known, const Ra
   found.masks = bytes(job.fixed_mask, fixed_options(job), known.fixed_streams) +
                 bytes(job.moving_mask, moving_options(job), known.moving_streams);
   found.label_file = 0;
-  if (job.moving_labels.empty()) return found;
+  voxel = 0;
   found.fixed_labels = bytes(job.fixed_labels, fixed_options(job), true);
+  found.fixed_label_bytes = std::exchange(voxel, 0);
   found.moving_labels = bytes(job.moving_labels, moving_options(job), true);
-  found.label_bytes = voxel;
+  found.moving_label_bytes = voxel;
   return found;
 }
 

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "base/beside.h"
+#include "base/read_by_slabs.h"
 #include "gigawarp/error.h"
 #include "io/transform_io.h"
 #include "io/volume_sink.h"
@@ -53,6 +54,28 @@ class WarpedFeed final : public VolumeFeed {
   mutable HeldField held_;  ///< of the last box, whose memory the next one takes
 };
 
+/// Fixed labels on the moving grid.
+class CarriedBackFeed final : public VolumeFeed {
+ public:
+  CarriedBackFeed(std::shared_ptr<const VolumeFeed> labels, const BorrowedMap& fixed_from_moving,
+                  const Grid& grid, std::stop_token stop)
+      : labels_(std::move(labels)),
+        map_(fixed_from_moving),
+        grid_(grid),
+        rule_{Interpolation::label, 0, std::move(stop)} {}
+  const Grid& grid() const override { return grid_; }
+  ScalarType type() const override { return labels_->type(); }
+  void read(const Box& box, std::byte* out) const override {
+    apply_map_to_box(*labels_, map_, grid_, box, rule_, out);
+  }
+
+ private:
+  std::shared_ptr<const VolumeFeed> labels_;
+  BorrowedMap map_;
+  Grid grid_;
+  BoxRule rule_;
+};
+
 }  // namespace
 
 Results::Results(const JobSpec& job, RunInputs&& inputs, solve::RegistrationOutput&& output,
@@ -63,13 +86,16 @@ Results::Results(const JobSpec& job, RunInputs&& inputs, solve::RegistrationOutp
       affine_(output.moving_from_fixed),
       forward_(std::move(output.forward)),
       inverse_(std::move(output.inverse)),
-      canonical_(inputs_.fixed[0]->grid()) {
+      on_fixed_{inputs_.fixed_file_grid, inputs_.fixed[0]->grid(), inputs_.fixed_order.inverse()},
+      on_moving_{inputs_.moving_file_grid, inputs_.moving[0]->grid(),
+                 inputs_.moving_order.inverse()},
+      canonical_(on_fixed_.canonical) {
   for (auto [brought, feed] :
        {std::pair{&output.forward_mm, &forward_}, std::pair{&output.inverse_mm, &inverse_}})
     if (*brought) *feed = std::make_shared<WholeVolume>(std::move((*brought)->volume()));
   // Slabs of the file that are not slabs of the field would bring all of it from the device each
   // time: it is brought once. So is a small field, which five passes ask for.
-  const bool across = inputs_.fixed_order.inverse().axis[2] != 2;
+  const bool across = on_fixed_.file_from_canonical.axis[2] != 2;
   for (auto* field : {&forward_, &inverse_})
     if (*field != nullptr && (*field)->whole() == nullptr &&
         (across || solve::is_held_whole((*field)->grid().voxel_count())))
@@ -100,6 +126,20 @@ std::shared_ptr<const VolumeFeed> Results::warped(std::shared_ptr<const VolumeFe
                                       interpolation, stop_);
 }
 
+void Results::carry_labels_back(std::shared_ptr<const VolumeFeed> fixed) {
+  Volume held;
+  BorrowedMap map{affine_.inverse()};
+  if (inverse_ != nullptr) {
+    map.displacement_mm = inverse_->whole();
+    if (map.displacement_mm == nullptr) {
+      held = read_all_by_slabs(*inverse_);
+      map.displacement_mm = &held;
+    }
+  }
+  write_image(CarriedBackFeed(std::move(fixed), map, on_moving_.canonical, stop_), on_moving_,
+              "fixed_labels_on_moving", true, {});
+}
+
 /// In values of a field: a voxel of an image takes longer, since it is sampled.
 double Results::work_of(const VolumeFeed& feed) const {
   constexpr double kSampled = 6;
@@ -117,13 +157,15 @@ void Results::tell_done(const VolumeFeed& feed, const Box& box, double part) {
 
 Measures Results::measure_and_write(const std::stop_token& stop) {
   stop_ = stop;
-  work_ = work_of(*inputs_.moving[0]) * static_cast<double>(canonical_.voxel_count()) /
-          static_cast<double>(inputs_.moving[0]->grid().voxel_count());
+  const double on_moving = work_of(*inputs_.moving[0]);
+  work_ = on_moving * static_cast<double>(canonical_.voxel_count()) /
+          static_cast<double>(on_moving_.canonical.voxel_count());
   if (!job_.moving_labels.empty()) work_ *= 2;
+  if (carries_labels_back(job_)) work_ += on_moving;
   if (forward_ != nullptr) work_ += work_of(*forward_);
   if (inverse_ != nullptr && job_.write_inverse) work_ += work_of(*inverse_);
   measure_landmarks();
-  warp_labels();
+  carry_labels();
   warp_image();
   inputs_.fixed.clear();
   inputs_.moving.clear();
@@ -138,23 +180,22 @@ Measures Results::measure_and_write(const std::stop_token& stop) {
 
 void Results::write_field(std::shared_ptr<const VolumeFeed>& field, const std::string& name,
                           const Look& look) {
-  write(*field, name + (job_.compress ? ".nii.gz" : ".nii"), false, look);
+  write(*field, on_fixed_, name + (job_.compress ? ".nii.gz" : ".nii"), false, look);
   field.reset();
 }
 
-void Results::write_image(const VolumeFeed& feed, const std::string& name, bool labels,
-                          const Look& look) {
+void Results::write_image(const VolumeFeed& feed, const FileGrid& to, const std::string& name,
+                          bool labels, const Look& look) {
   const bool zarr = job_.image_format == ImageFormat::ome_zarr;
-  write(feed, name + (zarr ? ".ome.zarr" : job_.compress ? ".nii.gz" : ".nii"), labels, look);
+  write(feed, to, name + (zarr ? ".ome.zarr" : job_.compress ? ".nii.gz" : ".nii"), labels, look);
 }
 
-void Results::write(const VolumeFeed& feed, const std::string& name, bool labels,
-                    const Look& look) {
-  const AxisOrder file_from_canonical = inputs_.fixed_order.inverse();
+void Results::write(const VolumeFeed& feed, const FileGrid& to, const std::string& name,
+                    bool labels, const Look& look) {
   io::SinkSpec spec;
-  spec.grid = feed.grid().same_lattice(canonical_, 1e-4)
-                  ? inputs_.fixed_file_grid
-                  : reordered(feed.grid(), file_from_canonical);
+  spec.grid = feed.grid().same_lattice(to.canonical, 1e-4)
+                  ? to.file
+                  : reordered(feed.grid(), to.file_from_canonical);
   spec.type = feed.type();
   spec.channels = feed.channels();
   spec.options.labels = labels;
@@ -166,14 +207,14 @@ void Results::write(const VolumeFeed& feed, const std::string& name, bool labels
   const bool at_once = sink->takes_channels_in_turn() && feed.whole() == nullptr;
   const int together = at_once ? spec.channels : 1;
   for (int first = 0; first < spec.channels; first += together)
-    write_channels(feed, *sink, {first, first + together}, look);
+    write_channels(feed, *sink, to.file_from_canonical, {first, first + together}, look);
   const TimeSum::Piece writing(write_time_);
   sink->commit();
 }
 
 void Results::write_channels(const VolumeFeed& feed, io::VolumeSink& sink,
-                             std::pair<int, int> channels, const Look& look) {
-  const AxisOrder file_from_canonical = inputs_.fixed_order.inverse();
+                             const AxisOrder& file_from_canonical, std::pair<int, int> channels,
+                             const Look& look) {
   const Size3& n = sink.spec().grid.size;
   const std::int64_t step = sink.planes_at_once();
   const Volume* whole = feed.whole();

@@ -49,17 +49,29 @@ class Results {
   void warp_image();
   qc::Similarity compare_whole();
   qc::Similarity compare_planes(std::int64_t step);
-  void warp_labels();
+  void carry_labels();
+  void warp_labels(const VolumeFeed* fixed);
+  /// Onto the moving grid, by the inverse.
+  void carry_labels_back(std::shared_ptr<const VolumeFeed> fixed);
   /// Moving voxels on the canonical fixed grid, of which boxes are computed.
   std::shared_ptr<const VolumeFeed> warped(std::shared_ptr<const VolumeFeed> moving,
                                            Interpolation interpolation) const;
-  /// A feed on a canonical grid, to a file in the fixed file's axis order.
-  void write(const VolumeFeed& feed, const std::string& name, bool labels, const Look& look = {});
+  /// What a file's voxels lie on: its own lattice, and the canonical one of the run.
+  struct FileGrid {
+    Grid file, canonical;
+    AxisOrder file_from_canonical;
+  };
+  /// A feed on a canonical grid, that of `to` or another one of its image, to a file in the axis
+  /// order of `to`.
+  void write(const VolumeFeed& feed, const FileGrid& to, const std::string& name, bool labels,
+             const Look& look = {});
   /// Channels first … second of `feed` into an open file, each slab made while the one before is
   /// written.
-  void write_channels(const VolumeFeed& feed, io::VolumeSink& sink, std::pair<int, int> channels,
+  void write_channels(const VolumeFeed& feed, io::VolumeSink& sink,
+                      const AxisOrder& file_from_canonical, std::pair<int, int> channels,
                       const Look& look);
-  void write_image(const VolumeFeed& feed, const std::string& name, bool labels, const Look& look);
+  void write_image(const VolumeFeed& feed, const FileGrid& to, const std::string& name, bool labels,
+                   const Look& look);
   void write_field(std::shared_ptr<const VolumeFeed>& field, const std::string& name,
                    const Look& look);
   void write_forward();
@@ -77,7 +89,8 @@ class Results {
   /// moving_from_fixed is `first_`, a displacement on the fixed grid, if any, then this.
   Transform transform_;
   const VolumeFeed* first_ = nullptr;
-  Grid canonical_;
+  FileGrid on_fixed_, on_moving_;
+  Grid canonical_;  ///< of the fixed image
   Measures measures_;
   std::vector<std::string> files_;
   TimeSum write_time_;

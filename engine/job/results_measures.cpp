@@ -123,23 +123,31 @@ void Results::measure_landmarks() {
   measures_.landmarks_maximum_mm = distances.max_mm;
 }
 
-void Results::warp_labels() {
-  if (job_.moving_labels.empty()) return;
+void Results::carry_labels() {
+  std::shared_ptr<const VolumeFeed> fixed;
+  if (!job_.fixed_labels.empty())
+    fixed = open_labels(job_.fixed_labels, fixed_options(job_), inputs_.read_time, stop_);
+  if (!job_.moving_labels.empty()) warp_labels(fixed.get());
+  if (carries_labels_back(job_)) carry_labels_back(std::move(fixed));
+}
+
+/// Measures their overlap with fixed ones, if there are any.
+void Results::warp_labels(const VolumeFeed* fixed) {
   const auto moving =
       open_labels(job_.moving_labels, moving_options(job_), inputs_.read_time, stop_);
   const auto carried = warped(moving, Interpolation::label);
-  if (job_.fixed_labels.empty()) {
-    write_image(*carried, "warped_labels", true, {});
+  if (fixed == nullptr) {
+    write_image(*carried, on_fixed_, "warped_labels", true, {});
     return;
   }
-  const auto fixed = open_labels(job_.fixed_labels, fixed_options(job_), inputs_.read_time, stop_);
   const std::vector<std::int64_t> labels = qc::common_labels(*fixed, *moving);
   qc::OverlapCounter counter(labels);
-  write_image(*carried, "warped_labels", true, [&](const Box& box, const Volume& voxels) {
-    Volume part(Grid{box.size, {}}, fixed->type());
-    fixed->read(box, part.data());
-    counter.add(part, voxels);
-  });
+  write_image(*carried, on_fixed_, "warped_labels", true,
+              [&](const Box& box, const Volume& voxels) {
+                Volume part(Grid{box.size, {}}, fixed->type());
+                fixed->read(box, part.data());
+                counter.add(part, voxels);
+              });
   const qc::OverlapSummary overlap = counter.summary();
   for (const qc::LabelOverlap& label : overlap.labels) measures_.dice[label.label] = label.dice;
   for (const std::string& volume : {job_.fixed_labels, job_.moving_labels})
@@ -179,7 +187,7 @@ qc::Similarity Results::compare_whole() {
   }();
   inputs_.fixed.clear();
   inputs_.moving.clear();
-  if (job_.write_warped) write_image(WholeVolume(&image), "warped", false, {});
+  if (job_.write_warped) write_image(WholeVolume(&image), on_fixed_, "warped", false, {});
   return similarity;
 }
 
@@ -187,12 +195,12 @@ qc::Similarity Results::compare_whole() {
 qc::Similarity Results::compare_planes(std::int64_t step) {
   measures_.ncc_plane_step = step;
   const auto carried = warped(inputs_.moving[0], Interpolation::linear);
-  const int axis = job_.write_warped ? inputs_.fixed_order.inverse().axis[2] : 2;
+  const int axis = job_.write_warped ? on_fixed_.file_from_canonical.axis[2] : 2;
   PlaneSample sample(*inputs_.fixed[0], carried->type(),
                      warped(ones_beside(*inputs_.moving[0]), Interpolation::nearest), axis, step);
   const Look look = [&](const Box& box, const Volume& voxels) { sample.look(box, voxels); };
   if (job_.write_warped)
-    write_image(*carried, "warped", false, look);
+    write_image(*carried, on_fixed_, "warped", false, look);
   else
     visit(*carried, look);
   return sample.similarity();
@@ -201,7 +209,7 @@ qc::Similarity Results::compare_planes(std::int64_t step) {
 /// A field that is not in memory, and of which the file takes planes in its own order, comes from
 /// the device once for both.
 bool Results::measures_while_writing() const {
-  const AxisOrder order = inputs_.fixed_order.inverse();
+  const AxisOrder& order = on_fixed_.file_from_canonical;
   return forward_ != nullptr && forward_->whole() == nullptr && order.axis[2] == 2 &&
          !order.flipped[2] && forward_->grid().size[2] >= 3;
 }

@@ -38,9 +38,9 @@ struct RunResult {
 };
 
 /// Runs a job and fills its output directory: 0GenericAffine.mat, 1Warp and 1InverseWarp, warped,
-/// warped_labels, job.json, result.json, log.txt, events.jsonl. Paths of the job are made absolute.
-/// Blocks until done. Throws Error; after Error{cancelled} and after a crash a checkpoint is left
-/// if one was reached, otherwise nothing is.
+/// warped_labels, fixed_labels_on_moving, job.json, result.json, log.txt, events.jsonl. Paths of
+/// the job are made absolute. Blocks until done. Throws Error; after Error{cancelled} and after a
+/// crash a checkpoint is left if one was reached, otherwise nothing is.
 RunResult run_job(JobSpec job, const RunOptions& options);
 
 /// Digest of the settings that decide the result: not of paths, threads, memory, labels or what is

@@ -53,9 +53,11 @@ void validate_inputs(const JobSpec& job) {
   }
   if (!job.channel_weights.empty() && sum <= 0)
     refuse("All channel weights are zero.", "channel_weights");
-  if (!job.fixed_labels.empty() && job.moving_labels.empty())
-    refuse("Labels of the fixed image are given without labels of the moving one; add --labels.",
-           "moving_labels");
+  if (!job.fixed_labels.empty() && job.moving_labels.empty() && !job.write_inverse)
+    refuse(
+        "Labels of the fixed image come onto the moving one's grid by the inverse, which the run "
+        "leaves out; leave out --no-inverse, or add --labels of the moving image to score them.",
+        "fixed_labels");
   for (const auto& [spacing, key] : {std::pair{&job.fixed_spacing_mm, "fixed_spacing_mm"},
                                      std::pair{&job.moving_spacing_mm, "moving_spacing_mm"}})
     if (*spacing)

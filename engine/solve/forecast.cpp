@@ -321,6 +321,11 @@ double levels_bytes(const Pair& pair) {
   return most;
 }
 
+bool has_deformable(const JobSpec& job) {
+  return std::any_of(job.stages.begin(), job.stages.end(),
+                     [](const StageSpec& stage) { return is_deformable(stage.kind); });
+}
+
 /// What a volume of so many bytes takes on its way to a file: slabs of 64 MiB, of which one is
 /// made, which takes `making`, while another is written; they are brought into the file's order and
 /// packed (job/results.cpp).
@@ -341,6 +346,33 @@ double tile_bytes(const Pair& pair, double voxels) {
   return voxels * tiles * (kPosition + box);
 }
 
+/// The same of fixed labels of which boxes are read, on the moving grid: positions and boxes in
+/// tiles.
+double tile_bytes_back(const Pair& pair, double label_bytes, double voxels) {
+  constexpr double kTile = 256 * 256, kPosition = 24, kRow = 160;  // a row's own, beside positions
+  const auto plane = static_cast<double>(pair.moving.size[0] * pair.moving.size[1]);
+  const double tiles = std::min(1.0, std::clamp(available_threads() / 4, 1, 4) * kTile / plane);
+  const double row = std::min(256.0, static_cast<double>(pair.moving.size[0]));
+  const double kept = has_deformable(pair.job) ? kPosition + kRow / row : 0;
+  return voxels * tiles * (kept + pair.f * label_bytes / pair.m);
+}
+
+bool carries_back(const Pair& pair, const Companions& with) {
+  return with.fixed_label_bytes > 0 && pair.job.write_inverse;
+}
+
+/// What bringing fixed labels onto the moving grid holds beside the fields: the labels, and all of
+/// an inverse that is not in memory anyway (job/results.cpp).
+double carried_back_bytes(const Pair& pair, const Companions& with, bool fields_whole) {
+  const auto label = static_cast<double>(with.fixed_label_bytes);
+  const double slab = std::min(pair.m, 64 * kMiB / label);
+  const double making = with.fixed_labels > 0 ? 0 : tile_bytes_back(pair, label, slab);
+  const double inverse =
+      fields_whole || !has_deformable(pair.job) ? 0 : 12 * field_voxels(pair.fixed, pair.job);
+  return inverse + with.fixed_labels +
+         std::max(with.label_file, written_bytes(pair.m * label, making));
+}
+
 /// The most that is held, with `images`, while the fields (bytes of each) are brought to the host,
 /// inverted, measured and written: solve/registration.cpp, job/results.cpp and
 /// job/results_measures.cpp in their order. Images go before fields are measured.
@@ -350,13 +382,15 @@ double results_bytes(const Pair& pair, const Companions& with, double images, do
   const double f = pair.f;
   const double inverse = job.write_inverse ? field : 0, fields = field + inverse;
   double most = images + std::max(2 * field, fields);
-  if (with.label_bytes > 0) {
-    const double carried = f * static_cast<double>(with.label_bytes),
-                 slab = std::min(f, 64 * kMiB / static_cast<double>(with.label_bytes));
+  if (with.moving_label_bytes > 0) {
+    const double carried = f * static_cast<double>(with.moving_label_bytes),
+                 slab = std::min(f, 64 * kMiB / static_cast<double>(with.moving_label_bytes));
     most = std::max(most,
                     images + fields + with.moving_labels + with.fixed_labels +
                         std::max(with.label_file, written_bytes(carried, tile_bytes(pair, slab))));
   }
+  if (carries_back(pair, with))
+    most = std::max(most, images + fields + carried_back_bytes(pair, with, fields_whole));
   const auto voxel = static_cast<double>(pair.moving_bytes.first);
   const double warped = f * voxel;
   double compared = f + warped;  // with where they overlap
@@ -443,11 +477,6 @@ double iteration_seconds(const Pair& pair, std::size_t sharers, const Pace& pace
   return seconds;
 }
 
-bool has_deformable(const JobSpec& job) {
-  return std::any_of(job.stages.begin(), job.stages.end(),
-                     [](const StageSpec& stage) { return is_deformable(stage.kind); });
-}
-
 /// Of the displacement, in host memory whole or, left on a GPU, a few planes at a time.
 struct HostField {
   double bytes = 0;
@@ -463,8 +492,9 @@ HostField host_field(const Pair& pair) {
   return {bytes * std::min(kFieldPlanes, planes) / planes, false};
 }
 
-/// Of ranks on the CPU, and the files that every rank reads whole.
-double rank_slabs(const Pair& pair, const std::vector<double>& shares, MemoryForecast& out) {
+/// Of ranks on the CPU, and the files that every rank reads whole; what the first one holds.
+double rank_slabs(const Pair& pair, const Companions& with, const std::vector<double>& shares,
+                  MemoryForecast& out) {
   const Streaming coarse_alone = streamable(pair.fixed, pair.moving, pair.job);
   const auto held = [&](const Grid& image, const VoxelBytes& voxel, bool coarse) {
     return host_bytes(pair.fixed, image, voxel, pair.job, true) +
@@ -472,19 +502,24 @@ double rank_slabs(const Pair& pair, const std::vector<double>& shares, MemoryFor
   };
   const HostImages images{held(pair.fixed, pair.fixed_bytes, coarse_alone.fixed),
                           held(pair.moving, pair.moving_bytes, coarse_alone.moving)};
-  const double state = std::max(
-      levels_bytes(pair), has_deformable(pair.job) ? 24 * field_voxels(pair.fixed, pair.job) : 0);
   std::vector<double> windows;
   for (const double share : shares)
     windows.push_back(shares.size() == 1
                           ? 0
                           : most_window_bytes(pair.fixed, pair.moving, pair.moving_bytes, pair.job,
                                               share, shares.size()));
-  out.slabs = host_slabs(pair.fixed, images, state, shares, windows);
+  const double fields = has_deformable(pair.job) ? 24 * field_voxels(pair.fixed, pair.job) : 0;
+  const auto slabs = [&](double state) {
+    return host_slabs(pair.fixed, images, state, shares, windows);
+  };
+  out.slabs = slabs(std::max(levels_bytes(pair), fields));
   out.images_bytes = static_cast<std::uint64_t>(
       (pair.streamed.fixed ? 0 : pair.f * static_cast<double>(pair.fixed_bytes.stored)) +
       (pair.streamed.moving ? 0 : pair.m * static_cast<double>(pair.moving_bytes.stored)));
-  return static_cast<double>(out.slabs.front().bytes);
+  const auto most = static_cast<double>(out.slabs.front().bytes);
+  if (!carries_back(pair, with)) return most;
+  return std::max(most, static_cast<double>(slabs(fields).front().bytes) +
+                            carried_back_bytes(pair, with, false));
 }
 }  // namespace
 
@@ -503,7 +538,7 @@ MemoryForecast forecast(const Grid& fixed, const Grid& moving, const VoxelBytes&
                                   loading_bytes(pair));
   double state = reading;
   if (is_ranks(job.device) && !gpu) {
-    state = std::max(state, rank_slabs(pair, shares, out));
+    state = std::max(state, rank_slabs(pair, companions, shares, out));
   } else {
     const HostField field = host_field(pair);
     state = std::max({state, gpu ? 0 : levels_bytes(pair),

@@ -51,8 +51,8 @@ struct VoxelBytes {
 /// What comes with the images and is read whole: bytes.
 struct Companions {
   double masks = 0, fixed_labels = 0, moving_labels = 0;
-  double label_file = 0;        ///< of the larger label map, in the type of its file
-  std::size_t label_bytes = 0;  ///< of a voxel of the moving ones; 0: there are none
+  double label_file = 0;  ///< of the larger label map, in the type of its file
+  std::size_t fixed_label_bytes = 0, moving_label_bytes = 0;  ///< of a voxel; 0: there are none
 };
 
 /// What register_volumes will need, for the plan; `job.device` must be a chosen one.

@@ -79,6 +79,17 @@ class Batch(PairCase):
         self.assertEqual(again.returncode, OK, again.stderr)
         self.assertEqual(digests(self.folder / "again"), digests(self.folder / "alone"))
 
+    def test_labels_of_an_atlas_come_onto_every_image_and_are_scored_where_it_has_its_own(self):
+        pairs = self.write_list("atlas.csv", "name,moving,labels\nfirst,moving.nii.gz,moving_labels.nii.gz\n"
+                                "second,\"second scan, b.nii.gz\",\n")
+        self.batch(pairs, "atlas", "--fixed", self.fixed, "--fixed-labels", self.fixed_labels, "--preset", "fast")
+        dice = {row["name"]: row["dice_mean"] for row in rows(self.folder / "atlas")}
+        self.assertGreater(float(dice["first"]), 0.7)
+        self.assertEqual(dice["second"], "")
+        for name in dice:
+            self.assertIn("fixed_labels_on_moving.nii.gz", result(self.folder / "atlas" / name)["files"])
+            self.assertIn("fixed_labels_on_moving.nii.gz", leftovers(self.folder / "atlas" / name))
+
     def test_done_pairs_are_skipped_and_new_ones_added(self):
         self.batch(self.two_pairs(), "more", "--no-sheets")
         kept = (self.folder / "more" / "first" / "result.json").stat().st_mtime_ns

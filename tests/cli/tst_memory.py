@@ -50,8 +50,11 @@ class Memory(unittest.TestCase):
         return ["--fixed", *paths["fixed"], "--moving", *paths["moving"], "--preset", "fast", "--device", "cpu",
                 "--threads", "2", "--out", self.base / "out", *options]
 
+    def fixed_labels(self, kind=".nii.gz"):
+        return ["--fixed-labels", self.base / f"fixed_labels{kind}"]
+
     def labels(self, kind=".nii.gz"):
-        return ["--labels", self.base / f"moving_labels{kind}", "--fixed-labels", self.base / f"fixed_labels{kind}"]
+        return ["--labels", self.base / f"moving_labels{kind}", *self.fixed_labels(kind)]
 
     def planned(self, job):
         process = run("plan", "--json", *job)
@@ -75,6 +78,8 @@ class Memory(unittest.TestCase):
                 (full, {"kind": "_float32.nii.gz", "channels": 2}), (full, {"kind": "_float64.nii.gz"}),
                 (half, {}), ((*half, "--no-inverse", *syn), {}), ((*half, "--metric", "mi", *syn, *self.labels()), {}),
                 (coarse, {}), ((*coarse, *light), {}), ((*coarse, "--no-inverse"), {}), ((*coarse, *syn), {}),
+                ((*coarse, *self.fixed_labels("_float64.nii.gz")), {}), ((*coarse, *self.fixed_labels(".nii")), {}),
+                ((*coarse, "--uncompressed", "--warp-grid", "level", *self.fixed_labels("_float64.nii.gz")), {}),
                 (coarse, {"kind": "_turned.nii.gz"}), ((*coarse, "--uncompressed"), {"kind": "_tall.nii.gz"}), ((*coarse, *self.labels()), {}),
                 ((*coarse, "--format", "ome.zarr"), {}), ((*coarse, *self.labels("_float64.nii.gz")), {}),
                 ((*coarse, "--warp-grid", "level"), {}),
@@ -107,6 +112,12 @@ class Memory(unittest.TestCase):
                     self.refusal("plan", *schedule, *stages, "--no-inverse", "--memory", f"{budget}M")
                 self.assertLessEqual(peak_bytes("register", *self.job(*levels, *stages, *options, "--memory", f"{budget}M"),
                                                 "--overwrite"), budget * MIB)
+
+    def test_fixed_labels_alone_are_offered_nothing_without_the_inverse(self):
+        inverse_fits_not = ("plan", "--levels", "8x2", "--memory", "166M")
+        self.assertIn("--no-inverse", self.refusal(*inverse_fits_not))
+        for options in (inverse_fits_not, ("register", "--levels", "8x2", "--memory", "1M")):
+            self.assertNotIn("--no-inverse", self.refusal(*options, *self.fixed_labels()))
 
     def test_where_nothing_fits_the_plan_says_what_the_least_is(self):
         for verb, schedule in [("plan", "8x2,4x2,1x1"), ("register", "8x2"), ("plan", "1x5")]:

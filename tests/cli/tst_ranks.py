@@ -11,7 +11,7 @@ import subprocess
 import time
 import unittest
 
-from cli_support import (BAD_INPUT, CANCELLED, DOES_NOT_FIT, GIGAWARP, OK, USAGE, PairCase, digests, leftovers, result,
+from cli_support import (BAD_INPUT, CANCELLED, DOES_NOT_FIT, GIGAWARP, OK, OUTPUTS, USAGE, PairCase, digests, leftovers, result,
                          run)
 
 HAS_MPI = os.environ.get("GIGAWARP_HAS_MPI") == "1"
@@ -50,7 +50,8 @@ class Ranks(PairCase):
 
     @classmethod
     def job(cls, out):
-        return list(map(str, ["--job", cls.job_file, "--fixed", cls.fixed, "--moving", cls.moving, "--out", out]))
+        return list(map(str, ["--job", cls.job_file, "--fixed", cls.fixed, "--moving", cls.moving, "--fixed-labels",
+                              cls.fixed_labels, "--out", out]))
 
     def ranks(self, count, *arguments):
         return subprocess.run([*MPIRUN, "-n", str(count), GIGAWARP, *map(str, arguments)], capture_output=True,
@@ -71,7 +72,8 @@ class Ranks(PairCase):
         self.fail("the run ended too early: " + process.stderr.read())
 
     def expect_reference(self, out):
-        self.assertEqual(digests(out), digests(self.reference))
+        names = [*OUTPUTS, "fixed_labels_on_moving.nii.gz"]
+        self.assertEqual(digests(out, names), digests(self.reference, names))
         self.assertEqual(leftovers(out), leftovers(self.reference))
 
     def test_two_and_three_processes_write_the_bytes_of_one(self):
@@ -162,8 +164,8 @@ class Ranks(PairCase):
     def test_files_that_are_read_by_planes_give_the_bytes_of_one_process(self):
         fixed, moving = self.converted(".nii")
         out = self.folder / "planes"
-        process = self.ranks(3, "register", "--job", self.job_file, "--fixed", fixed, "--moving", moving, "--out", out,
-                             "--device", "mpi:cpu")
+        process = self.ranks(3, "register", "--job", self.job_file, "--fixed", fixed, "--moving", moving, "--fixed-labels",
+                             self.fixed_labels, "--out", out, "--device", "mpi:cpu")
         self.assertEqual(process.returncode, OK, process.stderr)
         self.expect_reference(out)
         self.assertEqual(result(out)["measures"], result(self.reference)["measures"])

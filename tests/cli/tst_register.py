@@ -34,8 +34,8 @@ class Register(PairCase):
         assert cls.process.returncode == 0, cls.process.stderr
 
     def test_every_documented_file_is_there_and_nothing_else(self):
-        self.assertEqual(leftovers(self.out), sorted(OUTPUTS + ["warped_labels.nii.gz", "job.json", "result.json",
-                                                                "log.txt", "events.jsonl"]))
+        self.assertEqual(leftovers(self.out), sorted(OUTPUTS + ["warped_labels.nii.gz", "fixed_labels_on_moving.nii.gz",
+                                                                "job.json", "result.json", "log.txt", "events.jsonl"]))
         self.assertEqual(sorted(result(self.out)["files"]), leftovers(self.out))
 
     def test_the_images_are_aligned_without_folds(self):
@@ -108,7 +108,7 @@ class Register(PairCase):
     def test_the_job_file_repeats_the_run(self):
         process = run("register", "--job", self.out / "job.json", "--out", self.folder / "by-job")
         self.assertEqual(process.returncode, 0, process.stderr)
-        names = [*OUTPUTS, "warped_labels.nii.gz"]
+        names = [*OUTPUTS, "warped_labels.nii.gz", "fixed_labels_on_moving.nii.gz"]
         self.assertEqual(digests(self.folder / "by-job", names), digests(self.out, names))
 
     def test_qc_of_a_run_replaces_nothing_that_tells_of_it(self):

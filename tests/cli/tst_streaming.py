@@ -62,7 +62,7 @@ class Streaming(unittest.TestCase):
     def test_a_plain_file_gives_the_same_files_to_the_byte(self):
         streamed = self.register("nii")
         for name in ("1Warp.nii.gz", "1InverseWarp.nii.gz", "warped.nii.gz", "warped_labels.nii.gz",
-                     "0GenericAffine.mat"):
+                     "fixed_labels_on_moving.nii.gz", "0GenericAffine.mat"):
             with self.subTest(name=name):
                 self.assertEqual((self.whole / name).read_bytes(), (streamed / name).read_bytes())
         self.assertEqual(self.result(self.whole)["measures"], self.result(streamed)["measures"])
@@ -255,7 +255,8 @@ class Streaming(unittest.TestCase):
                       self.pair / "fixed_labels.nii.gz", "--import", "always", "--out", out, env=cache)
         self.assertEqual(process.returncode, OK, process.stderr)
         self.assertIn("fixed.nii.gz: It is being imported into the cache", process.stderr)
-        for name in ("1Warp.nii.gz", "1InverseWarp.nii.gz", "warped.nii.gz", "warped_labels.nii.gz"):
+        for name in ("1Warp.nii.gz", "1InverseWarp.nii.gz", "warped.nii.gz", "warped_labels.nii.gz",
+                     "fixed_labels_on_moving.nii.gz"):
             with self.subTest(name=name):
                 self.assertEqual((self.whole / name).read_bytes(), (out / name).read_bytes())
         process = run("plan", "--json", "--fixed", self.pair / "fixed.nii.gz", "--moving", self.pair / "moving.nii.gz",

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 
+#include "base/read_by_slabs.h"
 #include "base/value_counts.h"
 #include "ops/invert_field.h"
 #include "ops/jacobian.h"
@@ -57,6 +58,12 @@ TEST(Feed, slabsAreWholeLayersOfBricksOrEqualPartsOfOne) {
   EXPECT_EQ(BrickedFeed({1760, 1760, 1280}, 64).slab_planes(), 32);  // 378 MiB a layer
   EXPECT_EQ(BrickedFeed({4096, 4096, 4096}, 96).slab_planes(), 8);   // 3 GiB a layer
   EXPECT_EQ(BrickedFeed({20000, 20000, 100}, 64).slab_planes(), 1);
+}
+
+TEST(Feed, allChannelsComeBySlabs) {
+  const DisplacementField field = waves(3);
+  for (const std::int64_t planes : {1, 5, 1000})
+    EXPECT_TRUE(same_bytes(read_all_by_slabs(SlicedFeed(field.volume(), planes)), field.volume()));
 }
 
 TEST(Feed, boxesAndPlanesAreThoseOfTheVolume) {

@@ -154,7 +154,12 @@ INSTANTIATE_TEST_SUITE_P(
                         j.channel_weights = {0, 0};
                       },
                       "zero"},
-        Contradiction{"labelsOfOne", [](JobSpec& j) { j.moving_labels.clear(); }, "--labels"},
+        Contradiction{"fixedLabelsThatNothingIsDoneWith",
+                      [](JobSpec& j) {
+                        j.moving_labels.clear();
+                        j.write_inverse = false;
+                      },
+                      "--no-inverse"},
         Contradiction{"landmarksOfOne", [](JobSpec& j) { j.moving_landmarks.clear(); },
                       "Landmarks"},
         Contradiction{"noTransform", [](JobSpec& j) { j.initial_transform.clear(); },

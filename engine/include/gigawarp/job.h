@@ -91,7 +91,8 @@ struct JobSpec {
   /// Files whose non-zero voxels count, kNonZeroMask or kNoMask. Both empty: none, except that a
   /// brain-extracted fixed volume masks itself when the moving one is not extracted.
   std::string fixed_mask, moving_mask;
-  std::string fixed_labels, moving_labels;  ///< optional, warped and scored after the run
+  /// Optional: each is brought onto the other image's grid after the run, and both are scored.
+  std::string fixed_labels, moving_labels;
   std::optional<Vec3> fixed_spacing_mm, moving_spacing_mm;  ///< overrides the files' spacing
   ImageSelection fixed_selection,
       moving_selection;  ///< level also of masks and labels that have it
@@ -110,6 +111,11 @@ struct JobSpec {
   ImageFormat image_format = ImageFormat::nifti;
   PyramidUse pyramid = PyramidUse::automatic;
 };
+
+/// Whether the fixed labels are brought onto the moving image's grid, which takes the inverse.
+inline bool carries_labels_back(const JobSpec& job) {
+  return !job.fixed_labels.empty() && job.write_inverse;
+}
 
 /// Parses the JSON form. Relative paths are kept as they are. Throws Error{usage} naming the key.
 JobSpec parse_job(const std::string& json_text);
