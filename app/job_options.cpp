@@ -210,7 +210,8 @@ void add_job_options(CLI::App* verb, JobOptions& o) {
           "else the machine's (default: what is free)")
       ->type_name("BYTES");
   verb->add_flag("--no-inverse", o.no_inverse,
-                 "Do not compute and write the inverse warp; fixed labels are scored alone");
+                 "Do not compute and write the inverse warp; fixed labels are then only scored "
+                 "(with --labels)");
   verb->add_flag("--no-warped", o.no_warped, "Do not write the warped moving image");
   verb->add_flag("--uncompressed", o.uncompressed, "Write .nii rather than .nii.gz");
   verb->add_option("--warp-grid", o.warp_grid,

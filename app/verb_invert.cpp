@@ -92,7 +92,8 @@ void add_invert_verb(CLI::App& app) {
       ->required()
       ->type_name("FILE");
   verb->add_option("--iterations", options->iterations, "Steps at most (default 50)");
-  verb->add_option("--tolerance", options->tolerance_mm, "Step that ends them, mm (default 0.001)");
+  verb->add_option("--tolerance", options->tolerance_mm,
+                   "Residual that ends them, mm (default 0.001)");
   verb->callback([options] { invert_transform(*options); });
 }
 

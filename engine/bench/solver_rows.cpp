@@ -189,7 +189,9 @@ class SolverBench {
     stopwatch_.measure("upsample_field by 2", traffic_.upsample,
                        [&] { backend_.upsample_field(up); });
     if (!backend_.compact()) return;
-    const ops::InvertArgs invert{state_.displacement(), state_.gradient(), range_};
+    ops::InvertArgs invert{state_.displacement(), state_.gradient(), range_};
+    invert.farthest =
+        ops::InvertArgs::within(backend_.displacement_range(state_.displacement(), range_));
     stopwatch_.measure("invert", kInvertWords, [&] { backend_.invert(invert); });
   }
 

@@ -83,7 +83,7 @@ struct InvertRule {
 };
 
 /// Per voxel: 8 words of u per step (neighbours share them in the cache), writes one word. The
-/// estimate stays in registers. The steps are those of ops/invert_field.h.
+/// estimate stays in registers. The steps are those of ops/invert_field.h, from nothing.
 __global__ void __launch_bounds__(kColumns* kRows)
     invert_field(const PackedField u, std::uint64_t* out, std::int64_t out_y, std::int64_t out_z,
                  std::int64_t out_begin, int z_begin, int z_end, const InvertRule rule) {
@@ -224,6 +224,7 @@ void fill_words(Device& device, std::uint64_t* to, std::uint64_t word, std::int6
 void copy_pieces(Device& device, void* to, const void* from, std::span<const Piece> pieces,
                  const Piece* there) {
   if (pieces.empty()) return;
+  const Range marker("copy_pieces");
   // The widest words that all begin and end with.
   auto bits = reinterpret_cast<std::uintptr_t>(to) | reinterpret_cast<std::uintptr_t>(from);
   for (const Piece& piece : pieces)

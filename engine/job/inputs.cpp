@@ -451,7 +451,7 @@ RunInputs load_inputs(const JobSpec& job, const Reading& reading, const std::sto
   if (job.initialisation == Initialisation::transform)
     inputs.initial = load_initial(job.initial_transform);
   inputs.landmarks = load_landmarks(job);
-  check_labels(job, inputs.fixed_file_grid, images[channels].file_grid, inputs.warnings);
+  check_labels(job, inputs.fixed_file_grid, inputs.moving_file_grid, inputs.warnings);
   warn_of_odd_sides(job, inputs);
   if (inputs.initial || job.initialisation == Initialisation::identity)
     check_overlap(inputs.fixed[0]->grid(), inputs.moving[0]->grid(),

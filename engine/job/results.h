@@ -39,7 +39,7 @@ class Results {
   double write_seconds() const { return write_time_.seconds(); }  ///< compressing and writing alone
 
  private:
-  /// Looks at a box of a volume on the canonical fixed grid as it is written.
+  /// Looks at a box of a volume, on its canonical grid, as it is written.
   using Look = std::function<void(const Box& box, const Volume& voxels)>;
 
   void measure_field();

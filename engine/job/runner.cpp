@@ -137,7 +137,7 @@ void Run::timed(const char* phase, const std::function<void()>& work) {
 
 RunIdentity Run::identity() const {
   RunIdentity identity{job_digest(job_), checksums_.get()};
-  identity.inputs.erase("fixed_labels");  // scored after the run, they do not change it
+  identity.inputs.erase("fixed_labels");  // carried and scored after the run, they do not change it
   identity.inputs.erase("moving_labels");
   return identity;
 }

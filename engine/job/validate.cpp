@@ -55,8 +55,9 @@ void validate_inputs(const JobSpec& job) {
     refuse("All channel weights are zero.", "channel_weights");
   if (!job.fixed_labels.empty() && job.moving_labels.empty() && !job.write_inverse)
     refuse(
-        "Labels of the fixed image come onto the moving one's grid by the inverse, which the run "
-        "leaves out; leave out --no-inverse, or add --labels of the moving image to score them.",
+        "Labels of the fixed image come onto the moving one's grid by the inverse, which this run "
+        "leaves out; let it write the inverse (no --no-inverse, \"write_inverse\": true), or add "
+        "--labels of the moving image to score them.",
         "fixed_labels");
   for (const auto& [spacing, key] : {std::pair{&job.fixed_spacing_mm, "fixed_spacing_mm"},
                                      std::pair{&job.moving_spacing_mm, "moving_spacing_mm"}})

@@ -5,7 +5,7 @@
 
 #include "gigawarp/transform.h"
 #include "gigawarp/volume_feed.h"
-#include "ops/update.h"
+#include "ops/view.h"
 
 namespace gigawarp {
 
@@ -19,13 +19,14 @@ struct InverseError {
 /// The inverse displacement on `target`: v with v(y) = -u(y + v(y)), by Newton's method per voxel,
 /// started from the solution of the row before, at most `max_iterations` steps, until no residual
 /// v(y) + u(y + v(y)) of a block of 64 voxels exceeds `tolerance_mm`. A step after which the
-/// residual is not less than before is halved; where the field all but folds a fixed-point step
-/// (Chen, Lu, Chen & Ruchala, Med. Phys. 35(1), 2008) takes its place. The best of all steps is
-/// kept. Beyond its grid u is continued by its edge value, so that voxels whose origin lies outside
-/// get a smooth answer. NaN where u is "outside". Arithmetic is f32 on offsets from the voxel
-/// (about 1e-5 voxel); inverse_error() measures in double. Results do not depend on the number of
-/// threads. Memory: forward, inverse and a few rows per thread. Throws Error{cancelled} when `stop`
-/// is requested.
+/// residual is not less than before is halved, but for every third in a row (math/inversion.h), and
+/// none leads further than the field's longest displacement; where the field all but folds a
+/// fixed-point step (Chen, Lu, Chen & Ruchala, Med. Phys. 35(1), 2008) takes its place. The best of
+/// all steps is kept. Beyond its grid u is continued by its edge value, so that voxels whose origin
+/// lies outside get a smooth answer. NaN where u is "outside". Arithmetic is f32 on offsets from
+/// the voxel (about 1e-5 voxel); inverse_error() measures in double. Results do not depend on the
+/// number of threads. Memory: forward, inverse and a few rows per thread. Throws Error{cancelled}
+/// when `stop` is requested.
 DisplacementField invert(const DisplacementField& forward, const Grid& target,
                          int max_iterations = 30, double tolerance_mm = 1e-3,
                          std::stop_token stop = {});

@@ -82,7 +82,7 @@ struct InvertArgs {
   int iterations = 60;
   double tolerance_voxels = 1e-3;
   /// No displacement is longer along an axis, so that no step looks further: of
-  /// Backend::displacement_range(), by within().
+  /// Backend::displacement_range(), by within(). Ranks fetch so many planes: all, unless it is set.
   std::array<float, 3> farthest{kAnywhere, kAnywhere, kAnywhere};
 
   static constexpr float kAnywhere = 1e9F;

@@ -196,8 +196,7 @@ void MovingWindows::reserve_copy(const ops::ImageView& view, Window& window) con
 void MovingWindows::copy_parts(const ops::ImageView& view, Window& window) {
   const std::vector<Part> parts = parts_of(view, window);
   if (parts.empty()) return;
-  const int ranks = communicator_.size(), rank = communicator_.rank();
-  const std::int64_t element = bytes_of(view);
+  const int ranks = communicator_.size();
   const std::vector<std::int64_t> borders = slab_borders(view.extent.nz, shares_, multiple_);
   std::vector<Access> homes(static_cast<std::size_t>(ranks));
   for (int r = 0; r < ranks; ++r)
@@ -205,61 +204,67 @@ void MovingWindows::copy_parts(const ops::ImageView& view, Window& window) {
         view, borders[static_cast<std::size_t>(r)], borders[static_cast<std::size_t>(r) + 1]));
   arrays_.prepare(homes);
   reserve_copy(view, window);
+  // A round: one part from every rank to every other, the same on all.
+  std::vector<std::vector<Part>> rounds;
+  std::map<std::pair<int, int>, std::size_t> seen;
+  for (const Part& part : parts) {
+    const std::size_t round = seen[{part.from, part.to}]++;
+    rounds.resize(std::max(rounds.size(), round + 1));
+    rounds[round].push_back(part);
+  }
+  for (const std::vector<Part>& round : rounds) copy_round(view, window, round);
+}
 
-  using Piece = ops::Backend::Piece;
-  const auto pieces_of = [&](const Part& part) {
-    const Kept& kept = window.kept[static_cast<std::size_t>(part.to)];
-    std::vector<Piece> pieces;
-    std::int64_t packed = 0;
-    for (std::int64_t z = part.planes.begin; z < part.planes.end; ++z)
-      for (std::int64_t y = kept.box.begin[1]; y < kept.box.end[1]; ++y) {
-        const RowReach::Columns columns = kept.columns(y, z);
-        if (columns.count() == 0) continue;
-        const std::int64_t bytes = columns.count() * element;
-        pieces.push_back({(view.extent.offset(y, z) + columns.begin) * element, packed, bytes});
-        packed += bytes;
-      }
-    return pieces;
-  };
+std::vector<ops::Backend::Piece> MovingWindows::pieces_of(const ops::ImageView& view,
+                                                          const Window& window,
+                                                          const Part& part) const {
+  const Kept& kept = window.kept[static_cast<std::size_t>(part.to)];
+  const std::int64_t element = bytes_of(view);
+  std::vector<ops::Backend::Piece> pieces;
+  std::int64_t packed = 0;
+  for (std::int64_t z = part.planes.begin; z < part.planes.end; ++z)
+    for (std::int64_t y = kept.box.begin[1]; y < kept.box.end[1]; ++y) {
+      const RowReach::Columns columns = kept.columns(y, z);
+      if (columns.count() == 0) continue;
+      const std::int64_t bytes = columns.count() * element;
+      pieces.push_back({(view.extent.offset(y, z) + columns.begin) * element, packed, bytes});
+      packed += bytes;
+    }
+  return pieces;
+}
+
+void MovingWindows::copy_round(const ops::ImageView& view, Window& window,
+                               const std::vector<Part>& parts) {
+  const int rank = communicator_.rank();
   const auto place_of = [&](std::int64_t z) {
     const std::int64_t plane = z - own(window).box.begin[2];
-    return window.first_voxel[static_cast<std::size_t>(plane)] * element;
+    return window.first_voxel[static_cast<std::size_t>(plane)] * bytes_of(view);
   };
-  // A round: one part from every rank to every other, the same on all.
-  std::vector<std::size_t> order(parts.size());
-  std::map<std::pair<int, int>, std::size_t> rounds;
-  std::size_t last = 0;
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    last = std::max(last, order[i] = rounds[{parts[i].from, parts[i].to}]++);
-  for (std::size_t round = 0; round <= last; ++round) {
-    std::vector<ops::Array> packed;
-    std::vector<Message> sends, receives;
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      const Part& part = parts[i];
-      if (order[i] != round) continue;
-      if (part.from == rank) {
-        const std::vector<Piece> pieces = pieces_of(part);
-        if (pieces.empty()) continue;
-        const auto bytes = static_cast<std::size_t>(pieces.back().to + pieces.back().bytes);
-        if (part.to == rank) {
-          parts_.backend->copy_pieces(window.copy.data() + place_of(part.planes.begin), view.data,
-                                      pieces);
-          continue;
-        }
-        packed.push_back(allocate(bytes));
-        parts_.backend->copy_pieces(packed.back().data(), view.data, pieces);
-        sends.push_back({part.to, packed.back().data(), bytes});
-      } else if (part.to == rank) {
-        const std::int64_t begin = place_of(part.planes.begin), end = place_of(part.planes.end);
-        if (end == begin) continue;
-        const auto bytes = static_cast<std::size_t>(end - begin);
-        receives.push_back({part.from, window.copy.data() + begin, bytes});
-        arrays_.count_received(bytes);
+  std::vector<ops::Array> packed;
+  std::vector<Message> sends, receives;
+  for (const Part& part : parts) {
+    if (part.from == rank) {
+      const std::vector<ops::Backend::Piece> pieces = pieces_of(view, window, part);
+      if (pieces.empty()) continue;
+      const auto bytes = static_cast<std::size_t>(pieces.back().to + pieces.back().bytes);
+      if (part.to == rank) {
+        parts_.backend->copy_pieces(window.copy.data() + place_of(part.planes.begin), view.data,
+                                    pieces);
+        continue;
       }
+      packed.push_back(allocate(bytes));
+      parts_.backend->copy_pieces(packed.back().data(), view.data, pieces);
+      sends.push_back({part.to, packed.back().data(), bytes});
+    } else if (part.to == rank) {
+      const std::int64_t begin = place_of(part.planes.begin), end = place_of(part.planes.end);
+      if (end == begin) continue;
+      const auto bytes = static_cast<std::size_t>(end - begin);
+      receives.push_back({part.from, window.copy.data() + begin, bytes});
+      arrays_.count_received(bytes);
     }
-    exchange_(sends, receives);
-    parts_.backend->synchronise();  // what was packed goes
   }
+  exchange_(sends, receives);
+  parts_.backend->synchronise();  // what was packed goes
 }
 
 ops::ImageView MovingWindows::local(const ops::ImageView& view) const {

@@ -72,6 +72,10 @@ class MovingWindows {
   std::vector<Part> parts_of(const ops::ImageView& view, const Window& window) const;
   void reserve_copy(const ops::ImageView& view, Window& window) const;
   void copy_parts(const ops::ImageView& view, Window& window);
+  void copy_round(const ops::ImageView& view, Window& window, const std::vector<Part>& parts);
+  /// Rows of a part, in this rank's planes, packed one behind the other.
+  std::vector<ops::Backend::Piece> pieces_of(const ops::ImageView& view, const Window& window,
+                                             const Part& part) const;
   ops::Array allocate(std::size_t bytes) const;  ///< counted as the rank's
   const Window* current(const ops::ImageView& view) const;
   const Kept& own(const Window& window) const {

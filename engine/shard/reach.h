@@ -42,7 +42,7 @@ VoxelBox reach(const Sampling& sampling, double margin);
 class RowReach {
  public:
   RowReach(const Sampling& sampling, double margin);
-  /// False for maps that are not invertible and displacements that are not numbers.
+  /// False for maps that are not invertible, displacements that are not numbers, and no planes.
   bool is_known() const { return is_known_; }
   struct Columns {
     std::int64_t begin = 0, end = 0;

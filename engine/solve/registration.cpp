@@ -108,7 +108,8 @@ void finish_on_host(Run& run, std::shared_ptr<FoundFields> found) {
   RegistrationOutput& out = run.output;
   const Grid target = found->grid;
   out.forward_mm = DisplacementField(read_all(*displacement_feed(found, found->forward)));
-  const std::array<float, 3> longest = farthest(run, *found);
+  const std::array<float, 3> longest =
+      run.job.write_inverse ? farthest(run, *found) : std::array<float, 3>{};
   found.reset();
   if (run.job.write_inverse) {
     out.inverse_mm = invert_within(*out.forward_mm, longest, target, kInverseIterations,

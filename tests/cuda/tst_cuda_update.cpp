@@ -246,6 +246,45 @@ TEST_F(CudaUpdate, inverseMatchesTheCpu) {
   }
 }
 
+TEST_F(CudaUpdate, inversesOfASteepFieldMatchTheCpuAndThoseOfItsSlabs) {
+  // A whirl without folds (tst_apply), where plain steps lead away.
+  const Size3 n{48, 48, 40};
+  Vectors u;
+  for (std::int64_t z = 0; z < n[2]; ++z)
+    for (std::int64_t y = 0; y < n[1]; ++y)
+      for (std::int64_t x = 0; x < n[0]; ++x) {
+        const double along[3] = {4 * std::tanh(0.35 * static_cast<double>(y - 24)) / 0.35,
+                                 -4 * std::tanh(0.35 * static_cast<double>(x - 24)) / 0.35,
+                                 1.5 * std::sin(0.3 * static_cast<double>(x + y + z))};
+        for (std::size_t c = 0; c < 3; ++c)
+          u[c].push_back(static_cast<float>(std::round(along[c] * 2048) / 2048));
+      }
+  const auto invert = [&](ops::Backend& backend, const Layout& layout, ops::ZRange range) {
+    DeviceField forward(backend, layout.extent(n), Form::displacement),
+        out(backend, Layout{0, range.begin, range.end}.extent(n), Form::displacement);
+    forward.set(u);
+    ops::InvertArgs args{forward.view(), out.view(), range};
+    args.farthest = {12, 12, 1.51F};
+    backend.invert(args);
+    return out.get();
+  };
+  const Vectors whole = invert(*gpu_, {}, {0, n[2]}), host = invert(*cpu_, {}, {0, n[2]}),
+                slab = invert(*gpu_, {0, 16 - 5, 24 + 5}, {16, 24});
+  const std::int64_t plane = n[0] * n[1];
+  double worst = 0;
+  for (std::int64_t i = 0; i < plane * n[2]; ++i) {
+    const std::int64_t x = i % n[0], y = i / n[0] % n[1], z = i / plane;
+    if (x < 14 || x >= 34 || y < 14 || y >= 34 || z < 3 || z >= n[2] - 3) continue;
+    for (std::size_t c = 0; c < 3; ++c)
+      worst = std::max(worst, std::abs(static_cast<double>(whole[c][static_cast<std::size_t>(i)]) -
+                                       static_cast<double>(host[c][static_cast<std::size_t>(i)])));
+  }
+  EXPECT_LT(worst, 5e-3);
+  for (std::size_t c = 0; c < 3; ++c)
+    EXPECT_TRUE(std::equal(slab[c].begin(), slab[c].end(),
+                           whole[c].begin() + static_cast<std::ptrdiff_t>(16 * plane)));
+}
+
 TEST_F(CudaUpdate, upsampledFieldsMatchTheCpu) {
   for (const Size3& n : kSizes) {
     SCOPED_TRACE(testing::Message() << n[0] << "x" << n[1] << "x" << n[2]);

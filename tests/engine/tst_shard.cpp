@@ -345,6 +345,25 @@ TEST(Forecast, countsWhatARankReachesOfTheMovingImage) {
   EXPECT_GT(of_half, 2 * voxels / 8 * 0.35);
 }
 
+TEST(Forecast, countsTheInverseThatRankZeroTakesToCarryFixedLabels) {
+  Grid grid;
+  grid.size = {512, 512, 512};
+  JobSpec job;
+  job.stages = {stage(StageKind::greedy, MetricKind::mi, {{2, 10}, {1, 20}})};
+  job.device = "mpi:cpu";
+  job.fixed_mask = kNoMask;
+  const std::vector<double> shares(8, 0.125);
+  const auto bytes = [&](std::size_t label_bytes) {
+    job.fixed_labels = label_bytes > 0 ? "areas.nii" : "";
+    solve::Companions companions;
+    companions.fixed_label_bytes = label_bytes;
+    return static_cast<double>(solve::forecast(grid, grid, ScalarType::u16, ScalarType::u16, job,
+                                               shares, {true, true}, companions)
+                                   .peak_bytes);
+  };
+  EXPECT_GT(bytes(2) - bytes(0), 6.0 * static_cast<double>(grid.voxel_count()));
+}
+
 TEST(Grid, devicesByNameGiveTheBitsOfTheCpu) {
   const Pair pair;
   JobSpec job;

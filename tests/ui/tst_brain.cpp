@@ -186,6 +186,9 @@ TEST_F(Brain, tooltipsTellWhatHasNoRoom) {
   EXPECT_TRUE(others.contains(legend.back().name)) << others.toStdString();
   EXPECT_FALSE(others.contains(legend.front().name));
   EXPECT_EQ(brain->text_at({20, 100}), brain->toolTip());
+  // Down to the last pixel a row is told.
+  EXPECT_TRUE(
+      brain->text_at(narrow.legend.bottomLeft() + QPoint(4, 0)).contains(legend.back().name));
   ASSERT_TRUE(give_size({120, 120}));
   ASSERT_TRUE(layout().legend.isEmpty());
   EXPECT_TRUE(brain->text_at({20, 12}).contains(legend.back().name));

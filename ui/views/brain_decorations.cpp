@@ -183,7 +183,8 @@ void draw_legend(QPainter& painter, const BrainDecorations& d, const BrainLayout
 }  // namespace
 
 int BrainLayout::row_at(const QPoint& place) const {
-  return legend.contains(place) ? std::clamp((place.y() - legend.top() - 2) / kRow, 0, rows) : -1;
+  const int last = others.isEmpty() ? rows - 1 : rows;
+  return legend.contains(place) ? std::clamp((place.y() - legend.top() - 2) / kRow, 0, last) : -1;
 }
 
 BrainLayout lay_out(const BrainDecorations& decorations, const QSize& view, const QSize& button,
