@@ -75,6 +75,7 @@ struct Weights {
   double jacobian_voxel = 0, local_ncc_voxel = 0;  ///< bytes, to write them; 0: by slabs, or not
   bool surfaces = false;
   bool moving_streams = true;
+  std::vector<std::string> warnings;  ///< of what the headers say
 };
 
 double bytes_to_write_voxel(const fs::path& map) {
@@ -111,19 +112,19 @@ Weights weigh(const QcOptions& o) {
   };
   const auto voxel = [](const io::ImageHeader& h) { return static_cast<double>(size_of(h.type)); };
   if (!o.mask.empty()) w.mask_voxel = voxel(header(o.mask, o.fixed_options));
-  const auto tell_other_grid = [](const io::ImageHeader& labels, const std::string& file,
-                                  const io::ImageHeader& image, const std::string& image_file) {
-    const std::string text = job::other_grid_warning(labels.grid, file, image.grid, image_file);
-    if (!text.empty()) std::cerr << "gigawarp: warning: " << text << '\n';
+  const auto compare_grids = [&](const io::ImageHeader& labels, const std::string& file,
+                                 const io::ImageHeader& image, const std::string& image_file) {
+    std::string text = job::other_grid_warning(labels.grid, file, image.grid, image_file);
+    if (!text.empty()) w.warnings.push_back(std::move(text));
   };
   if (!o.fixed_labels.empty()) {
     const io::ImageHeader labels = header(o.fixed_labels, o.fixed_options);
-    tell_other_grid(labels, o.fixed_labels, w.fixed, o.fixed);
+    compare_grids(labels, o.fixed_labels, w.fixed, o.fixed);
     w.fixed_label_voxel = voxel(labels);
   }
   if (!o.moving_labels.empty()) {
     const io::ImageHeader labels = header(o.moving_labels, o.moving_options);
-    tell_other_grid(labels, o.moving_labels, w.moving, o.moving);
+    compare_grids(labels, o.moving_labels, w.moving, o.moving);
     w.moving_label_voxel = voxel(labels);
     w.moving_label_bytes = bytes_of(labels);
   }
@@ -324,6 +325,8 @@ void read_whole(const QcOptions& o, const Weights& w, const std::stop_token& sto
 
 QcFiles read_qc_files(const QcOptions& options, const std::stop_token& stop) {
   const Weights weights = weigh(options);
+  for (const std::string& text : weights.warnings)
+    std::cerr << "gigawarp: warning: " << text << '\n';
   const auto budget = static_cast<double>(
       options.memory.empty() ? available_memory_bytes() : parse_bytes(options.memory, "--memory"));
   const Way way = way_within(weights, budget);

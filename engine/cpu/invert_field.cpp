@@ -78,7 +78,8 @@ GIGAWARP_ALWAYS_INLINE Clamped clamp_axis(std::int32_t whole, float s, std::int3
   float weight = bounded - floor;
   std::int32_t low = whole + static_cast<std::int32_t>(floor);
   const std::int32_t last = size > 1 ? size - 2 : 0;
-  const bool below = low<0, above = low> last;
+  const bool below = low < 0;
+  const bool above = low > last;
   weight = below ? 0.0F : weight;
   weight = above ? 1.0F : weight;
   low = std::min(std::max(low, 0), last);

@@ -88,8 +88,7 @@ Results::Results(const JobSpec& job, RunInputs&& inputs, solve::RegistrationOutp
       inverse_(std::move(output.inverse)),
       on_fixed_{inputs_.fixed_file_grid, inputs_.fixed[0]->grid(), inputs_.fixed_order.inverse()},
       on_moving_{inputs_.moving_file_grid, inputs_.moving[0]->grid(),
-                 inputs_.moving_order.inverse()},
-      canonical_(on_fixed_.canonical) {
+                 inputs_.moving_order.inverse()} {
   for (auto [brought, feed] :
        {std::pair{&output.forward_mm, &forward_}, std::pair{&output.inverse_mm, &inverse_}})
     if (*brought) *feed = std::make_shared<WholeVolume>(std::move((*brought)->volume()));
@@ -100,7 +99,7 @@ Results::Results(const JobSpec& job, RunInputs&& inputs, solve::RegistrationOutp
     if (*field != nullptr && (*field)->whole() == nullptr &&
         (across || solve::is_held_whole((*field)->grid().voxel_count())))
       *field = std::make_shared<WholeVolume>(read_all(**field));
-  if (forward_ != nullptr && forward_->grid().same_lattice(canonical_, 1e-4)) {
+  if (forward_ != nullptr && forward_->grid().same_lattice(on_fixed_.canonical, 1e-4)) {
     first_ = forward_.get();
   } else if (forward_ != nullptr) {  // of a coarser level: small
     transform_.stages.emplace_back(DisplacementField(read_all(*forward_)));
@@ -122,7 +121,7 @@ void Results::look_at_stop() const {
 
 std::shared_ptr<const VolumeFeed> Results::warped(std::shared_ptr<const VolumeFeed> moving,
                                                   Interpolation interpolation) const {
-  return std::make_shared<WarpedFeed>(std::move(moving), first_, transform_, canonical_,
+  return std::make_shared<WarpedFeed>(std::move(moving), first_, transform_, on_fixed_.canonical,
                                       interpolation, stop_);
 }
 
@@ -158,7 +157,7 @@ void Results::tell_done(const VolumeFeed& feed, const Box& box, double part) {
 Measures Results::measure_and_write(const std::stop_token& stop) {
   stop_ = stop;
   const double on_moving = work_of(*inputs_.moving[0]);
-  work_ = on_moving * static_cast<double>(canonical_.voxel_count()) /
+  work_ = on_moving * static_cast<double>(on_fixed_.canonical.voxel_count()) /
           static_cast<double>(on_moving_.canonical.voxel_count());
   if (!job_.moving_labels.empty()) work_ *= 2;
   if (carries_labels_back(job_)) work_ += on_moving;

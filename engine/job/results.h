@@ -90,7 +90,6 @@ class Results {
   Transform transform_;
   const VolumeFeed* first_ = nullptr;
   FileGrid on_fixed_, on_moving_;
-  Grid canonical_;  ///< of the fixed image
   Measures measures_;
   std::vector<std::string> files_;
   TimeSum write_time_;

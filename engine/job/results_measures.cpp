@@ -170,7 +170,7 @@ std::shared_ptr<const VolumeFeed> ones_beside(const VolumeFeed& moving) {
 
 void Results::warp_image() {
   const std::int64_t step =
-      inputs_.fixed[0]->whole() != nullptr ? 1 : step_for(canonical_, kComparedVoxels);
+      inputs_.fixed[0]->whole() != nullptr ? 1 : step_for(on_fixed_.canonical, kComparedVoxels);
   const qc::Similarity similarity = step == 1 ? compare_whole() : compare_planes(step);
   if (similarity.voxels > 0) measures_.global_ncc = similarity.ncc;
 }

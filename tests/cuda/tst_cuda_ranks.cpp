@@ -13,6 +13,7 @@
 #include "support/forwarding_backend.h"
 #include "support/gpu.h"
 #include "support/rank_threads.h"
+#include "support/rows_noted.h"
 #include "support/slab_runs.h"
 
 /// One registration over ranks with a GPU each, to the bits of one GPU: threads in place of
@@ -133,20 +134,6 @@ TEST_P(CudaRanks, smallLevelsAndAQuarterTurnGiveTheBitsOfOneGpu) {
                    test::quarter_turn());
 }
 
-/// Takes note when a moving volume comes by the parts of its rows.
-class RowsNoted final : public test::ForwardingBackend {
- public:
-  RowsNoted(std::unique_ptr<ops::Backend> to, std::atomic<int>& seen)
-      : ForwardingBackend(std::move(to)), seen_(seen) {}
-  void mi_histogram(const ops::MiArgs& args, ops::JointHistogram& histogram) override {
-    if (args.pair.moving.rows != nullptr) ++seen_;
-    ForwardingBackend::mi_histogram(args, histogram);
-  }
-
- private:
-  std::atomic<int>& seen_;
-};
-
 TEST_P(CudaRanks, anObliqueTurnGivesTheBitsOfOneGpu) {
   for (const MetricKind metric : {MetricKind::lncc, MetricKind::mi})
     expect_same_bits({test::whole_stage(StageKind::affine, metric, {{2, 3}}),
@@ -159,7 +146,7 @@ TEST_P(CudaRanks, anObliqueTurnGivesTheBitsOfOneGpu) {
                                    Initialisation::transform);
   on_gpus([&](Rank& rank) { test::run_on(rank.backend, pair.input(), job); }, 0,
           [&](int, ops::RankParts& parts) {
-            parts.backend = std::make_unique<RowsNoted>(std::move(parts.backend), seen);
+            parts.backend = std::make_unique<test::RowsNoted>(std::move(parts.backend), seen);
           });
   EXPECT_GT(seen, 0) << "nothing was sampled by rows";
 }
